@@ -1,0 +1,44 @@
+# The two commands of a newcomer: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+
+.PHONY: setup demo test lint lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    set up, then reconcile a made-up merchant from end to end"
+	@echo "make test    set up, then run the tests"
+	@echo "make lint    set up, then run ruff and mypy"
+	@echo "make setup   only set up: .venv with the reconcile command in it"
+	@echo "make lock    resolve the dependencies of pyproject.toml anew into requirements.lock"
+	@echo "make clean   remove .venv and caches (never .reconcile or reports: those are yours)"
+
+setup: .venv/.complete
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "kspay-reconcile needs Python 3.11 or later; $(PYTHON) is older. Name another: make setup PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/reconcile demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

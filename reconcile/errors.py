@@ -1,0 +1,48 @@
+"""Everything that can go wrong, as a tree; the exit code of a command is the code of the class.
+
+    ReconcileError            1  the base; raised itself only for a fault of ours
+    ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
+    ├── UsageError            2  wrong use or settings: names the option or variable and the mend
+    ├── InputRefused          3  a file, a decision or a batch that must not be used: names the place
+    ├── KSPayError            4  KS Pay refused, contradicted itself or stayed unreachable
+    │   └── (its families: see reconcile.kspay.errors)
+    └── Busy                  5  another run holds the lock of this app
+
+Bad *data* is no exception: a record that cannot be used becomes a `records.Rejection` and is
+quarantined; these classes are for what must stop a command. The text of each is one line that says
+what, where and what to do.
+"""
+
+
+class ReconcileError(Exception):
+    """Base of every error that a command reports in one line."""
+
+    exit_code = 1
+
+
+class CheckFailed(ReconcileError):
+    """A check over our own results failed; nothing was reported."""
+
+
+class UsageError(ReconcileError):
+    """Wrong use of a command, or a missing or impossible setting."""
+
+    exit_code = 2
+
+
+class InputRefused(ReconcileError):
+    """Input that as a whole cannot be used; nothing of it was taken."""
+
+    exit_code = 3
+
+
+class KSPayError(ReconcileError):
+    """A call to KS Pay that did not give what was asked for."""
+
+    exit_code = 4
+
+
+class Busy(ReconcileError):
+    """Another run works on the same app."""
+
+    exit_code = 5

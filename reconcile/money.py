@@ -1,0 +1,129 @@
+"""The one home of amounts: exact decimals in the major unit of a currency (12.50 INR, never 1250 paise).
+
+No amount passes through a binary float, from the wire to the cell, and none exists without its
+currency. How many decimals a currency has comes from ISO 4217 (the `iso4217` package), and for
+currencies outside it from the `[currencies]` table of reconcile.toml.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from types import MappingProxyType
+
+from iso4217 import Currency
+
+MAX_INTEGER_DIGITS = 30
+"""More digits than this before the point are taken for a mistake: no merchant books 10^30 of anything."""
+
+MAX_DECIMALS = 30
+"""Written decimals beyond this are refused before arithmetic: 1e-999999 would cost memory, not money."""
+
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_EXACT = Context(prec=MAX_INTEGER_DIGITS + MAX_DECIMALS, traps=[Inexact, InvalidOperation])
+
+
+def parse_amount(text: str) -> Decimal:
+    """The exact value of a plain decimal such as `11`, `-3.50` or `1e3`.
+
+    Raises ValueError, worded for a quarantine reason, for anything else: words, NaN, infinities,
+    thousands separators, digits of other scripts, and values too large or too small to be money.
+    """
+    text = text.strip()
+    if not _PLAIN.fullmatch(text):
+        raise ValueError("is not a number")
+    value = Decimal(text)
+    if value.is_zero():
+        return Decimal(0)
+    if value.adjusted() >= MAX_INTEGER_DIGITS:
+        raise ValueError(f"has more than {MAX_INTEGER_DIGITS} digits before the point")
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if -exponent > MAX_DECIMALS:
+        raise ValueError(f"has more than {MAX_DECIMALS} decimals")
+    return value
+
+
+def decimals(value: Decimal) -> int:
+    """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
+    if value.is_zero():
+        return 0
+    exponent = value.normalize(_EXACT).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(0, -exponent)
+
+
+def _iso_digits() -> dict[str, int]:
+    # Metals and test codes (XAU, XXX) have no minor unit in ISO 4217: no amount can be checked in them.
+    return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Currencies:
+    """The known currencies: code → number of decimals of the minor unit (INR 2, JPY 0, KWD 3)."""
+
+    digits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(_iso_digits()))
+
+    @classmethod
+    def with_extra(cls, extra: Mapping[str, int]) -> "Currencies":
+        """ISO 4217 and, over it, the merchant's own table (`USDT = 6`)."""
+        return cls(MappingProxyType({**_iso_digits(), **extra}))
+
+    def format(self, amount: Decimal, currency: str) -> str:
+        """A plain decimal with exactly the currency's minor digits: `1250.00`, never `1.25E+3`.
+
+        Raises decimal.Inexact if the amount has more decimals than the currency, KeyError if the
+        currency is unknown: both were to be quarantined long before.
+        """
+        quantum = Decimal(1).scaleb(-self.digits[currency])
+        return f"{amount.quantize(quantum, context=_EXACT):f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """By how much two amounts may differ and still count as equal.
+
+    `fixed` is in major units, `percent` in hundredths of the KS Pay amount; one of them is zero.
+    """
+
+    fixed: Decimal = Decimal(0)
+    percent: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """The tolerance of every currency: the named ones, else the default."""
+
+    default: Tolerance = Tolerance()
+    named: Mapping[str, Tolerance] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, currencies: Currencies) -> "Tolerances":
+        """Read `1.50`, `0.5%` or `INR=1,KWD=0.01` (where currencies not named have no tolerance).
+
+        Raises ValueError that says which part is wrong.
+        """
+        if "=" not in text:
+            return cls(default=_tolerance(text))
+        named: dict[str, Tolerance] = {}
+        for part in text.split(","):
+            code, _, value = part.partition("=")
+            code = code.strip().upper()
+            if code not in currencies.digits:
+                raise ValueError(f"{code or part.strip()!r} is no currency that is known")
+            if code in named:
+                raise ValueError(f"{code} is named twice")
+            named[code] = _tolerance(value)
+        return cls(named=named)
+
+
+def _tolerance(text: str) -> Tolerance:
+    text = text.strip()
+    number = text.removesuffix("%")
+    try:
+        value = parse_amount(number)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
+    if value < 0:
+        raise ValueError(f"{text!r} is negative")
+    return Tolerance(percent=value) if text.endswith("%") else Tolerance(fixed=value)

@@ -1,0 +1,127 @@
+"""The vocabulary: what the stages hand to one another.
+
+Every type is immutable. Times are aware and in UTC; an amount never goes without its currency.
+Families and business dates are not here: both depend on settings that may change after a record was
+stored, so they are worked out in one place, `sql/match/10_world.sql`, when records are matched.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+
+class Side(StrEnum):
+    """Which of the two books a record stands in."""
+
+    KSPAY = "kspay"
+    LEDGER = "ledger"
+
+
+class Family(StrEnum):
+    """What a status means, whatever word the source uses for it."""
+
+    PAID = "paid"
+    PENDING = "pending"  # KS Pay only
+    UNPAID = "unpaid"  # ledger only
+    FAILED = "failed"  # KS Pay only
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """Calendar days in the business time zone, first and last both included."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.first > self.last:
+            raise ValueError(f"a period cannot start on {self.first} and end on {self.last}")
+
+    def utc_days(self, timezone: ZoneInfo) -> "Period":
+        """The UTC days that together cover every instant of these business days."""
+        start = datetime.combine(self.first, time(), timezone)
+        end = datetime.combine(self.last + timedelta(days=1), time(), timezone)
+        return Period(start.astimezone(UTC).date(), (end.astimezone(UTC) - timedelta(microseconds=1)).date())
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a record was read, as a person would look for it."""
+
+    file: str
+    """A file's name, or for KS Pay the call: `GET /transaction 2026-03-01..2026-05-28 page 3`."""
+    row: int
+    """Counted from 1 as a spreadsheet shows it (the header is row 1); in a page of KS Pay, from 1."""
+
+
+class RawRow(msgspec.Struct, frozen=True):
+    """A record as it came: nothing renamed, nothing cast; JSON numbers with a point are Decimal."""
+
+    place: Place
+    values: Mapping[str, Any]
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """One record of KS Pay, typed. A field is None where KS Pay has none (null, missing or blank)."""
+
+    app_id: str
+    transaction_id: str  # KS Pay's `tx_…`
+    reference: str | None  # `referenceNumber`: the merchant's own
+    currency: str  # ISO 4217 code, or one of `[currencies]`; upper case
+    amount: Decimal  # major units, 0 or more
+    status: str  # as KS Pay words it; "" where it has none
+    created_at: datetime  # aware, UTC
+    updated_at: datetime | None
+    provider_order_id: str | None
+    provider_txn_id: str | None
+    payment_type: str | None
+    provider_name: str | None
+    provider_status: str | None
+    place: Place
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One record of the merchant's ledger, typed. Known by (`source`, `ledger_id`) within its app."""
+
+    app_id: str
+    source: str  # the profile's name, else `default`; never the file's name
+    ledger_id: str
+    reference: str | None
+    currency: str
+    amount: Decimal  # major units; negative books a refund
+    status: str  # as the ledger words it; "" where the column is missing or blank: paid
+    dated_on: date | None  # the day as written, already in the business time zone …
+    dated_at: datetime | None  # … or the instant (aware, UTC) where the ledger writes one; never both
+    transaction_id: str | None
+    provider_order_id: str | None
+    provider_txn_id: str | None
+    description: str | None
+    place: Place
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A record that cannot be used, with its place and why. It is quarantined, never dropped."""
+
+    side: Side
+    app_id: str
+    source: str  # as of Entry; for KS Pay `kspay`
+    record_id: str | None  # transaction or ledger id; None where the record has none that can be read
+    place: Place
+    field: str  # the field at fault as the source names it; several joined by ";"
+    value: str  # what stands there, as written; several joined by ";"
+    reason: str  # why it cannot be used and what would do; several joined by ";"
+    raw: str  # the whole record as JSON with sorted keys, without secrets
+    currency: str | None = None  # where known although the record is unusable
+    dated_on: date | None = None  # as of Entry
+    dated_at: datetime | None = None  # likewise; for KS Pay `createdAt`
