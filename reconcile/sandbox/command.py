@@ -1,0 +1,55 @@
+"""`reconcile sandbox`: serve a made-up merchant in the foreground, for trying things by hand."""
+
+import shlex
+import signal
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from reconcile.errors import UsageError
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import serve
+
+
+def run(*, port: int, seed: int, days: int, first_day: date | None, ledger: Path | None) -> None:
+    """Serve until SIGINT or SIGTERM; must be called in the main thread.
+
+    Without `first_day` the days end today (UTC). First writes the merchant's ledger, if asked. Raises
+    UsageError for a number of days below one, a ledger that cannot be written and a port in use.
+    """
+    today = datetime.now(UTC).date()
+    try:
+        merchant = Merchant.made_up(seed, first_day or today - timedelta(days=days - 1), days)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"--days {days}: {error}") from None
+    if ledger:
+        try:
+            merchant.write_ledger(ledger)
+        except OSError as error:
+            raise UsageError(f"The ledger cannot be written to {ledger}: {error.strerror}") from None
+
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with serve(merchant, port=port) as sandbox:
+            settings = {
+                "KSPAY_BASE_URL": sandbox.base_url,
+                "KSPAY_APP_ID": sandbox.app_id,
+                "KSPAY_ACCESS_KEY": sandbox.access_key,
+                "KSPAY_SECRET_KEY": sandbox.secret_key,
+            }
+            for name, value in settings.items():
+                click.echo(f"export {name}={shlex.quote(value)}")
+            last = min(merchant.last_day, today - timedelta(days=1))
+            if ledger and last >= merchant.first_day:
+                words = ["reconcile", "run", "--from", str(merchant.first_day), "--to", str(last)]
+                click.echo("# then: " + shlex.join([*words, "--ledger", str(ledger)]))
+            click.echo(f"# {merchant}; Ctrl+C stops it")
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,35 @@
+"""The errors that the server answers with, in the words, codes and statuses of KS Pay's catalogue."""
+
+import json
+from importlib.resources import files
+
+from starlette.responses import JSONResponse
+
+_ENTRIES = json.loads(files("reconcile.kspay").joinpath("errors.json").read_text(encoding="utf-8"))
+# Where the management API and the payment API word an error differently, the payment API is asked here.
+_CATALOGUE = {
+    (entry["group"], entry["name"]): entry
+    for surface in ("common", "sandbox_live")
+    for entry in _ENTRIES
+    if entry["surface"] == surface
+}
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A call that is answered with an error of the catalogue, named by its group and name.
+
+    `words` fill the places in its message; for an entry without a message, `message` is the whole.
+    """
+
+    def __init__(self, group: str, name: str, **words: object) -> None:
+        entry = _CATALOGUE[group, name]
+        template = entry["message"] or "{message}"
+        self.status: int = entry["http_status"]
+        self.code: int = entry["code"]
+        self.message: str = template.format(**words)
+        super().__init__(f"{self.status} {self.code} {self.message}")
+
+    def answer(self) -> JSONResponse:
+        """The error as the server sends it."""
+        content = {"status": self.status, "code": self.code, "message": self.message}
+        return JSONResponse(content, status_code=self.status)

@@ -1,0 +1,103 @@
+"""Access tokens, refresh tokens and request signatures: JSON Web Tokens signed with HMAC-SHA256 (RFC 7519).
+
+KS Pay documents the access token as a JWT with an `exp` claim; that refresh tokens and signatures are
+of the same kind is the sandbox's own choice, for which no client may care.
+"""
+
+import binascii
+import hashlib
+import hmac
+import json
+import math
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+ACCESS, REFRESH, SIGNATURE = "access", "refresh", "signature"
+"""What a token is for; no kind passes for another."""
+
+
+class MalformedError(ValueError):
+    """Not a token at all."""
+
+
+class ForgedError(ValueError):
+    """A token that this server did not make, or not for this use."""
+
+
+class ExpiredError(ValueError):
+    """A token of this server whose time is over, or whose pair was replaced."""
+
+
+class Tokens:
+    """Makes and checks the tokens of one app. A pair is dead once it was refreshed; a restart keeps all."""
+
+    def __init__(self, app_id: str, key: str, *, access_seconds: float, refresh_seconds: float) -> None:
+        self._app_id = app_id
+        self._key = key.encode()
+        self._seconds = {ACCESS: access_seconds, SIGNATURE: access_seconds, REFRESH: refresh_seconds}
+        self._replaced: set[str] = set()
+
+    def pair(self) -> dict[str, str]:
+        """A new access and refresh token."""
+        pair_id = secrets.token_hex(8)
+        return {
+            "accessToken": self._make(ACCESS, pair_id),
+            "refreshToken": self._make(REFRESH, pair_id),
+        }
+
+    def signature(self) -> str:
+        """A signature for initiate and process."""
+        return self._make(SIGNATURE, secrets.token_hex(8))
+
+    def refresh(self, token: str) -> dict[str, str]:
+        """A new pair for a refresh token, whose own pair dies. Raises as `check` does."""
+        claims = self.check(token, REFRESH)
+        self._replaced.add(claims["jti"])
+        return self.pair()
+
+    def check(self, token: str, kind: str) -> dict[str, Any]:
+        """The claims of a good token of this kind. Raises MalformedError, ForgedError or ExpiredError."""
+        try:
+            signed, _, mac = token.encode("ascii").rpartition(b".")
+            header, payload = (json.loads(_decode(part)) for part in signed.split(b"."))
+            given = _decode(mac)
+        except ValueError:  # not ASCII, not three parts, not base64 or not JSON
+            raise MalformedError from None
+        if not hmac.compare_digest(given, self._mac(signed)):
+            raise ForgedError
+        if header["alg"] != "HS256" or payload["typ"] != kind or payload["sub"] != self._app_id:
+            raise ForgedError
+        if payload["exp"] <= time.time() or payload["jti"] in self._replaced:
+            raise ExpiredError
+        return dict(payload)
+
+    def _make(self, kind: str, identity: str) -> str:
+        now = time.time()
+        claims = {
+            "sub": self._app_id,
+            "typ": kind,
+            "jti": identity,
+            "iat": int(now),
+            # Whole seconds, rounded up: a token lives at least as long as was asked for.
+            "exp": math.ceil(now + self._seconds[kind]),
+        }
+        signed = b".".join(
+            _encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+        )
+        return b".".join((signed, _encode(self._mac(signed)))).decode()
+
+    def _mac(self, signed: bytes) -> bytes:
+        return hmac.digest(self._key, signed, hashlib.sha256)
+
+
+def _encode(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def _decode(text: bytes) -> bytes:
+    try:
+        return urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
