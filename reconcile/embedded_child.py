@@ -1,7 +1,9 @@
-"""Turns itself into a program of Postgres: `python -I -S embedded_child.py UID GID CAPABILITIES DETACH PROGRAM ARG…`
+"""Turns itself into a program of Postgres.
+
+    python -I -S embedded_child.py UID GID CAPABILITIES DETACH PROGRAM ARG…
 
 A program of its own, because code between fork and exec of a threaded process may deadlock. It must
-run without the virtualenv's packages, so it imports nothing of ours. Only `embedded` starts it.
+run without the virtualenv's packages, so it imports nothing of ours. Only `embedded_data` starts it.
 
 UID and GID: whom to become (`-` stays who it is). CAPABILITIES: numbers of Linux capabilities to keep
 over the change of user, joined by commas, or nothing. DETACH: `1` runs the program in a grandchild, so
