@@ -1,0 +1,288 @@
+"""The one composition of the stages: ledger → fetch → match → report.
+
+Run by `reconcile run` as plain calls and by the Prefect flow as tasks: `stage` says how a stage is
+run, and nothing else differs. The run table and the lock in the database are the truth about a run.
+"""
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile import runs
+from reconcile.errors import UsageError
+from reconcile.expectations import Validator, preload
+from reconcile.extract import Fetched, Imported, fetch_app, import_ledger
+from reconcile.kspay import Credentials
+from reconcile.ledger import LedgerFile, open_ledger
+from reconcile.match import Matched, match
+from reconcile.progress import Progress, silent
+from reconcile.records import Period
+from reconcile.report import files
+from reconcile.settings import Profile, Settings
+from reconcile.store import app_locks, open_store
+
+T = TypeVar("T")
+
+
+class Stage(Protocol):
+    """How a stage is run: as a plain call, or as a Prefect task of that name."""
+
+    def __call__(self, name: str, work: Callable[[], T], /) -> T: ...
+
+
+def plainly(_name: str, work: Callable[[], T], /) -> T:
+    """Run a stage as a plain call."""
+    return work()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked for; None is what the settings and the runs before say."""
+
+    period: Period | None = None
+    ledger: Path | None = None
+    profile: str | None = None
+    out: Path = Path("reports")
+    wait: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that is done: where its files are, and its run.json."""
+
+    run_id: str
+    folder: Path
+    report: Mapping[str, Any]
+    open_above_info: int
+
+
+def reconcile_period(
+    settings: Settings, request: Request, *, stage: Stage = plainly, progress: Progress = silent
+) -> Finished:
+    """Reconcile one period from end to end.
+
+    Raises the errors of reconcile.errors; then nothing is reported, no file is left and `latest` is
+    as it was. What was fetched and imported before stays: it is what both books say.
+    """
+    check_period(request.period, settings)
+    apps = settings.kspay_apps()
+    profile = settings.profile(request.profile)
+    ledger = _ledger_file(settings, request, profile)
+    preload()
+    with ExitStack() as stack:
+        engine = stack.enter_context(open_store(settings))
+        app_ids = tuple(app.app_id for app in apps)
+        stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
+        runs.sweep(engine, app_ids)
+        if ledger is None and not _any_ledger(engine):
+            raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
+        period = request.period or default_period(engine, settings, app_ids)
+        run = runs.start(engine, "run", app_ids, period, request.out)
+        with runs.failing(engine, run):
+            return _Run(settings, engine, run, apps, period, stage, progress).finish(ledger, profile, request.out)
+
+
+def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
+    """Only fetch: KS Pay → Postgres. A period without dates is that of a run without dates."""
+    check_period(period, settings)
+    apps = settings.kspay_apps()
+    preload()
+    with ExitStack() as stack:
+        engine = stack.enter_context(open_store(settings))
+        app_ids = tuple(app.app_id for app in apps)
+        stack.enter_context(app_locks(engine, app_ids, wait=False))
+        runs.sweep(engine, app_ids)
+        period = period or default_period(engine, settings, app_ids)
+        run = runs.start(engine, "fetch", app_ids, period, None)
+        with runs.failing(engine, run):
+            validator = Validator(settings.currencies)
+            fetched = [fetch_app(engine, settings, app, period, run, validator, progress) for app in apps]
+            with engine.begin() as connection:
+                runs.finish(connection, run, {"fetched": [asdict(one) for one in fetched]})
+            return fetched
+
+
+class _Run:
+    """One run while it works: the stages in order, and what each took."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        run_id: str,
+        apps: tuple[Credentials, ...],
+        period: Period,
+        stage: Stage,
+        progress: Progress,
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.run_id = run_id
+        self.apps = apps
+        self.period = period
+        self.stage = stage
+        self.progress = progress
+        self.validator = Validator(settings.currencies)
+        self.started_at = datetime.now(UTC)
+        self.seconds: dict[str, float] = {}
+
+    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path) -> Finished:
+        app_ids = tuple(app.app_id for app in self.apps)
+        imported: Imported | None = None
+        if ledger is not None:
+            file = ledger
+            imported = self.timed(
+                "ledger",
+                lambda: import_ledger(self.engine, self.settings, file, profile, app_ids, self.validator, self.progress),
+            )
+        fetched = self.timed("fetch", self._fetch)
+        with self._one_view() as connection:
+            matched = self.timed(
+                "match",
+                lambda: match(connection, self.settings, self.run_id, app_ids, self.period, self.progress),
+            )
+            return self.timed("report", lambda: self._report(connection, out, imported, fetched, matched))
+
+    def timed(self, name: str, work: Callable[[], T]) -> T:
+        started = monotonic()
+        try:
+            return self.stage(name, work)
+        finally:
+            self.seconds[name] = round(monotonic() - started, 3)
+
+    def _fetch(self) -> list[Fetched]:
+        # The days before the period hold possible partners; they are not thereby covered.
+        days = Period(self.period.first - timedelta(days=self.settings.date_tolerance_days), self.period.last)
+        return [
+            fetch_app(self.engine, self.settings, app, days, self.run_id, self.validator, self.progress)
+            for app in self.apps
+        ]
+
+    @contextmanager
+    def _one_view(self) -> Iterator[Connection]:
+        # Matching, checks and report see one state of the database, whatever is imported meanwhile.
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            yield connection
+
+    def _report(
+        self,
+        connection: Connection,
+        out: Path,
+        imported: Imported | None,
+        fetched: list[Fetched],
+        matched: Matched,
+    ) -> Finished:
+        self.progress("report", "writing the files", None)
+        aside = files.make_aside(out, self.run_id)
+        folder = out / self.run_id
+        try:
+            files.write_csvs(connection, self.settings, aside)
+            report = self._document(connection, aside, imported, fetched, matched)
+            files.write_json(aside / "run.json", report)
+            files.sync(aside)
+            # In place before the commit: a run that the database calls finished has its files. A run
+            # that dies between the two is swept by the next one, files and all.
+            aside.rename(folder)
+            files.sync_folder(out)
+            runs.finish(connection, self.run_id, report)
+            connection.commit()
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not runs.is_finished(self.engine, self.run_id):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        files.point_latest(out, self.run_id)
+        return Finished(self.run_id, folder, report, matched.open_above_info)
+
+    def _document(
+        self,
+        connection: Connection,
+        aside: Path,
+        imported: Imported | None,
+        fetched: list[Fetched],
+        matched: Matched,
+    ) -> dict[str, Any]:
+        finished_at = datetime.now(UTC)
+        return {
+            "run_id": self.run_id,
+            "from": self.period.first.isoformat(),
+            "to": self.period.last.isoformat(),
+            "timezone": self.settings.timezone.key,
+            "apps": [app.app_id for app in self.apps],
+            "started_at": _instant(self.started_at),
+            "finished_at": _instant(finished_at),
+            "seconds": self.seconds,
+            "fetched": [asdict(one) for one in fetched],
+            "imported": asdict(imported) if imported else None,
+            "matched": dict(matched.matches),
+            "discrepancies": dict(matched.discrepancies),
+            "new": matched.new,
+            "cleared": len(matched.cleared),
+            "cleared_discrepancies": list(matched.cleared),
+            "quarantined": _quarantined(connection),
+            "totals": files.read_totals(connection, self.settings.currencies),
+            "validation": self.validator.summary(),
+            "checks": list(matched.checks),
+            "warnings": list(matched.warnings),
+            "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
+            "versions": {
+                "kspay-reconcile": version("kspay-reconcile"),
+                "python": platform.python_version(),
+                "postgresql": connection.execute(text("show server_version")).scalar_one(),
+            },
+        }
+
+
+def check_period(period: Period | None, settings: Settings) -> None:
+    """Raises UsageError for a period that has days in the future, counted in the business time zone."""
+    today = datetime.now(settings.timezone).date()
+    if period is not None and period.last > today:
+        raise UsageError(f"--to {period.last} lies in the future: today is {today} in {settings.timezone.key}")
+
+
+def last_closed_day(now: datetime, timezone: ZoneInfo) -> date:
+    """The last business day that ended by 00:00 UTC of today, so that KS Pay lets all of it be asked for."""
+    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    return midnight.astimezone(timezone).date() - timedelta(days=1)
+
+
+def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...]) -> Period:
+    """The lookback days, or since the last finished run where that reaches back further."""
+    last = last_closed_day(datetime.now(UTC), settings.timezone)
+    first = last - timedelta(days=settings.lookback_days - 1)
+    for app_id in app_ids:
+        finished = runs.last_finished_day(engine, app_id)
+        if finished is not None:
+            first = min(first, finished + timedelta(days=1))
+    return Period(first, last)
+
+
+def _ledger_file(settings: Settings, request: Request, profile: Profile) -> LedgerFile | None:
+    path = request.ledger or settings.ledger
+    return None if path is None else open_ledger(path, default_currency=profile.currency)
+
+
+def _any_ledger(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("select exists (select from imports)")))
+
+
+def _quarantined(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(text("select side, count(*) from unusable group by side order by side"))
+    return {side: count for side, count in rows.tuples()}
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+

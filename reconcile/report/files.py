@@ -1,0 +1,149 @@
+"""Writes the files of a run: aside first, then renamed into place, so they appear whole or not at all."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.errors import UsageError
+from reconcile.money import Currencies
+from reconcile.report.cells import amount_cell, cell, text_cell
+from reconcile.report.detail import sentence
+from reconcile.settings import Settings
+from reconcile.store import read_sql
+
+DISCREPANCIES = (
+    "discrepancy_id", "type", "severity", "status", "age_days", "first_seen", "app_id", "transaction_id",
+    "ledger_id", "reference", "ledger_reference", "provider_order_id", "provider_txn_id", "currency",
+    "kspay_amount", "ledger_amount", "difference", "kspay_status", "ledger_status", "kspay_date", "ledger_date",
+    "payment_method", "rule", "suggested_counterpart", "detail", "facts", "resolution", "note",
+)  # fmt: skip
+MATCHED = (
+    "match_id", "rule", "transaction_ids", "ledger_ids", "currency", "kspay_amount", "ledger_amount", "variance",
+    "kspay_date", "ledger_date",
+)  # fmt: skip
+SUMMARY = ("scope", "side", "currency", "outcome", "count", "amount")
+QUARANTINE = ("side", "source", "file", "row", "field", "value", "reason", "raw")
+
+_ROWS_AT_A_TIME = 5_000
+
+
+def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None:
+    """Write the four CSV files of the run whose matching this connection holds into `folder`."""
+    currencies = settings.currencies
+
+    def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
+        cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in _AMOUNTS}
+        amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
+        detail = text_cell(sentence(row, currencies, settings.date_tolerance_days))
+        # Suggestions come with the pass that makes them; people write the last two.
+        return {**cells, **amounts, "detail": detail, "suggested_counterpart": "", "resolution": "", "note": ""}
+
+    def matched(row: Mapping[str, Any]) -> dict[str, str]:
+        cells = {name: cell(row[name]) for name in MATCHED if name not in _AMOUNTS}
+        return {**cells, **_amounts(row, currencies, "kspay_amount", "ledger_amount", "variance")}
+
+    def summary(row: Mapping[str, Any]) -> dict[str, str]:
+        amount = _plain(row["amount"], row["currency"] or None, currencies)
+        return {**{name: cell(row[name]) for name in SUMMARY if name != "amount"}, "amount": amount}
+
+    def quarantine(row: Mapping[str, Any]) -> dict[str, str]:
+        return {name: cell(row[name]) for name in QUARANTINE}
+
+    for name, columns, write in (
+        ("discrepancies", DISCREPANCIES, discrepancy),
+        ("matched", MATCHED, matched),
+        ("summary", SUMMARY, summary),
+        ("quarantine", QUARANTINE, quarantine),
+    ):
+        rows = _stream(connection, f"report/{name}")
+        write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
+
+
+_AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance"})
+
+
+def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]]) -> None:
+    """UTF-8 with a byte-order mark (Excel needs it), CRLF, RFC 4180. Cells come ready from `cells`."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
+
+
+def read_summary(connection: Connection) -> list[dict[str, Any]]:
+    """The rows of summary.csv, amounts as Decimal."""
+    return [dict(row) for row in _stream(connection, "report/summary")]
+
+
+def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
+    result = connection.execution_options(yield_per=_ROWS_AT_A_TIME).execute(text(read_sql(name)))
+    for row in result.mappings():
+        yield dict(row)
+
+
+def _amounts(row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str) -> dict[str, str]:
+    """The three amounts of a row; the difference is in the currency of either side, they are the same."""
+    of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
+    return {
+        kspay: _plain(row[kspay], of_kspay, currencies),
+        ledger: _plain(row[ledger], of_ledger, currencies),
+        gap: _plain(row[gap], of_kspay or of_ledger, currencies),
+    }
+
+
+def _plain(amount: Decimal | None, currency: str | None, currencies: Currencies) -> str:
+    if amount is None:
+        return ""
+    if currency is None:  # records that cannot be used and whose currency is not known add nothing
+        return "0" if amount == 0 else f"{amount:f}"
+    return amount_cell(currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """run.json: indented, keys as they come, UTF-8, amounts as text."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+def make_aside(out: Path, run_id: str) -> Path:
+    """An empty folder beside the run's final one. Raises UsageError if `--out` cannot be written."""
+    aside = out / f".{run_id}.writing"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir()
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    return aside
+
+
+def sync(folder: Path) -> None:
+    """Bring the files and the folder to the disk, so that a power cut leaves them whole."""
+    for path in [*sorted(folder.iterdir()), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def point_latest(out: Path, run_id: str) -> None:
+    """Let `<out>/latest` name this run, in one step: there is no moment without it."""
+    aside = out / ".latest.writing"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(run_id, target_is_directory=True)
+    aside.replace(out / "latest")

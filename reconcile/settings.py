@@ -1,0 +1,321 @@
+"""One frozen Settings, read once per command.
+
+Each value comes from the environment, else from `reconcile.toml` in the working directory, else from
+its default. An empty variable is unset. A secret may also be given as `NAME_FILE`, the path of a
+file that holds it. In reconcile.toml a setting has the variable's own name.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from reconcile.errors import UsageError
+from reconcile.kspay import Credentials
+from reconcile.money import Currencies, Tolerances
+from reconcile.records import Family, Side
+
+TOML = "reconcile.toml"
+
+_F = Family
+DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {
+    # An assumption about KS Pay, which documents no list of statuses; widen it in reconcile.toml.
+    (Side.KSPAY, _F.PAID): ("success", "succeeded", "completed", "paid", "captured", "settled"),
+    (Side.KSPAY, _F.PENDING): ("pending", "created", "initiated", "processing", "authorized"),
+    (Side.KSPAY, _F.FAILED): ("failed", "failure", "declined", "error", "rejected"),
+    (Side.KSPAY, _F.CANCELLED): ("cancelled", "canceled", "expired", "abandoned"),
+    (Side.KSPAY, _F.REFUNDED): ("refunded", "partially_refunded"),
+    # A ledger without a status column, or with a blank cell in it, books what was paid.
+    (Side.LEDGER, _F.PAID): ("", "paid", "settled", "received", "posted", "success", "completed", "closed"),
+    (Side.LEDGER, _F.UNPAID): ("open", "unpaid", "due", "draft", "pending", "overdue"),
+    (Side.LEDGER, _F.CANCELLED): ("void", "voided", "cancelled", "canceled", "written_off"),
+    (Side.LEDGER, _F.REFUNDED): ("refunded", "partially_refunded"),
+}
+
+VARIABLES = frozenset(
+    {
+        "KSPAY_BASE_URL",
+        "KSPAY_APP_ID",
+        "KSPAY_ACCESS_KEY",
+        "KSPAY_SECRET_KEY",
+        "RECONCILE_DATABASE_URL",
+        "RECONCILE_HOME",
+        "RECONCILE_LEDGER",
+        "RECONCILE_TIMEZONE",
+        "RECONCILE_LOOKBACK_DAYS",
+        "RECONCILE_PAGE_SIZE",
+        "RECONCILE_GIVE_UP_SECONDS",
+        "RECONCILE_AMOUNT_TOLERANCE",
+        "RECONCILE_DATE_TOLERANCE_DAYS",
+        "RECONCILE_DUPLICATE_DAYS",
+        "RECONCILE_GRACE_DAYS",
+        "RECONCILE_STALE_PENDING_HOURS",
+    }
+)
+SECRETS = frozenset({"KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY", "RECONCILE_DATABASE_URL"})
+_APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How one kind of ledger file is to be read: `[ledger.NAME]` in reconcile.toml."""
+
+    name: str
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a command may need to know from outside; see the README for each variable."""
+
+    apps: tuple[Credentials, ...] = ()
+    app_ids: tuple[str, ...] = ()  # known even where the keys are missing: importing a ledger needs no keys
+    missing: tuple[str, ...] = ()  # the KSPAY_ variables that calls to KS Pay would still need
+    database_url: str | None = field(default=None, repr=False)  # may hold a password
+    home: Path = Path(".reconcile")
+    ledger: Path | None = None
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
+    lookback_days: int = 7
+    page_size: int = 100
+    give_up_seconds: int = 120
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    date_tolerance_days: int = 3
+    duplicate_days: int = 7
+    grace_days: int = 1
+    stale_pending_hours: int = 24
+    currencies: Currencies = field(default_factory=Currencies)
+    families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
+        """Read and check everything; raises UsageError naming the variable, or the place in the file."""
+        environ = os.environ if environ is None else environ
+        return _Reader(environ, folder or Path()).settings()
+
+    def kspay_apps(self) -> tuple[Credentials, ...]:
+        """The apps whose transactions are to be fetched; raises UsageError where a setting is missing."""
+        if self.missing:
+            names = ", ".join(self.missing)
+            verb = "is" if len(self.missing) == 1 else "are"
+            raise UsageError(
+                f"{names} {verb} not set: take the values from your app's page at KS Pay "
+                "(to try the product without an account: reconcile demo)"
+            )
+        return self.apps
+
+    def known_app_ids(self) -> tuple[str, ...]:
+        """The apps that ledger entries can belong to; raises UsageError where none is set."""
+        if not self.app_ids:
+            raise UsageError("KSPAY_APP_ID is not set: it names the app that the ledger belongs to (ap_…)")
+        return self.app_ids
+
+    def profile(self, name: str | None) -> Profile:
+        """The named ledger profile; without a name the plain one, whose source is `default`."""
+        if name is None:
+            return self.profiles.get("default", Profile("default"))
+        if name not in self.profiles:
+            known = ", ".join(sorted(self.profiles)) or "none"
+            raise UsageError(f"--profile {name}: {TOML} has no [ledger.{name}] (known: {known})")
+        return self.profiles[name]
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self.environ = environ
+        self.file = folder / TOML
+        self.toml = self._toml()
+
+    def _toml(self) -> dict[str, Any]:
+        try:
+            text = self.file.read_text("utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{TOML} cannot be read: {error}") from None
+        try:
+            tables = tomllib.loads(text, parse_float=Decimal)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{TOML} is not valid TOML: {error}") from None
+        known = VARIABLES | {f"{name}_FILE" for name in SECRETS} | {"apps", "currencies", "status", "ledger"}
+        for name in tables:
+            if name not in known:
+                raise UsageError(f"{TOML}: {name!r} is no setting that is known; see the README for the list")
+        return tables
+
+    def text(self, name: str) -> str | None:
+        """The setting's text, its own or its file's; the environment wins over the file as a whole."""
+        for source, where in ((self.environ, ""), (self.toml, f" in {TOML}")):
+            value = source.get(name)
+            if isinstance(value, bool | int | Decimal):
+                value = str(value)
+            if value is not None and not isinstance(value, str):
+                raise UsageError(f"{name}{where} must be a text or a number")
+            path = source.get(f"{name}_FILE") if name in SECRETS else None
+            if value and path:
+                raise UsageError(f"{name} and {name}_FILE are both set{where}: keep one")
+            if path:
+                value = _secret_file(f"{name}_FILE", str(path))
+            if value:
+                return value
+        return None
+
+    def parse(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        text = self.text(name)
+        if text is None:
+            return default
+        try:
+            return parse(text.strip())
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from None
+
+    def settings(self) -> Settings:
+        currencies = self.currencies()
+        apps, app_ids, missing = self.apps()
+        return Settings(
+            apps=apps,
+            app_ids=app_ids,
+            missing=missing,
+            database_url=self.parse("RECONCILE_DATABASE_URL", None, _database_url),
+            home=self.parse("RECONCILE_HOME", Path(".reconcile"), Path),
+            ledger=self.parse("RECONCILE_LEDGER", None, Path),
+            timezone=self.parse("RECONCILE_TIMEZONE", ZoneInfo("Asia/Kolkata"), _zone),
+            lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
+            page_size=self.parse("RECONCILE_PAGE_SIZE", 100, _whole(1, 100_000)),
+            give_up_seconds=self.parse("RECONCILE_GIVE_UP_SECONDS", 120, _whole(0, 86_400)),
+            tolerances=self.parse(
+                "RECONCILE_AMOUNT_TOLERANCE", Tolerances(), lambda text: Tolerances.parse(text, currencies)
+            ),
+            date_tolerance_days=self.parse("RECONCILE_DATE_TOLERANCE_DAYS", 3, _whole(0, 366)),
+            duplicate_days=self.parse("RECONCILE_DUPLICATE_DAYS", 7, _whole(0, 366)),
+            grace_days=self.parse("RECONCILE_GRACE_DAYS", 1, _whole(0, 366)),
+            stale_pending_hours=self.parse("RECONCILE_STALE_PENDING_HOURS", 24, _whole(0, 24 * 366)),
+            currencies=currencies,
+            families=self.families(),
+            profiles=self.profiles(currencies),
+        )
+
+    def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
+        tables = self.toml.get("apps", [])
+        named = {key: self.text(f"KSPAY_{key.upper()}") for key in _APP_KEYS}
+        if tables and any(named.values()):
+            raise UsageError(f"KSPAY_… settings and [[apps]] in {TOML} are both set: keep one")
+        if not tables:
+            missing = tuple(f"KSPAY_{key.upper()}" for key, value in named.items() if not value)
+            app_id = (named["app_id"] or "",) if named["app_id"] else ()
+            apps = (Credentials(**{key: value or "" for key, value in named.items()}),) if not missing else ()
+            return apps, app_id, missing
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise UsageError(f"{TOML}: apps must be written as [[apps]]")
+        apps = tuple(self.app(number, table) for number, table in enumerate(tables, 1))
+        ids = tuple(app.app_id for app in apps)
+        if len(set(ids)) < len(ids):
+            raise UsageError(f"{TOML}: two [[apps]] have the same app_id")
+        return apps, ids, ()
+
+    def app(self, number: int, table: Mapping[str, object]) -> Credentials:
+        values: dict[str, str] = {}
+        for key, value in table.items():
+            name = key.removesuffix("_file")
+            if name not in _APP_KEYS or (name != key and name not in ("access_key", "secret_key")):
+                raise UsageError(f"{TOML}: [[apps]] number {number} has an unknown key {key!r}")
+            if not isinstance(value, str) or name in values:
+                raise UsageError(f"{TOML}: [[apps]] number {number}: {name} must be given once, as a text")
+            values[name] = value if name == key else _secret_file(key, value)
+        for key in _APP_KEYS:
+            if not values.get(key):
+                raise UsageError(f"{TOML}: [[apps]] number {number} lacks {key}")
+        return Credentials(**values)
+
+    def currencies(self) -> Currencies:
+        extra: dict[str, int] = {}
+        for code, digits in self.table("currencies").items():
+            if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 18:
+                raise UsageError(f"{TOML}: [currencies] {code} must be its number of decimals, 0 to 18")
+            extra[code.strip().upper()] = digits
+        return Currencies.with_extra(extra)
+
+    def families(self) -> Mapping[tuple[Side, str], Family]:
+        extra: dict[tuple[Side, str], Family] = {}
+        for side_name, table in self.table("status").items():
+            if side_name not in list(Side) or not isinstance(table, dict):
+                raise UsageError(f"{TOML}: [status.{side_name}] is not known: write [status.kspay] or [status.ledger]")
+            side = Side(side_name)
+            for name, words in table.items():
+                if (side, name) not in DEFAULT_FAMILIES:
+                    allowed = ", ".join(f for s, f in DEFAULT_FAMILIES if s == side)
+                    raise UsageError(f"{TOML}: [status.{side}] {name} is no family (there are: {allowed})")
+                if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                    raise UsageError(f"{TOML}: [status.{side}] {name} must be a list of texts")
+                for word in words:
+                    key = (side, word.strip().lower())
+                    if extra.setdefault(key, Family(name)) != name:
+                        raise UsageError(f"{TOML}: [status.{side}] {word!r} stands in two families")
+        return _families(extra)
+
+    def profiles(self, currencies: Currencies) -> dict[str, Profile]:
+        profiles: dict[str, Profile] = {}
+        for name, table in self.table("ledger").items():
+            if not isinstance(table, dict) or set(table) - {"currency"}:
+                raise UsageError(f"{TOML}: [ledger.{name}] may hold the key currency, and no other")
+            currency = table.get("currency")
+            if currency is not None and currency not in currencies.digits:
+                raise UsageError(f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known")
+            profiles[name] = Profile(name, currency)
+        return profiles
+
+    def table(self, name: str) -> dict[str, Any]:
+        table = self.toml.get(name, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"{TOML}: {name} must be a table, [{name}]")
+        return table
+
+
+def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, str], Family]:
+    known = {(side, word): family for (side, family), words in DEFAULT_FAMILIES.items() for word in words}
+    return MappingProxyType({**known, **extra})
+
+
+def _secret_file(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"{name}: {path} cannot be read: {reason}") from None
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{text!r} is no time zone of the IANA list, such as Asia/Kolkata") from None
+
+
+def _database_url(text: str) -> str:
+    # The value is not repeated in the message: it may hold a password.
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("is not a database URL such as postgresql://user@host/database") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError("must be a PostgreSQL URL such as postgresql://user@host/database")
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

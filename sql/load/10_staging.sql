@@ -1,0 +1,40 @@
+-- Grain: one row a record as it was read, repeats included. Filled by COPY, batch after batch, and
+-- gone with the connection: a fetch or an import that fails leaves nothing behind.
+
+create temp table staged_transactions (
+    like transactions,
+    file text not null,
+    row_number integer not null
+);
+
+create temp table staged_entries (
+    like entries,
+    file text not null,
+    row_number integer not null
+);
+
+create temp table staged_rejections (
+    app_id text not null,
+    side text not null,
+    source text not null,
+    record_id text,
+    file text not null,
+    row_number integer not null,
+    field text not null,
+    value text not null,
+    reason text not null,
+    raw text not null,
+    currency text,
+    dated_on date,
+    dated_at timestamptz
+);
+
+-- Grain: one row an app. What was read: the file of an import, or the days asked for of a fetch.
+create temp table staged_scope (
+    app_id text not null,
+    side text not null,
+    source text not null,
+    file text,
+    fetched_first date,
+    fetched_last date
+);

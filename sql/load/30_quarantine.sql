@@ -1,0 +1,90 @@
+-- Grain: one row a record that cannot be used. Takes in what was rejected and lets out what its
+-- source has corrected: a record with an id when that id comes again, good or broken differently; one
+-- without an id when the same file, or an answer that covers the same days, no longer holds it.
+-- A ledger may hold two rows without an id that say the same, and both count; KS Pay repeats a
+-- record wherever two windows overlap, so there equal content is one record.
+
+create temp table rejected on commit drop as
+with hashed as (
+    select
+        *,
+        encode(sha256(convert_to(raw, 'UTF8')), 'hex') as sha256
+    from staged_rejections
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by app_id, side, source, record_id, sha256 order by row_number, file
+        ) as repeat
+    from hashed
+)
+
+select
+    *,
+    case when repeat = 1 then sha256 else sha256 || '#' || repeat end as content
+from numbered
+where repeat = 1 or (side = 'ledger' and record_id is null);
+
+create temp table released on commit drop as
+select held.*
+from quarantine as held
+inner join staged_scope as scope
+    on held.app_id = scope.app_id and held.side = scope.side and held.source = scope.source
+where
+    not exists (
+        select from rejected
+        where
+            rejected.app_id = held.app_id and rejected.side = held.side and rejected.source = held.source
+            and rejected.record_id is not distinct from held.record_id and rejected.content = held.content
+    )
+    and (
+        exists (
+            select from incoming_ids as seen
+            where seen.app_id = held.app_id and seen.record_id = held.record_id
+        )
+        or (
+            held.record_id is null
+            and case held.side
+                when 'kspay'
+                    then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
+                else held.file = scope.file
+            end
+        )
+    );
+
+insert into quarantine_versions select * from released;
+
+delete from quarantine as held using released
+where
+    held.app_id = released.app_id and held.side = released.side and held.source = released.source
+    and held.record_id is not distinct from released.record_id and held.content = released.content;
+
+merge into quarantine as held
+using (
+    select rejected.*, scope.fetched_first, scope.fetched_last
+    from rejected
+    inner join staged_scope as scope using (app_id, side, source)
+) as seen
+    on
+        held.app_id = seen.app_id and held.side = seen.side and held.source = seen.source
+        and held.record_id is not distinct from seen.record_id and held.content = seen.content
+when matched and (
+    held.file, held.row_number, held.field, held.value, held.reason, held.currency, held.dated_on, held.dated_at,
+    held.fetched_first, held.fetched_last
+) is distinct from (
+    seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.currency, seen.dated_on, seen.dated_at,
+    seen.fetched_first, seen.fetched_last
+) then update set
+    file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
+    reason = seen.reason, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
+    fetched_first = seen.fetched_first, fetched_last = seen.fetched_last
+when not matched then insert (
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    dated_on, dated_at, fetched_first, fetched_last
+) values (
+    seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
+    seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on, seen.dated_at,
+    seen.fetched_first, seen.fetched_last
+);

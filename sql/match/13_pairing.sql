@@ -1,0 +1,36 @@
+-- What the passes share. `taken_txn` and `taken_unit` hold what is matched: `m` is the match, the
+-- lowest transaction number in it. `free_txn` and `free_unit` are what the running `pass` may still use: first
+-- paid, refunded and unknown transactions (phase 1), then the rest, so that a failed try never takes
+-- an entry that a paid one of its reference claims. `agreeing` are the families that go together.
+
+create temp table taken_txn (t bigint primary key, m bigint not null, rule text not null) on commit drop;
+
+create temp table taken_unit (e bigint primary key, m bigint not null, rule text not null) on commit drop;
+
+create temp view free_txn as
+select txn.*
+from txn
+inner join pass
+    on pass.phase = case when txn.family in ('paid', 'refunded', 'unknown') then 1 else 2 end
+where not exists (select from taken_txn where taken_txn.t = txn.t);
+
+create temp view free_unit as
+select unit.*
+from unit
+where not exists (select from taken_unit where taken_unit.e = unit.e);
+
+create temp table agreeing on commit drop as
+select kspay, ledger
+from (
+    values
+    ('paid', 'paid'),
+    ('refunded', 'refunded'),
+    ('refunded', 'cancelled'),
+    ('pending', 'unpaid'),
+    ('pending', 'cancelled'),
+    ('failed', 'unpaid'),
+    ('failed', 'cancelled'),
+    ('cancelled', 'unpaid'),
+    ('cancelled', 'cancelled')
+) as families (kspay, ledger);
+

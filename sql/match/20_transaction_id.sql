@@ -1,0 +1,12 @@
+-- The entry names the transaction; same currency, and amounts equal or within the tolerance.
+
+create or replace temp view possible_pair as
+select
+    free_txn.t,
+    free_unit.e
+from free_txn
+inner join free_unit on free_unit.app_id = free_txn.app_id and free_unit.tx_key = free_txn.transaction_id
+where
+    free_unit.currency = free_txn.currency
+    and abs(free_txn.amount - free_unit.amount)
+    <= free_txn.tolerance_fixed + free_txn.tolerance_percent * 0.01 * free_txn.amount;

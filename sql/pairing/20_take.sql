@@ -1,0 +1,30 @@
+-- One round of taking pairs from the top while both are free: a pair that is the best one of both its
+-- records cannot lose either to another pair, so all of these are taken at once; what shares a record
+-- with them is out. Rounds repeat until none is left, and end as taking one by one would.
+
+with best as (
+    select
+        t,
+        e,
+        row_number() over (partition by t order by rank) as of_txn,
+        row_number() over (partition by e order by rank) as of_unit
+    from candidate
+),
+
+taken as (
+    insert into taken_txn
+    select
+        t,
+        t,
+        (select rule from pass)
+    from best
+    where of_txn = 1 and of_unit = 1
+)
+
+insert into taken_unit
+select
+    e,
+    t,
+    (select rule from pass)
+from best
+where of_txn = 1 and of_unit = 1;
