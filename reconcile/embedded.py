@@ -144,9 +144,10 @@ def _running(files: Home, users: int) -> Path:
         if postmaster is None or postmaster.status != "ready":
             answered = time.monotonic()
             if answered > limit:
+                doing = postmaster.status if postmaster else "starting"
                 raise ReconcileError(
-                    f"{files.data}: the server has been {postmaster.status if postmaster else 'starting'} for "
-                    f"{START_SECONDS} seconds: see {files.log}, then try again"
+                    f"{files.data}: its server has been {doing} for {START_SECONDS} seconds: "
+                    f"see {files.log}, then try again"
                 )
         elif postmaster.socket_folder and _answers(postmaster.socket_folder):
             return postmaster.socket_folder
