@@ -1,0 +1,98 @@
+"""The server's life: it really stops, and `reconcile sandbox` serves until it is told to stop."""
+
+import csv
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from conftest import TIMEOUT, Caller
+
+from reconcile.errors import UsageError
+from reconcile.sandbox.command import run
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import Sandbox, serve
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from reconcile.sandbox.command import run
+run(port=0, seed=5, days=30, first_day=None, ledger=Path(sys.argv[1]))
+"""
+
+
+def test_the_server_is_gone_after_the_block(merchant: Merchant) -> None:
+    with serve(merchant) as sandbox:
+        caller = Caller(sandbox)  # leaves a connection open
+        assert caller.good("GET", "/currencies")
+    with pytest.raises(requests.ConnectionError):
+        caller.call("GET", "/currencies")
+    caller.session.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "kspay-sandbox"]
+    port = int(sandbox.base_url.split(":")[2].split("/")[0])
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_the_server_stops_when_the_block_fails(merchant: Merchant) -> None:
+    with pytest.raises(KeyError), serve(merchant):
+        raise KeyError
+    assert not [thread for thread in threading.enumerate() if thread.name == "kspay-sandbox"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_a_signal(tmp_path: Path, today: date, number: signal.Signals) -> None:
+    ledger = tmp_path / "a ledger.csv"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, ledger], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout
+        lines = [process.stdout.readline().rstrip("\n") for _ in range(6)]
+        settings = dict(re.fullmatch(r"export (\w+)=(.+)", line).groups() for line in lines[:4])  # type: ignore[union-attr]
+        assert list(settings) == ["KSPAY_BASE_URL", "KSPAY_APP_ID", "KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY"]
+        words = shlex.split(lines[4].removeprefix("# then: "))
+        assert words[:2] == ["reconcile", "run"]
+        assert words[-2:] == ["--ledger", str(ledger)]
+        caller = Caller(Sandbox(*settings.values()))
+        created = {"fromDate": str(today - timedelta(days=31)), "toDate": str(today)}
+        assert len(caller.good("GET", "/transaction", params=created)) == 10
+        caller.session.close()
+        with ledger.open(encoding="utf-8", newline="") as file:
+            assert list(csv.DictReader(file)) == Merchant.made_up(5, today - timedelta(days=29), 30).ledger
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=TIMEOUT)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("place", ["", "missing/ledger.csv"])
+def test_a_ledger_that_cannot_be_written(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    with pytest.raises(UsageError, match=re.escape(str(path))):
+        run(port=0, seed=1, days=1, first_day=None, ledger=path)
+
+
+@pytest.mark.parametrize("days", [0, -1, 10**9])
+def test_an_impossible_number_of_days(days: int) -> None:
+    with pytest.raises(UsageError, match=f"--days {days}"):
+        run(port=0, seed=1, days=days, first_day=None, ledger=None)
+
+
+def test_a_port_in_use() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=str(port)):
+            run(port=port, seed=1, days=1, first_day=None, ledger=None)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert os.getpid()
