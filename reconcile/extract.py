@@ -87,7 +87,7 @@ def fetch_app(
         KSPay(app, page_size=settings.page_size, give_up_seconds=settings.give_up_seconds) as kspay,
         loading(engine) as load,
     ):
-        codes = {currency.id: currency.code for currency in kspay.currencies()}
+        codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
         typed = normalise.transactions(
             rows(kspay), app_id=app.app_id, currencies=settings.currencies, currency_codes=codes
         )
@@ -165,10 +165,9 @@ def _stage(
 ) -> None:
     stream = iter(typed)
     while batch := list(islice(stream, BATCH)):
-        records: list[R] = [item for item in batch if not isinstance(item, Rejection)]
         rejections = [item for item in batch if isinstance(item, Rejection)]
-        kept, refused = judge(records)
-        load.stage(kept, [*rejections, *refused])
+        kept, refused = judge([item for item in batch if not isinstance(item, Rejection)])
+        load.stage(kept, rejections + refused)
 
 
 def _record_windows(
@@ -189,8 +188,8 @@ def _record_windows(
                 {
                     "run_id": run_id,
                     "app_id": app_id,
-                    "first": window.first,
-                    "last": window.last,
+                    "first": window.from_date,
+                    "last": window.to_date,
                     "pages": count,
                     "records": records[window],
                 },
@@ -201,7 +200,9 @@ def _record_import(engine: Engine, ledger: LedgerFile, source: str, loaded: Load
     """The number of this import; the same file again that changed nothing is the import of before."""
     with engine.begin() as connection:
         last = connection.execute(
-            text("select import_id, sha256 from imports where source = :source order by import_id desc limit 1"),
+            text(
+                "select import_id, sha256 from imports where source = :source order by import_id desc limit 1"
+            ),
             {"source": source},
         ).one_or_none()
         if last is not None and last.sha256 == ledger.sha256 and not loaded.added and not loaded.changed:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.errors import CheckFailed
+from reconcile.progress import Progress
 from reconcile.records import Period
 from reconcile.settings import Settings
 from reconcile.store import read_sql, run_file, sql_names
@@ -33,7 +34,14 @@ class Matched:
     warnings: tuple[str, ...]
 
 
-def match(connection: Connection, settings: Settings, run_id: str, apps: tuple[str, ...], period: Period) -> Matched:
+def match(
+    connection: Connection,
+    settings: Settings,
+    run_id: str,
+    apps: tuple[str, ...],
+    period: Period,
+    progress: Progress,
+) -> Matched:
     """Match all that is known of these apps and write matches and discrepancies, without committing.
 
     The temporary tables of the matching stay for the report until the transaction ends. Raises
@@ -50,8 +58,10 @@ def match(connection: Connection, settings: Settings, run_id: str, apps: tuple[s
             run_file(connection, name)
     passes = [name for number, name in files if _PREPARE <= number < _PASS]
     for phase in (1, 2):
-        for name in passes:
+        for number, name in enumerate(passes):
+            progress("match", f"phase {phase} of 2: {_label(name)}", (phase - 1 + number / len(passes)) / 2)
             _run_pass(connection, name, phase)
+    progress("match", "discrepancies", 1)
     for number, name in files:
         if number >= _PASS:
             run_file(connection, name)
@@ -63,7 +73,9 @@ def _state_policy(
     connection: Connection, settings: Settings, run_id: str, apps: tuple[str, ...], period: Period
 ) -> None:
     run_file(connection, "policy/10_tables")
-    end_of_period = datetime.combine(period.last + timedelta(days=1), time(), settings.timezone).astimezone(UTC)
+    end_of_period = datetime.combine(period.last + timedelta(days=1), time(), settings.timezone).astimezone(
+        UTC
+    )
     connection.execute(
         text(read_sql("policy/20_state")),
         {
@@ -101,8 +113,9 @@ def _fill(connection: Connection, statement: str, rows: list[dict[str, Any]]) ->
 
 
 def _run_pass(connection: Connection, name: str, phase: int) -> None:
-    rule = name.split("/")[1].partition("_")[2]
-    connection.execute(text("update pass set phase = :phase, rule = :rule"), {"phase": phase, "rule": rule})
+    connection.execute(
+        text("update pass set phase = :phase, rule = :rule"), {"phase": phase, "rule": _label(name)}
+    )
     run_file(connection, name)
     run_file(connection, "pairing/10_rank")
     while run_file(connection, "pairing/20_take"):
@@ -112,21 +125,32 @@ def _run_pass(connection: Connection, name: str, phase: int) -> None:
 
 def _check(connection: Connection, name: str) -> str:
     rows = connection.execute(text(read_sql(name))).all()
-    check = name.split("/")[1].partition("_")[2]
+    check = _label(name)
     if rows:
         named = "; ".join(f"{row.side} {row.record}: {row.found}" for row in rows[:_SHOWN])
         more = f"; and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-        raise CheckFailed(f"the check {check} of our own result failed, so nothing is reported: {named}{more}")
+        raise CheckFailed(
+            f"the check {check} of our own result failed, so nothing is reported: {named}{more}"
+        )
     return check
+
+
+def _label(name: str) -> str:
+    """`match/20_transaction_id` is the rule transaction_id."""
+    return name.split("/")[1].partition("_")[2]
 
 
 def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
     def counts(statement: str) -> dict[str, int]:
         return {row[0]: row[1] for row in connection.execute(text(statement))}
 
-    cleared = connection.execute(text('select discrepancy_id from cleared order by discrepancy_id collate "C"'))
+    cleared = connection.execute(
+        text('select discrepancy_id from cleared order by discrepancy_id collate "C"')
+    )
     crowded = connection.execute(
-        text('select app_id, kind, key, records from crowded_key order by app_id collate "C", kind, key collate "C"')
+        text(
+            'select app_id, kind, key, records from crowded_key order by app_id collate "C", kind, key collate "C"'
+        )
     )
     return Matched(
         matches=counts('select rule, count(*) from match group by rule order by rule collate "C"'),

@@ -89,7 +89,9 @@ def reconcile_period(
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
         with runs.failing(engine, run):
-            return _Run(settings, engine, run, apps, period, stage, progress).finish(ledger, profile, request.out)
+            return _Run(settings, engine, run, apps, period, stage, progress).finish(
+                ledger, profile, request.out
+            )
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -110,6 +112,19 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
             with engine.begin() as connection:
                 runs.finish(connection, run, {"fetched": [asdict(one) for one in fetched]})
             return fetched
+
+
+def import_file(
+    settings: Settings, path: Path, profile_name: str | None, *, progress: Progress = silent
+) -> Imported:
+    """Only import a ledger file; the next run matches it."""
+    profile = settings.profile(profile_name)
+    app_ids = settings.known_app_ids()
+    ledger = open_ledger(path, default_currency=profile.currency)
+    with open_store(settings) as engine:
+        return import_ledger(
+            engine, settings, ledger, profile, app_ids, Validator(settings.currencies), progress
+        )
 
 
 class _Run:
@@ -143,7 +158,9 @@ class _Run:
             file = ledger
             imported = self.timed(
                 "ledger",
-                lambda: import_ledger(self.engine, self.settings, file, profile, app_ids, self.validator, self.progress),
+                lambda: import_ledger(
+                    self.engine, self.settings, file, profile, app_ids, self.validator, self.progress
+                ),
             )
         fetched = self.timed("fetch", self._fetch)
         with self._one_view() as connection:
@@ -189,11 +206,9 @@ class _Run:
             files.write_csvs(connection, self.settings, aside)
             report = self._document(connection, aside, imported, fetched, matched)
             files.write_json(aside / "run.json", report)
-            files.sync(aside)
             # In place before the commit: a run that the database calls finished has its files. A run
             # that dies between the two is swept by the next one, files and all.
-            aside.rename(folder)
-            files.sync_folder(out)
+            files.move_in_place(aside, folder)
             runs.finish(connection, self.run_id, report)
             connection.commit()
         except BaseException:
@@ -247,7 +262,9 @@ def check_period(period: Period | None, settings: Settings) -> None:
     """Raises UsageError for a period that has days in the future, counted in the business time zone."""
     today = datetime.now(settings.timezone).date()
     if period is not None and period.last > today:
-        raise UsageError(f"--to {period.last} lies in the future: today is {today} in {settings.timezone.key}")
+        raise UsageError(
+            f"--to {period.last} lies in the future: today is {today} in {settings.timezone.key}"
+        )
 
 
 def last_closed_day(now: datetime, timezone: ZoneInfo) -> date:
@@ -279,10 +296,8 @@ def _any_ledger(engine: Engine) -> bool:
 
 def _quarantined(connection: Connection) -> dict[str, int]:
     rows = connection.execute(text("select side, count(*) from unusable group by side order by side"))
-    return {side: count for side, count in rows.tuples()}
+    return dict(rows.tuples().all())
 
 
 def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-

@@ -120,20 +120,23 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
 def is_finished(engine: Engine, run_id: str) -> bool:
     """Whether the database calls this run finished."""
     with engine.connect() as connection:
-        state = connection.scalar(text("select state from runs where run_id = :run_id"), {"run_id": run_id})
+        state: str | None = connection.scalar(
+            text("select state from runs where run_id = :run_id"), {"run_id": run_id}
+        )
     return state == "finished"
 
 
 def last_finished_day(engine: Engine, app_id: str) -> date | None:
     """The newest as-of day of a finished run of this app."""
     with engine.connect() as connection:
-        return connection.scalar(
+        last: date | None = connection.scalar(
             text(
                 "select max(period_last) from runs"
                 " where command = 'run' and state = 'finished' and :app_id = any(apps)"
             ),
             {"app_id": app_id},
         )
+    return last
 
 
 def listed(engine: Engine, limit: int) -> list[RunRecord]:
@@ -144,6 +147,19 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
             {"limit": limit},
         )
         return [RunRecord(**row) for row in rows.mappings()]
+
+
+def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
+    """What a run fetched, window by window: app_id, window_first, window_last, pages, records."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select app_id, window_first, window_last, pages, records from fetched_windows"
+                ' where run_id = :run_id order by app_id collate "C", window_first'
+            ),
+            {"run_id": run_id},
+        )
+        return [dict(row) for row in rows.mappings()]
 
 
 def one(engine: Engine, run_id: str) -> RunRecord:

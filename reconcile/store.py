@@ -113,7 +113,9 @@ def migrate(engine: Engine) -> None:
                     {"name": name, "sha256": sha256},
                 )
             elif applied[name] != sha256:
-                raise ReconcileError(f"sql/migrations/{name}.sql was changed after it was applied; add a new one")
+                raise ReconcileError(
+                    f"sql/migrations/{name}.sql was changed after it was applied; add a new one"
+                )
             connection.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
@@ -165,4 +167,5 @@ def copy_rows(
 
 def run_file(connection: Connection, name: str) -> int:
     """Execute a statement file; the number of rows that its last statement touched."""
-    return connection.exec_driver_sql(read_sql(name)).rowcount
+    # Without parameters a per cent sign means itself.
+    return connection.exec_driver_sql(read_sql(name), execution_options={"no_parameters": True}).rowcount

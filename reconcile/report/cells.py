@@ -34,7 +34,22 @@ _MONTHS = (
 )
 _MARKS = "a p am pm h e d t z st nd rd th rs inr usd eur gbp jpy kwd"
 _WORDS = frozenset((_MONTHS + " " + _MARKS).split())
-_TRUTH = frozenset("true false wahr falsch vrai faux verdadero falso vero verdadeiro waar onwaar".split())
+_TRUTH = frozenset(
+    [
+        "true",
+        "false",
+        "wahr",
+        "falsch",
+        "vrai",
+        "faux",
+        "verdadero",
+        "falso",
+        "vero",
+        "verdadeiro",
+        "waar",
+        "onwaar",
+    ]
+)
 
 
 def is_altered(value: str) -> bool:

@@ -18,7 +18,9 @@ def day(value: date | None) -> str:
 def spoken(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
     """`1,250.00 INR`: grouped, for reading. Rupees in lakhs and crores, as in `12,34,567.00 INR`."""
     if currency is None or currency not in currencies.digits:
-        return f"{amount:f} {currency or ''}".strip()  # several currencies: the parts are in the other columns
+        return (
+            f"{amount:f} {currency or ''}".strip()
+        )  # several currencies: the parts are in the other columns
     plain = currencies.format(abs(amount), currency)
     whole, point, minor = plain.partition(".")
     head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)

@@ -44,7 +44,14 @@ def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None
         amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
         detail = text_cell(sentence(row, currencies, settings.date_tolerance_days))
         # Suggestions come with the pass that makes them; people write the last two.
-        return {**cells, **amounts, "detail": detail, "suggested_counterpart": "", "resolution": "", "note": ""}
+        return {
+            **cells,
+            **amounts,
+            "detail": detail,
+            "suggested_counterpart": "",
+            "resolution": "",
+            "note": "",
+        }
 
     def matched(row: Mapping[str, Any]) -> dict[str, str]:
         cells = {name: cell(row[name]) for name in MATCHED if name not in _AMOUNTS}
@@ -78,18 +85,23 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, 
         writer.writerows([row[column] for column in columns] for row in rows)
 
 
-def read_summary(connection: Connection) -> list[dict[str, Any]]:
-    """The rows of summary.csv, amounts as Decimal."""
-    return [dict(row) for row in _stream(connection, "report/summary")]
+def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str, Any]]:
+    """The rows of summary.csv for run.json, amounts as plain decimals in text."""
+    return [
+        {**row, "amount": _written(row["amount"], row["currency"] or None, currencies)}
+        for row in _stream(connection, "report/summary")
+    ]
 
 
 def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
-    result = connection.execution_options(yield_per=_ROWS_AT_A_TIME).execute(text(read_sql(name)))
+    result = connection.execute(text(read_sql(name)), execution_options={"yield_per": _ROWS_AT_A_TIME})
     for row in result.mappings():
         yield dict(row)
 
 
-def _amounts(row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str) -> dict[str, str]:
+def _amounts(
+    row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str
+) -> dict[str, str]:
     """The three amounts of a row; the difference is in the currency of either side, they are the same."""
     of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
     return {
@@ -100,11 +112,14 @@ def _amounts(row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger:
 
 
 def _plain(amount: Decimal | None, currency: str | None, currencies: Currencies) -> str:
-    if amount is None:
-        return ""
-    if currency is None:  # records that cannot be used and whose currency is not known add nothing
-        return "0" if amount == 0 else f"{amount:f}"
-    return amount_cell(currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}")
+    return "" if amount is None else amount_cell(_written(amount, currency, currencies))
+
+
+def _written(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
+    # Records that cannot be used may have no currency that is known; they add nothing.
+    if currency is None or currency not in currencies.digits:
+        return f"{amount.normalize():f}"
+    return currencies.format(amount, currency)
 
 
 def digest(path: Path) -> str:
@@ -131,14 +146,20 @@ def make_aside(out: Path, run_id: str) -> Path:
     return aside
 
 
-def sync(folder: Path) -> None:
-    """Bring the files and the folder to the disk, so that a power cut leaves them whole."""
-    for path in [*sorted(folder.iterdir()), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def move_in_place(aside: Path, folder: Path) -> None:
+    """Give the finished files their final folder, on the disk before anybody is told of them."""
+    for path in [*sorted(aside.iterdir()), aside]:
+        _sync(path)
+    aside.rename(folder)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def point_latest(out: Path, run_id: str) -> None:

@@ -60,7 +60,10 @@ where
 
 create temp table unusable on commit drop as
 select
-    row_number() over () as q,
+    row_number() over (
+        order by
+            held.app_id collate "C", held.side, held.source collate "C", held.record_id collate "C", held.content
+    ) as q,
     held.*,
     coalesce(held.record_id, held.content) as known_by,
     coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date) as business_on

@@ -1,80 +1,96 @@
 -- Grain: one row a negative entry that belongs to a positive one (`booking`): together they book a
--- refund. A negative paid or refunded entry looks for positive ones of its currency under the
--- transaction that it names, else under its reference. Where a positive is the only one for all that
--- look for it, and they do not exceed it, they are one booking. Else the k-th positive pairs with the
--- k-th negative of exactly its amount, by date, then id. What is left stands alone.
--- `unit` is what the passes match: an entry, or a booking under its positive entry.
+-- refund. A negative paid or refunded entry looks for positive ones of its currency that name the
+-- transaction that it names; where there are none, and where it names none, for those of its reference
+-- (but not for those that name another transaction than it does). Where a positive is the only one for
+-- all that look for it, and they do not exceed it, they are one booking. Else the k-th positive pairs
+-- with the k-th negative of exactly its amount, by date, then id. What is left stands alone.
+-- `unit` is what the passes match: an entry, or a booking under its positive entry; `unit_key` holds
+-- its keys, those of all its entries.
 
 create temp table booking (e bigint primary key, lead bigint not null) on commit drop;
 
-create temp table negative on commit drop as
-select
-    e,
-    app_id,
-    currency,
-    amount,
-    business_on,
-    case when tx_key is not null then 'transaction' else 'reference' end as kind,
-    coalesce(tx_key, ref_key) as key
-from entry
-where family in ('paid', 'refunded') and amount < 0 and coalesce(tx_key, ref_key) is not null;
-
-create temp table positive on commit drop as
-select e, app_id, currency, amount, business_on, 'transaction' as kind, tx_key as key
-from entry
-where family in ('paid', 'refunded') and amount > 0 and tx_key in (select key from negative)
-union all
-select e, app_id, currency, amount, business_on, 'reference', ref_key
-from entry
-where family in ('paid', 'refunded') and amount > 0 and ref_key in (select key from negative);
-
-with reached as (
-    select
-        negative.e,
-        min(negative.amount) as amount,
-        min(positive.e) as lead,
-        min(positive.amount) as lead_amount,
-        count(*) as positives
-    from negative
-    inner join positive using (app_id, currency, kind, key)
-    group by negative.e
+create temp table sought on commit drop as
+with refundable as (
+    select * from entry where family in ('paid', 'refunded') and coalesce(tx_key, ref_key) is not null
 ),
 
-whole as (
-    select lead
-    from reached
-    where positives = 1
-    group by lead, lead_amount
-    having sum(-amount) <= lead_amount
+by_name as (
+    select negative.e, positive.e as lead, 1 as step
+    from refundable as negative
+    inner join refundable as positive using (app_id, currency, tx_key)
+    where negative.amount < 0 and positive.amount > 0
+),
+
+by_reference as (
+    select negative.e, positive.e as lead, case when negative.tx_key is not null then 2 else 3 end as step
+    from refundable as negative
+    inner join refundable as positive using (app_id, currency, ref_key)
+    where
+        negative.amount < 0 and positive.amount > 0
+        and (
+            negative.tx_key is null
+            or (positive.tx_key is null and negative.e not in (select e from by_name))
+        )
+),
+
+either as (
+    select e, lead, step from by_name
+    union all
+    select e, lead, step from by_reference
 )
+
+select
+    either.e,
+    either.lead,
+    either.step,
+    negative.amount,
+    negative.business_on,
+    positive.amount as lead_amount,
+    positive.business_on as lead_on,
+    count(*) over (partition by either.e) as positives
+from either
+inner join entry as negative on negative.e = either.e
+inner join entry as positive on positive.e = either.lead;
 
 insert into booking
 select e, lead
-from reached
-inner join whole using (lead)
-where positives = 1;
+from sought
+where
+    positives = 1
+    and lead in (
+        select lead
+        from sought
+        where positives = 1
+        group by lead, lead_amount
+        having sum(-amount) <= lead_amount
+    );
 
+-- Within a step, negatives of one amount that see one of the positives see the same ones, so that
+-- pairing by rank is taking them one by one.
 do $$
-declare
-    looking_by text;
 begin
-    foreach looking_by in array array['transaction', 'reference'] loop
+    for this_step in 1..3 loop
         insert into booking
-        select negatives.e, positives.e
-        from (
-            select *, row_number() over (partition by app_id, currency, key, amount order by business_on, e) as k
-            from negative
-            where kind = looking_by and e not in (select e from booking)
-        ) as negatives
-        inner join (
-            select *, row_number() over (partition by app_id, currency, key, amount order by business_on, e) as k
-            from positive
-            where kind = looking_by and e not in (select lead from booking)
-        ) as positives
-            on
-                positives.app_id = negatives.app_id and positives.currency = negatives.currency
-                and positives.key = negatives.key and positives.k = negatives.k
-                and positives.amount = -negatives.amount;
+        with free as (
+            select *
+            from sought
+            where
+                step = this_step and lead_amount = -amount
+                and e not in (select e from booking) and lead not in (select lead from booking)
+        ),
+
+        ranked as (
+            select
+                e,
+                lead,
+                dense_rank() over (partition by lead order by business_on, e) as k,
+                dense_rank() over (partition by e order by lead_on, lead) as lead_k
+            from free
+        )
+
+        select e, lead
+        from ranked
+        where k = lead_k;
     end loop;
 end
 $$;
@@ -88,8 +104,6 @@ select
     currency,
     amount,
     business_on,
-    ref_key,
-    tx_key,
     case
         when amount < 0 and family = 'paid' then 'refunded'
         when e in (select lead from booking) then 'refunded'
@@ -98,5 +112,21 @@ select
 from entry
 where e not in (select e from booking);
 
+create temp table unit_key on commit drop as
+with of_entries as (
+    select coalesce(booking.lead, entry.e) as e, entry.app_id, entry.tx_key, entry.ref_key
+    from entry
+    left join booking on booking.e = entry.e
+)
+
+select e, app_id, 'transaction_id' as kind, tx_key as key
+from of_entries
+where tx_key is not null
+union
+select e, app_id, 'reference', ref_key
+from of_entries
+where ref_key is not null;
+
 create unique index on unit (e);
 analyze unit;
+analyze unit_key;

@@ -5,7 +5,9 @@ select
     free_txn.t,
     free_unit.e
 from free_txn
-inner join free_unit on free_unit.app_id = free_txn.app_id and free_unit.ref_key = free_txn.ref_key
+inner join unit_key
+    on unit_key.app_id = free_txn.app_id and unit_key.kind = 'reference' and unit_key.key = free_txn.ref_key
+inner join free_unit on free_unit.e = unit_key.e
 where
     free_unit.currency = free_txn.currency
     and abs(free_txn.amount - free_unit.amount)

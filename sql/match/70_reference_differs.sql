@@ -6,10 +6,16 @@ select
     free_txn.t,
     free_unit.e
 from free_txn
-inner join free_unit on free_unit.app_id = free_txn.app_id and free_unit.tx_key = free_txn.transaction_id
+inner join unit_key
+    on
+        unit_key.app_id = free_txn.app_id and unit_key.kind = 'transaction_id'
+        and unit_key.key = free_txn.transaction_id
+inner join free_unit on free_unit.e = unit_key.e
 union
 select
     free_txn.t,
     free_unit.e
 from free_txn
-inner join free_unit on free_unit.app_id = free_txn.app_id and free_unit.ref_key = free_txn.ref_key;
+inner join unit_key
+    on unit_key.app_id = free_txn.app_id and unit_key.kind = 'reference' and unit_key.key = free_txn.ref_key
+inner join free_unit on free_unit.e = unit_key.e;

@@ -36,9 +36,7 @@ charged_again as (
 -- An entry is known by its own reference and named transaction, a matched one by those of its
 -- transactions as well.
 entry_key as (
-    select e, app_id, 'reference' as kind, ref_key as key from unit where ref_key is not null
-    union
-    select e, app_id, 'transaction_id', tx_key from unit where tx_key is not null
+    select e, app_id, kind, key from unit_key
     union
     select taken_unit.e, txn.app_id, 'reference', txn.ref_key
     from taken_unit
@@ -176,7 +174,7 @@ identified as (
 )
 
 select
-    row_number() over () as d,
+    row_number() over (order by app_id, side, source, record_id, aspect) as d,
     'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
     identified.*
 from identified;

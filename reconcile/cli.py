@@ -1,0 +1,317 @@
+"""The command line: parse, call, print, exit code. Thin; every command is one call into the product.
+
+Results go to standard output, progress and errors to standard error. An error is one line.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.errors import ReconcileError, UsageError
+from reconcile.records import Period
+from reconcile.settings import Settings
+from reconcile.terminal import run_table, show_run, showing_progress
+
+DEBUG = "--debug"
+
+
+class Day(click.ParamType[date]):
+    """A calendar day, `2026-08-31`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            self.fail(f"{value!r} is no day of the calendar; write it as 2026-08-31", param, ctx)
+
+
+def _period_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    to = click.option(
+        "--to", "last", type=Day(), metavar="D", help="Last day, included. The ages count from it."
+    )
+    first = click.option(
+        "--from", "first", type=Day(), metavar="D", help="First day of the period, 2026-08-01."
+    )
+    return first(to(command))
+
+
+def _period(first: date | None, last: date | None) -> Period | None:
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise UsageError("--from and --to go together: give both, or neither")
+    if first > last:
+        raise UsageError(f"--from {first} lies after --to {last}")
+    return Period(first, last)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kspay-reconcile")
+@click.option(DEBUG, is_flag=True, expose_value=False, help="Show the traceback of an error.")
+def cli() -> None:
+    """Reconcile KS Pay transactions with your ledger.
+
+    Example:  reconcile demo
+    """
+
+
+@cli.command()
+@click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
+def demo(seed: int) -> None:
+    """Try everything locally: a made-up merchant, 120 days, a report.
+
+    Example:  reconcile demo
+    """
+    from reconcile import demo as demonstration
+
+    with showing_progress() as progress:
+        finished = demonstration.run(seed, progress)
+    show_run(finished.report, finished.folder)
+    click.echo(
+        f"\nThe ledger that was reconciled: {finished.folder.parent / 'ledger.csv'}\n"
+        "All of this is made up. With your own data: reconcile run --from D --to D --ledger FILE"
+    )
+
+
+@cli.command()
+@_period_options
+@click.option("--ledger", type=click.Path(path_type=Path), metavar="PATH", help="The ledger file, a CSV.")
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+@click.option("--out", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
+@click.option("--strict", is_flag=True, help="Exit 10 if open discrepancies above info exist.")
+@click.option("--wait", is_flag=True, help="Wait for another run on the same app to end.")
+def run(
+    first: date | None,
+    last: date | None,
+    ledger: Path | None,
+    profile: str | None,
+    out: Path,
+    as_json: bool,
+    strict: bool,
+    wait: bool,
+) -> None:
+    """Reconcile a period: ledger, KS Pay, matching, report.
+
+    Without dates it takes the last RECONCILE_LOOKBACK_DAYS days, or all since the last run.
+
+    Example:  reconcile run --from 2026-08-01 --to 2026-08-31 --ledger august.csv
+    """
+    from reconcile import pipeline
+
+    request = pipeline.Request(_period(first, last), ledger, profile, out, wait)
+    settings = Settings.read()
+    with showing_progress() as progress:
+        if os.environ.get("PREFECT_API_URL"):
+            from flows.reconcile_period import as_flow_run
+
+            finished = as_flow_run(settings, request, progress)
+        else:
+            finished = pipeline.reconcile_period(settings, request, progress=progress)
+    if as_json:
+        click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
+    else:
+        show_run(finished.report, finished.folder)
+    if strict and finished.open_above_info:
+        sys.exit(10)
+
+
+@cli.command()
+@_period_options
+def fetch(first: date | None, last: date | None) -> None:
+    """Only fetch: KS Pay into the database, no matching, no report.
+
+    Example:  reconcile fetch --from 2026-01-01 --to 2026-08-31
+    """
+    from reconcile import pipeline
+
+    period = _period(first, last)
+    with showing_progress() as progress:
+        fetched = pipeline.fetch_period(Settings.read(), period, progress=progress)
+    for one in fetched:
+        click.echo(
+            f"{one.app_id}: {one.records:,} records of the UTC days {one.first_utc_day} to {one.last_utc_day} "
+            f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
+            f"{one.quarantined:,} in quarantine"
+        )
+
+
+@cli.group()
+def ledger() -> None:
+    """Your own books: import them.
+
+    Example:  reconcile ledger import august.csv
+    """
+
+
+@ledger.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+def ledger_import(path: Path, profile: str | None) -> None:
+    """Import a ledger file; the next run matches it.
+
+    Example:  reconcile ledger import august.csv
+    """
+    from reconcile import pipeline
+
+    with showing_progress() as progress:
+        imported = pipeline.import_file(Settings.read(), path, profile, progress=progress)
+    click.echo(
+        f"import {imported.import_id}: {imported.records:,} rows of {imported.file}: {imported.added:,} new, "
+        f"{imported.changed:,} changed, {imported.entries - imported.added - imported.changed:,} as they were, "
+        f"{imported.repeats:,} repeated, {imported.quarantined:,} in quarantine"
+    )
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, help="How many.")
+def runs(limit: int) -> None:
+    """List the runs, the newest first.
+
+    Example:  reconcile runs --limit 5
+    """
+    from reconcile import runs as run_records
+    from reconcile.store import open_store
+
+    with open_store(Settings.read()) as engine:
+        run_table(run_records.listed(engine, limit))
+
+
+@cli.command()
+@click.argument("run_id", metavar="RUN")
+def show(run_id: str) -> None:
+    """Show a run: totals, discrepancies, completeness of the fetch. RUN may be `latest`.
+
+    Example:  reconcile show latest
+    """
+    from reconcile import runs as run_records
+    from reconcile.store import open_store
+
+    with open_store(Settings.read()) as engine:
+        record = run_records.one(engine, run_id)
+        windows = run_records.windows(engine, record.run_id)
+    click.echo(f"{record.run_id}: {record.command}, {record.state}")
+    if record.error:
+        click.echo(record.error)
+    if record.command == "run" and record.report is not None:
+        show_run(record.report, Path(record.folder) if record.folder else None)
+    for window in windows:
+        click.echo(
+            f"fetched {window['app_id']}: {window['window_first']} to {window['window_last']}, "
+            f"{window['pages']} pages, {window['records']:,} records"
+        )
+
+
+@cli.command()
+@click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
+@click.option("--days", default=120, show_default=True, help="How many days of payments.")
+@click.option("--first-day", type=Day(), metavar="D", help="Their first day; without it they end today.")
+@click.option(
+    "--ledger", type=click.Path(path_type=Path), metavar="PATH", help="Write the merchant's ledger."
+)
+def sandbox(port: int, seed: int, days: int, first_day: date | None, ledger: Path | None) -> None:
+    """Serve a local KS Pay with a made-up merchant, until Ctrl-C.
+
+    Example:  reconcile sandbox --port 8080 --ledger ledger.csv
+    """
+    from reconcile.sandbox.command import run as serve
+
+    serve(port=port, seed=seed, days=days, first_day=first_day, ledger=ledger)
+
+
+@cli.command()
+def doctor() -> None:
+    """Check settings, credentials, database, clock and totals; say what to do.
+
+    Example:  reconcile doctor
+    """
+    from reconcile import doctor as examination
+
+    worst = 0
+    for finding in examination.examine():
+        click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
+        worst = worst or finding.exit_code
+    sys.exit(worst)
+
+
+def main() -> NoReturn:
+    """The `reconcile` command: one line and an exit code for whatever goes wrong."""
+    _no_calls_home(os.environ)
+    arguments = sys.argv[1:]
+    debug = DEBUG in arguments
+    # --debug may stand anywhere; the group is where click looks for it.
+    arguments = ([DEBUG] if debug else []) + [argument for argument in arguments if argument != DEBUG]
+    try:
+        with _terminated_as_interrupt():
+            cli.main(arguments, prog_name="reconcile", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(f"{_place(error)}{' '.join(error.format_message().split())}", 2, debug=debug)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped; nothing was reported. Start it again when you like", 130, debug=debug)
+    except ReconcileError as error:
+        _fail(str(error), error.exit_code, debug=debug)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: nothing is wrong, and nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last resort: said, and ended with an exit code
+        # A driver's error repeats the statement and its values; its own first line is enough.
+        text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        line = " ".join(text.split()) or "no further word"
+        _fail(f"a fault of ours: {type(error).__name__}: {line} (--debug shows where)", 1, debug=debug)
+    sys.exit(0)
+
+
+def _place(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path.removeprefix('reconcile ')}: " if context and context.parent else ""
+
+
+def _fail(line: str, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        raise
+    click.echo(f"reconcile: {line}", err=True)
+    sys.exit(code)
+
+
+def _no_calls_home(environ: Any) -> None:
+    """Switch off the telemetry of every dependency, unless the user has switched it on."""
+    for name, value in _QUIET.items():
+        environ.setdefault(name, value)
+
+
+_QUIET: Mapping[str, str] = {
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: the run is marked failed, the database is stopped."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

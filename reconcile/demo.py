@@ -1,0 +1,38 @@
+"""`reconcile demo`: the night's work on a made-up merchant, everything local, always the same days."""
+
+import os
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from reconcile.kspay import Credentials
+from reconcile.pipeline import Finished, Request, reconcile_period
+from reconcile.progress import Progress
+from reconcile.records import Period
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import serve
+from reconcile.settings import Settings
+
+FIRST_DAY = date(2026, 3, 1)
+DAYS = 120
+
+
+def run(seed: int, progress: Progress) -> Finished:
+    """Make the merchant, serve it, write its ledger, and run the pipeline that runs at night.
+
+    Has a database and a reports folder of its own, and takes nothing from the user's settings but
+    where RECONCILE_HOME is: it can be run beside real work.
+    """
+    home = Path(os.environ.get("RECONCILE_HOME") or ".reconcile") / "demo"
+    merchant = Merchant.made_up(seed, FIRST_DAY, DAYS)
+    out = Path("reports") / "demo"
+    out.mkdir(parents=True, exist_ok=True)
+    progress("sandbox", f"{len(merchant.transactions):,} transactions of a made-up merchant", 0)
+    merchant.write_ledger(out / "ledger.csv")
+    with serve(merchant) as server:
+        app = Credentials(server.base_url, server.app_id, server.access_key, server.secret_key)
+        settings = replace(Settings(), apps=(app,), app_ids=(app.app_id,), home=home)
+        period = Period(merchant.first_day, merchant.last_day)
+        return reconcile_period(
+            settings, Request(period, ledger=out / "ledger.csv", out=out), progress=progress
+        )

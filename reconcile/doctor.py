@@ -1,0 +1,93 @@
+"""`reconcile doctor`: looks at everything that a run rests on, and says what to do about what it finds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from reconcile.errors import CheckFailed, ReconcileError, UsageError
+from reconcile.kspay import Credentials, KSPay
+from reconcile.match import match
+from reconcile.pipeline import default_period
+from reconcile.progress import silent
+from reconcile.settings import Settings
+from reconcile.store import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `exit_code` is 0 where it is well."""
+
+    subject: str
+    says: str
+    exit_code: int = 0
+
+
+def examine() -> Iterator[Finding]:
+    """Look at settings, each app's credentials and clock, the database and its totals, one after another."""
+    try:
+        settings = Settings.read()
+    except ReconcileError as error:
+        yield Finding("settings", str(error), error.exit_code)
+        return
+    yield _look("settings", lambda: _settings(settings))
+    for app in settings.apps:
+        yield _look(f"KS Pay {app.app_id}", lambda app=app: _kspay(app, settings))  # type: ignore[misc]
+    try:
+        with open_store(settings) as engine:
+            yield Finding("database", _database(engine, settings))
+            yield _look("totals", lambda: _totals(engine, settings))
+    except ReconcileError as error:
+        yield Finding("database", str(error), error.exit_code)
+
+
+def _look(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, look())
+    except ReconcileError as error:
+        return Finding(subject, str(error), error.exit_code)
+
+
+def _settings(settings: Settings) -> str:
+    settings.kspay_apps()
+    if settings.ledger is not None and not settings.ledger.exists():
+        raise UsageError(f"RECONCILE_LEDGER: {settings.ledger} does not exist")
+    ledger = settings.ledger or "what was imported"
+    return f"{len(settings.apps)} app(s), business time zone {settings.timezone.key}, ledger: {ledger}"
+
+
+def _kspay(app: Credentials, settings: Settings) -> str:
+    with KSPay(app, give_up_seconds=min(10, settings.give_up_seconds)) as kspay:
+        codes = sorted(currency.code for currency in kspay.currencies() if currency.code is not None)
+        days_off = (kspay.server_today() - datetime.now(UTC).date()).days
+    if days_off:
+        raise UsageError(f"its day and ours are {days_off} apart: set this machine's clock")
+    return f"the keys are accepted, the clocks agree on the day, currencies: {', '.join(codes)}"
+
+
+def _database(engine: Engine, settings: Settings) -> str:
+    with engine.connect() as connection:
+        where = "RECONCILE_DATABASE_URL" if settings.database_url else f"embedded in {settings.home}"
+        release = connection.execute(text("show server_version")).scalar_one()
+        row = connection.execute(
+            text(
+                "select (select count(*) from transactions) as transactions, (select count(*) from entries) as entries,"
+                " (select count(*) from quarantine) as quarantined"
+            )
+        ).one()
+    return (
+        f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
+        f"{row.quarantined:,} in quarantine"
+    )
+
+
+def _totals(engine: Engine, settings: Settings) -> str:
+    """Match everything anew and check it, and take it back: nothing is written."""
+    if not settings.app_ids:
+        raise CheckFailed("not checked: no app is set (KSPAY_APP_ID)")
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        period = default_period(engine, settings, settings.app_ids)
+        result = match(connection, settings, "doctor", settings.app_ids, period, silent)
+        connection.rollback()
+    return f"every record has one outcome and all totals are conserved ({len(result.checks)} checks)"
