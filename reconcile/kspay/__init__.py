@@ -1,1 +1,19 @@
-"""Stage 1 of the data's way: KS Pay's API over HTTP, the only importer of requests."""
+"""Stage 1 of the data's way: KS Pay's API over HTTP. Nothing else in the project imports requests.
+
+credentials   who we are, and where KS Pay is
+clock         the server's clock
+wire          one request: timeouts, retries, envelopes
+decode        JSON with exact numbers
+errors        one class a family of errors; errors.json is the documented catalogue
+tokens        access and refresh tokens
+windows       which dates to ask for
+listing       the rows of Fetch All Transactions
+client        KSPay: the calls as methods
+"""
+
+from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
+from reconcile.kspay.credentials import Credentials
+from reconcile.kspay.listing import Page
+from reconcile.kspay.windows import Window
+
+__all__ = ["Credentials", "CurrencyInfo", "KSPay", "Page", "PaymentMethod", "Window"]

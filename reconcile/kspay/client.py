@@ -1,0 +1,273 @@
+"""The client: KS Pay's calls as methods."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from reconcile.kspay.clock import ServerClock
+from reconcile.kspay.credentials import Credentials
+from reconcile.kspay.errors import (
+    AFTER_TODAY,
+    BEFORE_APP_CREATION,
+    AuthenticationError,
+    DateRangeError,
+    NotFoundError,
+    ProtocolError,
+)
+from reconcile.kspay.listing import Listing, Page, describe, fingerprint, read_listing, without_secret
+from reconcile.kspay.tokens import TokenKeeper, Tokens
+from reconcile.kspay.windows import Window, plan
+from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
+from reconcile.records import Period
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyInfo:
+    """A currency that the merchant may use. `code` is None where KS Pay leaves it out."""
+
+    id: str
+    code: str | None
+    name: str | None
+    symbol: str | None
+    type: str | None
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """A way to pay in one currency."""
+
+    id: str
+    name: str | None
+    is_active: bool
+
+
+class _Bearer:
+    """The Authorization header of a call, made for each try, and the tokens that it was made of."""
+
+    def __init__(self, keeper: TokenKeeper) -> None:
+        self._keeper = keeper
+        self.tokens: Tokens | None = None
+
+    def __call__(self) -> str:
+        self.tokens = self._keeper.current()
+        return f"Bearer {self.tokens.access}"
+
+
+class KSPay:
+    """One app at KS Pay. A context manager: leaving it closes the connections.
+
+    `page_size` is the `limit` that is asked for, which the server may cap. A call that fails in a way
+    that may pass is repeated until no good answer came for `give_up_seconds`; the first wait is a
+    random part of `backoff_seconds`. Every method raises `errors.CallError`.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        page_size: int = 100,
+        give_up_seconds: float = 120,
+        backoff_seconds: float = BACKOFF_SECONDS,
+    ) -> None:
+        self._page_size = page_size
+        self._clock = ServerClock()
+        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds)
+        self._keeper = TokenKeeper(self._wire, credentials, self._clock)
+        self._days_behind = timedelta()
+        self.first_accepted_day: date | None = None
+        """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def server_today(self) -> date:
+        """The server's UTC day. Gets a token first if the server has not been heard yet."""
+        if not self._clock.known:
+            self._keeper.current()
+        return self._clock.now().date()
+
+    def currencies(self) -> list[CurrencyInfo]:
+        """`GET /currencies`."""
+        call = "GET /currencies"
+        return [
+            CurrencyInfo(
+                id=_id(call, row, "currencyId"),
+                code=_text(row, "code"),
+                name=_text(row, "name"),
+                symbol=_text(row, "symbol"),
+                type=_text(row, "type"),
+                is_active=_is_active(row),
+            )
+            for row in self._list(call, "/currencies")
+        ]
+
+    def payment_methods(self, currency_id: str) -> list[PaymentMethod]:
+        """`GET /{currencyId}/payment-methods`."""
+        path = f"/{quote(currency_id, safe='')}/payment-methods"
+        call = f"GET {path}"
+        return [
+            PaymentMethod(_id(call, row, "paymentMethodId"), _text(row, "name"), _is_active(row))
+            for row in self._list(call, path)
+        ]
+
+    def transaction(self, transaction_id: str) -> dict[str, Any]:
+        """`GET /transaction/txnId/{txnId}`: the record as it came, without its signature."""
+        path = f"/transaction/txnId/{quote(transaction_id, safe='')}"
+        record = self._get(f"GET {path}", path)
+        if not isinstance(record, dict):
+            raise ProtocolError(
+                f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
+            )
+        return dict(without_secret(record))
+
+    def transactions(self, days: Period) -> Iterator[Page]:
+        """Fetch All Transactions: every record of these UTC days, first and last included, by page.
+
+        Records of the days around may come too, and a record may come more than once: where windows
+        meet, and when it changed meanwhile. Nothing is asked beyond the server's today.
+        """
+        windows = deque(self._plan(days))
+        done = rows_so_far = 0
+        while windows:
+            window = windows.popleft()
+            try:
+                first = self._listing(window, 1)
+            except DateRangeError as error:
+                windows = deque(self._plan_anew(error, days, window, list(windows)))
+                continue
+            done += 1
+            for page in self._pages(window, first):
+                rows_so_far += len(page.rows)
+                yield Page(
+                    page.rows,
+                    window,
+                    page.number,
+                    window_number=done,
+                    windows=done + len(windows),
+                    rows_so_far=rows_so_far,
+                    total=page.total,
+                )
+
+    def _pages(self, window: Window, first: Listing) -> Iterator[Page]:
+        """Pages until one brings nothing new: one shorter than the limit need not be the last."""
+        seen: set[bytes] = set()
+        listing, number = first, 1
+        while True:
+            fresh = []
+            for row in listing.rows:
+                mark = fingerprint(row)
+                if mark not in seen:
+                    seen.add(mark)
+                    fresh.append(row)
+            if not fresh:
+                return
+            yield Page(fresh, window, number, 1, 1, len(seen), listing.total)
+            number += 1
+            listing = self._listing(window, number)
+
+    def _plan(self, days: Period) -> list[Window]:
+        return plan(days, self.server_today() - self._days_behind, self.first_accepted_day)
+
+    def _plan_anew(
+        self, error: DateRangeError, days: Period, window: Window, rest: list[Window]
+    ) -> list[Window]:
+        """What to ask for instead, after the server refused the dates of `window`."""
+        if error.entry == BEFORE_APP_CREATION and self.first_accepted_day is None:
+            self.first_accepted_day = self._find_first_accepted(window.from_date)
+            return self._plan(days)
+        if error.entry in AFTER_TODAY and not self._days_behind and not rest:
+            # The server's today is not the UTC day, as assumed, but still the day before.
+            self._days_behind = _DAY
+            shorter = window.to_date - _DAY
+            return [Window(window.from_date, shorter)] if window.from_date < shorter else []
+        error.advice = f"it contradicts its own rules for {window}: tell KS Pay's support"
+        raise error
+
+    def _find_first_accepted(self, refused: date) -> date:
+        """The earliest accepted `fromDate` after `refused`, by bisection; today if none before is."""
+        low, high = refused, self.server_today() - self._days_behind
+        while (high - low).days > 1:
+            middle = low + (high - low) // 2
+            if self._accepts(middle):
+                high = middle
+            else:
+                low = middle
+        return high
+
+    def _accepts(self, day: date) -> bool:
+        try:
+            self._listing(Window(day, day + _DAY), 1, limit=1)
+        except DateRangeError as error:
+            if error.entry != BEFORE_APP_CREATION:
+                raise
+            return False
+        return True
+
+    def _listing(self, window: Window, number: int, limit: int | None = None) -> Listing:
+        call = f"GET /transaction {window} page {number}"
+        params = {
+            "fromDate": window.from_date.isoformat(),
+            "toDate": window.to_date.isoformat(),
+            "page": str(number),
+            "limit": str(limit or self._page_size),
+        }
+        try:
+            return read_listing(call, self._get(call, "/transaction", params))
+        except NotFoundError as error:
+            if number > 1 and error.entry == "noDataFound":
+                return Listing([], None)  # the page after the last one
+            raise
+
+    def _list(self, call: str, path: str) -> list[Mapping[str, Any]]:
+        rows = self._get(call, path)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ProtocolError(call, 200, message=f"the answer is no list of objects but {describe(rows)}")
+        return rows
+
+    def _get(self, call: str, path: str, params: Mapping[str, str] | None = None) -> Any:
+        return self._with_token(lambda bearer: Request(call, "GET", path, bearer, params))
+
+    def _with_token(self, request: Callable[[_Bearer], Request]) -> Any:
+        """Ask with the access token, and once more with a new one if the server refuses it."""
+        bearer = _Bearer(self._keeper)
+        try:
+            return self._wire.ask(request(bearer))
+        except AuthenticationError as error:
+            if bearer.tokens is None:
+                raise  # it was the keys that were refused
+            self._keeper.replace(bearer.tokens, error)
+        return self._wire.ask(request(_Bearer(self._keeper)))
+
+
+def _id(call: str, row: Mapping[str, Any], other_name: str) -> str:
+    """The id, which the guide calls `id` in one half and `currencyId` or `paymentMethodId` in the other."""
+    value = _text(row, "id") or _text(row, other_name)
+    if value is None:
+        raise ProtocolError(call, 200, message=f"an entry has neither id nor {other_name}: {describe(row)}")
+    return value
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _is_active(row: Mapping[str, Any]) -> bool:
+    """Active unless the server says otherwise, in either of its two fields."""
+    return row.get("isActive") is not False and row.get("isDisabled") is not True

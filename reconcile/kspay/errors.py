@@ -1,0 +1,308 @@
+"""What KS Pay can answer instead of what was asked for: one class a family.
+
+    reconcile.errors.KSPayError         exit code 4
+    └── CallError                       a call that failed: carries call, status, code, message, retryable
+        ├── AuthenticationError         keys, signature or token are missing, wrong, expired or switched off
+        ├── PermissionDeniedError       known, but not allowed to do this (other user's app, origin, country)
+        ├── NotFoundError               what the call names does not exist
+        ├── InvalidRequestError         a value that the server does not accept
+        ├── DateRangeError              `fromDate` or `toDate` breaks one of the rules 11006 to 11011
+        ├── RateLimitError              too many requests in a short period
+        ├── ConflictError               it exists already, or its state does not allow this
+        ├── ProviderError               the payment provider behind KS Pay failed or refused
+        ├── ServerError                 a fault of KS Pay itself
+        ├── ProtocolError               an answer that is none of the documented ones
+        └── UnreachableError            no answer at all: refused, broken off, timed out
+
+The families of the 125 documented errors (integration guide 1.0.0) stand in `errors.json`. A code
+alone does not identify an error there: 11008 is "start date before app creation" or "access key
+mismatch", both with status 400, so the class is chosen by status, code and message together.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from reconcile.errors import KSPayError
+
+BEFORE_APP_CREATION = "startDateBeforeAppCreation"
+AFTER_TODAY = frozenset({"startDateAfterToday", "endDateAfterToday"})
+
+_SIMILAR = 0.5
+"""From this share of common words a message is taken for a documented one, reworded."""
+
+_MARGIN = 0.15
+"""By so much the likelier of two meanings of one code must lead; otherwise neither is believed."""
+
+
+class CallError(KSPayError):
+    """A call to KS Pay that failed.
+
+    `call` is what was asked, `GET /transaction`, never with a secret; `status` the HTTP status (None
+    where no answer came); `code` KS Pay's own number (None where it gave none); `message` the
+    server's words, on one line and without secrets; `entry` the name of the documented error, where
+    it is one; `advice` what to do about it.
+    """
+
+    family = "protocol"
+    retry_after: float | None = None
+    """Seconds that the server asked to wait before the next request."""
+    advice = "try again; if it stays so, tell KS Pay's support what this line says"
+
+    def __init__(
+        self,
+        call: str,
+        status: int | None = None,
+        code: int | None = None,
+        message: str = "",
+        advice: str = "",
+        entry: str | None = None,
+    ) -> None:
+        # All arguments go to the base class too, so that the error survives pickling between processes.
+        super().__init__(call, status, code, message, advice, entry)
+        self.call = call
+        self.status = status
+        self.code = code
+        self.message = message
+        self.entry = entry
+        if advice:
+            self.advice = advice
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later without anyone changing anything."""
+        return False
+
+    def __str__(self) -> str:
+        facts = []
+        if self.status is not None:
+            facts.append(f"status {self.status}")
+        if self.code is not None:
+            facts.append(f"code {self.code}")
+        if self.message:
+            facts.append(self.message if self.status is None else f'"{self.message}"')
+        return f"KS Pay, {self.call}: {', '.join(facts) or 'failed'}; {self.advice}"
+
+
+class AuthenticationError(CallError):
+    """Keys, signature or token are missing, wrong, expired or switched off."""
+
+    family = "authentication"
+    advice = (
+        "check KSPAY_APP_ID, KSPAY_ACCESS_KEY and KSPAY_SECRET_KEY, and that they belong to KSPAY_BASE_URL"
+    )
+
+
+class PermissionDeniedError(CallError):
+    """The caller is known but may not do this."""
+
+    family = "permission"
+    advice = "check KSPAY_APP_ID, and at KS Pay that the app is enabled and these keys may use it from here"
+
+
+class NotFoundError(CallError):
+    """What the call names does not exist at KS Pay."""
+
+    family = "not_found"
+    advice = "check KSPAY_BASE_URL, KSPAY_APP_ID and the id that the call names"
+
+
+class InvalidRequestError(CallError):
+    """A value in the request is one that the server does not accept."""
+
+    family = "invalid_request"
+    advice = "check the values that the call was given"
+
+
+class DateRangeError(CallError):
+    """The dates of the request break a rule: 90 days, order, app creation, today, both or neither."""
+
+    family = "date_range"
+    advice = "check --from and --to"
+
+
+class RateLimitError(CallError):
+    """Too many requests in a short period."""
+
+    family = "rate_limit"
+    advice = "try again later, or lower RECONCILE_CONCURRENCY"
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+class ConflictError(CallError):
+    """It exists already, or its state at KS Pay does not allow this."""
+
+    family = "conflict"
+    advice = "look at its state at KS Pay first"
+
+
+class ProviderError(CallError):
+    """The payment provider behind KS Pay failed (may pass) or refused its own credentials (will not)."""
+
+    family = "provider"
+    advice = "try again later; if it stays so, check the gateway's settings at KS Pay"
+
+    @property
+    def retryable(self) -> bool:
+        return self.entry != "invalidCredentials"
+
+
+class ServerError(CallError):
+    """A fault of KS Pay itself."""
+
+    family = "server"
+    advice = "try again later, or raise RECONCILE_GIVE_UP_SECONDS"
+
+    @property
+    def retryable(self) -> bool:
+        return True
+
+
+class ProtocolError(CallError):
+    """An answer that is none of the documented ones: no JSON, an unknown shape, a redirect.
+
+    `passing` tells an answer that was cut off on its way, which another try may bring whole.
+    """
+
+    advice = "check that KSPAY_BASE_URL is the address of KS Pay's API and that no proxy answers in its place"
+    passing = False
+
+    @property
+    def retryable(self) -> bool:
+        return self.passing
+
+
+class UnreachableError(CallError):
+    """No answer: the connection was refused, broken off, or nothing came in time."""
+
+    family = "unreachable"
+    advice = "check KSPAY_BASE_URL and the network, or raise RECONCILE_GIVE_UP_SECONDS"
+    passing = True
+
+    @property
+    def retryable(self) -> bool:
+        return self.passing
+
+
+FAMILIES: dict[str, type[CallError]] = {
+    kind.family: kind
+    for kind in (
+        AuthenticationError,
+        PermissionDeniedError,
+        NotFoundError,
+        InvalidRequestError,
+        DateRangeError,
+        RateLimitError,
+        ConflictError,
+        ProviderError,
+        ServerError,
+        ProtocolError,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One documented error. `status`, `code` and `message` are None where the guide leaves them out."""
+
+    name: str
+    status: int | None
+    code: int | None
+    message: str | None
+    family: str
+
+
+@cache
+def catalogue() -> tuple[CatalogueEntry, ...]:
+    """The 125 documented errors, in the guide's order."""
+    rows = json.loads(files(__package__).joinpath("errors.json").read_text("utf-8"))
+    return tuple(
+        CatalogueEntry(row["name"], row["http_status"], row["code"], row["message"], row["family"])
+        for row in rows
+    )
+
+
+def error_for(call: str, status: int, code: int | None, message: str) -> CallError:
+    """The error that an answer of `status` (400 and above, or any that is no success) stands for."""
+    entry = _documented(status, code, message)
+    if entry is None:
+        return _by_status(status)(call, status, code, message)
+    return FAMILIES[entry.family](call, status, code, message, entry=entry.name)
+
+
+def token_expired(error: CallError) -> bool:
+    """Whether a refused token only needs to be refreshed (9009); else a new pair is needed."""
+    return error.code == 9009 or error.entry == "tokenExpired"
+
+
+def _documented(status: int, code: int | None, message: str) -> CatalogueEntry | None:
+    trouble = status == 429 or status >= 500
+    ranked: list[tuple[tuple[bool, bool], float, CatalogueEntry]] = []
+    for entry in catalogue() if code is None else _by_code().get(code, ()):
+        likeness = _likeness(entry.message, message)
+        same_status = entry.status == status
+        if code is None:
+            # Nothing but the words tells which error it is, so they must be the documented ones.
+            fits = likeness == 1 and (same_status or (entry.status is None and not trouble))
+        elif trouble:
+            # That the server is in trouble comes first, whatever the code's documented status.
+            fits = same_status
+        else:
+            fits = same_status or entry.status is None or likeness >= _SIMILAR
+        if fits:
+            ranked.append(((likeness == 1, same_status), likeness, entry))
+    if not ranked:
+        return None
+    best = max(ranked, key=lambda each: each[:2])
+    rivals = [
+        likeness for rank, likeness, entry in ranked if rank == best[0] and entry.family != best[2].family
+    ]
+    return best[2] if best[1] >= max(rivals, default=-1) + (_MARGIN if rivals else 0) else None
+
+
+@cache
+def _by_code() -> dict[int | None, Sequence[CatalogueEntry]]:
+    codes: dict[int | None, list[CatalogueEntry]] = defaultdict(list)
+    for entry in catalogue():
+        codes[entry.code].append(entry)
+    return dict(codes)
+
+
+def _likeness(documented: str | None, message: str) -> float:
+    """1 for the documented words with any values filled in, else the share of common words."""
+    if not documented or not message:
+        return 0.0
+    if _pattern(documented).fullmatch(" ".join(message.split())):
+        return 1.0
+    ours, theirs = _words(documented), _words(message)
+    return min(0.99, len(ours & theirs) / max(1, len(ours | theirs)))
+
+
+@cache
+def _pattern(documented: str) -> re.Pattern[str]:
+    parts = re.split(r"\{\w+\}", " ".join(documented.split()))
+    return re.compile(".*".join(re.escape(part) for part in parts), re.IGNORECASE | re.DOTALL)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z0-9]+", text.casefold()))
+
+
+def _by_status(status: int) -> type[CallError]:
+    if status >= 500 or status in (408, 425):
+        return ServerError
+    named: dict[int, type[CallError]] = {
+        401: AuthenticationError,
+        403: PermissionDeniedError,
+        404: NotFoundError,
+        409: ConflictError,
+        429: RateLimitError,
+    }
+    return named.get(status, InvalidRequestError if 400 <= status < 500 else ProtocolError)

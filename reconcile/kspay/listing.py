@@ -1,0 +1,122 @@
+"""The answer of Fetch All Transactions: its shape, its rows, and what tells one row from another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from reconcile.kspay.errors import ProtocolError
+from reconcile.kspay.windows import Window
+from reconcile.records import Place, RawRow
+
+_LISTS = ("transactions", "data", "items", "rows", "docs", "records", "list", "results")
+_TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
+_SECRET = "signature"  # noqa: S105  the name of the field, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one request of a window brought that was not known yet.
+
+    `rows` leaves out rows that an earlier page of the window held in exactly this form. `number` is
+    the `page` that was asked for, from 1; `window_number` of `windows` and `rows_so_far` (of all
+    windows, this page included) are for a progress display; `total` is what the server says that the
+    window holds, None where it says nothing.
+    """
+
+    rows: list[RawRow]
+    window: Window
+    number: int
+    window_number: int
+    windows: int
+    rows_so_far: int
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One answer: its rows as they came but for their secret, and the total it reports, if any."""
+
+    rows: list[RawRow]
+    total: int | None
+
+
+def read_listing(call: str, result: Any) -> Listing:
+    """The rows of an answer, each with its place. Raises ProtocolError for a shape that is none known.
+
+    Known are a bare list, and an object that holds the list and perhaps a total. A row that is no
+    object is kept as `{"": value}`, so that it can be quarantined.
+    """
+    rows, total = _list_and_total(call, result)
+    return Listing(
+        [RawRow(Place(call, number), _values(row)) for number, row in enumerate(rows, start=1)],
+        total,
+    )
+
+
+def row_id(row: RawRow) -> str | None:
+    """KS Pay's id of the row, None where it has none that is text."""
+    value = row.values.get("id")
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def fingerprint(row: RawRow) -> bytes:
+    """Equal for rows of equal content, whatever the order of their fields."""
+    return blake2b(msgspec.json.encode(row.values, order="sorted"), digest_size=16).digest()
+
+
+def without_secret(value: Any) -> Any:
+    """A record without its `signature`, which is a secret: neither stored nor logged nor shown."""
+    if isinstance(value, dict):
+        return {key: without_secret(item) for key, item in value.items() if key.casefold() != _SECRET}
+    if isinstance(value, list):
+        return [without_secret(item) for item in value]
+    return value
+
+
+def _values(row: Any) -> Mapping[str, Any]:
+    row = without_secret(row)
+    return row if isinstance(row, dict) else {"": row}
+
+
+def _list_and_total(call: str, result: Any) -> tuple[list[Any], int | None]:
+    if isinstance(result, list):
+        return result, None
+    if isinstance(result, dict):
+        lists = {key: value for key, value in result.items() if isinstance(value, list)}
+        named = [key for key in _LISTS if key in lists] or list(lists)
+        if len(named) == 1 or (named and named[0] in _LISTS):
+            return lists[named[0]], _total(result)
+    raise ProtocolError(call, 200, message=f"the answer is no list of transactions but {describe(result)}")
+
+
+def _total(result: Mapping[str, Any]) -> int | None:
+    nested = [value for value in result.values() if isinstance(value, dict)]
+    for holder in (result, *nested):
+        for key in _TOTALS:
+            value = holder.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                return value
+    return None
+
+
+def describe(value: Any) -> str:
+    """The shape of a value, for an error: names and kinds, none of its contents."""
+    if isinstance(value, dict):
+        shown = ", ".join(f"{str(key)[:40]}: {_kind(item)}" for key, item in list(value.items())[:8])
+        return "an object {" + shown + (", …" if len(value) > 8 else "") + "}"
+    return _kind(value)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, dict):
+        return "object"
+    return "list" if isinstance(value, list) else "number"

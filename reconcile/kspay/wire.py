@@ -1,0 +1,307 @@
+"""One request to KS Pay and its answer: timeouts, retries, envelopes, errors. The only user of requests."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from reconcile.kspay.clock import ServerClock, http_date
+from reconcile.kspay.credentials import MASK, Credentials
+from reconcile.kspay.decode import CutOffError, NotJSONError, decode
+from reconcile.kspay.errors import CallError, ProtocolError, UnreachableError, error_for
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a connection."""
+
+READ_TIMEOUT = 60.0
+"""Seconds to wait for the next piece of an answer."""
+
+ANSWER_TIMEOUT = 300.0
+"""Seconds after which an answer that keeps dripping in is given up; no honest page takes so long."""
+
+MAX_ANSWER_BYTES = 1 << 29
+"""A larger answer is not read to its end: it could exhaust the memory of the machine."""
+
+BACKOFF_SECONDS = 0.5
+"""The wait before the first retry is a random part of this; before each further one, of twice as much …"""
+
+MAX_BACKOFF_SECONDS = 30.0
+"""… up to this."""
+
+MESSAGE_LENGTH = 300
+"""More of a server's message than this is not shown."""
+
+_CHUNK = 1 << 16
+_SUCCESS = (200, 201)
+_MISUSED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask: `name` as errors are to call it, `authorization` the header for each try, if any."""
+
+    name: str
+    method: str
+    path: str
+    authorization: Callable[[], str | None] = lambda: None
+    params: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+
+
+class _Headers(AuthBase):
+    """Sets our Authorization header last, so that no entry of a .netrc file takes its place."""
+
+    def __init__(self, authorization: str | None) -> None:
+        self._authorization = authorization
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        if self._authorization is not None:
+            request.headers["Authorization"] = self._authorization
+        return request
+
+
+class Wire:
+    """Sends requests over kept-alive connections and gives back what stands in the envelope.
+
+    A request that fails in a way that may pass is repeated, after growing random waits or as long as
+    the server asks for, until no good answer came for `give_up_seconds` without a break.
+    """
+
+    def __init__(
+        self, credentials: Credentials, clock: ServerClock, give_up_seconds: float, backoff_seconds: float
+    ) -> None:
+        self._base_url = credentials.base_url
+        self._clock = clock
+        self._give_up_seconds = give_up_seconds
+        self._backoff_seconds = backoff_seconds
+        self._lock = threading.Lock()
+        self._trouble_since: float | None = None  # when the first failed try after the last good answer began
+        self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
+        # A proxy of the environment is for the network outside, never for a server on this machine.
+        host = urlsplit(self._base_url).hostname or ""
+        self._proxies = {"no_proxy": host} if credentials.is_local else None
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/json"
+        self._session.headers["User-Agent"] = f"kspay-reconcile/{version('kspay-reconcile')}"
+        # No call depends on cookies; kept ones would tie all requests to one server behind a balancer.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # Retries are made here, where their reasons are known, and not once more underneath.
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=32))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def hide(self, *secrets: str) -> None:
+        """From now on no error repeats these words, even if the server does."""
+        self._secrets |= frozenset(secrets)
+
+    def ask(self, request: Request) -> Any:
+        """The result of the request, out of its envelope. Raises a CallError."""
+        tries = 0
+        while True:
+            authorization = request.authorization()
+            started = time.monotonic()
+            tries += 1
+            try:
+                result = self._once(request, authorization, self._time_left())
+            except CallError as error:
+                if not error.retryable:
+                    raise
+                self._note_trouble(started)
+                left = self._time_left()
+                if left <= 0:
+                    effort = f"{tries} {'try' if tries == 1 else 'tries'} in {self._give_up_seconds:g} s"
+                    error.advice = f"gave up after {effort} without a good answer: {error.advice}"
+                    raise
+                # The last try is made when the time is up, even if the server asked for a longer wait.
+                time.sleep(min(self._wait(tries, error.retry_after), left))
+            else:
+                self._note_good()
+                return result
+
+    def _note_trouble(self, started: float) -> None:
+        with self._lock:
+            if self._trouble_since is None:
+                self._trouble_since = started
+
+    def _note_good(self) -> None:
+        with self._lock:
+            self._trouble_since = None
+
+    def _time_left(self) -> float:
+        with self._lock:
+            spent = 0.0 if self._trouble_since is None else time.monotonic() - self._trouble_since
+        return self._give_up_seconds - spent
+
+    def _wait(self, tries: int, retry_after: float | None) -> float:
+        if retry_after is not None:
+            return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
+        longest = min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(tries - 1, 20))
+        return random.uniform(0, longest)  # noqa: S311  full jitter, so that clients do not return in step
+
+    def _once(self, request: Request, authorization: str | None, left: float) -> Any:
+        patience = max(left, 1.0)
+        try:
+            with self._session.request(
+                request.method,
+                self._base_url + request.path,
+                params=request.params,
+                data=None if request.body is None else msgspec.json.encode(request.body),
+                headers=None if request.body is None else {"Content-Type": "application/json"},
+                auth=_Headers(authorization),
+                timeout=(min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
+                allow_redirects=False,  # the next address would be given the token
+                proxies=self._proxies,
+                stream=True,
+            ) as response:
+                body = _body(request.name, response, time.monotonic() + min(ANSWER_TIMEOUT, patience))
+        except _MISUSED:
+            raise _unreachable(request, "the address cannot be used", passing=False) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _broken(request, error) from None
+        except OSError as error:
+            # Faults of the connection arrive as one of the above; what is left is a local file.
+            reason = (
+                f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
+            )
+            raise _unreachable(request, reason, passing=False) from None
+        return self._result(request.name, response.status_code, response.headers, body)
+
+    def _result(self, name: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
+        if 300 <= status < 400:
+            place = urlsplit(headers.get("Location", ""))
+            to = f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+            raise ProtocolError(name, status, message=self._clean(f"a redirect{to}, which is not followed"))
+        try:
+            payload = decode(body)
+        except NotJSONError as error:
+            if status in _SUCCESS:
+                undecodable = ProtocolError(name, status, message=self._clean(str(error)))
+                undecodable.passing = isinstance(error, CutOffError)
+                raise undecodable from None
+            failure = error_for(name, status, None, "an answer that is no JSON")
+            failure.retry_after = _retry_after(headers, self._clock)
+            raise failure from None
+        self._clock.hear(headers.get("Date"))
+        told, code, message = _told(payload)
+        if status in _SUCCESS and (told is None or told < 400):
+            return payload["result"] if isinstance(payload, dict) and "result" in payload else payload
+        if status in _SUCCESS and told is not None:
+            status = told  # an error in the clothes of a success
+        failure = error_for(name, status, code, self._clean(message))
+        if failure.entry is None and told is not None and told >= 400:
+            failure = error_for(name, told, code, self._clean(message))
+        failure.retry_after = _retry_after(headers, self._clock)
+        raise failure
+
+    def _clean(self, message: str) -> str:
+        """A server's words on one line, cut, and without anything that is secret."""
+        for secret in self._secrets:
+            message = message.replace(secret, MASK)
+        message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
+
+
+def _body(name: str, response: requests.Response, deadline: float) -> bytes:
+    """The whole body. Each read ends when anything has come, so a slow drip meets the deadline too."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.raw.read1(_CHUNK, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise ProtocolError(
+                name,
+                response.status_code,
+                message=f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB",
+                advice="ask for a shorter period",
+            )
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout
+    return b"".join(parts)
+
+
+def _told(payload: Any) -> tuple[int | None, int | None, str]:
+    """Status, code and message as the body tells them; None and "" where it does not."""
+    if not isinstance(payload, dict):
+        return None, None, ""
+    inner = payload.get("error")
+    layers = [payload, inner] if isinstance(inner, dict) else [payload]
+    status = code = None
+    message = ""
+    for layer in layers:
+        for key in ("status", "statusCode", "httpStatus"):
+            value = _whole(layer.get(key))
+            if status is None and value is not None and 100 <= value <= 599:
+                status = value
+        code = _whole(layer.get("code")) if code is None else code
+        words = layer.get("message")
+        if isinstance(words, list):
+            words = "; ".join(str(word) for word in words)
+        message = message or (words if isinstance(words, str) else "")
+    return status, code, message or (inner if isinstance(inner, str) else "")
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 10:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _retry_after(headers: Mapping[str, str], clock: ServerClock) -> float | None:
+    """`Retry-After` (RFC 9110, 10.2.3), seconds or a date by the server's clock, as seconds from now."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    at = http_date(text)
+    clock.hear(headers.get("Date"))
+    return None if at is None else max(0.0, (at - clock.now()).total_seconds())
+
+
+def _unreachable(request: Request, reason: str, *, passing: bool) -> UnreachableError:
+    error = UnreachableError(request.name, message=reason)
+    error.passing = passing
+    return error
+
+
+def _broken(request: Request, error: Exception) -> CallError:
+    """What happened, in our own words: those of the libraries may hold addresses with passwords."""
+    words = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        failure = _unreachable(request, "the server's certificate is not trusted", passing=False)
+        failure.advice = (
+            "check KSPAY_BASE_URL, and REQUESTS_CA_BUNDLE if your network has a certificate of its own"
+        )
+        return failure
+    if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        failure = _unreachable(request, "the proxy did not let the request through", passing=True)
+        failure.advice = "check HTTPS_PROXY and HTTP_PROXY"
+        return failure
+    reasons = (
+        (isinstance(error, requests.ConnectTimeout), "no connection in time"),
+        (isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError), "no whole answer in time"),
+        ("NameResolution" in words or "getaddrinfo" in words, "the host's name cannot be found"),
+        ("refused" in words, "the connection was refused"),
+        (isinstance(error, urllib3.exceptions.HTTPError), "the answer was cut off"),
+    )
+    reason = next((text for applies, text in reasons if applies), "the connection broke")
+    return _unreachable(request, reason, passing=True)

@@ -1,0 +1,225 @@
+"""Fetch All Transactions: windows, pages, shapes."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kspay_server import Asked, Handler, KSPayServer, Reply, failure, paged, record, success
+
+from reconcile.kspay import Page
+from reconcile.kspay.errors import DateRangeError, ProtocolError
+from reconcile.records import Period
+
+PERIOD = Period(date(2026, 3, 1), date(2026, 3, 31))
+
+
+def ids(pages: list[Page]) -> list[Any]:
+    return [row.values.get("id") for page in pages for row in page.rows]
+
+
+def fetch(server: KSPayServer, period: Period = PERIOD, **options: Any) -> list[Page]:
+    with server.client(**options) as client:
+        return list(client.transactions(period))
+
+
+def march(count: int) -> list[dict[str, Any]]:
+    return [record(n, f"2026-03-{n % 31 + 1:02d}T10:00:00.000Z") for n in range(count)]
+
+
+def test_pages_bring_every_row_once_with_its_place(server: KSPayServer) -> None:
+    rows = march(25)
+    server.on("GET", "/transaction", server.guarded(paged(rows)))
+    pages = fetch(server, page_size=10)
+    assert sorted(ids(pages)) == sorted(row["id"] for row in rows)
+    assert [len(page.rows) for page in pages] == [10, 10, 5]
+    place = pages[1].rows[0].place
+    assert (place.file, place.row) == ("GET /transaction 2026-02-28..2026-04-02 page 2", 1)
+    assert [(page.number, page.window_number, page.windows, page.rows_so_far) for page in pages] == [
+        (1, 1, 1, 10),
+        (2, 1, 1, 20),
+        (3, 1, 1, 25),
+    ]
+
+
+def test_every_connection_is_kept_for_the_next_request(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", paged(march(50)))
+    fetch(server, page_size=5)
+    assert len(server.asked) > 10
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20])
+def test_a_silently_capped_limit_loses_nothing(server: KSPayServer, count: int) -> None:
+    server.on("GET", "/transaction", paged(march(count), cap=10))
+    assert len(ids(fetch(server, page_size=100))) == count
+
+
+def test_a_server_that_ignores_page_ends(server: KSPayServer) -> None:
+    rows = march(7)
+    server.on("GET", "/transaction", success(rows))
+    assert ids(fetch(server, page_size=3)) == [row["id"] for row in rows]
+    assert server.times("GET", "/transaction") == 2
+
+
+SHAPES: list[tuple[str, Any]] = [
+    ("bare list", lambda rows: Reply(200, rows)),
+    ("enveloped list", lambda rows: success(rows)),
+    ("list and total", lambda rows: success({"transactions": rows, "total": 3})),
+    ("data and meta", lambda rows: success({"data": rows, "meta": {"total": 3, "tags": []}})),
+    ("unknown name", lambda rows: success({"payments": rows, "total": 3})),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES, ids=[name for name, _ in SHAPES])
+def test_known_shapes(server: KSPayServer, name: str, shape: Any) -> None:
+    rows = march(3)
+    server.on("GET", "/transaction", shape(rows), shape([]))
+    pages = fetch(server)
+    assert ids(pages) == [row["id"] for row in rows]
+    assert pages[0].total == (None if "list" in name and "total" not in name else 3)
+
+
+@pytest.mark.parametrize("result", [None, "text", 5, {}, {"a": [], "b": []}, {"transactions": None}])
+def test_an_unknown_shape_is_told_without_its_contents(server: KSPayServer, result: Any) -> None:
+    server.on("GET", "/transaction", success(result))
+    with pytest.raises(ProtocolError, match="no list of transactions but") as caught:
+        fetch(server)
+    assert "GET /transaction 2026-02-28..2026-04-02 page 1" in str(caught.value)
+
+
+def test_numbers_arrive_exactly_and_the_signature_never(server: KSPayServer) -> None:
+    body = (
+        b'{"status":200,"result":[{"id":"tx_1","amount":1234567890123456789012345,"signature":"s"},'
+        b'{"id":"tx_2","amount":12345678901234567.890123456789},{"id":"tx_3","amount":"0.10"},'
+        b'{"id":"tx_4","amount":1E2,"config":{"Signature":"s","kept":1}}]}'
+    )
+    server.on("GET", "/transaction", Reply(200, body), success([]))
+    rows = [row.values for page in fetch(server) for row in page.rows]
+    assert [row["amount"] for row in rows] == [
+        1234567890123456789012345,
+        Decimal("12345678901234567.890123456789"),
+        "0.10",
+        Decimal("1E2"),
+    ]
+    assert isinstance(rows[1]["amount"], Decimal)
+    assert "signature" not in rows[0]
+    assert rows[3]["config"] == {"kept": 1}
+
+
+def test_a_row_that_is_no_object_is_passed_on(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", success(["tx_1", None, record(1), 7]), success([]))
+    values = [row.values for page in fetch(server) for row in page.rows]
+    assert values[0] == {"": "tx_1"}
+    assert values[1] == {"": None}
+    assert values[3] == {"": 7}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'[{"amount":NaN}]', "NaN"),
+        (b'[{"amount":-Infinity}]', "-Infinity"),
+        (b'[{"id":"\xff"}]', "not UTF-8"),
+        (b"<html>captive portal</html>", "no JSON"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_json_is_told_with_call_and_status(server: KSPayServer, body: bytes, words: str) -> None:
+    server.on("GET", "/transaction", Reply(200, body))
+    with pytest.raises(ProtocolError, match=words) as caught:
+        fetch(server)
+    assert caught.value.status == 200
+    assert caught.value.exit_code == 4
+    assert "GET /transaction" in str(caught.value)
+    assert server.times("GET", "/transaction") == 1
+
+
+def test_nothing_is_asked_beyond_the_servers_today(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", paged([]))
+    with server.client() as client:
+        today = client.server_today()
+        assert list(client.transactions(Period(today + timedelta(days=1), today + timedelta(days=9)))) == []
+        assert server.times("GET", "/transaction") == 0
+        list(client.transactions(Period(today, today)))
+    query = server.requests("GET", "/transaction")[0].query
+    assert query["fromDate"] == str(today - timedelta(days=1))
+    assert query["toDate"] == str(today)
+
+
+def test_the_servers_day_counts_not_ours(server: KSPayServer) -> None:
+    server.clock_ahead = -3 * 86400
+    with server.client() as client:
+        assert client.server_today() == datetime.fromtimestamp(server.now(), UTC).date()
+
+
+def rules(created: date, today: date, rows: list[dict[str, Any]], zone_behind: bool = False) -> Handler:
+    """A server that holds to the documented rules on dates, every one of them."""
+    listing = paged(rows)
+
+    def handler(asked: Asked) -> Reply:
+        start, end = date.fromisoformat(asked.query["fromDate"]), date.fromisoformat(asked.query["toDate"])
+        if (end - start).days + 1 > 90:
+            return failure(400, 11006, "Date range exceeds limit! Date range should not exceed 90 days.")
+        if start >= end:
+            return failure(400, 11007, "Error: 'fromDate' should be earlier than 'toDate'.")
+        if start < created:
+            return failure(400, 11008, "The start date cannot be before the app creation date.")
+        if end > today:
+            return failure(400, 11011, "The end date cannot be after today's date.")
+        return listing(asked)
+
+    return handler
+
+
+@pytest.mark.parametrize("age", [0, 1, 2, 5, 40, 89, 90, 1000, 3500])
+def test_the_apps_first_day_is_found_and_remembered(server: KSPayServer, age: int) -> None:
+    today = datetime.now(UTC).date()
+    created = today - timedelta(days=age)
+    rows = [record(n, f"{created + timedelta(days=n)}T12:00:00Z") for n in range(age + 1)]
+    server.on("GET", "/transaction", rules(created, today, rows))
+    with server.client() as client:
+        pages = list(client.transactions(Period(date(2015, 1, 1), today)))
+        assert client.first_accepted_day == created
+        expected = {row["id"] for row in rows} if age else set()  # a range of one day is refused (11007)
+        assert set(ids(pages)) == expected
+        asked = server.times("GET", "/transaction")
+        list(client.transactions(Period(date(2015, 1, 1), date(2015, 2, 1))))
+        assert server.times("GET", "/transaction") == asked
+
+
+def test_11008_with_the_other_meaning_is_no_date_error(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", failure(400, 11008, "Access key does not match any active credentials"))
+    with pytest.raises(Exception, match="Access key does not match") as caught, server.client() as client:
+        list(client.transactions(PERIOD))
+    assert not isinstance(caught.value, DateRangeError)
+    assert client.first_accepted_day is None
+
+
+def test_a_server_whose_today_lags_behind_utc(server: KSPayServer) -> None:
+    today = datetime.now(UTC).date()
+    rows = [record(n, f"{today - timedelta(days=n)}T00:30:00Z") for n in range(1, 5)]
+    server.on("GET", "/transaction", rules(date(2020, 1, 1), today - timedelta(days=1), rows))
+    pages = fetch(server, Period(today - timedelta(days=3), today))
+    assert len(ids(pages)) == 4
+
+
+def test_a_server_that_contradicts_its_own_rules_is_told(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", failure(400, 11006, "Date range exceeds limit!"))
+    with pytest.raises(
+        DateRangeError, match=r"code 11006.*contradicts its own rules for 2026-02-28\.\.2026-04-02"
+    ):
+        fetch(server)
+
+
+def test_no_data_found_after_the_last_page_is_its_end(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", success(march(2)), failure(404, 24, "No data found with this ID!"))
+    assert len(ids(fetch(server))) == 2
+
+
+def test_long_periods_take_several_windows(server: KSPayServer) -> None:
+    rows = [record(n, f"{date(2025, 1, 1) + timedelta(days=n)}T23:59:59.999Z") for n in range(400)]
+    server.on("GET", "/transaction", rules(date(2020, 1, 1), datetime.now(UTC).date(), rows))
+    pages = fetch(server, Period(date(2025, 1, 1), date(2026, 2, 4)))
+    assert set(ids(pages)) == {row["id"] for row in rows}
+    assert {page.windows for page in pages} == {5}
