@@ -275,8 +275,7 @@ def _make_socket_folder(files: Home) -> Path:
     ):
         folder = Path("/tmp")  # noqa: S108  mkdtemp makes it private
     made = Path(tempfile.mkdtemp(prefix="reconcile-pg-", dir=folder))
-    if files.is_root:
-        os.chown(made, files.uid, files.gid)
+    files.give(made)
     return made
 
 

@@ -17,7 +17,8 @@ import os
 import sys
 
 # From linux/prctl.h and linux/capability.h: fixed numbers of the kernel's interface.
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 4
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -39,7 +40,9 @@ def become(uid: int, gid: int, capabilities: list[int]) -> None:
         os.setresuid(uid, uid, uid)
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl KEEPCAPS")
+    # Keeps the capabilities when root is given up, and lets access(2) respect them, by which initdb looks
+    # for postgres.
+    _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl SET_SECUREBITS")
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

@@ -25,12 +25,25 @@ MAJOR_VERSION = "18"
 ROLE = "reconcile"
 OTHERWISE = "or set RECONCILE_DATABASE_URL to a PostgreSQL server of yours"
 
-# CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of linux/capability.h. Postgres refuses to run as root, so root's
-# server runs as `nobody`, who cannot reach a home or a virtualenv below a folder that only root may enter.
-# These capabilities let it; opening the folders' permissions would let everybody. What the server could do
-# with them is in the reach of root alone: it listens on nothing but a socket in a private folder, and
-# the password is in a file that only root can read.
-_ROOT_CAPABILITIES = "1,2"
+# Numbers of linux/capability.h. Root has them all, in a container those that it was given (Docker's
+# default holds these): to hand the data to the server's user, to look into its files, to stop it, to
+# become it and keep a capability.
+_ROOT_NEEDS = {
+    "CAP_CHOWN": 0,
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_KILL": 5,
+    "CAP_SETGID": 6,
+    "CAP_SETUID": 7,
+    "CAP_SETPCAP": 8,
+}
+
+# Postgres refuses to run as root, so root's server runs as `nobody`, who cannot reach a home or a virtualenv
+# below a folder that only root may enter. This capability lets it; opening the folders' permissions would
+# let everybody. What the server could do with it is in the reach of root alone: it listens on nothing but
+# a socket in a private folder, and the password is in a file that only root can read.
+_SERVER_KEEPS = "CAP_DAC_OVERRIDE"
+
+_TELLING = re.compile(r"error:|FATAL:|PANIC:|HINT:|hint:|Errno")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,13 @@ class Home:
         if sys.platform != "linux":
             raise UsageError(
                 f"the embedded Postgres does not run as root here: run as a normal user, {OTHERWISE}"
+            )
+        status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        effective = int(status["CapEff"], 16)
+        if missing := [name for name, number in _ROOT_NEEDS.items() if not effective >> number & 1]:
+            raise UsageError(
+                f"the embedded Postgres cannot run as root here, without {', '.join(missing)}: "
+                f"run as a normal user, {OTHERWISE}"
             )
         try:
             nobody = pwd.getpwnam("nobody")
@@ -147,6 +167,17 @@ class Home:
                 "or set RECONCILE_HOME to another folder to begin anew"
             ) from None
 
+    def give(self, folder: Path) -> None:
+        """Hand a folder of ours to whom the server runs as; nothing to do for a normal user."""
+        if self.is_root:
+            try:
+                os.chown(folder, self.uid, self.gid)
+            except OSError as error:  # no such user in this container, or a file system without owners
+                raise UsageError(
+                    f"{folder} cannot be given to {self.user}, as whom root's server runs ({error.strerror}): "
+                    f"run as a normal user, {OTHERWISE}"
+                ) from error
+
     def make_data(self, programs: Path) -> None:
         """initdb beside the final place, then one rename: there is a whole data folder or none.
 
@@ -154,8 +185,7 @@ class Home:
         """
         self._make_password()
         self.new_data.mkdir(mode=0o700)
-        if self.is_root:
-            os.chown(self.new_data, self.uid, self.gid)
+        self.give(self.new_data)
         command = [str(programs / "initdb"), "-D", str(self.new_data), f"--username={ROLE}"]
         command += [f"--pwfile={self.path / 'postgres.password'}", "--auth=scram-sha-256", "--encoding=UTF8"]
         # Order by code points, upper and lower case as Unicode has them, on every machine the same.
@@ -201,7 +231,8 @@ class Home:
 
         In a session of its own, so that Ctrl-C in the terminal does not reach it.
         """
-        user = [str(self.uid), str(self.gid), _ROOT_CAPABILITIES] if self.is_root else ["-", "-", ""]
+        keeps = str(_ROOT_NEEDS[_SERVER_KEEPS])
+        user = [str(self.uid), str(self.gid), keeps] if self.is_root else ["-", "-", ""]
         launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("embedded_child.py"))]
         alive = open_lock(self.alive_lock)
         try:
@@ -277,10 +308,11 @@ def try_lock(lock: int) -> bool:
 
 
 def last_words(output: bytes) -> str:
-    """The lines that matter of what a program said before it gave up, as one line."""
+    """What made a program of Postgres give up, of all that it said, as one line."""
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error:|FATAL:|PANIC:|HINT:|hint:|Errno", line)]
-    return " | ".join((telling or lines)[-3:]) or "it ended without a word"
+    # The first are the cause; the time and process number that the server puts before them are cut.
+    telling = [re.sub(r".* \[\d+\] (?=[A-Z]+:)", "", line) for line in lines if _TELLING.search(line)]
+    return " | ".join(telling[:3] or lines[-3:]) or "it ended without a word"
 
 
 def _sync_folder(folder: Path) -> None:

