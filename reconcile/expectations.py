@@ -1,0 +1,362 @@
+"""Stage 3: Great Expectations judges typed records before anything is loaded.
+
+`reconcile.normalise` decides whether a record can be typed at all; here stands what a typed record must
+hold to be used, each rule once and with its reason. Great Expectations takes about 7 seconds and
+220 MB to import, so it is imported where a Validator is made, or ahead of that with `preload`.
+"""
+
+import contextlib
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from reconcile import money
+from reconcile.errors import CheckFailed
+from reconcile.normalise import Problem, rejection
+from reconcile.records import Entry, Rejection, Side, Transaction
+
+BATCH = 25_000
+"""Records to validate at once. A batch costs about 0.1 s however small it is and 5 µs a record; a batch
+of this size holds about 40 MB of typed records."""
+
+
+class Weight(StrEnum):
+    """What a broken expectation does."""
+
+    QUARANTINES = "quarantines"  # the record is kept out, and shown
+    WARNS = "warns"  # it is counted
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One expectation of a suite."""
+
+    name: str
+    weight: Weight
+    column: str
+    """Of the frame that is validated: an attribute of the record, or a helper column."""
+    field: str
+    """The field at fault as its source names it."""
+    reason: str
+    """What is wrong with a record that breaks it, after the field's name."""
+    why: str
+    expectation: str
+    """The class in `great_expectations.expectations`."""
+    arguments: Mapping[str, Any]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How many records broke one expectation."""
+
+    expectation: str
+    weight: Weight
+    count: int
+
+
+class Validation(msgspec.Struct, frozen=True):
+    """What a suite said of the batches of a run."""
+
+    suite: str
+    evaluated: int
+    """Expectations that were evaluated; 0 where there was no record to evaluate them on."""
+    successful: int
+    """Those of them that no record broke."""
+    records: int
+    quarantined: int
+    failures: tuple[Failure, ...]
+
+    def __add__(self, other: "Validation") -> "Validation":
+        """Both together; they must be of one suite."""
+        counts = Counter[tuple[str, Weight]]()
+        for failure in (*self.failures, *other.failures):
+            counts[failure.expectation, failure.weight] += failure.count
+        evaluated = max(self.evaluated, other.evaluated)
+        return Validation(
+            suite=self.suite,
+            evaluated=evaluated,
+            successful=evaluated - len(counts),
+            records=self.records + other.records,
+            quarantined=self.quarantined + other.quarantined,
+            failures=tuple(Failure(*key, count) for key, count in sorted(counts.items())),
+        )
+
+
+def rules(suite: str, currencies: money.Currencies) -> tuple[Rule, ...]:
+    """The suite `transactions` or `entries`."""
+    kspay = suite == "transactions"
+    common = (
+        Rule(
+            name="id_present",
+            weight=Weight.QUARANTINES,
+            column="transaction_id" if kspay else "ledger_id",
+            field="id" if kspay else "ledger_id",
+            reason="is missing",
+            why="A record without an id can be neither updated nor matched twice over safely.",
+            expectation="ExpectColumnValueLengthsToBeBetween",
+            arguments={"min_value": 1},
+        ),
+        Rule(
+            name="currency_known",
+            weight=Weight.QUARANTINES,
+            column="currency",
+            field="currencyCode" if kspay else "currency",
+            reason="is neither an ISO 4217 code nor one of [currencies] in reconcile.toml",
+            why="Without its currency's minor unit an amount can be neither compared nor written.",
+            expectation="ExpectColumnValuesToBeInSet",
+            arguments={"value_set": sorted(currencies.digits)},
+        ),
+        Rule(
+            name="amount_fits_currency",
+            weight=Weight.QUARANTINES,
+            column="decimals_too_many",
+            field="amount",
+            reason="has more decimals than its currency",
+            why="There is no tenth of a paisa: such an amount is computed or read wrongly; it is not rounded.",
+            expectation="ExpectColumnValuesToBeBetween",
+            arguments={"max_value": 0},
+        ),
+    )
+    if not kspay:
+        return common  # an entry's amount may have any sign: a negative one books a refund
+    return (
+        *common,
+        Rule(
+            name="amount_not_negative",
+            weight=Weight.QUARANTINES,
+            column="amount",
+            field="amount",
+            reason="is negative",
+            why="KS Pay shows a refund by its status, never by a negative amount.",
+            expectation="ExpectColumnValuesToBeBetween",
+            arguments={"min_value": 0},
+        ),
+        Rule(
+            name="created_since_2000",
+            weight=Weight.QUARANTINES,
+            column="created_year",
+            field="createdAt",
+            reason="is before the year 2000",
+            why="A payment older than KS Pay itself carries a default, such as 1970-01-01, for its time.",
+            expectation="ExpectColumnValuesToBeBetween",
+            arguments={"min_value": 2000},
+        ),
+        Rule(
+            name="id_has_prefix",
+            weight=Weight.WARNS,
+            column="transaction_id",
+            field="id",
+            reason="does not begin with tx_",
+            why="KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
+            expectation="ExpectColumnValuesToMatchRegex",
+            arguments={"regex": "^(tx_|$)"},
+        ),
+    )
+
+
+_SHOWN = {"decimals_too_many": "amount", "created_year": "created_at"}
+"""For a helper column, the attribute of the record that it was worked out from."""
+
+_Record = TypeVar("_Record", Transaction, Entry)
+
+_loading = threading.Lock()
+
+
+def _load() -> Any:
+    """Import Great Expectations, once however many threads ask, and with its calls home turned off."""
+    with _loading:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        import great_expectations
+
+        return great_expectations
+
+
+def preload() -> threading.Thread:
+    """Begin the import of Great Expectations in the background; a Validator made meanwhile waits for it."""
+
+    def work() -> None:
+        # An import that fails does so again, and is told, where a Validator is made.
+        with contextlib.suppress(ImportError):
+            _load()
+
+    thread = threading.Thread(target=work, name="preload great_expectations", daemon=True)
+    thread.start()
+    return thread
+
+
+class Validator:
+    """Both suites, and what they have said so far. Make one for a run; threads may share it."""
+
+    def __init__(self, currencies: money.Currencies) -> None:
+        gx = _load()
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        asset = context.data_sources.add_pandas("records").add_dataframe_asset("batch")
+        self._frames = asset.add_batch_definition_whole_dataframe("whole")
+        self._currencies = currencies
+        self._turn = threading.Lock()
+        self._rules = {name: rules(name, currencies) for name in ("transactions", "entries")}
+        self._suites = {
+            name: context.suites.add(_suite(gx, name, found)) for name, found in self._rules.items()
+        }
+        self._totals = {name: Validation(name, 0, 0, 0, 0, ()) for name in self._rules}
+
+    def transactions(self, batch: Sequence[Transaction]) -> tuple[list[Transaction], list[Rejection]]:
+        """The records of a batch that may be used, in their order, and a rejection for each other one."""
+        columns: dict[str, list[Any]] = {
+            "transaction_id": [record.transaction_id for record in batch],
+            "created_year": [record.created_at.year for record in batch],
+        }
+        broken = self._validate("transactions", batch, columns)
+        return _apart(batch, broken, self._currencies)
+
+    def entries(self, batch: Sequence[Entry]) -> tuple[list[Entry], list[Rejection]]:
+        """The records of a batch that may be used, in their order, and a rejection for each other one."""
+        broken = self._validate("entries", batch, {"ledger_id": [record.ledger_id for record in batch]})
+        return _apart(batch, broken, self._currencies)
+
+    def summary(self) -> list[dict[str, Any]]:
+        """A `Validation` for each suite over all batches so far, as plain values for run.json."""
+        found: list[dict[str, Any]] = msgspec.to_builtins(list(self._totals.values()))
+        return found
+
+    def _validate(
+        self, suite: str, batch: Sequence[Transaction] | Sequence[Entry], columns: dict[str, list[Any]]
+    ) -> dict[int, list[Rule]]:
+        """The rules that quarantine and were broken, by the index of the record that broke them."""
+        if not batch:
+            return {}
+        digits = self._currencies.digits
+        columns["currency"] = [record.currency for record in batch]
+        columns["amount"] = [record.amount for record in batch]
+        # Of an unknown currency nothing can be said here: it breaks its own expectation.
+        columns["decimals_too_many"] = [
+            money.decimals(record.amount) - digits.get(record.currency, money.MAX_DECIMALS)
+            for record in batch
+        ]
+        with self._turn:
+            counts, broken = _judged(self._rules[suite], self._run(suite, columns), len(batch))
+            self._totals[suite] += Validation(
+                suite=suite,
+                evaluated=len(self._rules[suite]),
+                successful=len(self._rules[suite]) - len(counts),
+                records=len(batch),
+                quarantined=len(broken),
+                failures=tuple(Failure(rule.name, rule.weight, count) for rule, count in counts),
+            )
+        return broken
+
+    def _run(self, suite: str, columns: Mapping[str, list[Any]]) -> Iterable[Any]:
+        from pandas import DataFrame, Series
+
+        # Columns of type object keep a Decimal a Decimal.
+        frame = DataFrame({name: Series(values, dtype=object) for name, values in columns.items()})
+        frame["row"] = range(len(frame))
+        # Batch.validate rather than a ValidationDefinition, which keeps every result in memory.
+        outcome = self._frames.get_batch({"dataframe": frame}).validate(
+            self._suites[suite],
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": ["row"],
+                "return_unexpected_index_query": False,
+                "partial_unexpected_count": 0,
+            },
+        )
+        return outcome.results  # type: ignore[no-any-return]
+
+
+def _suite(gx: Any, name: str, found: Iterable[Rule]) -> Any:
+    suite = gx.ExpectationSuite(name=name)
+    for rule in found:
+        kind = getattr(gx.expectations, rule.expectation)
+        severity = "critical" if rule.weight is Weight.QUARANTINES else "warning"
+        suite.add_expectation(
+            kind(
+                column=rule.column,
+                severity=severity,
+                notes=rule.why,
+                meta={"name": rule.name},
+                **rule.arguments,
+            )
+        )
+    return suite
+
+
+def _judged(
+    found: Sequence[Rule], results: Iterable[Any], size: int
+) -> tuple[list[tuple[Rule, int]], dict[int, list[Rule]]]:
+    """The broken rules with their counts, and the broken quarantining rules by record.
+
+    An expectation that was not evaluated on every record is a fault of ours, never a success.
+    """
+    by_name = {result.expectation_config.meta["name"]: result for result in results}
+    counts: list[tuple[Rule, int]] = []
+    broken: dict[int, list[Rule]] = {}
+    if not found:
+        raise CheckFailed("a suite without expectations was asked to validate")
+    for rule in found:
+        result = by_name.get(rule.name)
+        if result is None:
+            raise CheckFailed(f"expectation {rule.name} was not evaluated")
+        said = result.result
+        if (
+            said.get("element_count") != size
+            or said.get("missing_count", 0)
+            or "unexpected_index_list" not in said
+        ):
+            raise CheckFailed(
+                f"expectation {rule.name} was not evaluated on all {size} records: {result.exception_info}"
+            )
+        indexes = [int(found["row"]) for found in said["unexpected_index_list"]]
+        if result.success is not (not indexes) or len(indexes) != said["unexpected_count"]:
+            raise CheckFailed(f"expectation {rule.name} failed without naming every record that broke it")
+        if indexes:
+            counts.append((rule, len(indexes)))
+        if rule.weight is Weight.QUARANTINES:
+            for index in indexes:
+                broken.setdefault(index, []).append(rule)
+    return counts, broken
+
+
+def _apart(
+    batch: Sequence[_Record], broken: Mapping[int, list[Rule]], currencies: money.Currencies
+) -> tuple[list[_Record], list[Rejection]]:
+    """The sound records of a batch, and a rejection for each broken one."""
+    sound = [record for index, record in enumerate(batch) if index not in broken]
+    return sound, [_rejected(batch[index], broken[index], currencies) for index in sorted(broken)]
+
+
+def _rejected(record: Transaction | Entry, broken: list[Rule], currencies: money.Currencies) -> Rejection:
+    fields = msgspec.structs.asdict(record)
+    del fields["place"]
+    problems: list[Problem] = [
+        (rule.field, fields[_SHOWN.get(rule.column, rule.column)], rule.reason) for rule in broken
+    ]
+    currency = record.currency if record.currency in currencies.digits else None
+    if isinstance(record, Transaction):
+        return rejection(
+            problems,
+            side=Side.KSPAY,
+            app_id=record.app_id,
+            source="kspay",
+            place=record.place,
+            record=fields,
+            record_id=record.transaction_id,
+            currency=currency,
+            dated_at=record.created_at,
+        )
+    return rejection(
+        problems,
+        side=Side.LEDGER,
+        app_id=record.app_id,
+        source=record.source,
+        place=record.place,
+        record=fields,
+        record_id=record.ledger_id,
+        currency=currency,
+        dated_on=record.dated_on,
+        dated_at=record.dated_at,
+    )

@@ -1,0 +1,433 @@
+"""Stage 2: raw rows become typed records, or rejections that say where and why. Pure: no file, no clock.
+
+Here is decided whether a record *can* be typed without guessing; whether it *may* be used (is its
+currency known, has its amount too many decimals) is judged in `reconcile.expectations`.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from reconcile.ledger import BROKEN
+from reconcile.money import Currencies, parse_amount
+from reconcile.records import Entry, Place, RawRow, Rejection, Side, Transaction
+
+MAX_KEY = 500
+"""Characters of an id or a reference. Longer ones are mistakes, and would not fit into an index of
+Postgres (2,704 bytes an entry; a character takes up to 4)."""
+
+MAX_TEXT = 10_000
+"""Characters of a status or a description."""
+
+MAX_RAW = 10_000
+"""Characters of a rejected record that the quarantine keeps."""
+
+MAX_VALUE = 250
+"""Characters of a faulty value that the quarantine shows."""
+
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""A date outside is a slip of the keyboard or of a program."""
+
+_DAY_OR_TIME = re.compile(
+    r"(\d{4})-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,30})?)?( ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_LINE_BREAK = re.compile("[\r\n\t]")
+_GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:,\d{2})+,\d{3})(?:\.\d*)?", re.ASCII)
+
+Problem = tuple[str, object, str]
+"""The field as its source names it, what stands there, and why it cannot be used."""
+
+
+def transactions(
+    rows: Iterable[RawRow], *, app_id: str, currencies: Currencies, currency_codes: Mapping[str, str]
+) -> Iterator[Transaction | Rejection]:
+    """Type KS Pay's records (`GET /transaction`). `currency_codes` maps `currencyId` to code, from
+    `GET /currencies`.
+
+    One value comes out for every row that goes in.
+    """
+    for row in rows:
+        yield _transaction(row, app_id, currencies, currency_codes)
+
+
+def entries(
+    rows: Iterable[RawRow],
+    *,
+    app_id: str,
+    source: str,
+    default_currency: str | None,
+    currencies: Currencies,
+    app_ids: frozenset[str] = frozenset(),
+) -> Iterator[Entry | Rejection]:
+    """Type a ledger's rows. `app_ids` are the apps that an `app_id` column may name besides `app_id`.
+
+    One value comes out for every row that goes in.
+    """
+    for row in rows:
+        yield _entry(row, app_id, source, default_currency, currencies, app_ids)
+
+
+def _transaction(
+    row: RawRow, app_id: str, currencies: Currencies, currency_codes: Mapping[str, str]
+) -> Transaction | Rejection:
+    values = row.values
+    problems: list[Problem] = []
+
+    def text(name: str, limit: int = MAX_KEY) -> str | None:
+        return _text(name, values.get(name), limit, problems)
+
+    transaction_id = text("id") or ""
+    owner = text("appId")
+    if owner is not None and owner != app_id:
+        problems.append(("appId", owner, f"names another app than {app_id}, which was asked for"))
+    currency = _currency(values, currency_codes, problems)
+    amount = _wire_amount(values.get("amount"), problems)
+    created_at = _instant("createdAt", values.get("createdAt"), problems)
+    if values.get("createdAt") is None:
+        problems.append(("createdAt", None, "is missing"))
+    updated_at = _instant("updatedAt", values.get("updatedAt"), problems)
+    reference = _text("referenceNumber", _number_as_text(values.get("referenceNumber")), MAX_KEY, problems)
+    status = (text("status", MAX_TEXT) or "").strip()
+    provider_order_id = text("providerOrderId")
+    provider_txn_id = text("providerTxnId")
+    payment_type = text("paymentType")
+    provider_name = text("providerName")
+    provider_status = text("providerStatus")
+    if problems or amount is None or created_at is None:
+        return rejection(
+            problems,
+            side=Side.KSPAY,
+            app_id=app_id,
+            source="kspay",
+            record_id=transaction_id,
+            place=row.place,
+            record={name: value for name, value in values.items() if name != "signature"},
+            currency=currency if currency in currencies.digits else None,
+            dated_at=created_at,
+        )
+    return Transaction(
+        app_id=app_id,
+        transaction_id=transaction_id,
+        reference=reference,
+        currency=currency,
+        amount=amount,
+        status=status,
+        created_at=created_at,
+        updated_at=updated_at,
+        provider_order_id=provider_order_id,
+        provider_txn_id=provider_txn_id,
+        payment_type=payment_type,
+        provider_name=provider_name,
+        provider_status=provider_status,
+        place=row.place,
+    )
+
+
+def _entry(
+    row: RawRow,
+    app_id: str,
+    source: str,
+    default_currency: str | None,
+    currencies: Currencies,
+    app_ids: frozenset[str],
+) -> Entry | Rejection:
+    values = row.values
+    if BROKEN in values:
+        return rejection(
+            [("row", values["line"], values[BROKEN])],
+            side=Side.LEDGER,
+            app_id=app_id,
+            source=source,
+            place=row.place,
+            record={"line": values["line"]},
+        )
+    problems: list[Problem] = []
+
+    def key(name: str) -> str | None:
+        value = values.get(name)
+        if value and _LINE_BREAK.search(value):
+            # Two rows may have been joined by a pair of stray quotes: not to be read as one.
+            problems.append((name, value, "holds a line break or a tab"))
+            return None
+        return _text(name, value, MAX_KEY, problems)
+
+    ledger_id = (key("ledger_id") or "").strip()
+    owner = (key("app_id") or app_id).strip()
+    if owner != app_id and owner not in app_ids:
+        problems.append(("app_id", owner, "names an app that is not in the settings"))
+        owner = app_id
+    currency = default_currency or ""
+    if "currency" in values or default_currency is None:
+        currency = (key("currency") or "").strip().upper()
+        if not currency and not _names(problems, "currency"):
+            problems.append(("currency", values.get("currency"), "is missing; write its ISO 4217 code"))
+    amount = _written_amount(values.get("amount") or "", problems)
+    dated_on, dated_at = _written_date(values.get("date") or "", problems)
+    reference = key("reference")
+    status = (_text("status", values.get("status"), MAX_TEXT, problems) or "").strip()
+    transaction_id = key("transaction_id")
+    provider_order_id = key("provider_order_id")
+    provider_txn_id = key("provider_txn_id")
+    description = _text("description", values.get("description"), MAX_TEXT, problems)
+    if problems or amount is None:
+        return rejection(
+            problems,
+            side=Side.LEDGER,
+            app_id=owner,
+            source=source,
+            record_id=ledger_id,
+            place=row.place,
+            record=values,
+            currency=currency if currency in currencies.digits else None,
+            dated_on=dated_on,
+            dated_at=dated_at,
+        )
+    return Entry(
+        app_id=owner,
+        source=source,
+        ledger_id=ledger_id,
+        reference=reference,
+        currency=currency,
+        amount=amount,
+        status=status,
+        dated_on=dated_on,
+        dated_at=dated_at,
+        transaction_id=transaction_id and transaction_id.strip(),
+        provider_order_id=provider_order_id and provider_order_id.strip(),
+        provider_txn_id=provider_txn_id and provider_txn_id.strip(),
+        description=description,
+        place=row.place,
+    )
+
+
+def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str | None:
+    """The text as it stands; None where there is none, or where a problem was noted."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        problems.append((name, value, "is not a text"))
+    elif len(value) > limit:
+        problems.append((name, value, f"is {len(value)} characters long; {limit} are the most"))
+    elif _UNSTORABLE.search(value):
+        problems.append(
+            (name, value, "holds a character that is no text (a NUL, or a byte of another encoding)")
+        )
+    elif value.strip():
+        return value
+    return None
+
+
+def _number_as_text(value: object) -> object:
+    """A reference that is sent as a JSON number, digit for digit."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(Decimal(value))  # str(int) refuses more than 4,300 digits
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _currency(values: Mapping[str, Any], currency_codes: Mapping[str, str], problems: list[Problem]) -> str:
+    code = _text("currencyCode", values.get("currencyCode"), MAX_KEY, problems)
+    if code is not None:
+        return code.strip().upper()
+    if _names(problems, "currencyCode"):
+        return ""
+    currency_id = _text("currencyId", values.get("currencyId"), MAX_KEY, problems)
+    if currency_id is not None:
+        found = currency_codes.get(currency_id)
+        if found is not None:
+            return found.strip().upper()
+        problems.append(("currencyId", currency_id, "is not among the currencies that KS Pay lists"))
+    elif not _names(problems, "currencyId"):
+        problems.append(("currencyCode", None, "is missing, and so is currencyId"))
+    return ""
+
+
+def _wire_amount(value: object, problems: list[Problem]) -> Decimal | None:
+    if value is None:
+        problems.append(("amount", None, "is missing"))
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        problems.append(("amount", value, "is neither a text nor an exact number"))
+        return None
+    # Decimal first: str(int) refuses more than 4,300 digits.
+    written = str(Decimal(value)) if isinstance(value, int) else str(value)
+    return _parsed(written, written, problems)
+
+
+def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
+    """An amount as ledgers write it: a point before the decimals; commas only where they can be nothing else
+    than thousands separators (1,250.00 or 1,23,456.78 or 1,250,000)."""
+    text = text.strip()
+    if not text:
+        problems.append(("amount", text, "is missing"))
+    elif "," not in text:
+        if "e" not in text.lower():
+            return _parsed(text, text, problems)
+        # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
+        problems.append(
+            ("amount", text, "is not written out; format the column as a plain number: 125000.00")
+        )
+    elif not _GROUPED.fullmatch(text):
+        problems.append(("amount", text, "is not a number; write it with a decimal point: 1250.00"))
+    elif "." not in text and text.count(",") == 1:
+        problems.append(("amount", text, "may use its comma for thousands or for decimals; write 1250.00"))
+    else:
+        return _parsed(text.replace(",", ""), text, problems)
+    return None
+
+
+def _parsed(number: str, written: str, problems: list[Problem]) -> Decimal | None:
+    try:
+        return parse_amount(number)
+    except ValueError as error:
+        problems.append(("amount", written, str(error)))
+        return None
+
+
+def _instant(name: str, value: object, problems: list[Problem]) -> datetime | None:
+    """An ISO 8601 time with its zone, in UTC; digits beyond the microsecond are cut off. None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            _, at = _parse_date(value)
+        except ValueError as error:
+            problems.append((name, value, str(error)))
+            return None
+        if at is not None:
+            return at
+        problems.append((name, value, "has no time with a zone"))
+        return None
+    problems.append((name, value, "is not an ISO 8601 text"))
+    return None
+
+
+def _written_date(text: str, problems: list[Problem]) -> tuple[date | None, datetime | None]:
+    """The day as written, or the instant where the ledger writes a zone; never both."""
+    text = text.strip()
+    if not text:
+        problems.append(("date", text, "is missing"))
+        return None, None
+    try:
+        day, at = _parse_date(text)
+    except ValueError as error:
+        problems.append(("date", text, str(error)))
+        return None, None
+    return (day, None) if at is None else (None, at)
+
+
+def _parse_date(text: str) -> tuple[date, datetime | None]:
+    """A day as written and, where time and zone are written too, the instant in UTC.
+
+    Raises ValueError, worded for a quarantine reason."""
+    found = _DAY_OR_TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("is not an ISO 8601 date; write it as YYYY-MM-DD")
+    if not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
+        raise ValueError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    try:
+        if len(text) == len("2026-08-01"):
+            return date.fromisoformat(text), None
+        # Python reads the digits that it has no room for and drops them: seven or more are cut, not rounded.
+        at = datetime.fromisoformat(
+            text.upper().replace(",", ".").replace(" Z", "Z").replace(" +", "+").replace(" -", "-")
+        )
+    except ValueError:
+        raise ValueError("is no day or time that exists") from None
+    return at.date(), at.astimezone(UTC) if found[2] else None
+
+
+def _names(problems: list[Problem], field: str) -> bool:
+    return any(problem[0] == field for problem in problems)
+
+
+def rejection(
+    problems: list[Problem],
+    *,
+    side: Side,
+    app_id: str,
+    source: str,
+    place: Place,
+    record: object,
+    record_id: str | None = None,
+    currency: str | None = None,
+    dated_on: date | None = None,
+    dated_at: datetime | None = None,
+) -> Rejection:
+    """One rejection for all the problems of one record; `record` is what goes into `raw`."""
+    return Rejection(
+        side=side,
+        app_id=app_id,
+        source=source,
+        record_id=record_id or None,
+        place=place,
+        field=";".join(field for field, _, _ in problems),
+        value=";".join(_shown(value) for _, value, _ in problems),
+        reason=";".join(f"{field} {reason}" for field, _, reason in problems),
+        raw=raw_json(record),
+        currency=currency,
+        dated_on=dated_on,
+        dated_at=dated_at,
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    plain = _plain(value)
+    text = plain if isinstance(plain, str) else _json(plain)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """Text that Postgres and UTF-8 can hold: NULs and lone surrogates become `\\x00` and `\\udc80`."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+_JSON = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+def raw_json(record: object) -> str:
+    """A record as JSON for people to read: keys sorted, exact numbers.
+
+    Beyond MAX_RAW characters it is cut and its digest put there, for a broken record without an id is
+    known by this text: two that differ only further on must stay two.
+    """
+    text = _json(record)
+    if len(text) <= MAX_RAW:
+        return text
+    return f"{text[:MAX_RAW]}… ({len(text)} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()})"
+
+
+def _json(value: object) -> str:
+    return _JSON.encode(_plain(value)).decode()
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """The same value with nothing in it that JSON or Postgres cannot hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return Decimal(value)  # msgspec refuses whole numbers of more than 64 bits
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else str(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if depth == 8:
+        return "…"
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return str(value)
