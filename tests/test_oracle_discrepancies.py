@@ -178,6 +178,11 @@ def test_stale_unless_matched_with_a_paid_entry(family: str, expected: set[str])
     assert {d.type for d in outcome.discrepancies} == expected
 
 
+def test_one_stale_transaction_makes_the_match_stale() -> None:
+    halves = [tx(1, amount="60", family="pending", day=29), tx(2, amount="40", family="pending", day=31)]
+    assert found(run(halves, [entry(1, family="unpaid", day=29)])) == {"STALE_PENDING tx_1 tx_2 L1"}
+
+
 # Duplicates
 
 

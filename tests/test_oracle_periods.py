@@ -81,6 +81,26 @@ def test_not_to_a_positive_that_names_another_transaction() -> None:
     assert rules(outcome) == {"transaction_id L1"}
 
 
+def test_a_refund_that_names_its_transaction_comes_before_an_earlier_one_that_does_not() -> None:
+    """L3 may give back either sale, and comes first by date; but only L1 is left for L4, which names tx_1."""
+    entries = [
+        entry(1, names="tx_1"),
+        entry(2, names="tx_2", day=11),
+        entry(5, names="tx_1", currency="USD"),
+        entry(3, amount="-100", day=12),
+        entry(4, amount="-100", day=13, names="tx_1"),
+        entry(6, "R2", names="tx_1", day=14),
+    ]
+    outcome = run([tx(1, family="refunded"), tx(2, family="refunded")], entries)
+    assert {"transaction_id L1+L4", "transaction_id L2+L3"} <= rules(outcome)
+
+
+def test_a_booking_carries_the_keys_of_all_its_entries() -> None:
+    """The sale has the reference alone; the refund knows the payment's id at the provider."""
+    entries = [entry(1, "R9"), entry(2, "R9", "-100", order="o1")]
+    assert rules(run([tx(1, "other", family="refunded", order="o1")], entries)) == {"provider_id L1+L2"}
+
+
 @pytest.mark.parametrize(
     ("positive", "negative"),
     [
