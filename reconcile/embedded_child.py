@@ -34,11 +34,6 @@ def become(uid: int, gid: int, capabilities: list[int]) -> None:
 
     Raises OSError where the kernel refuses: inside containers that were denied them, for instance.
     """
-    if not capabilities:
-        os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
-        return
     libc = ctypes.CDLL(None, use_errno=True)
     # Keeps the capabilities when root is given up, and lets access(2) respect them, by which initdb looks
     # for postgres.
