@@ -18,6 +18,9 @@ from reconcile.kspay.wire import Request, Wire
 REFRESH_AHEAD_SECONDS = 30.0
 """An access token is renewed this long before it expires, or a tenth of its life if that is less."""
 
+CLOCK_STEP_SECONDS = 1.0
+"""A `Date` header drops the fraction of its second, so the server's clock may be later by this."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -34,8 +37,10 @@ class Tokens:
         expires, issued = claims.get("exp"), claims.get("iat")
         life: float | None = None
         if isinstance(expires, int | float) and not isinstance(expires, bool):
-            since = issued if isinstance(issued, int | float) and not clock.known else clock.now().timestamp()
-            life = expires - since
+            if clock.known:
+                life = expires - clock.now().timestamp() - CLOCK_STEP_SECONDS
+            else:
+                life = expires - (issued if isinstance(issued, int | float) else clock.now().timestamp())
         # A token that seems dead on arrival has a claim in another unit, or was issued by another
         # clock than the one that stamps the answers: then only a refusal (9009) tells.
         if life is None or life <= 0:
