@@ -15,7 +15,7 @@ _CATALOGUE = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refused(Exception):
     """A call that is answered with an error of the catalogue, named by its group and name.
 
     `words` fill the places in its message; for an entry without a message, `message` is the whole.
