@@ -46,7 +46,9 @@ class Loading:
         run_file(connection, "load/10_staging")
         connection.commit()
 
-    def stage(self, records: Sequence[Transaction] | Sequence[Entry], rejections: Sequence[Rejection]) -> None:
+    def stage(
+        self, records: Sequence[Transaction] | Sequence[Entry], rejections: Sequence[Rejection]
+    ) -> None:
         """Add one batch. Nothing is visible to others before `take_in`."""
         transactions = [record for record in records if isinstance(record, Transaction)]
         entries = [record for record in records if isinstance(record, Entry)]

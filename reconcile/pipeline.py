@@ -172,10 +172,9 @@ class _Run:
 
     def timed(self, name: str, work: Callable[[], T]) -> T:
         started = monotonic()
-        try:
-            return self.stage(name, work)
-        finally:
-            self.seconds[name] = round(monotonic() - started, 3)
+        result = self.stage(name, work)
+        self.seconds[name] = round(monotonic() - started, 3)
+        return result
 
     def _fetch(self) -> list[Fetched]:
         # The days before the period hold possible partners; they are not thereby covered.
@@ -200,10 +199,12 @@ class _Run:
         matched: Matched,
     ) -> Finished:
         self.progress("report", "writing the files", None)
+        started = monotonic()
         aside = files.make_aside(out, self.run_id)
         folder = out / self.run_id
         try:
             files.write_csvs(connection, self.settings, aside)
+            self.seconds["report"] = round(monotonic() - started, 3)
             report = self._document(connection, aside, imported, fetched, matched)
             files.write_json(aside / "run.json", report)
             # In place before the commit: a run that the database calls finished has its files. A run

@@ -208,12 +208,14 @@ class _Reader:
     def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
         tables = self.toml.get("apps", [])
         named = {key: self.text(f"KSPAY_{key.upper()}") for key in _APP_KEYS}
+        apps: tuple[Credentials, ...] = ()
         if tables and any(named.values()):
             raise UsageError(f"KSPAY_… settings and [[apps]] in {TOML} are both set: keep one")
         if not tables:
             missing = tuple(f"KSPAY_{key.upper()}" for key, value in named.items() if not value)
             app_id = (named["app_id"] or "",) if named["app_id"] else ()
-            apps = (Credentials(**{key: value or "" for key, value in named.items()}),) if not missing else ()
+            if not missing:
+                apps = (Credentials(**{key: value or "" for key, value in named.items()}),)
             return apps, app_id, missing
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise UsageError(f"{TOML}: apps must be written as [[apps]]")
@@ -249,7 +251,9 @@ class _Reader:
         extra: dict[tuple[Side, str], Family] = {}
         for side_name, table in self.table("status").items():
             if side_name not in list(Side) or not isinstance(table, dict):
-                raise UsageError(f"{TOML}: [status.{side_name}] is not known: write [status.kspay] or [status.ledger]")
+                raise UsageError(
+                    f"{TOML}: [status.{side_name}] is not known: write [status.kspay] or [status.ledger]"
+                )
             side = Side(side_name)
             for name, words in table.items():
                 if (side, name) not in DEFAULT_FAMILIES:
@@ -270,7 +274,9 @@ class _Reader:
                 raise UsageError(f"{TOML}: [ledger.{name}] may hold the key currency, and no other")
             currency = table.get("currency")
             if currency is not None and currency not in currencies.digits:
-                raise UsageError(f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known")
+                raise UsageError(
+                    f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known"
+                )
             profiles[name] = Profile(name, currency)
         return profiles
 
