@@ -95,7 +95,7 @@ class LedgerFile:
         for column, cell in enumerate(cells):
             for line in cell.splitlines()[1:]:
                 parts = line.split(self.delimiter)
-                if len(parts) > column and all(
+                if len(parts) > max(column, 1) and all(
                     any(map(str.isdigit, parts[number])) for number in numbers if number < len(parts)
                 ):
                     return True
