@@ -40,6 +40,7 @@ _DAY_OR_TIME = re.compile(
 )
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
+_SCIENTIFIC = re.compile(r"[+-]?[\d.]+[eE][+-]?\d+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:,\d{2})+,\d{3})(?:\.\d*)?", re.ASCII)
 
 Problem = tuple[str, object, str]
@@ -268,8 +269,8 @@ def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
     if not text:
         problems.append(("amount", text, "is missing"))
     elif "," not in text:
-        if "e" not in text.lower():
-            return _parsed(text, text, problems)
+        if not _SCIENTIFIC.fullmatch(text):
+            return _parsed(text, text, problems, advice="; write it as 1250.00")
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
         problems.append(
             ("amount", text, "is not written out; format the column as a plain number: 125000.00")
@@ -283,11 +284,11 @@ def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
     return None
 
 
-def _parsed(number: str, written: str, problems: list[Problem]) -> Decimal | None:
+def _parsed(number: str, written: str, problems: list[Problem], advice: str = "") -> Decimal | None:
     try:
         return parse_amount(number)
     except ValueError as error:
-        problems.append(("amount", written, str(error)))
+        problems.append(("amount", written, f"{error}{advice}"))
         return None
 
 
