@@ -21,13 +21,14 @@ from sqlalchemy import Connection, Engine, text
 from reconcile import runs
 from reconcile.errors import UsageError
 from reconcile.expectations import Validator, preload
-from reconcile.extract import Fetched, Imported, fetch_app, import_ledger
+from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.kspay import Credentials
 from reconcile.ledger import LedgerFile, open_ledger
 from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
 
@@ -89,7 +90,8 @@ def reconcile_period(
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
         with runs.failing(engine, run):
-            return _Run(settings, engine, run, apps, period, stage, progress).finish(
+            nightly = request.period is None
+            return _Run(settings, engine, run, apps, period, nightly, stage, progress).finish(
                 ledger, profile, request.out
             )
 
@@ -108,7 +110,10 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
         run = runs.start(engine, "fetch", app_ids, period, None)
         with runs.failing(engine, run):
             validator = Validator(settings.currencies)
-            fetched = [fetch_app(engine, settings, app, period, run, validator, progress) for app in apps]
+            fetched = [
+                fetch_app(engine, settings, app, FetchPlan([period], None), run, validator, progress)
+                for app in apps
+            ]
             with engine.begin() as connection:
                 runs.finish(connection, run, {"fetched": [asdict(one) for one in fetched]})
             return fetched
@@ -137,6 +142,7 @@ class _Run:
         run_id: str,
         apps: tuple[Credentials, ...],
         period: Period,
+        nightly: bool,
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -145,6 +151,7 @@ class _Run:
         self.run_id = run_id
         self.apps = apps
         self.period = period
+        self.nightly = nightly  # without dates: then older days are read again as well
         self.stage = stage
         self.progress = progress
         self.validator = Validator(settings.currencies)
@@ -177,12 +184,23 @@ class _Run:
         return result
 
     def _fetch(self) -> list[Fetched]:
-        # The days before the period hold possible partners; they are not thereby covered.
-        days = Period(self.period.first - timedelta(days=self.settings.date_tolerance_days), self.period.last)
         return [
-            fetch_app(self.engine, self.settings, app, days, self.run_id, self.validator, self.progress)
+            fetch_app(
+                self.engine, self.settings, app, self._plan(app), self.run_id, self.validator, self.progress
+            )
             for app in self.apps
         ]
+
+    def _plan(self, app: Credentials) -> FetchPlan:
+        # The days before the period hold possible partners; they are not thereby covered.
+        tolerance = timedelta(days=self.settings.date_tolerance_days)
+        days = Period(self.period.first - tolerance, self.period.last)
+        turns = turns_since(runs.last_finished_day(self.engine, app.app_id), self.period.last)
+        again: list[Period] = []
+        if self.nightly:
+            covered = runs.covered(self.engine, app.app_id)
+            again = days_to_reread(covered, self.settings.reread_days, days.first, self.period.last, turns)
+        return FetchPlan([days, *again], Again(self.period.last, turns))
 
     @contextmanager
     def _one_view(self) -> Iterator[Connection]:

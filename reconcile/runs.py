@@ -139,6 +139,19 @@ def last_finished_day(engine: Engine, app_id: str) -> date | None:
     return last
 
 
+def covered(engine: Engine, app_id: str) -> list[Period]:
+    """The periods of the finished runs of this app."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select distinct period_first, period_last from runs"
+                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
+            ),
+            {"app_id": app_id},
+        )
+        return [Period(first, last) for first, last in rows.tuples()]
+
+
 def listed(engine: Engine, limit: int) -> list[RunRecord]:
     """The newest runs first."""
     with engine.connect() as connection:

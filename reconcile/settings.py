@@ -52,6 +52,7 @@ VARIABLES = frozenset(
         "RECONCILE_TIMEZONE",
         "RECONCILE_LOOKBACK_DAYS",
         "RECONCILE_PAGE_SIZE",
+        "RECONCILE_REREAD_DAYS",
         "RECONCILE_GIVE_UP_SECONDS",
         "RECONCILE_AMOUNT_TOLERANCE",
         "RECONCILE_DATE_TOLERANCE_DAYS",
@@ -86,6 +87,7 @@ class Settings:
     ledger: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     lookback_days: int = 7
+    reread_days: int = 90
     page_size: int = 100
     give_up_seconds: int = 120
     tolerances: Tolerances = field(default_factory=Tolerances)
@@ -191,6 +193,7 @@ class _Reader:
             ledger=self.parse("RECONCILE_LEDGER", None, Path),
             timezone=self.parse("RECONCILE_TIMEZONE", ZoneInfo("Asia/Kolkata"), _zone),
             lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
+            reread_days=self.parse("RECONCILE_REREAD_DAYS", 90, _whole(0, 3660)),
             page_size=self.parse("RECONCILE_PAGE_SIZE", 100, _whole(1, 100_000)),
             give_up_seconds=self.parse("RECONCILE_GIVE_UP_SECONDS", 120, _whole(0, 86_400)),
             tolerances=self.parse(
