@@ -169,7 +169,7 @@ def _entry(
     if "currency" in values or default_currency is None:
         currency = (key("currency") or "").strip().upper()
         if not currency and not _names(problems, "currency"):
-            problems.append(("currency", values.get("currency"), "is missing; write its ISO 4217 code"))
+            problems.append(("currency", values.get("currency"), "is missing: write its ISO 4217 code"))
     amount = _written_amount(values.get("amount") or "", problems)
     dated_on, dated_at = _written_date(values.get("date") or "", problems)
     reference = key("reference")
@@ -216,7 +216,7 @@ def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str 
     if not isinstance(value, str):
         problems.append((name, value, "is not a text"))
     elif len(value) > limit:
-        problems.append((name, value, f"is {len(value)} characters long; {limit} are the most"))
+        problems.append((name, value, f"has {len(value)} characters where {limit} are the most"))
     elif _UNSTORABLE.search(value):
         problems.append(
             (name, value, "holds a character that is no text (a NUL, or a byte of another encoding)")
@@ -270,15 +270,15 @@ def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
         problems.append(("amount", text, "is missing"))
     elif "," not in text:
         if not _SCIENTIFIC.fullmatch(text):
-            return _parsed(text, text, problems, advice="; write it as 1250.00")
+            return _parsed(text, text, problems, advice=": write it as 1250.00")
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
         problems.append(
-            ("amount", text, "is not written out; format the column as a plain number: 125000.00")
+            ("amount", text, "is not written out: format the column as a plain number (125000.00)")
         )
     elif not _GROUPED.fullmatch(text):
-        problems.append(("amount", text, "is not a number; write it with a decimal point: 1250.00"))
+        problems.append(("amount", text, "is not a number: write it with a decimal point (1250.00)"))
     elif "." not in text and text.count(",") == 1:
-        problems.append(("amount", text, "may use its comma for thousands or for decimals; write 1250.00"))
+        problems.append(("amount", text, "may use its comma for thousands or for decimals: write 1250.00"))
     else:
         return _parsed(text.replace(",", ""), text, problems)
     return None
@@ -330,7 +330,7 @@ def _parse_date(text: str) -> tuple[date, datetime | None]:
     Raises ValueError, worded for a quarantine reason."""
     found = _DAY_OR_TIME.fullmatch(text)
     if found is None:
-        raise ValueError("is not an ISO 8601 date; write it as YYYY-MM-DD")
+        raise ValueError("is not an ISO 8601 date: write it as YYYY-MM-DD")
     if not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
         raise ValueError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}")
     try:

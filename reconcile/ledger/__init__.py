@@ -82,10 +82,10 @@ class LedgerFile:
             # Which cell is missing or was cut in two cannot be known, so none is read.
             reason = f"has {len(cells)} cells where the header has {len(self.columns)}"
             line = self.delimiter.join(cells)
-            return {BROKEN: f"{reason}; put cells that hold the delimiter in quotes", "line": line}
+            return {BROKEN: f"{reason}: put cells that hold the delimiter in quotes", "line": line}
         if any("\n" in cell or "\r" in cell for cell in cells) and self._swallowed(cells):
             # Two stray quotes, each at the edge of a cell, turn what lies between them into one cell.
-            reason = "holds what looks like another row inside quotes; check its quotation marks"
+            reason = "holds what looks like another row inside quotes: check its quotation marks"
             return {BROKEN: reason, "line": self.delimiter.join(cells)}
         return dict(zip(self.columns, cells, strict=True))
 
