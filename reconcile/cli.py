@@ -142,7 +142,7 @@ def fetch(first: date | None, last: date | None) -> None:
         fetched = pipeline.fetch_period(Settings.read(), period, progress=progress)
     for one in fetched:
         click.echo(
-            f"{one.app_id}: {one.records:,} records of the UTC days {one.first_utc_day} to {one.last_utc_day} "
+            f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "
             f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
             f"{one.quarantined:,} in quarantine"
         )

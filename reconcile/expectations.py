@@ -136,7 +136,7 @@ def rules(suite: str, currencies: money.Currencies) -> tuple[Rule, ...]:
         ),
         Rule(
             name="created_since_2000",
-            weight=Weight.QUARANTINES,
+            weight=Weight.WARNS,
             column="created_year",
             field="createdAt",
             reason="is before the year 2000",

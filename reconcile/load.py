@@ -70,7 +70,9 @@ class Loading:
     def take_in_transactions(self, app_id: str, ranges: Iterable[Period]) -> Loaded:
         """Move what was staged into `transactions` and `quarantine`; `ranges` are the UTC days asked for."""
         scope = {"app_id": app_id, "side": Side.KSPAY, "source": "kspay", "file": None}
-        scopes = [{**scope, "first": days.first, "last": days.last} for days in ranges]
+        scopes: list[dict[str, object]] = [
+            {**scope, "first": days.first, "last": days.last} for days in ranges
+        ]
         return self._take_in("load/20_transactions", scopes)
 
     def take_in_entries(self, app_ids: Iterable[str], source: str, file: str) -> Loaded:

@@ -154,7 +154,10 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
     )
     return Matched(
         matches=counts('select rule, count(*) from match group by rule order by rule collate "C"'),
-        discrepancies=counts('select type, count(*) from reported group by type order by type collate "C"'),
+        discrepancies=counts(
+            "select type, count(*) from reported group by type"
+            " order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate \"C\""
+        ),
         new=connection.execute(text("select count(*) from news")).scalar_one(),
         cleared=tuple(row[0] for row in cleared),
         open_above_info=connection.execute(
