@@ -3,11 +3,13 @@ KS Pay servers over made-up merchants."""
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from itertools import count
 from pathlib import Path
 
 import pytest
+from driver import Command, MakeCommand, Outcome, Shop
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -17,9 +19,6 @@ from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from reconcile.store import open_store
-
-Shop = tuple[Merchant, Sandbox]
-"""A merchant, and where it is served with which keys."""
 
 _databases = count(1)
 
@@ -72,3 +71,27 @@ def calm_shop() -> Iterator[Shop]:
 def _serving(merchant: Merchant) -> Iterator[Shop]:
     with serve(merchant) as sandbox:
         yield merchant, sandbox
+
+
+@pytest.fixture(scope="module")
+def make_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCommand]:
+    """Makes `driver.Command`s, each with a folder of its own; all are cleaned up at the module's end."""
+    with ExitStack() as stack:
+
+        def make(sandbox: Sandbox | None = None, **settings: str) -> Command:
+            folder = tmp_path_factory.mktemp("work")
+            return stack.enter_context(Command(folder, sandbox, **settings))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def small_run(
+    small_shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Command, Outcome]]:
+    """The small shop reconciled once, all its days, with the embedded database. Look, but change nothing."""
+    merchant, sandbox = small_shop
+    with Command(tmp_path_factory.mktemp("small"), sandbox) as command:
+        merchant.write_ledger(command.folder / "ledger.csv")
+        days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
+        yield command, command.good("run", *days, "--ledger", "ledger.csv")
