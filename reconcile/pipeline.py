@@ -89,10 +89,11 @@ def reconcile_period(
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
-        with runs.failing(engine, run):
+        # The folder is made first: one that cannot be written must not cost the work of a whole run.
+        with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
             return _Run(settings, engine, run, apps, period, nightly, stage, progress).finish(
-                ledger, profile, request.out
+                ledger, profile, request.out, aside
             )
 
 
@@ -158,7 +159,7 @@ class _Run:
         self.started_at = datetime.now(UTC)
         self.seconds: dict[str, float] = {}
 
-    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path) -> Finished:
+    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
         imported: Imported | None = None
         if ledger is not None:
@@ -175,7 +176,9 @@ class _Run:
                 "match",
                 lambda: match(connection, self.settings, self.run_id, app_ids, self.period, self.progress),
             )
-            return self.timed("report", lambda: self._report(connection, out, imported, fetched, matched))
+            return self.timed(
+                "report", lambda: self._report(connection, out, aside, imported, fetched, matched)
+            )
 
     def timed(self, name: str, work: Callable[[], T]) -> T:
         started = monotonic()
@@ -212,26 +215,25 @@ class _Run:
         self,
         connection: Connection,
         out: Path,
+        aside: Path,
         imported: Imported | None,
         fetched: list[Fetched],
         matched: Matched,
     ) -> Finished:
         self.progress("report", "writing the files", None)
         started = monotonic()
-        aside = files.make_aside(out, self.run_id)
         folder = out / self.run_id
+        files.write_csvs(connection, self.settings, aside)
+        self.seconds["report"] = round(monotonic() - started, 3)
+        report = self._document(connection, aside, imported, fetched, matched)
+        files.write_json(aside / "run.json", report)
         try:
-            files.write_csvs(connection, self.settings, aside)
-            self.seconds["report"] = round(monotonic() - started, 3)
-            report = self._document(connection, aside, imported, fetched, matched)
-            files.write_json(aside / "run.json", report)
             # In place before the commit: a run that the database calls finished has its files. A run
             # that dies between the two is swept by the next one, files and all.
             files.move_in_place(aside, folder)
             runs.finish(connection, self.run_id, report)
             connection.commit()
         except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
             if not runs.is_finished(self.engine, self.run_id):
                 shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -85,7 +85,12 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        reason = str(error) if isinstance(error, ReconcileError) else type(error).__name__
+        if isinstance(error, ReconcileError):
+            reason = str(error)
+        elif isinstance(error, KeyboardInterrupt):
+            reason = "stopped before it was done"
+        else:
+            reason = f"a fault of ours: {type(error).__name__}"
         with engine.begin() as connection:
             connection.execute(
                 text(

@@ -124,6 +124,9 @@ def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
 
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
+    if not records:
+        _say(_console(), "no runs yet")
+        return
     table = Table()
     for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
         table.add_column(column, no_wrap=column != "error")
