@@ -18,11 +18,12 @@ from reconcile.kspay.errors import (
     NotFoundError,
     ProtocolError,
 )
-from reconcile.kspay.listing import Listing, Page, describe, fingerprint, read_listing, without_secret
+from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
+from reconcile.kspay.paging import Evidence, Filter, WindowReader, WindowRecord, outside
 from reconcile.kspay.tokens import TokenKeeper, Tokens
-from reconcile.kspay.windows import Window, plan
+from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
-from reconcile.records import Period
+from reconcile.records import Period, RawRow
 
 _DAY = timedelta(days=1)
 
@@ -83,6 +84,9 @@ class KSPay:
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
+        self.windows_read: list[WindowRecord] = []
+        """How each window was read, in the order in which they were proven complete."""
+        self._evidence = Evidence()
 
     def __enter__(self) -> Self:
         return self
@@ -144,45 +148,63 @@ class KSPay:
         """
         windows = deque(self._plan(days))
         done = rows_so_far = 0
+        beyond = False  # whether the period itself has been read
         while windows:
             window = windows.popleft()
+            reader = self._reader(window)
+            batches = reader.read()
             try:
-                first = self._listing(window, 1)
+                batch = next(batches, None)
             except DateRangeError as error:
+                if reader.record.pages:
+                    raise
                 windows = deque(self._plan_anew(error, days, window, list(windows)))
                 continue
             done += 1
-            for page in self._pages(window, first):
-                rows_so_far += len(page.rows)
-                yield Page(
-                    page.rows,
-                    window,
-                    page.number,
-                    window_number=done,
-                    windows=done + len(windows),
-                    rows_so_far=rows_so_far,
-                    total=page.total,
-                )
+            while batch is not None:
+                rows = [row for row in batch.rows if not (beyond and _created_outside(row, days))]
+                rows_so_far += len(rows)
+                if rows:
+                    counts = (done, done + len(windows), rows_so_far)
+                    yield Page(rows, window, batch.number, *counts, total=batch.total)
+                batch = next(batches, None)
+            self.windows_read.append(reader.record)
+            if not windows:
+                beyond = True
+                windows.extend(self._further(window))
 
-    def _pages(self, window: Window, first: Listing) -> Iterator[Page]:
-        """Pages until one brings nothing new: one shorter than the limit need not be the last."""
-        seen: set[bytes] = set()
-        listing, number = first, 1
-        while True:
-            fresh = []
-            for row in listing.rows:
-                mark = fingerprint(row)
-                if mark not in seen:
-                    seen.add(mark)
-                    fresh.append(row)
-            if not fresh:
-                return
-            yield Page(fresh, window, number, 1, 1, len(seen), listing.total)
-            number += 1
-            listing = self._listing(window, number)
+    def _reader(self, window: Window) -> WindowReader:
+        return WindowReader(
+            lambda number, limit: self._listing(window, number, limit),
+            window,
+            self._page_size,
+            self._evidence,
+            self._probe_filter,
+        )
+
+    def _further(self, last: Window) -> list[Window]:
+        """The next window towards today, as long as the range may filter `updatedAt`.
+
+        Then a record of the period that changed after it is listed under the day of its change.
+        """
+        today = self._today()
+        if self._evidence.filter is Filter.CREATED or last.to_date >= today:
+            return []
+        return [Window(last.to_date, min(today, last.to_date + (MAX_DAYS - 1) * _DAY))]
+
+    def _probe_filter(self, created_on: date) -> None:
+        """Ask for the days around one record's creation that leave out the day of its change."""
+        window = Window(created_on - _DAY, min(created_on + 2 * _DAY, self._today()))
+        if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
+            return
+        for row in self._listing(window, 1, self._page_size).rows:
+            self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
 
     def _plan(self, days: Period) -> list[Window]:
-        return plan(days, self.server_today() - self._days_behind, self.first_accepted_day)
+        return plan(days, self._today(), self.first_accepted_day)
+
+    def _today(self) -> date:
+        return self.server_today() - self._days_behind
 
     def _plan_anew(
         self, error: DateRangeError, days: Period, window: Window, rest: list[Window]
@@ -201,7 +223,7 @@ class KSPay:
 
     def _find_first_accepted(self, refused: date) -> date:
         """The earliest accepted `fromDate` after `refused`, by bisection; today if none before is."""
-        low, high = refused, self.server_today() - self._days_behind
+        low, high = refused, self._today()
         while (high - low).days > 1:
             middle = low + (high - low) // 2
             if self._accepts(middle):
@@ -212,27 +234,27 @@ class KSPay:
 
     def _accepts(self, day: date) -> bool:
         try:
-            self._listing(Window(day, day + _DAY), 1, limit=1)
+            self._listing(Window(day, day + _DAY), 1, 1)
         except DateRangeError as error:
             if error.entry != BEFORE_APP_CREATION:
                 raise
             return False
         return True
 
-    def _listing(self, window: Window, number: int, limit: int | None = None) -> Listing:
+    def _listing(self, window: Window, number: int, limit: int) -> Listing:
         call = f"GET /transaction {window} page {number}"
         params = {
             "fromDate": window.from_date.isoformat(),
             "toDate": window.to_date.isoformat(),
             "page": str(number),
-            "limit": str(limit or self._page_size),
+            "limit": str(limit),
         }
         try:
             return read_listing(call, self._get(call, "/transaction", params))
         except NotFoundError as error:
-            if number > 1 and error.entry == "noDataFound":
-                return Listing([], None)  # the page after the last one
-            raise
+            if error.entry != "noDataFound":
+                raise
+            return Listing([], None)  # a documented way (24) to say that there is nothing to list
 
     def _list(self, call: str, path: str) -> list[Mapping[str, Any]]:
         rows = self._get(call, path)
@@ -253,6 +275,11 @@ class KSPay:
                 raise  # it was the keys that were refused
             self._keeper.replace(bearer.tokens, error)
         return self._wire.ask(request(_Bearer(self._keeper)))
+
+
+def _created_outside(row: RawRow, days: Period) -> bool:
+    created = instant(row, "createdAt")
+    return created is not None and outside(Window(days.first, days.last), created)
 
 
 def _id(call: str, row: Mapping[str, Any], other_name: str) -> str:
