@@ -1,5 +1,6 @@
 """A merchant's transactions behind every behaviour that the guide leaves open."""
 
+import json
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -63,6 +64,7 @@ class Shop:
         if fault == "500":
             return failure(500, 26, "Oops! Something went wrong")
         reply = self._answer(asked)
+        reply.body = json.dumps(reply.body).encode()  # as it is now, before anything changes
         if fault == "truncate":
             reply.fault = "truncate"
             return reply
