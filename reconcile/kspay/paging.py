@@ -228,11 +228,7 @@ class WindowReader:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
         if self._pass.barren > MAX_BARREN_PAGES:
-            raise IncompleteError(
-                f"GET /transaction {self._window} page {number}",
-                200,
-                message=f"{MAX_BARREN_PAGES} pages in a row held nothing but what earlier pages held",
-            )
+            raise self._endless(number)
         if self._page_honoured:
             return False
         far = yield from self._page(FAR_PAGE)
@@ -245,6 +241,13 @@ class WindowReader:
             self._proof = ONE_ANSWER
         self._ends_at(number - 1, len(far))
         return True
+
+    def _endless(self, number: int) -> IncompleteError:
+        return IncompleteError(
+            f"GET /transaction {self._window} page {number}",
+            200,
+            message=f"{MAX_BARREN_PAGES} pages in a row held nothing but what earlier pages held",
+        )
 
     # Proofs.
 
@@ -270,8 +273,13 @@ class WindowReader:
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
         number, before = max(1, self._last_page), None
+        barren = 0
         while True:
+            known_before = len(self._known)
             keys = yield from self._page(number)
+            barren = barren + 1 if len(self._known) == known_before else 0
+            if barren > MAX_BARREN_PAGES:
+                raise self._endless(number)
             if not keys or keys == before:
                 self._ends_at(number - 1, self._limit if number > 1 else 0)
                 return
