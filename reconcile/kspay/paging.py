@@ -290,7 +290,10 @@ class WindowReader:
 
     def _until_settled(self) -> Iterator[Batch]:
         """Read whole until nothing changes any more and the readings together show all that is listed."""
-        together = set(self._pass.keys)
+        # Only readings that began and ended with the same length count: what an earlier one showed may
+        # have left since. A window does not gain and lose rows at once: what changes now leaves all past
+        # days, and arrives only in a window that holds today.
+        together: set[str | bytes] = set()
         digest, length = self._pass.digest.digest(), self._length
         while True:
             previous = digest
@@ -304,8 +307,7 @@ class WindowReader:
                 yield from self._until_counted()
                 return
             if self._pass.changed or self._length != length or len(together | self._pass.keys) > self._length:
-                # Something moved: what earlier readings showed may be gone, and no longer counts.
-                together, length = set(self._pass.keys), self._length
+                together, length = set(), self._length
                 continue
             together |= self._pass.keys
             if len(together) == length:
