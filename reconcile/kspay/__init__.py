@@ -14,6 +14,19 @@ client        KSPay: the calls as methods
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.listing import Page
+from reconcile.kspay.paging import WindowRecord
+from reconcile.kspay.payments import Initiated, PaymentOrder, PaymentRedirect
 from reconcile.kspay.windows import Window
 
-__all__ = ["Credentials", "CurrencyInfo", "KSPay", "Page", "PaymentMethod", "Window"]
+__all__ = [
+    "Credentials",
+    "CurrencyInfo",
+    "Initiated",
+    "KSPay",
+    "Page",
+    "PaymentMethod",
+    "PaymentOrder",
+    "PaymentRedirect",
+    "Window",
+    "WindowRecord",
+]

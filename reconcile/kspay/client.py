@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -14,15 +15,19 @@ from reconcile.kspay.errors import (
     AFTER_TODAY,
     BEFORE_APP_CREATION,
     AuthenticationError,
+    CallError,
+    ConflictError,
     DateRangeError,
     NotFoundError,
     ProtocolError,
 )
-from reconcile.kspay.listing import Listing, Page, describe, fingerprint, read_listing, without_secret
-from reconcile.kspay.tokens import TokenKeeper, Tokens
-from reconcile.kspay.windows import Window, plan
+from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
+from reconcile.kspay.paging import Evidence, Filter, WindowReader, WindowRecord, outside
+from reconcile.kspay.payments import Initiated, PaymentOrder
+from reconcile.kspay.tokens import TokenKeeper, Tokens, is_token
+from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
-from reconcile.records import Period
+from reconcile.records import Period, RawRow
 
 _DAY = timedelta(days=1)
 
@@ -76,6 +81,7 @@ class KSPay:
         give_up_seconds: float = 120,
         backoff_seconds: float = BACKOFF_SECONDS,
     ) -> None:
+        self._credentials = credentials
         self._page_size = page_size
         self._clock = ServerClock()
         self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds)
@@ -83,6 +89,9 @@ class KSPay:
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
+        self.windows_read: list[WindowRecord] = []
+        """How each window was read, in the order in which they were proven complete."""
+        self._evidence = Evidence()
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +145,81 @@ class KSPay:
             )
         return dict(without_secret(record))
 
+    def transaction_by_reference(self, reference: str) -> dict[str, Any]:
+        """`GET /transaction/referenceNo/{referenceNumber}`: as `transaction`, by the merchant's reference."""
+        path = f"/transaction/referenceNo/{quote(reference, safe='')}"
+        record = self._get(f"GET {path}", path)
+        if not isinstance(record, dict):
+            raise ProtocolError(
+                f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
+            )
+        return dict(without_secret(record))
+
+    def generate_signature(self) -> str:
+        """`POST /auth/generate-signature/{appId}`: what signs `initiate` and `process`. Secret."""
+        path = f"/auth/generate-signature/{self._credentials.app_id}"
+        keys = {"accessKey": self._credentials.access_key, "secretKey": self._credentials.secret_key}
+        answer = self._wire.ask(Request(f"POST {path}", "POST", path, body=keys))
+        value = answer.get("signature") if isinstance(answer, dict) else answer
+        if not is_token(value):
+            raise ProtocolError(
+                f"POST {path}", 201, message="the answer holds no signature that a header can carry"
+            )
+        self._wire.hide(value)
+        return value
+
+    def initiate(self, order: PaymentOrder) -> Initiated:
+        """`POST /transaction/initiate`, unless a transaction of this reference exists already.
+
+        It is sent once, never repeated: after a failure that leaves open whether it arrived, KS Pay is
+        asked for the reference again, and where that shows nothing the failure is raised. Calling
+        `initiate` again with the same order is then safe.
+        """
+        found = self._find(order.reference)
+        if found is None:
+            path = "/transaction/initiate"
+            body = order.body(self._credentials.app_id)
+            request = Request(
+                f"POST {path}", "POST", path, body=body, signature=self.generate_signature(), repeatable=False
+            )
+            try:
+                answer = self._wire.ask(request)
+            except CallError as error:
+                if not error.retryable:
+                    raise
+                found = self._find(order.reference)
+                if found is None:
+                    raise
+            else:
+                if not isinstance(answer, dict):
+                    raise ProtocolError(request.name, 201, message=f"the answer is {describe(answer)}")
+                return Initiated(False, without_secret(answer))
+        if not _same_amount(found.get("amount"), order.amount):
+            words = (
+                f"reference {order.reference} is a payment of {found.get('amount')}, not of {order.amount}"
+            )
+            raise ConflictError("POST /transaction/initiate", message=words)
+        return Initiated(True, found)
+
+    def process(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """`POST /transaction/process`, signed and sent once; the guide leaves its fields to the provider."""
+        path = "/transaction/process"
+        request = Request(
+            f"POST {path}", "POST", path, body=fields, signature=self.generate_signature(), repeatable=False
+        )
+        answer = self._wire.ask(request)
+        if not isinstance(answer, dict):
+            raise ProtocolError(request.name, 200, message=f"the answer is {describe(answer)}")
+        return dict(without_secret(answer))
+
+    def _find(self, reference: str) -> dict[str, Any] | None:
+        try:
+            return self.transaction_by_reference(reference)
+        except NotFoundError as error:
+            if error.entry != "noDataFound":
+                raise
+            return None
+
     def transactions(self, days: Period) -> Iterator[Page]:
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.
 
@@ -144,45 +228,63 @@ class KSPay:
         """
         windows = deque(self._plan(days))
         done = rows_so_far = 0
+        beyond = False  # whether the period itself has been read
         while windows:
             window = windows.popleft()
+            reader = self._reader(window)
+            batches = reader.read()
             try:
-                first = self._listing(window, 1)
+                batch = next(batches, None)
             except DateRangeError as error:
+                if reader.record.pages:
+                    raise
                 windows = deque(self._plan_anew(error, days, window, list(windows)))
                 continue
             done += 1
-            for page in self._pages(window, first):
-                rows_so_far += len(page.rows)
-                yield Page(
-                    page.rows,
-                    window,
-                    page.number,
-                    window_number=done,
-                    windows=done + len(windows),
-                    rows_so_far=rows_so_far,
-                    total=page.total,
-                )
+            while batch is not None:
+                rows = [row for row in batch.rows if not (beyond and _created_outside(row, days))]
+                rows_so_far += len(rows)
+                if rows:
+                    counts = (done, done + len(windows), rows_so_far)
+                    yield Page(rows, window, batch.number, *counts, total=batch.total)
+                batch = next(batches, None)
+            self.windows_read.append(reader.record)
+            if not windows:
+                beyond = True
+                windows.extend(self._further(window))
 
-    def _pages(self, window: Window, first: Listing) -> Iterator[Page]:
-        """Pages until one brings nothing new: one shorter than the limit need not be the last."""
-        seen: set[bytes] = set()
-        listing, number = first, 1
-        while True:
-            fresh = []
-            for row in listing.rows:
-                mark = fingerprint(row)
-                if mark not in seen:
-                    seen.add(mark)
-                    fresh.append(row)
-            if not fresh:
-                return
-            yield Page(fresh, window, number, 1, 1, len(seen), listing.total)
-            number += 1
-            listing = self._listing(window, number)
+    def _reader(self, window: Window) -> WindowReader:
+        return WindowReader(
+            lambda number, limit: self._listing(window, number, limit),
+            window,
+            self._page_size,
+            self._evidence,
+            self._probe_filter,
+        )
+
+    def _further(self, last: Window) -> list[Window]:
+        """The next window towards today, as long as the range may filter `updatedAt`.
+
+        Then a record of the period that changed after it is listed under the day of its change.
+        """
+        today = self._today()
+        if self._evidence.filter is Filter.CREATED or last.to_date >= today:
+            return []
+        return [Window(last.to_date, min(today, last.to_date + (MAX_DAYS - 1) * _DAY))]
+
+    def _probe_filter(self, created_on: date) -> None:
+        """Ask for the days around one record's creation that leave out the day of its change."""
+        window = Window(created_on - _DAY, min(created_on + 2 * _DAY, self._today()))
+        if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
+            return
+        for row in self._listing(window, 1, self._page_size).rows:
+            self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
 
     def _plan(self, days: Period) -> list[Window]:
-        return plan(days, self.server_today() - self._days_behind, self.first_accepted_day)
+        return plan(days, self._today(), self.first_accepted_day)
+
+    def _today(self) -> date:
+        return self.server_today() - self._days_behind
 
     def _plan_anew(
         self, error: DateRangeError, days: Period, window: Window, rest: list[Window]
@@ -201,7 +303,7 @@ class KSPay:
 
     def _find_first_accepted(self, refused: date) -> date:
         """The earliest accepted `fromDate` after `refused`, by bisection; today if none before is."""
-        low, high = refused, self.server_today() - self._days_behind
+        low, high = refused, self._today()
         while (high - low).days > 1:
             middle = low + (high - low) // 2
             if self._accepts(middle):
@@ -212,27 +314,27 @@ class KSPay:
 
     def _accepts(self, day: date) -> bool:
         try:
-            self._listing(Window(day, day + _DAY), 1, limit=1)
+            self._listing(Window(day, day + _DAY), 1, 1)
         except DateRangeError as error:
             if error.entry != BEFORE_APP_CREATION:
                 raise
             return False
         return True
 
-    def _listing(self, window: Window, number: int, limit: int | None = None) -> Listing:
+    def _listing(self, window: Window, number: int, limit: int) -> Listing:
         call = f"GET /transaction {window} page {number}"
         params = {
             "fromDate": window.from_date.isoformat(),
             "toDate": window.to_date.isoformat(),
             "page": str(number),
-            "limit": str(limit or self._page_size),
+            "limit": str(limit),
         }
         try:
             return read_listing(call, self._get(call, "/transaction", params))
         except NotFoundError as error:
-            if number > 1 and error.entry == "noDataFound":
-                return Listing([], None)  # the page after the last one
-            raise
+            if error.entry != "noDataFound":
+                raise
+            return Listing([], None)  # a documented way (24) to say that there is nothing to list
 
     def _list(self, call: str, path: str) -> list[Mapping[str, Any]]:
         rows = self._get(call, path)
@@ -253,6 +355,18 @@ class KSPay:
                 raise  # it was the keys that were refused
             self._keeper.replace(bearer.tokens, error)
         return self._wire.ask(request(_Bearer(self._keeper)))
+
+
+def _created_outside(row: RawRow, days: Period) -> bool:
+    created = instant(row, "createdAt")
+    return created is not None and outside(Window(days.first, days.last), created)
+
+
+def _same_amount(theirs: Any, ours: Decimal) -> bool:
+    try:
+        return Decimal(str(theirs)) == ours
+    except InvalidOperation:
+        return False
 
 
 def _id(call: str, row: Mapping[str, Any], other_name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -60,6 +61,18 @@ def row_id(row: RawRow) -> str | None:
     """KS Pay's id of the row, None where it has none that is text."""
     value = row.values.get("id")
     return value if isinstance(value, str) and value.strip() else None
+
+
+def instant(row: RawRow, name: str) -> datetime | None:
+    """A time of the row, aware, in UTC; None where there is none that can be read."""
+    value = row.values.get(name)
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.astimezone(UTC)
 
 
 def fingerprint(row: RawRow) -> bytes:

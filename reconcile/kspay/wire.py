@@ -62,6 +62,18 @@ class Request:
     authorization: Callable[[], str | None] = lambda: None
     params: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
+    signature: str | None = None
+    repeatable: bool = True  # whether sending it twice does no harm
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number")  # call 6 takes its amount as a JSON number
+
+
+def _extra_headers(request: Request) -> dict[str, str]:
+    headers = {} if request.body is None else {"Content-Type": "application/json"}
+    if request.signature is not None:
+        headers["x-signature"] = request.signature
+    return headers
 
 
 class _Headers(AuthBase):
@@ -124,7 +136,7 @@ class Wire:
             try:
                 result = self._once(request, authorization, self._time_left())
             except CallError as error:
-                if not error.retryable:
+                if not error.retryable or not request.repeatable:
                     raise
                 self._note_trouble(started)
                 left = self._time_left()
@@ -165,8 +177,8 @@ class Wire:
                 request.method,
                 self._base_url + request.path,
                 params=request.params,
-                data=None if request.body is None else msgspec.json.encode(request.body),
-                headers=None if request.body is None else {"Content-Type": "application/json"},
+                data=None if request.body is None else _encoder.encode(request.body),
+                headers=_extra_headers(request),
                 auth=_Headers(authorization),
                 timeout=(min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
                 allow_redirects=False,  # the next address would be given the token

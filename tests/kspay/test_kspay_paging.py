@@ -1,0 +1,241 @@
+"""Paging: whatever the server does with order, page, limit and time, every row is fetched."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kspay_server import KSPayServer, paged, record, success
+from kspay_shop import Behaviour, Change, Shop, transaction
+
+from reconcile.kspay import KSPay
+from reconcile.kspay.paging import COUNTED, ONE_ANSWER, TWO_READINGS, IncompleteError
+from reconcile.records import Period
+
+DAY = timedelta(days=1)
+ORDERS = [
+    "oldest first",
+    "newest first",
+    "last updated first",
+    "first updated first",
+    "by id",
+    "random oldest first",
+]
+
+
+def run(server: KSPayServer, shop: Shop, period: Period, page_size: int = 10) -> tuple[set[Any], KSPay]:
+    server.on("GET", "/transaction", shop.listing)
+    with server.client(page_size=page_size, give_up_seconds=30, backoff_seconds=0.001) as client:
+        return {row.values["id"] for page in client.transactions(period) for row in page.rows}, client
+
+
+@st.composite
+def behaviours(draw: st.DrawFn) -> Behaviour:
+    cap = draw(st.sampled_from([3, 5, 7, 1000]))
+    return Behaviour(
+        order=draw(st.sampled_from(ORDERS)),
+        cap=cap,
+        own_size=draw(st.sampled_from([None, None, 4, 25])),
+        offset_by_asked=draw(st.booleans()),
+        ignores_page=draw(st.integers(0, 4)) == 0,
+        total=draw(st.sampled_from(["none", "right", "wrong"])),
+        shape=draw(st.sampled_from(["list", "object"])),
+        filters=draw(st.sampled_from(["createdAt", "createdAt", "updatedAt"])),
+        to_included=draw(st.booleans()),
+    )
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> tuple[Shop, Period]:
+    today = datetime.now(UTC).date()
+    how = draw(behaviours())
+    ends_ago = draw(st.sampled_from([0, 1, 1, 5, 30]))
+    length = draw(st.integers(1, 10))
+    period = Period(today - (ends_ago + length) * DAY, today - ends_ago * DAY)
+    count = draw(st.integers(0, 40))
+    few_instants = draw(st.booleans())
+    # Where `toDate` means its midnight and the range filters `updatedAt`, no request can show what
+    # changed today: no client could fetch it.
+    hidden_today = how.filters == "updatedAt" and not how.to_included
+    rows = []
+    for number in range(count):
+        ago = draw(st.integers(ends_ago, ends_ago + length))
+        ago = max(ago, 1 if not how.to_included else 0)
+        minute = 0 if few_instants else draw(st.integers(0, 1439))
+        created = (
+            datetime(today.year, today.month, today.day, tzinfo=UTC)
+            - ago * DAY
+            + minute * timedelta(minutes=1)
+        )
+        gap = draw(st.sampled_from([0, 0, 0, 1, 6]))
+        latest = today - DAY if hidden_today else today
+        updated = created if gap == 0 or (created + gap * DAY).date() > latest else created + gap * DAY
+        rows.append(transaction(number, created.isoformat(), updated.isoformat()))
+    kinds = ["late", "insert"] if hidden_today else ["late", "insert", "update", "update"]
+    if how.filters == "updatedAt" and how.ignores_page is False:
+        kinds = [kind for kind in kinds if kind != "late"] or ["insert"]
+    changes = draw(
+        st.lists(
+            st.builds(Change, st.integers(1, 12), st.sampled_from(kinds), st.integers(0, 40)), max_size=6
+        )
+    )
+    faults = draw(
+        st.dictionaries(
+            st.integers(1, 20), st.sampled_from(["reset", "500", "429", "truncate", "token"]), max_size=4
+        )
+    )
+    # The second refusal of a token in one request is final, as it must be.
+    faults = {at: kind for at, kind in faults.items() if kind != "token" or faults.get(at + 1) != "token"}
+    shop = Shop(rows, how, changes, faults, late_day=period.first, seed=draw(st.integers(0, 1000)))
+    return shop, period
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+)
+@given(drawn=shops())
+def test_the_fetched_set_is_the_servers(server: KSPayServer, drawn: tuple[Shop, Period]) -> None:
+    shop, period = drawn
+    at_first = {row["id"] for row in shop.rows}
+    fetched, client = run(server, shop, period)
+    assert at_first <= fetched <= {row["id"] for row in shop.rows}
+    assert all(window.proof for window in client.windows_read)
+
+
+MARCH = Period(date(2026, 3, 1), date(2026, 3, 30))
+
+
+def march(count: int) -> list[dict[str, Any]]:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    return [
+        transaction(
+            n, (start + n * timedelta(minutes=30)).isoformat(), (start + 60 * DAY + n * DAY / 99).isoformat()
+        )
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("order", ORDERS[:5])
+@pytest.mark.parametrize("count", [1000, 995])
+def test_in_a_fixed_order_the_proof_costs_a_few_requests(server: KSPayServer, order: str, count: int) -> None:
+    shop = Shop(march(count), Behaviour(order=order))
+    fetched, client = run(server, shop, MARCH, page_size=100)
+    assert len(fetched) == count
+    assert shop.requests <= 13  # ten pages, the empty one, and the last again
+    (window,) = client.windows_read
+    assert (window.distinct, window.passes, window.proof) == (count, 1, COUNTED)
+    assert window.pages == shop.requests
+    assert window.rows >= count
+    assert window.first_at == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("order", ["newest first", "last updated first"])
+def test_rows_that_move_to_the_front_cost_a_few_requests_too(server: KSPayServer, order: str) -> None:
+    today = datetime.now(UTC).date()
+    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    rows = [
+        transaction(n, at, at)
+        for n, at in enumerate(
+            (midnight - 9 * DAY + n * timedelta(minutes=10)).isoformat() for n in range(1000)
+        )
+    ]
+    rows[0]["createdAt"] = (midnight - 40 * DAY).isoformat()
+    rows[0]["updatedAt"] = (midnight - 5 * DAY).isoformat()
+    changes = [Change(after, kind, after * 7) for after in (2, 4, 5) for kind in ("insert", "update")]
+    shop = Shop(rows, Behaviour(order=order), changes)
+    fetched, client = run(server, shop, Period(today - 50 * DAY, today - DAY), page_size=100)
+    assert fetched == {row["id"] for row in shop.rows}
+    assert shop.requests <= 20
+    assert client.windows_read[-1].proof == COUNTED
+
+
+def test_rows_of_one_instant_in_a_new_order_each_time(server: KSPayServer) -> None:
+    rows = [transaction(n, "2026-03-03T00:00:00+00:00", "2026-05-03T00:00:00+00:00") for n in range(200)]
+    shop = Shop(rows, Behaviour(order="random oldest first", cap=10))
+    fetched, client = run(server, shop, MARCH)
+    assert len(fetched) == 200
+    assert client.windows_read[0].passes > 1
+
+
+def test_a_server_that_repeats_rows_is_read_twice(server: KSPayServer) -> None:
+    rows = [
+        record(n, f"2026-03-{n % 28 + 1:02d}T10:00:00Z", updatedAt="2026-05-03T00:00:00Z") for n in range(30)
+    ]
+    server.on("GET", "/transaction", paged([*rows, *rows[:5]]))
+    with server.client(page_size=10) as client:
+        ids = [row.values["id"] for page in client.transactions(MARCH) for row in page.rows]
+    assert sorted(ids) == sorted(row["id"] for row in rows)
+    assert client.windows_read[0].proof == TWO_READINGS
+
+
+def test_two_different_records_with_one_id_are_both_passed_on(server: KSPayServer) -> None:
+    twins = [record(1, "2026-03-02T10:00:00Z", amount=amount) for amount in ("1", "2")]
+    server.on("GET", "/transaction", paged(twins))
+    with server.client() as client:
+        amounts = {row.values["amount"] for page in client.transactions(MARCH) for row in page.rows}
+    assert amounts == {"1", "2"}
+
+
+@pytest.mark.parametrize("ignores_page", [True, False])
+@pytest.mark.parametrize("count", [1, 10, 11, 250])
+def test_everything_at_once_is_one_answer(server: KSPayServer, ignores_page: bool, count: int) -> None:
+    shop = Shop(march(count), Behaviour(ignores_page=ignores_page, cap=1000, own_size=1000))
+    fetched, client = run(server, shop, MARCH)
+    assert len(fetched) == count
+    assert client.windows_read[0].proof == ONE_ANSWER
+    assert client.windows_read[0].pages <= 3
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 20, 25])
+def test_a_page_beyond_the_last_may_be_the_last_again(server: KSPayServer, count: int) -> None:
+    shop = Shop(march(count), Behaviour(clamps_page=True))
+    fetched, _ = run(server, shop, MARCH)
+    assert len(fetched) == count
+
+
+def test_a_listing_that_never_rests_is_refused(server: KSPayServer) -> None:
+    numbers = iter(range(10**6))
+
+    def restless(asked: Any) -> Any:
+        if int(asked.query["page"]) > 3:
+            return success([])
+        return success([record(next(numbers), "2026-03-02T10:00:00Z") for _ in range(10)])
+
+    server.on("GET", "/transaction", restless)
+    with (
+        server.client(page_size=10) as client,
+        pytest.raises(IncompleteError, match="kept changing through 40 readings") as caught,
+    ):
+        list(client.transactions(MARCH))
+    assert caught.value.exit_code == 4
+
+
+def test_pages_without_end_are_refused(server: KSPayServer) -> None:
+    shop = Shop(march(20), Behaviour())
+
+    def endless(asked: Any) -> Any:
+        asked.query["page"] = str((int(asked.query["page"]) - 1) % 2 + 1)
+        return shop.listing(asked)
+
+    server.on("GET", "/transaction", endless)
+    with server.client(page_size=10) as client, pytest.raises(IncompleteError, match="50 pages in a row"):
+        list(client.transactions(MARCH))
+
+
+def test_a_range_that_filters_updates_is_read_on_to_today(server: KSPayServer) -> None:
+    today = datetime.now(UTC).date()
+    rows = [
+        transaction(n, f"{today - 300 * DAY}T10:{n:02d}:00+00:00", f"{today - n * 5 * DAY}T10:00:00+00:00")
+        for n in range(60)
+    ]
+    shop = Shop(rows, Behaviour(filters="updatedAt"))
+    fetched, client = run(server, shop, Period(today - 301 * DAY, today - 299 * DAY))
+    assert fetched == {row["id"] for row in rows}
+    assert client.windows_read[-1].window.to_date == today
