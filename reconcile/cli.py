@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from reconcile.errors import ReconcileError, UsageError
 from reconcile.records import Period
 from reconcile.settings import Settings
-from reconcile.terminal import run_table, show_run, showing_progress
+from reconcile.terminal import run_table, show_run, showing_progress, window_table
 
 DEBUG = "--debug"
 
@@ -146,6 +146,8 @@ def fetch(first: date | None, last: date | None) -> None:
             f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
             f"{one.quarantined:,} in quarantine"
         )
+        if one.accepted_from:
+            click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
 
 
 @cli.group()
@@ -207,11 +209,7 @@ def show(run_id: str) -> None:
         click.echo(record.error)
     if record.command == "run" and record.report is not None:
         show_run(record.report, Path(record.folder) if record.folder else None)
-    for window in windows:
-        click.echo(
-            f"fetched {window['app_id']}: {window['window_first']} to {window['window_last']}, "
-            f"{window['pages']} pages, {window['records']:,} records"
-        )
+    window_table(windows)
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from reconcile import normalise
 from reconcile.errors import InputRefused
 from reconcile.expectations import BATCH, Validator
-from reconcile.kspay import Credentials, KSPay, Window
+from reconcile.kspay import Credentials, KSPay, WindowRecord
 from reconcile.kspay.errors import NotFoundError
 from reconcile.ledger import LedgerFile
 from reconcile.load import Loaded, Loading, loading
@@ -49,6 +49,7 @@ class Fetched:
     pages: int
     asked_by_id: int  # transactions that may have changed outside these days
     unknown_ids: list[str]  # those of them that KS Pay no longer knows
+    accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
     records: int
     repeats: int  # the same record again, where windows overlap or pages shift
     usable: int
@@ -100,21 +101,25 @@ def fetch_app(
             )
             _stage(load, typed, validator.transactions, days)
 
-        windows = _Windows(app.app_id, progress)
+        kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
         for days in ranges:
-            take(windows.rows(kspay, days), days)
+            take(_window_rows(kspay, days, app.app_id, progress), days)
         ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
         again = _ById(app.app_id, progress)
         take(again.rows(kspay, ids), None)
         loaded = load.take_in_transactions(app.app_id, ranges)
-        windows.record(engine, run_id)
+        _record_windows(engine, run_id, app.app_id, kspay.windows_read)
+        accepted = kspay.first_accepted_day
+        if accepted is not None and accepted != remembered:
+            _remember_first_accepted_day(engine, app.app_id, accepted)
     return Fetched(
         app_id=app.app_id,
         utc_days=[f"{days.first}..{days.last}" for days in ranges],
-        windows=len(windows.pages),
-        pages=sum(windows.pages.values()),
+        windows=len(kspay.windows_read),
+        pages=sum(read.pages for read in kspay.windows_read),
         asked_by_id=len(ids),
         unknown_ids=again.unknown,
+        accepted_from=accepted.isoformat() if accepted else None,
         records=loaded.read,
         repeats=loaded.repeats,
         usable=loaded.usable,
@@ -124,49 +129,68 @@ def fetch_app(
     )
 
 
-class _Windows:
-    """The rows of Fetch All Transactions, counted by window as they pass."""
+def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[RawRow]:
+    """The rows of Fetch All Transactions; says what it does as they pass."""
+    for page in kspay.transactions(days):
+        progress(
+            "fetch",
+            f"{app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
+            f"{page.rows_so_far:,} records",
+            (page.window_number - 1) / page.windows,
+        )
+        yield from page.rows
 
-    def __init__(self, app_id: str, progress: Progress) -> None:
-        self.app_id = app_id
-        self.progress = progress
-        self.pages: dict[Window, int] = {}
-        self.records: dict[Window, int] = {}
 
-    def rows(self, kspay: KSPay, days: Period) -> Iterator[RawRow]:
-        for page in kspay.transactions(days):
-            self.pages[page.window] = self.pages.get(page.window, 0) + 1
-            self.records[page.window] = self.records.get(page.window, 0) + len(page.rows)
-            self.progress(
-                "fetch",
-                f"{self.app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
-                f"{sum(self.records.values()):,} records",
-                (page.window_number - 1) / page.windows,
-            )
-            yield from page.rows
-
-    def record(self, engine: Engine, run_id: str) -> None:
-        with engine.begin() as connection:
-            # A stage that is run again replaces what it recorded before.
+def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:
+    with engine.begin() as connection:
+        # A stage that is run again replaces what it recorded before.
+        connection.execute(
+            text("delete from fetched_windows where run_id = :run_id and app_id = :app_id"),
+            {"run_id": run_id, "app_id": app_id},
+        )
+        for number, read in enumerate(windows, 1):
             connection.execute(
-                text("delete from fetched_windows where run_id = :run_id and app_id = :app_id"),
-                {"run_id": run_id, "app_id": self.app_id},
+                text(
+                    "insert into fetched_windows (run_id, app_id, number, window_first, window_last, pages, records,"
+                    " distinct_ids, passes, first_created_at, last_created_at, total, proof)"
+                    " values (:run_id, :app_id, :number, :window_first, :window_last, :pages, :records,"
+                    " :distinct_ids, :passes, :first_created_at, :last_created_at, :total, :proof)"
+                ),
+                {
+                    "run_id": run_id,
+                    "app_id": app_id,
+                    "number": number,
+                    "window_first": read.window.from_date,
+                    "window_last": read.window.to_date,
+                    "pages": read.pages,
+                    "records": read.rows,
+                    "distinct_ids": read.distinct,
+                    "passes": read.passes,
+                    "first_created_at": read.first_at,
+                    "last_created_at": read.last_at,
+                    "total": read.total,
+                    "proof": read.proof,
+                },
             )
-            for window, count in self.pages.items():
-                connection.execute(
-                    text(
-                        "insert into fetched_windows (run_id, app_id, window_first, window_last, pages, records)"
-                        " values (:run_id, :app_id, :first, :last, :pages, :records)"
-                    ),
-                    {
-                        "run_id": run_id,
-                        "app_id": self.app_id,
-                        "first": window.from_date,
-                        "last": window.to_date,
-                        "pages": count,
-                        "records": self.records[window],
-                    },
-                )
+
+
+def _first_accepted_day(engine: Engine, app_id: str) -> date | None:
+    with engine.connect() as connection:
+        found: date | None = connection.scalar(
+            text("select first_day from first_days where app_id = :app_id"), {"app_id": app_id}
+        )
+    return found
+
+
+def _remember_first_accepted_day(engine: Engine, app_id: str, day: date) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into first_days (app_id, first_day) values (:app_id, :day)"
+                " on conflict (app_id) do update set first_day = excluded.first_day"
+            ),
+            {"app_id": app_id, "day": day},
+        )
 
 
 class _ById:

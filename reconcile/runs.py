@@ -168,13 +168,10 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
 
 
 def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
-    """What a run fetched, window by window: app_id, window_first, window_last, pages, records."""
+    """What a run fetched, window by window, as the table fetched_windows has it."""
     with engine.connect() as connection:
         rows = connection.execute(
-            text(
-                "select app_id, window_first, window_last, pages, records from fetched_windows"
-                ' where run_id = :run_id order by app_id collate "C", window_first'
-            ),
+            text('select * from fetched_windows where run_id = :run_id order by app_id collate "C", number'),
             {"run_id": run_id},
         )
         return [dict(row) for row in rows.mappings()]

@@ -145,3 +145,27 @@ def run_table(records: Sequence[RunRecord]) -> None:
             record.error or "",
         )
     _console().print(table)
+
+
+def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
+    """What was fetched, window by window, and why nothing of it can be missing."""
+    if not windows:
+        return
+    table = Table()
+    for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
+        table.add_column(
+            column, justify="right" if column in ("pages", "records", "distinct", "passes") else "left"
+        )
+    for window in windows:
+        first, last = window["first_created_at"], window["last_created_at"]
+        table.add_row(
+            window["app_id"],
+            f"{window['window_first']}..{window['window_last']}",
+            *(f"{window[name]:,}" for name in ("pages", "records", "distinct_ids", "passes")),
+            f"{first:%Y-%m-%d %H:%M}" if first else "",
+            f"{last:%Y-%m-%d %H:%M}" if last else "",
+            window["proof"],
+        )
+    console = _console()
+    _say(console, "Fetched (times in UTC)")
+    console.print(table)
