@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -133,13 +133,18 @@ def run(
 def fetch(first: date | None, last: date | None) -> None:
     """Only fetch: KS Pay into the database, no matching, no report.
 
-    Example:  reconcile fetch --from 2026-01-01 --to 2026-08-31
+    With --from alone it fetches up to the last day that is over.
+
+    Example:  reconcile fetch --from 2026-01-01
     """
     from reconcile import pipeline
 
+    settings = Settings.read()
+    if first is not None and last is None:
+        last = max(first, pipeline.last_closed_day(datetime.now(UTC), settings.timezone))
     period = _period(first, last)
     with showing_progress() as progress:
-        fetched = pipeline.fetch_period(Settings.read(), period, progress=progress)
+        fetched = pipeline.fetch_period(settings, period, progress=progress)
     for one in fetched:
         click.echo(
             f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "

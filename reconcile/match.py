@@ -25,7 +25,7 @@ _SHOWN = 5  # so many of the records that fail a check are named in the error
 class Matched:
     """What the matching of one run found, in numbers; the rows are read by the report stage."""
 
-    matches: Mapping[str, int]  # by rule
+    matches: Mapping[str, int]  # those with a record in the period, by rule
     discrepancies: Mapping[str, int]  # reported, by type
     new: int
     cleared: tuple[str, ...]  # discrepancy ids
@@ -153,7 +153,12 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
         )
     )
     return Matched(
-        matches=counts('select rule, count(*) from match group by rule order by rule collate "C"'),
+        matches=counts(
+            "select rule, count(distinct match.m) from match inner join member using (m)"
+            " inner join dated using (side, number) cross join policy"
+            " where business_on between period_first and period_last"
+            ' group by rule order by rule collate "C"'
+        ),
         discrepancies=counts(
             "select type, count(*) from reported group by type"
             " order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate \"C\""

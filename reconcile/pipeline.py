@@ -98,7 +98,7 @@ def reconcile_period(
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
-    """Only fetch: KS Pay → Postgres. A period without dates is that of a run without dates."""
+    """Only fetch: KS Pay → Postgres. Without a period it is that of a run without dates."""
     check_period(period, settings)
     apps = settings.kspay_apps()
     preload()

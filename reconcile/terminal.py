@@ -153,9 +153,8 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table()
     for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
-        table.add_column(
-            column, justify="right" if column in ("pages", "records", "distinct", "passes") else "left"
-        )
+        numeric = column in ("pages", "records", "distinct", "passes")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column != "proof")
     for window in windows:
         first, last = window["first_created_at"], window["last_created_at"]
         table.add_row(
