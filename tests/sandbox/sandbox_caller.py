@@ -2,21 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
+from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 
 TIMEOUT = 10
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """What a caller must know of a server, in the order in which `reconcile sandbox` prints it."""
+
+    base_url: str
+    app_id: str
+    access_key: str
+    secret_key: str
+
+
 class Caller:
     """HTTP calls to a sandbox; `token` goes along as Bearer unless the headers say otherwise."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox | Credentials) -> None:
         self.sandbox = sandbox
         self.keys = {"accessKey": sandbox.access_key, "secretKey": sandbox.secret_key}
         self.session = requests.Session()
@@ -62,7 +74,7 @@ def hundred_days() -> Merchant:
 @contextmanager
 def calling(merchant: Merchant) -> Iterator[Caller]:
     """A caller of a server of the merchant, which gives at most 200 transactions a page."""
-    with serve(merchant, max_limit=200) as sandbox:
+    with serve(merchant, behaviour=Behaviour(max_limit=200)) as sandbox:
         caller = Caller(sandbox)
         try:
             yield caller

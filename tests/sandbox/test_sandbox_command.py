@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from sandbox_caller import TIMEOUT, Caller, hundred_days
+from sandbox_caller import TIMEOUT, Caller, Credentials, hundred_days
 
 from reconcile.errors import UsageError
 from reconcile.sandbox.command import run
 from reconcile.sandbox.merchant import Merchant
-from reconcile.sandbox.server import Sandbox, serve
+from reconcile.sandbox.server import serve
 
 PROGRAM = """
 import sys
@@ -63,7 +63,7 @@ def test_the_command_serves_until_a_signal(tmp_path: Path, number: signal.Signal
         words = shlex.split(lines[4].removeprefix("# then: "))
         assert words[:2] == ["reconcile", "run"]
         assert words[-2:] == ["--ledger", str(ledger)]
-        caller = Caller(Sandbox(*settings.values()))
+        caller = Caller(Credentials(*settings.values()))
         created = {"fromDate": str(today - timedelta(days=31)), "toDate": str(today)}
         assert len(caller.good("GET", "/transaction", params=created)) == 10
         caller.session.close()
