@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,26 +14,15 @@ from reconcile.sandbox.server import Sandbox, serve
 TIMEOUT = 10
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What a caller must know of a server, in the order in which `reconcile sandbox` prints it."""
-
-    base_url: str
-    app_id: str
-    access_key: str
-    secret_key: str
-
-
 class Caller:
     """HTTP calls to a sandbox; `token` goes along as Bearer unless the headers say otherwise."""
 
-    def __init__(self, sandbox: Sandbox | Credentials) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.keys = {"accessKey": sandbox.access_key, "secretKey": sandbox.secret_key}
         self.session = requests.Session()
-        self.token = self.good("POST", f"/auth/generate-token/{sandbox.app_id}", 201, json=self.keys)[
-            "accessToken"
-        ]
+        pair = self.call("POST", f"/auth/generate-token/{sandbox.app_id}", json=self.keys).json()
+        self.token = pair.get("result", pair)["accessToken"]
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         token = getattr(self, "token", "")
