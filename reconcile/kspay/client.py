@@ -20,6 +20,7 @@ from reconcile.kspay.errors import (
 )
 from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
 from reconcile.kspay.paging import Evidence, Filter, WindowReader, WindowRecord, outside
+from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
@@ -61,12 +62,13 @@ class _Bearer:
         return f"Bearer {self.tokens.access}"
 
 
-class KSPay:
+class KSPay(Payments):
     """One app at KS Pay. A context manager: leaving it closes the connections.
 
     `page_size` is the `limit` that is asked for, which the server may cap. A call that fails in a way
     that may pass is repeated until no good answer came for `give_up_seconds`; the first wait is a
-    random part of `backoff_seconds`. Every method raises `errors.CallError`.
+    random part of `backoff_seconds`. Requests are sent as JSON, or form-encoded with `form`. Every
+    method raises `errors.CallError`.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class KSPay:
         page_size: int = 100,
         give_up_seconds: float = 120,
         backoff_seconds: float = BACKOFF_SECONDS,
+        form: bool = False,
     ) -> None:
         self._page_size = page_size
         self._clock = ServerClock()
-        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds)
+        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds, form)
         self._keeper = TokenKeeper(self._wire, credentials, self._clock)
+        super().__init__(credentials, self._wire, self._keeper, backoff_seconds)
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""

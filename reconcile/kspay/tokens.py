@@ -113,18 +113,20 @@ class TokenKeeper:
             return self._generate()
 
     def _issued(self, path: str, refresh: str | None) -> Tokens:
-        keys = {"accessKey": self._credentials.access_key, "secretKey": self._credentials.secret_key}
         name = f"POST {path}"
-        answer = self._wire.ask(Request(name, "POST", path, authorization=lambda: refresh, body=keys))
+        answer = self._wire.ask(
+            Request(name, "POST", path, authorization=lambda: refresh, body=self._credentials.keys())
+        )
         pair = answer if isinstance(answer, dict) else {}
         access, renewal = pair.get("accessToken"), pair.get("refreshToken") or refresh
-        if not _is_token(access) or not (renewal is None or _is_token(renewal)):
+        if not is_token(access) or not (renewal is None or is_token(renewal)):
             raise ProtocolError(name, 200, message="the answer holds no accessToken that a header can carry")
         self._wire.hide(*(token for token in (access, renewal) if token))
         return Tokens.issued(access, renewal, self._clock)
 
 
-def _is_token(value: Any) -> TypeGuard[str]:
+def is_token(value: Any) -> TypeGuard[str]:
+    """Whether a header can carry the value."""
     return (
         isinstance(value, str)
         and value != ""
