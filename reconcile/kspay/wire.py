@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -67,7 +67,7 @@ class Request:
     path: str
     authorization: Callable[[], str | None] = lambda: None
     params: Mapping[str, str] | None = None
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # the keys, in some
     header: str = "Authorization"
     once: bool = False
 
