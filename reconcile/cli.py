@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,8 +17,9 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.errors import ReconcileError, UsageError
 from reconcile.records import Period
+from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
-from reconcile.terminal import run_table, show_run, showing_progress
+from reconcile.terminal import run_table, show_run, showing_progress, window_table
 
 DEBUG = "--debug"
 
@@ -133,19 +134,26 @@ def run(
 def fetch(first: date | None, last: date | None) -> None:
     """Only fetch: KS Pay into the database, no matching, no report.
 
-    Example:  reconcile fetch --from 2026-01-01 --to 2026-08-31
+    With --from alone it fetches up to the last day that is over.
+
+    Example:  reconcile fetch --from 2026-01-01
     """
     from reconcile import pipeline
 
+    settings = Settings.read()
+    if first is not None and last is None:
+        last = max(first, pipeline.last_closed_day(datetime.now(UTC), settings.timezone))
     period = _period(first, last)
     with showing_progress() as progress:
-        fetched = pipeline.fetch_period(Settings.read(), period, progress=progress)
+        fetched = pipeline.fetch_period(settings, period, progress=progress)
     for one in fetched:
         click.echo(
-            f"{one.app_id}: {one.records:,} records of the UTC days {one.first_utc_day} to {one.last_utc_day} "
+            f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "
             f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
             f"{one.quarantined:,} in quarantine"
         )
+        if one.accepted_from:
+            click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
 
 
 @cli.group()
@@ -207,14 +215,16 @@ def show(run_id: str) -> None:
         click.echo(record.error)
     if record.command == "run" and record.report is not None:
         show_run(record.report, Path(record.folder) if record.folder else None)
-    for window in windows:
-        click.echo(
-            f"fetched {window['app_id']}: {window['window_first']} to {window['window_last']}, "
-            f"{window['pages']} pages, {window['records']:,} records"
-        )
+    window_table(windows)
 
 
-@cli.command()
+def _profiles() -> str:
+    width = max(map(len, PROFILES)) + 2
+    lines = (f"{name:<{width}}{says}" for name, (says, _) in PROFILES.items())
+    return "\b\nProfiles:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@cli.command(epilog=_profiles())
 @click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
 @click.option("--days", default=120, show_default=True, help="How many days of payments.")
@@ -222,14 +232,40 @@ def show(run_id: str) -> None:
 @click.option(
     "--ledger", type=click.Path(path_type=Path), metavar="PATH", help="Write the merchant's ledger."
 )
-def sandbox(port: int, seed: int, days: int, first_day: date | None, ledger: Path | None) -> None:
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="How it behaves: see below. Repeatable.",
+)
+@click.option(
+    "--rows", type=int, metavar="N", help="Serve N transactions made in bulk instead, for benchmarks."
+)
+def sandbox(
+    port: int,
+    seed: int,
+    days: int,
+    first_day: date | None,
+    ledger: Path | None,
+    profiles: tuple[str, ...],
+    rows: int | None,
+) -> None:
     """Serve a local KS Pay with a made-up merchant, until Ctrl-C.
 
-    Example:  reconcile sandbox --port 8080 --ledger ledger.csv
+    Example:  reconcile sandbox --port 8080 --ledger ledger.csv --profile oldest-first,resets
     """
     from reconcile.sandbox.command import run as serve
 
-    serve(port=port, seed=seed, days=days, first_day=first_day, ledger=ledger)
+    serve(
+        port=port,
+        seed=seed,
+        days=days,
+        first_day=first_day,
+        ledger=ledger,
+        profiles=[name for names in profiles for name in names.split(",") if name],
+        rows=rows,
+    )
 
 
 @cli.command()

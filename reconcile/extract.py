@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -10,25 +11,45 @@ from sqlalchemy import Engine, text
 from reconcile import normalise
 from reconcile.errors import InputRefused
 from reconcile.expectations import BATCH, Validator
-from reconcile.kspay import Credentials, KSPay, Window
+from reconcile.kspay import Credentials, KSPay, WindowRecord
+from reconcile.kspay.errors import NotFoundError
 from reconcile.ledger import LedgerFile
 from reconcile.load import Loaded, Loading, loading
 from reconcile.progress import Progress
-from reconcile.records import Entry, Period, RawRow, Rejection, Transaction
+from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
 from reconcile.settings import Profile, Settings
+from reconcile.store import read_sql
 
 R = TypeVar("R", Transaction, Entry)
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """Which older transactions to ask for by id: counted from the as-of day, and whose turn it is."""
+
+    as_of: date
+    turns: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """The business days to fetch, and whether to ask by id for what may have changed outside of them."""
+
+    periods: Sequence[Period]
+    again: Again | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
-    """What one fetch of one app brought, in records."""
+    """What one fetch of one app brought, in records: records = repeats + usable + quarantined."""
 
     app_id: str
-    first_utc_day: str
-    last_utc_day: str
+    utc_days: list[str]  # the ranges asked for, `2026-07-28..2026-09-01`; the first is the period's
     windows: int
     pages: int
+    asked_by_id: int  # transactions that may have changed outside these days
+    unknown_ids: list[str]  # those of them that KS Pay no longer knows
+    accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
     records: int
     repeats: int  # the same record again, where windows overlap or pages shift
     usable: int
@@ -57,49 +78,48 @@ def fetch_app(
     engine: Engine,
     settings: Settings,
     app: Credentials,
-    period: Period,
+    plan: FetchPlan,
     run_id: str,
     validator: Validator,
     progress: Progress,
 ) -> Fetched:
-    """Fetch the UTC days that cover these business days of one app and load what comes.
+    """Fetch the UTC days that cover the planned days of one app, and by id what may have changed outside.
 
     Raises the errors of reconcile.kspay.errors; then nothing of this fetch is loaded.
     """
-    days = period.utc_days(settings.timezone)
-    pages: dict[Window, int] = {}
-    records: dict[Window, int] = {}
-
-    def rows(kspay: KSPay) -> Iterator[RawRow]:
-        for page in kspay.transactions(days):
-            pages[page.window] = pages.get(page.window, 0) + 1
-            records[page.window] = records.get(page.window, 0) + len(page.rows)
-            progress(
-                "fetch",
-                f"{app.app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
-                f"{sum(records.values()):,} records",
-                (page.window_number - 1) / page.windows,
-            )
-            yield from page.rows
-
+    ranges = [period.utc_days(settings.timezone) for period in plan.periods]
     progress("fetch", f"{app.app_id}: signing in", 0)
     with (
         KSPay(app, page_size=settings.page_size, give_up_seconds=settings.give_up_seconds) as kspay,
         loading(engine) as load,
     ):
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
-        typed = normalise.transactions(
-            rows(kspay), app_id=app.app_id, currencies=settings.currencies, currency_codes=codes
-        )
-        _stage(load, typed, validator.transactions)
-        loaded = load.take_in_transactions(app.app_id, days)
-        _record_windows(engine, run_id, app.app_id, pages, records)
+
+        def take(rows: Iterable[RawRow], days: Period | None) -> None:
+            typed = normalise.transactions(
+                rows, app_id=app.app_id, currencies=settings.currencies, currency_codes=codes
+            )
+            _stage(load, typed, validator.transactions, days)
+
+        kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
+        for days in ranges:
+            take(_window_rows(kspay, days, app.app_id, progress), days)
+        ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
+        again = _ById(app.app_id, progress)
+        take(again.rows(kspay, ids), None)
+        loaded = load.take_in_transactions(app.app_id, ranges)
+        _record_windows(engine, run_id, app.app_id, kspay.windows_read)
+        accepted = kspay.first_accepted_day
+        if accepted is not None and accepted != remembered:
+            _remember_first_accepted_day(engine, app.app_id, accepted)
     return Fetched(
         app_id=app.app_id,
-        first_utc_day=days.first.isoformat(),
-        last_utc_day=days.last.isoformat(),
-        windows=len(pages),
-        pages=sum(pages.values()),
+        utc_days=[f"{days.first}..{days.last}" for days in ranges],
+        windows=len(kspay.windows_read),
+        pages=sum(read.pages for read in kspay.windows_read),
+        asked_by_id=len(ids),
+        unknown_ids=again.unknown,
+        accepted_from=accepted.isoformat() if accepted else None,
         records=loaded.read,
         repeats=loaded.repeats,
         usable=loaded.usable,
@@ -107,6 +127,117 @@ def fetch_app(
         added=loaded.added,
         changed=loaded.changed,
     )
+
+
+def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[RawRow]:
+    """The rows of Fetch All Transactions; says what it does as they pass."""
+    for page in kspay.transactions(days):
+        progress(
+            "fetch",
+            f"{app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
+            f"{page.rows_so_far:,} records",
+            (page.window_number - 1) / page.windows,
+        )
+        yield from page.rows
+
+
+def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:
+    with engine.begin() as connection:
+        # A stage that is run again replaces what it recorded before.
+        connection.execute(
+            text("delete from fetched_windows where run_id = :run_id and app_id = :app_id"),
+            {"run_id": run_id, "app_id": app_id},
+        )
+        for number, read in enumerate(windows, 1):
+            connection.execute(
+                text(
+                    "insert into fetched_windows (run_id, app_id, number, window_first, window_last, pages, records,"
+                    " distinct_ids, passes, first_created_at, last_created_at, total, proof)"
+                    " values (:run_id, :app_id, :number, :window_first, :window_last, :pages, :records,"
+                    " :distinct_ids, :passes, :first_created_at, :last_created_at, :total, :proof)"
+                ),
+                {
+                    "run_id": run_id,
+                    "app_id": app_id,
+                    "number": number,
+                    "window_first": read.window.from_date,
+                    "window_last": read.window.to_date,
+                    "pages": read.pages,
+                    "records": read.rows,
+                    "distinct_ids": read.distinct,
+                    "passes": read.passes,
+                    "first_created_at": read.first_at,
+                    "last_created_at": read.last_at,
+                    "total": read.total,
+                    "proof": read.proof,
+                },
+            )
+
+
+def _first_accepted_day(engine: Engine, app_id: str) -> date | None:
+    with engine.connect() as connection:
+        found: date | None = connection.scalar(
+            text("select first_day from first_days where app_id = :app_id"), {"app_id": app_id}
+        )
+    return found
+
+
+def _remember_first_accepted_day(engine: Engine, app_id: str, day: date) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into first_days (app_id, first_day) values (:app_id, :day)"
+                " on conflict (app_id) do update set first_day = excluded.first_day"
+            ),
+            {"app_id": app_id, "day": day},
+        )
+
+
+class _ById:
+    """Transactions asked for one by one."""
+
+    def __init__(self, app_id: str, progress: Progress) -> None:
+        self.app_id = app_id
+        self.progress = progress
+        self.unknown: list[str] = []
+
+    def rows(self, kspay: KSPay, ids: Sequence[str]) -> Iterator[RawRow]:
+        for number, transaction_id in enumerate(ids, 1):
+            self.progress(
+                "fetch", f"{self.app_id}: {number:,} of {len(ids):,} older ones by id", number / len(ids)
+            )
+            try:
+                record = kspay.transaction(transaction_id)
+            except NotFoundError:
+                self.unknown.append(transaction_id)
+                continue
+            yield RawRow(Place(f"GET /transaction/txnId/{transaction_id}", 1), record)
+
+
+def _ids_to_ask_again(
+    engine: Engine, settings: Settings, app_id: str, ranges: Sequence[Period], again: Again
+) -> list[str]:
+    old_before = datetime.combine(
+        again.as_of - timedelta(days=settings.reread_days - 1), time(), settings.timezone
+    )
+    pending = [
+        word
+        for (side, word), family in settings.families.items()
+        if side == Side.KSPAY and family == Family.PENDING
+    ]
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(read_sql("extract/ask_again")),
+            {
+                "app_id": app_id,
+                "pending": pending,
+                "firsts": [days.first for days in ranges],
+                "lasts": [days.last for days in ranges],
+                "old_before": old_before,
+                "turns": sorted(again.turns),
+            },
+        )
+        return list(rows.scalars())
 
 
 def import_ledger(
@@ -162,38 +293,13 @@ def _stage(
     load: Loading,
     typed: Iterable[R | Rejection],
     judge: Callable[[Sequence[R]], tuple[list[R], list[Rejection]]],
+    days: Period | None = None,
 ) -> None:
     stream = iter(typed)
     while batch := list(islice(stream, BATCH)):
         rejections = [item for item in batch if isinstance(item, Rejection)]
         kept, refused = judge([item for item in batch if not isinstance(item, Rejection)])
-        load.stage(kept, rejections + refused)
-
-
-def _record_windows(
-    engine: Engine, run_id: str, app_id: str, pages: dict[Window, int], records: dict[Window, int]
-) -> None:
-    with engine.begin() as connection:
-        # A stage that is run again replaces what it recorded before.
-        connection.execute(
-            text("delete from fetched_windows where run_id = :run_id and app_id = :app_id"),
-            {"run_id": run_id, "app_id": app_id},
-        )
-        for window, count in pages.items():
-            connection.execute(
-                text(
-                    "insert into fetched_windows (run_id, app_id, window_first, window_last, pages, records)"
-                    " values (:run_id, :app_id, :first, :last, :pages, :records)"
-                ),
-                {
-                    "run_id": run_id,
-                    "app_id": app_id,
-                    "first": window.from_date,
-                    "last": window.to_date,
-                    "pages": count,
-                    "records": records[window],
-                },
-            )
+        load.stage(kept, rejections + refused, days)
 
 
 def _record_import(engine: Engine, ledger: LedgerFile, source: str, loaded: Loaded) -> int:

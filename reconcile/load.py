@@ -46,24 +46,34 @@ class Loading:
         run_file(connection, "load/10_staging")
         connection.commit()
 
-    def stage(self, records: Sequence[Transaction] | Sequence[Entry], rejections: Sequence[Rejection]) -> None:
-        """Add one batch. Nothing is visible to others before `take_in`."""
+    def stage(
+        self,
+        records: Sequence[Transaction] | Sequence[Entry],
+        rejections: Sequence[Rejection],
+        days: Period | None = None,
+    ) -> None:
+        """Add one batch; `days` are the UTC days asked for, of a fetch. Others see nothing of it yet."""
         transactions = [record for record in records if isinstance(record, Transaction)]
         entries = [record for record in records if isinstance(record, Entry)]
-        for table, columns, batch in (
-            ("staged_transactions", _TRANSACTION, transactions),
-            ("staged_entries", _ENTRY, entries),
-            ("staged_rejections", _REJECTION, rejections),
+        asked = {"fetched_first": days and days.first, "fetched_last": days and days.last}
+        for table, columns, batch, more in (
+            ("staged_transactions", _TRANSACTION, transactions, {}),
+            ("staged_entries", _ENTRY, entries, {}),
+            ("staged_rejections", _REJECTION, rejections, asked),
         ):
             if batch:
-                names = (*columns, "file", "row_number")
-                self._read += copy_rows(self._connection, table, names, _rows(batch, columns))
+                names = (*columns, "file", "row_number", *more)
+                rows = _rows(batch, columns, tuple(more.values()))
+                self._read += copy_rows(self._connection, table, names, rows)
         self._connection.commit()
 
-    def take_in_transactions(self, app_id: str, days: Period) -> Loaded:
-        """Move what was staged into `transactions` and `quarantine`; `days` are the UTC days asked for."""
+    def take_in_transactions(self, app_id: str, ranges: Iterable[Period]) -> Loaded:
+        """Move what was staged into `transactions` and `quarantine`; `ranges` are the UTC days asked for."""
         scope = {"app_id": app_id, "side": Side.KSPAY, "source": "kspay", "file": None}
-        return self._take_in("load/20_transactions", [{**scope, "first": days.first, "last": days.last}])
+        scopes: list[dict[str, object]] = [
+            {**scope, "first": days.first, "last": days.last} for days in ranges
+        ]
+        return self._take_in("load/20_transactions", scopes)
 
     def take_in_entries(self, app_ids: Iterable[str], source: str, file: str) -> Loaded:
         """Move what was staged into `entries` and `quarantine`."""
@@ -99,10 +109,11 @@ class Loading:
 
 
 def _rows(
-    records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str]
+    records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str], more: tuple[object, ...]
 ) -> Iterator[tuple[object, ...]]:
     for record in records:
-        yield (*[getattr(record, column) for column in columns], record.place.file, record.place.row)
+        place = record.place
+        yield (*[getattr(record, column) for column in columns], place.file, place.row, *more)
 
 
 @contextmanager

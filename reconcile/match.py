@@ -25,7 +25,7 @@ _SHOWN = 5  # so many of the records that fail a check are named in the error
 class Matched:
     """What the matching of one run found, in numbers; the rows are read by the report stage."""
 
-    matches: Mapping[str, int]  # by rule
+    matches: Mapping[str, int]  # those with a record in the period, by rule
     discrepancies: Mapping[str, int]  # reported, by type
     new: int
     cleared: tuple[str, ...]  # discrepancy ids
@@ -153,8 +153,16 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
         )
     )
     return Matched(
-        matches=counts('select rule, count(*) from match group by rule order by rule collate "C"'),
-        discrepancies=counts('select type, count(*) from reported group by type order by type collate "C"'),
+        matches=counts(
+            "select rule, count(distinct match.m) from match inner join member using (m)"
+            " inner join dated using (side, number) cross join policy"
+            " where business_on between period_first and period_last"
+            ' group by rule order by rule collate "C"'
+        ),
+        discrepancies=counts(
+            "select type, count(*) from reported group by type"
+            " order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate \"C\""
+        ),
         new=connection.execute(text("select count(*) from news")).scalar_one(),
         cleared=tuple(row[0] for row in cleared),
         open_above_info=connection.execute(

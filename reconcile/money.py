@@ -46,8 +46,12 @@ def parse_amount(text: str) -> Decimal:
 
 def decimals(value: Decimal) -> int:
     """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
-    if value.is_zero():
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if exponent >= 0 or value.is_zero():
         return 0
+    if digits[-1]:
+        return -exponent
     exponent = value.normalize(_EXACT).as_tuple().exponent
     assert isinstance(exponent, int)
     return max(0, -exponent)

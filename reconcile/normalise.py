@@ -40,6 +40,7 @@ _DAY_OR_TIME = re.compile(
 )
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
+_SCIENTIFIC = re.compile(r"[+-]?[\d.]+[eE][+-]?\d+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:,\d{2})+,\d{3})(?:\.\d*)?", re.ASCII)
 
 Problem = tuple[str, object, str]
@@ -168,7 +169,7 @@ def _entry(
     if "currency" in values or default_currency is None:
         currency = (key("currency") or "").strip().upper()
         if not currency and not _names(problems, "currency"):
-            problems.append(("currency", values.get("currency"), "is missing; write its ISO 4217 code"))
+            problems.append(("currency", values.get("currency"), "is missing: write its ISO 4217 code"))
     amount = _written_amount(values.get("amount") or "", problems)
     dated_on, dated_at = _written_date(values.get("date") or "", problems)
     reference = key("reference")
@@ -212,10 +213,12 @@ def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str 
     """The text as it stands; None where there is none, or where a problem was noted."""
     if value is None or value == "":
         return None
+    if type(value) is str and len(value) <= limit and value.isascii() and "\0" not in value:
+        return value if not value.isspace() else None  # nearly every text, and this is where the time goes
     if not isinstance(value, str):
         problems.append((name, value, "is not a text"))
     elif len(value) > limit:
-        problems.append((name, value, f"is {len(value)} characters long; {limit} are the most"))
+        problems.append((name, value, f"has {len(value)} characters where {limit} are the most"))
     elif _UNSTORABLE.search(value):
         problems.append(
             (name, value, "holds a character that is no text (a NUL, or a byte of another encoding)")
@@ -268,26 +271,26 @@ def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
     if not text:
         problems.append(("amount", text, "is missing"))
     elif "," not in text:
-        if "e" not in text.lower():
-            return _parsed(text, text, problems)
+        if not _SCIENTIFIC.fullmatch(text):
+            return _parsed(text, text, problems, advice=": write it as 1250.00")
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
         problems.append(
-            ("amount", text, "is not written out; format the column as a plain number: 125000.00")
+            ("amount", text, "is not written out: format the column as a plain number (125000.00)")
         )
     elif not _GROUPED.fullmatch(text):
-        problems.append(("amount", text, "is not a number; write it with a decimal point: 1250.00"))
+        problems.append(("amount", text, "is not a number: write it with a decimal point (1250.00)"))
     elif "." not in text and text.count(",") == 1:
-        problems.append(("amount", text, "may use its comma for thousands or for decimals; write 1250.00"))
+        problems.append(("amount", text, "may use its comma for thousands or for decimals: write 1250.00"))
     else:
         return _parsed(text.replace(",", ""), text, problems)
     return None
 
 
-def _parsed(number: str, written: str, problems: list[Problem]) -> Decimal | None:
+def _parsed(number: str, written: str, problems: list[Problem], advice: str = "") -> Decimal | None:
     try:
         return parse_amount(number)
     except ValueError as error:
-        problems.append(("amount", written, str(error)))
+        problems.append(("amount", written, f"{error}{advice}"))
         return None
 
 
@@ -297,7 +300,7 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
         return None
     if isinstance(value, str):
         try:
-            _, at = _parse_date(value)
+            at = _usual_instant(value) or _parse_date(value)[1]
         except ValueError as error:
             problems.append((name, value, str(error)))
             return None
@@ -307,6 +310,20 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
         return None
     problems.append((name, value, "is not an ISO 8601 text"))
     return None
+
+
+def _usual_instant(text: str) -> datetime | None:
+    """The form that KS Pay uses, `2024-08-26T05:24:17.425Z`, four times as fast as any form is read."""
+    if (
+        len(text) != 24
+        or text[4] + text[7] + text[10] + text[13] + text[16] + text[19] + text[23] != "--T::.Z"
+    ):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if FIRST_YEAR <= at.year <= LAST_YEAR else None
 
 
 def _written_date(text: str, problems: list[Problem]) -> tuple[date | None, datetime | None]:
@@ -329,7 +346,7 @@ def _parse_date(text: str) -> tuple[date, datetime | None]:
     Raises ValueError, worded for a quarantine reason."""
     found = _DAY_OR_TIME.fullmatch(text)
     if found is None:
-        raise ValueError("is not an ISO 8601 date; write it as YYYY-MM-DD")
+        raise ValueError("is not an ISO 8601 date: write it as YYYY-MM-DD")
     if not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
         raise ValueError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}")
     try:

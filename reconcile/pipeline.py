@@ -21,13 +21,14 @@ from sqlalchemy import Connection, Engine, text
 from reconcile import runs
 from reconcile.errors import UsageError
 from reconcile.expectations import Validator, preload
-from reconcile.extract import Fetched, Imported, fetch_app, import_ledger
+from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.kspay import Credentials
 from reconcile.ledger import LedgerFile, open_ledger
 from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
 
@@ -88,14 +89,16 @@ def reconcile_period(
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
-        with runs.failing(engine, run):
-            return _Run(settings, engine, run, apps, period, stage, progress).finish(
-                ledger, profile, request.out
+        # The folder is made first: one that cannot be written must not cost the work of a whole run.
+        with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
+            nightly = request.period is None
+            return _Run(settings, engine, run, apps, period, nightly, stage, progress).finish(
+                ledger, profile, request.out, aside
             )
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
-    """Only fetch: KS Pay → Postgres. A period without dates is that of a run without dates."""
+    """Only fetch: KS Pay → Postgres. Without a period it is that of a run without dates."""
     check_period(period, settings)
     apps = settings.kspay_apps()
     preload()
@@ -108,7 +111,10 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
         run = runs.start(engine, "fetch", app_ids, period, None)
         with runs.failing(engine, run):
             validator = Validator(settings.currencies)
-            fetched = [fetch_app(engine, settings, app, period, run, validator, progress) for app in apps]
+            fetched = [
+                fetch_app(engine, settings, app, FetchPlan([period], None), run, validator, progress)
+                for app in apps
+            ]
             with engine.begin() as connection:
                 runs.finish(connection, run, {"fetched": [asdict(one) for one in fetched]})
             return fetched
@@ -137,6 +143,7 @@ class _Run:
         run_id: str,
         apps: tuple[Credentials, ...],
         period: Period,
+        nightly: bool,
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -145,13 +152,14 @@ class _Run:
         self.run_id = run_id
         self.apps = apps
         self.period = period
+        self.nightly = nightly  # without dates: then older days are read again as well
         self.stage = stage
         self.progress = progress
         self.validator = Validator(settings.currencies)
         self.started_at = datetime.now(UTC)
         self.seconds: dict[str, float] = {}
 
-    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path) -> Finished:
+    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
         imported: Imported | None = None
         if ledger is not None:
@@ -168,22 +176,34 @@ class _Run:
                 "match",
                 lambda: match(connection, self.settings, self.run_id, app_ids, self.period, self.progress),
             )
-            return self.timed("report", lambda: self._report(connection, out, imported, fetched, matched))
+            return self.timed(
+                "report", lambda: self._report(connection, out, aside, imported, fetched, matched)
+            )
 
     def timed(self, name: str, work: Callable[[], T]) -> T:
         started = monotonic()
-        try:
-            return self.stage(name, work)
-        finally:
-            self.seconds[name] = round(monotonic() - started, 3)
+        result = self.stage(name, work)
+        self.seconds[name] = round(monotonic() - started, 3)
+        return result
 
     def _fetch(self) -> list[Fetched]:
-        # The days before the period hold possible partners; they are not thereby covered.
-        days = Period(self.period.first - timedelta(days=self.settings.date_tolerance_days), self.period.last)
         return [
-            fetch_app(self.engine, self.settings, app, days, self.run_id, self.validator, self.progress)
+            fetch_app(
+                self.engine, self.settings, app, self._plan(app), self.run_id, self.validator, self.progress
+            )
             for app in self.apps
         ]
+
+    def _plan(self, app: Credentials) -> FetchPlan:
+        # The days before the period hold possible partners; they are not thereby covered.
+        tolerance = timedelta(days=self.settings.date_tolerance_days)
+        days = Period(self.period.first - tolerance, self.period.last)
+        turns = turns_since(runs.last_finished_day(self.engine, app.app_id), self.period.last)
+        again: list[Period] = []
+        if self.nightly:
+            covered = runs.covered(self.engine, app.app_id)
+            again = days_to_reread(covered, self.settings.reread_days, days.first, self.period.last, turns)
+        return FetchPlan([days, *again], Again(self.period.last, turns))
 
     @contextmanager
     def _one_view(self) -> Iterator[Connection]:
@@ -195,24 +215,25 @@ class _Run:
         self,
         connection: Connection,
         out: Path,
+        aside: Path,
         imported: Imported | None,
         fetched: list[Fetched],
         matched: Matched,
     ) -> Finished:
         self.progress("report", "writing the files", None)
-        aside = files.make_aside(out, self.run_id)
+        started = monotonic()
         folder = out / self.run_id
+        files.write_csvs(connection, self.settings, aside)
+        self.seconds["report"] = round(monotonic() - started, 3)
+        report = self._document(connection, aside, imported, fetched, matched)
+        files.write_json(aside / "run.json", report)
         try:
-            files.write_csvs(connection, self.settings, aside)
-            report = self._document(connection, aside, imported, fetched, matched)
-            files.write_json(aside / "run.json", report)
             # In place before the commit: a run that the database calls finished has its files. A run
             # that dies between the two is swept by the next one, files and all.
             files.move_in_place(aside, folder)
             runs.finish(connection, self.run_id, report)
             connection.commit()
         except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
             if not runs.is_finished(self.engine, self.run_id):
                 shutil.rmtree(folder, ignore_errors=True)
             raise

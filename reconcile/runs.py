@@ -85,7 +85,12 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        reason = str(error) if isinstance(error, ReconcileError) else type(error).__name__
+        if isinstance(error, ReconcileError):
+            reason = str(error)
+        elif isinstance(error, KeyboardInterrupt):
+            reason = "stopped before it was done"
+        else:
+            reason = f"a fault of ours: {type(error).__name__}"
         with engine.begin() as connection:
             connection.execute(
                 text(
@@ -139,6 +144,19 @@ def last_finished_day(engine: Engine, app_id: str) -> date | None:
     return last
 
 
+def covered(engine: Engine, app_id: str) -> list[Period]:
+    """The periods of the finished runs of this app."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select distinct period_first, period_last from runs"
+                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
+            ),
+            {"app_id": app_id},
+        )
+        return [Period(first, last) for first, last in rows.tuples()]
+
+
 def listed(engine: Engine, limit: int) -> list[RunRecord]:
     """The newest runs first."""
     with engine.connect() as connection:
@@ -150,13 +168,10 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
 
 
 def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
-    """What a run fetched, window by window: app_id, window_first, window_last, pages, records."""
+    """What a run fetched, window by window, as the table fetched_windows has it."""
     with engine.connect() as connection:
         rows = connection.execute(
-            text(
-                "select app_id, window_first, window_last, pages, records from fetched_windows"
-                ' where run_id = :run_id order by app_id collate "C", window_first'
-            ),
+            text('select * from fetched_windows where run_id = :run_id order by app_id collate "C", number'),
             {"run_id": run_id},
         )
         return [dict(row) for row in rows.mappings()]

@@ -48,6 +48,7 @@ VARIABLES = frozenset(
         "RECONCILE_TIMEZONE",
         "RECONCILE_LOOKBACK_DAYS",
         "RECONCILE_PAGE_SIZE",
+        "RECONCILE_REREAD_DAYS",
         "RECONCILE_GIVE_UP_SECONDS",
         "RECONCILE_AMOUNT_TOLERANCE",
         "RECONCILE_DATE_TOLERANCE_DAYS",
@@ -82,6 +83,7 @@ class Settings:
     ledger: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     lookback_days: int = 7
+    reread_days: int = 90
     page_size: int = 100
     give_up_seconds: int = 120
     tolerances: Tolerances = field(default_factory=Tolerances)
@@ -187,6 +189,7 @@ class _Reader:
             ledger=self.parse("RECONCILE_LEDGER", None, Path),
             timezone=self.parse("RECONCILE_TIMEZONE", ZoneInfo("Asia/Kolkata"), _zone),
             lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
+            reread_days=self.parse("RECONCILE_REREAD_DAYS", 90, _whole(0, 3660)),
             page_size=self.parse("RECONCILE_PAGE_SIZE", 100, _whole(1, 100_000)),
             give_up_seconds=self.parse("RECONCILE_GIVE_UP_SECONDS", 120, _whole(0, 86_400)),
             tolerances=self.parse(
@@ -204,12 +207,14 @@ class _Reader:
     def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
         tables = self.toml.get("apps", [])
         named = {key: self.text(f"KSPAY_{key.upper()}") for key in _APP_KEYS}
+        apps: tuple[Credentials, ...] = ()
         if tables and any(named.values()):
             raise UsageError(f"KSPAY_… settings and [[apps]] in {TOML} are both set: keep one")
         if not tables:
             missing = tuple(f"KSPAY_{key.upper()}" for key, value in named.items() if not value)
             app_id = (named["app_id"] or "",) if named["app_id"] else ()
-            apps = (Credentials(**{key: value or "" for key, value in named.items()}),) if not missing else ()
+            if not missing:
+                apps = (Credentials(**{key: value or "" for key, value in named.items()}),)
             return apps, app_id, missing
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise UsageError(f"{TOML}: apps must be written as [[apps]]")
@@ -245,7 +250,9 @@ class _Reader:
         extra: dict[tuple[Side, str], Family] = {}
         for side_name, table in self.table("status").items():
             if side_name not in list(Side) or not isinstance(table, dict):
-                raise UsageError(f"{TOML}: [status.{side_name}] is not known: write [status.kspay] or [status.ledger]")
+                raise UsageError(
+                    f"{TOML}: [status.{side_name}] is not known: write [status.kspay] or [status.ledger]"
+                )
             side = Side(side_name)
             for name, words in table.items():
                 if (side, name) not in DEFAULT_FAMILIES:
@@ -266,7 +273,9 @@ class _Reader:
                 raise UsageError(f"{TOML}: [ledger.{name}] may hold the key currency, and no other")
             currency = table.get("currency")
             if currency is not None and currency not in currencies.digits:
-                raise UsageError(f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known")
+                raise UsageError(
+                    f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known"
+                )
             profiles[name] = Profile(name, currency)
         return profiles
 

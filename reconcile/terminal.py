@@ -15,6 +15,15 @@ from rich.table import Table
 from reconcile.progress import Progress
 from reconcile.runs import RunRecord
 
+OUTCOMES = (
+    "matched",
+    "matched_with_discrepancy",
+    "unmatched",
+    "timing",
+    "excluded",
+    "resolved",
+    "quarantined",
+)
 _EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
 
 
@@ -65,49 +74,59 @@ def _console() -> Console:
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     """The totals per currency, the discrepancies by type, and where the files are."""
     console = _console()
-    table = Table(
-        title=f"Reconciled {report['from']} to {report['to']} ({report['timezone']})", title_justify="left"
-    )
-    for column in ("scope", "side", "currency", "outcome"):
-        table.add_column(column)
-    table.add_column("count", justify="right")
-    table.add_column("amount", justify="right")
-    for row in report["totals"]:
-        table.add_row(
-            row["scope"],
-            row["side"],
-            row["currency"],
-            row["outcome"],
-            f"{row['count']:,}",
-            row["amount"],
-            end_section=row["outcome"] == "total",
-            style="bold" if row["outcome"] == "total" else None,
-        )
-    console.print(table)
+    _totals(console, report)
     _counts(console, "Discrepancies", report["discrepancies"])
     _counts(console, "Matches by rule", report["matched"])
-    console.print(f"{report['new']} new, {report['cleared']} cleared", highlight=False)
+    _say(console, f"{report['new']} new, {report['cleared']} cleared since the runs before")
     for warning in report["warnings"]:
-        console.print(f"warning: {warning}", highlight=False, markup=False)
+        _say(console, f"warning: {warning}")
     if folder is not None:
-        console.print(
-            f"Report: {folder / 'discrepancies.csv'}", highlight=False, markup=False, soft_wrap=True
-        )
+        _say(console, f"Report: {folder / 'discrepancies.csv'}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _totals(console: Console, report: Mapping[str, Any]) -> None:
+    """How many records of each side and currency have which outcome, and what all of them add up to."""
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in report["totals"]:
+        rows.setdefault((row["scope"], row["currency"], row["side"]), {})[row["outcome"]] = row
+    shown = [name for name in OUTCOMES if any(name in outcomes for outcomes in rows.values())]
+    table = Table()
+    for column in ("scope", "currency", "side"):
+        table.add_column(column)
+    for name in (*shown, "total", "amount"):
+        table.add_column(name.replace("matched_with_discrepancy", "discrepancy"), justify="right")
+    # The period first, and the two sides of a currency under each other; records without one come last.
+    order = sorted(rows, key=lambda key: (key[0] != "period", not key[1], key[1], key[2]))
+    for number, key in enumerate(order):
+        counts = [f"{rows[key][name]['count']:,}" if name in rows[key] else "" for name in (*shown, "total")]
+        last = number + 1 == len(order) or order[number + 1][:2] != key[:2]
+        amount = rows[key]["total"]["amount"]
+        table.add_row(key[0], key[1] or "unknown", key[2], *counts, amount, end_section=last)
+    _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']}), in records")
+    console.print(table)
 
 
 def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     if not counts:
         table.add_row("none", "0")
+    _say(console, title)
     console.print(table)
 
 
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
+    if not records:
+        _say(_console(), "no runs yet")
+        return
     table = Table()
     for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
         table.add_column(column, no_wrap=column != "error")
@@ -126,3 +145,26 @@ def run_table(records: Sequence[RunRecord]) -> None:
             record.error or "",
         )
     _console().print(table)
+
+
+def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
+    """What was fetched, window by window, and why nothing of it can be missing."""
+    if not windows:
+        return
+    table = Table()
+    for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
+        numeric = column in ("pages", "records", "distinct", "passes")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column != "proof")
+    for window in windows:
+        first, last = window["first_created_at"], window["last_created_at"]
+        table.add_row(
+            window["app_id"],
+            f"{window['window_first']}..{window['window_last']}",
+            *(f"{window[name]:,}" for name in ("pages", "records", "distinct_ids", "passes")),
+            f"{first:%Y-%m-%d %H:%M}" if first else "",
+            f"{last:%Y-%m-%d %H:%M}" if last else "",
+            window["proof"],
+        )
+    console = _console()
+    _say(console, "Fetched (times in UTC)")
+    console.print(table)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -108,7 +109,7 @@ def _read(connection: Connection) -> Outcome:
         text(
             "select reported.d, type, severity, aspect, reported.app_id, match.same_currency, kspay_amount,"
             " ledger_amount, txn.amount as t_amount, unit.amount as e_amount,"
-            " array_agg(txns.transaction_id order by txns.transaction_id collate \"C\")"
+            ' array_agg(txns.transaction_id order by txns.transaction_id collate "C")'
             " filter (where txns.t is not null) as transactions,"
             " array_agg(array[entry.source, entry.ledger_id]) filter (where entry.e is not null) as entries"
             " from reported inner join involved using (d)"
@@ -122,7 +123,7 @@ def _read(connection: Connection) -> Outcome:
     )
     for row in rows:
         if row.same_currency is None:
-            difference = (row.t_amount or 0) - (row.e_amount or 0)
+            difference: Decimal | None = (row.t_amount or Decimal(0)) - (row.e_amount or Decimal(0))
         else:
             difference = row.kspay_amount - row.ledger_amount if row.same_currency else None
         found.discrepancies.add(
@@ -136,7 +137,9 @@ def _read(connection: Connection) -> Outcome:
                 difference,
             )
         )
-    for row in connection.execute(text("select scope, side, currency, outcome, records, amount from summary")):
+    for row in connection.execute(
+        text("select scope, side, currency, outcome, records, amount from summary")
+    ):
         found.summary[row.scope, row.side, row.currency, row.outcome] = (row.records, row.amount)
     return found
 

@@ -10,8 +10,8 @@ rows move from page to page: some come twice, some are skipped. What holds under
   instant), or were skipped, the window is read again, only until the count is reached.
 - Rows may leave a window whose range filters `updatedAt`, and then a count can deceive. Unless the
   rows show that it is `createdAt`, the window is read until two whole readings agree.
-- One answer is one moment: a window that fits into one page is complete with it, and so is one whose
-  server ignores `page` and gives everything at once.
+- One answer is one moment: an empty first page proves an empty window, a server that ignores `page`
+  gives everything at once, and where rows cannot leave, a window that fits into one page is complete.
 - Two whole readings in a row that show the same rows in the same order prove a listing in which the
   server itself repeats rows, where no count can be reached.
 
@@ -191,8 +191,9 @@ class WindowReader:
                 self._settle_limit(len(keys))
             if not keys:
                 self._ends_at(number - 1, last)
-                if number <= 2:
-                    # Of one page, or of none, the one answer was the whole listing.
+                if number == 1 or (number == 2 and self._evidence.filter is Filter.CREATED):
+                    # The one answer was the whole listing. (Where rows can leave, the second page may be
+                    # empty only because its rows moved up to the first meanwhile.)
                     self._proof = ONE_ANSWER
                 return False
             if enough():

@@ -117,8 +117,9 @@ class Payments(ABC):
         The reference number stands for one payment. It is looked up first, and a payment that is
         pending, paid, refunded or of an unknown status is returned instead of a second one begun, if
         amount and currency agree, whatever its payment method; ConflictError names both if not. A try
-        that failed or was cancelled does not count: the payer may try again. Threads of one client take turns by reference; two
-        processes that begin the same payment at the same instant do not see each other.
+        that failed or was cancelled does not count: the payer may try again. Threads of one client
+        take turns by reference; two processes that begin the same payment at the same instant do not
+        see each other.
 
         The request is sent once. If its answer is lost, the payment is looked up again, LOOK_UPS
         times; if it is not found, OutcomeUnknownError says so and how to find out. Raises UsageError

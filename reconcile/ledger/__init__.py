@@ -82,8 +82,24 @@ class LedgerFile:
             # Which cell is missing or was cut in two cannot be known, so none is read.
             reason = f"has {len(cells)} cells where the header has {len(self.columns)}"
             line = self.delimiter.join(cells)
-            return {BROKEN: f"{reason}; put cells that hold the delimiter in quotes", "line": line}
+            return {BROKEN: f"{reason}: put cells that hold the delimiter in quotes", "line": line}
+        if any("\n" in cell or "\r" in cell for cell in cells) and self._swallowed(cells):
+            # Two stray quotes, each at the edge of a cell, turn what lies between them into one cell.
+            reason = "holds what looks like another row inside quotes: check its quotation marks"
+            return {BROKEN: reason, "line": self.delimiter.join(cells)}
         return dict(zip(self.columns, cells, strict=True))
+
+    def _swallowed(self, cells: list[str]) -> bool:
+        """Whether a line inside a cell reads like the beginning of a row, up to that cell's column."""
+        numbers = (self.columns.index("amount"), self.columns.index("date"))
+        for column, cell in enumerate(cells):
+            for line in cell.splitlines()[1:]:
+                parts = line.split(self.delimiter)
+                if len(parts) > max(column, 1) and all(
+                    any(map(str.isdigit, parts[number])) for number in numbers if number < len(parts)
+                ):
+                    return True
+        return False
 
 
 def open_ledger(path: Path, *, default_currency: str | None = None) -> LedgerFile:
@@ -146,7 +162,8 @@ def _header(path: Path, text: Survey, delimiter: str) -> tuple[int, list[str], s
     for number, cells in _records(path, text, delimiter):
         if isinstance(cells, Broken):
             return number, [cells.line.strip()], delimiter
-        if not _blank(cells):
+        # Tried with another delimiter than its own, a blank row `,,,` is a cell of delimiters.
+        if any(cell.strip().strip("".join(DELIMITERS)) for cell in cells):
             return number, [cell.strip() for cell in cells], delimiter
     return 0, [], delimiter
 

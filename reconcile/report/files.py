@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
 
 
-def make_aside(out: Path, run_id: str) -> Path:
-    """An empty folder beside the run's final one. Raises UsageError if `--out` cannot be written."""
+@contextmanager
+def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
+    """An empty folder beside the run's final one, gone at the end unless it was moved into place.
+
+    Raises UsageError if `--out` cannot be written.
+    """
     aside = out / f".{run_id}.writing"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +148,10 @@ def make_aside(out: Path, run_id: str) -> Path:
         aside.mkdir()
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
-    return aside
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def move_in_place(aside: Path, folder: Path) -> None:

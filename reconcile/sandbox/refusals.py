@@ -15,7 +15,7 @@ _CATALOGUE = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refused(Exception):
     """A call that is answered with an error of the catalogue, named by its group and name.
 
     `words` fill the places in its message; for an entry without a message, `message` is the whole.
@@ -29,7 +29,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
         self.message: str = template.format(**words)
         super().__init__(f"{self.status} {self.code} {self.message}")
 
-    def answer(self) -> JSONResponse:
-        """The error as the server sends it."""
-        content = {"status": self.status, "code": self.code, "message": self.message}
+    def answer(self, status_name: str = "status") -> JSONResponse:
+        """The error as the server sends it, its HTTP status under one of three known names."""
+        content = {status_name: self.status, "code": self.code, "message": self.message}
         return JSONResponse(content, status_code=self.status)

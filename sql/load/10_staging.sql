@@ -26,10 +26,12 @@ create temp table staged_rejections (
     raw text not null,
     currency text,
     dated_on date,
-    dated_at timestamptz
+    dated_at timestamptz,
+    fetched_first date,  -- of KS Pay's: the days that were asked for
+    fetched_last date
 );
 
--- Grain: one row an app. What was read: the file of an import, or the days asked for of a fetch.
+-- Grain: one row an app and file of an import, or an app and range of days of a fetch: what was read.
 create temp table staged_scope (
     app_id text not null,
     side text not null,

@@ -47,7 +47,7 @@ select
             'providerName', provider_name, 'providerStatus', provider_status
         )
     )::text,
-    currency, null, created_at
+    currency, null, created_at, null, null
 from incoming
 where
     contenders > 1

@@ -63,7 +63,7 @@ select
             'provider_txn_id', provider_txn_id, 'description', description
         )
     )::text,
-    currency, dated_on, dated_at
+    currency, dated_on, dated_at, null, null
 from contested;
 
 delete from incoming using staged_rejections as rejected

@@ -30,8 +30,6 @@ where repeat = 1 or (side = 'ledger' and record_id is null);
 create temp table released on commit drop as
 select held.*
 from quarantine as held
-inner join staged_scope as scope
-    on held.app_id = scope.app_id and held.side = scope.side and held.source = scope.source
 where
     not exists (
         select from rejected
@@ -39,19 +37,17 @@ where
             rejected.app_id = held.app_id and rejected.side = held.side and rejected.source = held.source
             and rejected.record_id is not distinct from held.record_id and rejected.content = held.content
     )
-    and (
-        exists (
-            select from incoming_ids as seen
-            where seen.app_id = held.app_id and seen.record_id = held.record_id
-        )
-        or (
-            held.record_id is null
-            and case held.side
-                when 'kspay'
+    and exists (
+        select from staged_scope as scope
+        where
+            scope.app_id = held.app_id and scope.side = held.side and scope.source = held.source
+            and case
+                when held.record_id is not null
+                    then (held.app_id, held.record_id) in (select app_id, record_id from incoming_ids)
+                when held.side = 'kspay'
                     then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
                 else held.file = scope.file
             end
-        )
     );
 
 insert into quarantine_versions select * from released;
@@ -62,11 +58,7 @@ where
     and held.record_id is not distinct from released.record_id and held.content = released.content;
 
 merge into quarantine as held
-using (
-    select rejected.*, scope.fetched_first, scope.fetched_last
-    from rejected
-    inner join staged_scope as scope using (app_id, side, source)
-) as seen
+using rejected as seen
     on
         held.app_id = seen.app_id and held.side = seen.side and held.source = seen.source
         and held.record_id is not distinct from seen.record_id and held.content = seen.content

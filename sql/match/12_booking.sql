@@ -4,8 +4,8 @@
 -- (but not for those that name another transaction than it does). Where a positive is the only one for
 -- all that look for it, and they do not exceed it, they are one booking. Else the k-th positive pairs
 -- with the k-th negative of exactly its amount, by date, then id. What is left stands alone.
--- `unit` is what the passes match: an entry, or a booking under its positive entry; `unit_key` holds
--- its keys, those of all its entries.
+-- `unit` is what the passes match: an entry, or a booking under its positive entry; `unit_entry`
+-- holds its entries, and `unit_key` its keys, those of all its entries.
 
 create temp table booking (e bigint primary key, lead bigint not null) on commit drop;
 
@@ -112,21 +112,25 @@ select
 from entry
 where e not in (select e from booking);
 
-create temp table unit_key on commit drop as
-with of_entries as (
-    select coalesce(booking.lead, entry.e) as e, entry.app_id, entry.tx_key, entry.ref_key
-    from entry
-    left join booking on booking.e = entry.e
-)
+create temp table unit_entry on commit drop as
+select
+    coalesce(booking.lead, entry.e) as unit,
+    entry.e
+from entry
+left join booking on booking.e = entry.e;
 
-select e, app_id, 'transaction_id' as kind, tx_key as key
-from of_entries
+create temp table unit_key on commit drop as
+select unit_entry.unit as e, app_id, 'transaction_id' as kind, tx_key as key
+from entry
+inner join unit_entry using (e)
 where tx_key is not null
 union
-select e, app_id, 'reference', ref_key
-from of_entries
+select unit_entry.unit, app_id, 'reference', ref_key
+from entry
+inner join unit_entry using (e)
 where ref_key is not null;
 
 create unique index on unit (e);
 analyze unit;
+analyze unit_entry;
 analyze unit_key;

@@ -8,7 +8,8 @@ inner join txn using (t)
 union all
 select taken_unit.m, 'ledger', entry.e, entry.app_id, entry.source, entry.ledger_id
 from taken_unit
-inner join entry on entry.e = taken_unit.e or entry.e in (select e from booking where lead = taken_unit.e);
+inner join unit_entry on unit_entry.unit = taken_unit.e
+inner join entry on entry.e = unit_entry.e;
 
 analyze member;
 

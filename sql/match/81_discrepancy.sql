@@ -189,9 +189,9 @@ select found.d, 'kspay', found.t
 from found
 where found.m is null and found.t is not null
 union all
-select found.d, 'ledger', entry.e
+select found.d, 'ledger', unit_entry.e
 from found
-inner join entry on entry.e = found.e or entry.e in (select e from booking where lead = found.e)
+inner join unit_entry on unit_entry.unit = found.e
 where found.m is null
 union all
 select found.d, 'unusable', unusable.q

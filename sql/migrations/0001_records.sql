@@ -18,15 +18,22 @@ create table runs (
     check ((state = 'running') = (finished_at is null))
 );
 
--- Completeness of what was fetched: one row a window of Fetch All Transactions.
+-- Completeness of what was fetched: one row a window of Fetch All Transactions that was read to its end.
 create table fetched_windows (
     run_id text not null references runs,
     app_id text not null,
-    window_first date not null,
+    number integer not null,  -- in the order in which they were read
+    window_first date not null,  -- fromDate and toDate as asked for
     window_last date not null,
-    pages integer not null,
-    records integer not null,
-    primary key (run_id, app_id, window_first)
+    pages integer not null,  -- answers, the empty and the repeated ones included
+    records integer not null,  -- in all of them
+    distinct_ids integer not null,
+    passes integer not null,  -- readings from the first page on
+    first_created_at timestamptz,
+    last_created_at timestamptz,
+    total integer,  -- what the server said that the window holds, if anything; only recorded, never believed
+    proof text not null,  -- why nothing can be missing
+    primary key (run_id, app_id, number)
 );
 
 -- The first UTC day that KS Pay accepts for an app (it refuses days before the app's creation).

@@ -92,7 +92,7 @@ def shops(draw: st.DrawFn) -> tuple[Shop, Period]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

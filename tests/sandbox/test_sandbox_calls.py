@@ -1,19 +1,35 @@
 """Every call of the known API over real HTTP: what a client gets that does everything right."""
 
+import base64
 import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from conftest import Caller
+from sandbox_caller import Caller, calling, hundred_days
 
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.shop import Record, listed_at
 
 
-def test_a_token_is_a_jwt_that_says_when_it_ends(caller: Caller) -> None:
-    import base64
+@pytest.fixture(scope="module")
+def merchant() -> Merchant:
+    return hundred_days()
 
+
+@pytest.fixture
+def caller(merchant: Merchant) -> Iterator[Caller]:
+    with calling(merchant) as caller:
+        yield caller
+
+
+@pytest.fixture
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def test_a_token_is_a_jwt_that_says_when_it_ends(caller: Caller) -> None:
     payload = caller.token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     assert 890 <= claims["exp"] - datetime.now(UTC).timestamp() <= 901

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,14 +10,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from oracle import reconcile
-from oracle_matching import ALL_RULES, E, Policy, T
 
 from reconcile.money import Currencies, decimals, parse_amount
 from reconcile.records import Period
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import LEDGER_COLUMNS
 from reconcile.sandbox.shop import Record
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where the oracle is
+
+from oracle import reconcile
+from oracle_matching import ALL_RULES, E, Policy, T
 
 FIRST_DAY = date(2026, 3, 20)
 TYPES = {

@@ -1,18 +1,15 @@
-"""What the sandbox's tests share: a merchant of a month, its server, and a caller that is logged in."""
+"""What the sandbox's tests share: a merchant, its server, and a caller that is logged in."""
 
-import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 import requests
 
+from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the oracle of matching
 
 TIMEOUT = 10
 
@@ -24,9 +21,8 @@ class Caller:
         self.sandbox = sandbox
         self.keys = {"accessKey": sandbox.access_key, "secretKey": sandbox.secret_key}
         self.session = requests.Session()
-        self.token = self.good("POST", f"/auth/generate-token/{sandbox.app_id}", 201, json=self.keys)[
-            "accessToken"
-        ]
+        pair = self.call("POST", f"/auth/generate-token/{sandbox.app_id}", json=self.keys).json()
+        self.token = pair.get("result", pair)["accessToken"]
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         token = getattr(self, "token", "")
@@ -58,20 +54,17 @@ class Caller:
         return {"x-signature": self.good("POST", path, 201, json=self.keys)}
 
 
-@pytest.fixture(scope="session")
-def today() -> date:
-    return datetime.now(UTC).date()
+def hundred_days() -> Merchant:
+    """A merchant whose hundred days end yesterday, so that every range a test asks for is in the past."""
+    return Merchant.made_up(11, datetime.now(UTC).date() - timedelta(days=100), 100)
 
 
-@pytest.fixture(scope="session")
-def merchant(today: date) -> Merchant:
-    """A hundred days that end yesterday, so that every range a test asks for is in the past."""
-    return Merchant.made_up(11, today - timedelta(days=100), 100)
-
-
-@pytest.fixture
-def caller(merchant: Merchant) -> Iterator[Caller]:
-    with serve(merchant, max_limit=200) as sandbox:
+@contextmanager
+def calling(merchant: Merchant) -> Iterator[Caller]:
+    """A caller of a server of the merchant, which gives at most 200 transactions a page."""
+    with serve(merchant, behaviour=Behaviour(max_limit=200)) as sandbox:
         caller = Caller(sandbox)
-        yield caller
-        caller.session.close()
+        try:
+            yield caller
+        finally:
+            caller.session.close()

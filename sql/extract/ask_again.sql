@@ -1,0 +1,47 @@
+-- Grain: one row a transaction that may have changed where no window of this run looks: still pending,
+-- in quarantine, or in an open discrepancy, and created on none of the days that are fetched. Those older
+-- than the re-read days take turns: a seventh a night, so that each is seen within a week.
+-- Parameters: app_id, pending (the words of that family), firsts and lasts (the UTC days that are fetched),
+-- old_before (the start of the re-read days), turns (of 0 to 6, those whose turn it is).
+with candidate as (
+    select transaction_id, created_at
+    from transactions
+    where app_id = :app_id and lower(btrim(status)) = any(cast(:pending as text[]))
+    union
+    select transactions.transaction_id, transactions.created_at
+    from discrepancies
+    inner join match_records as record
+        on
+            record.app_id = discrepancies.app_id and record.side = discrepancies.side
+            and record.source = discrepancies.source and record.record_id = discrepancies.record_id
+    inner join match_records as partner on partner.match_id = record.match_id and partner.side = 'kspay'
+    inner join transactions
+        on transactions.app_id = partner.app_id and transactions.transaction_id = partner.record_id
+    where discrepancies.app_id = :app_id and discrepancies.cleared_by is null
+    union
+    select transactions.transaction_id, transactions.created_at
+    from discrepancies
+    inner join transactions
+        on
+            transactions.app_id = discrepancies.app_id
+            and transactions.transaction_id = discrepancies.record_id
+    where discrepancies.app_id = :app_id and discrepancies.side = 'kspay' and discrepancies.cleared_by is null
+    union
+    select record_id, dated_at
+    from quarantine
+    where app_id = :app_id and side = 'kspay' and record_id is not null
+)
+
+select transaction_id
+from candidate
+where
+    not exists (
+        select from unnest(cast(:firsts as date[]), cast(:lasts as date[])) as fetched (first, last)
+        where (candidate.created_at at time zone 'UTC')::date between fetched.first and fetched.last
+    )
+    and (
+        created_at >= :old_before
+        or abs(hashtextextended(transaction_id, 0) % 7) = any(cast(:turns as integer[]))
+    )
+group by transaction_id
+order by transaction_id collate "C"

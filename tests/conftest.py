@@ -1,0 +1,97 @@
+"""What tests share: one embedded Postgres for the session with a new database for whoever asks, and
+KS Pay servers over made-up merchants."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+from itertools import count
+from pathlib import Path
+
+import pytest
+from driver import Command, MakeCommand, Outcome, Shop
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from reconcile.embedded import embedded_postgres
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import Sandbox, serve
+from reconcile.settings import Settings
+from reconcile.store import open_store
+
+_databases = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a server of the test session's own; stopped and removed at its end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="reconcile-test-") as folder,
+        embedded_postgres(Path(folder) / "home") as url,
+    ):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_url: str) -> str:
+    """The URL of a new, empty database, the module's own."""
+    name = f"test_{next(_databases)}"
+    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def fresh_engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a new database of the module's own, with all migrations applied and no record in it."""
+    with open_store(Settings(database_url=database_url)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def big_shop() -> Iterator[Shop]:
+    """120 days of a merchant, about 3,000 transactions."""
+    yield from _serving(Merchant.made_up(1, date(2026, 3, 1), 120))
+
+
+@pytest.fixture(scope="session")
+def small_shop() -> Iterator[Shop]:
+    """28 days of another merchant, with discrepancies of every type."""
+    yield from _serving(Merchant.made_up(7, date(2026, 2, 1), 28))
+
+
+@pytest.fixture(scope="session")
+def calm_shop() -> Iterator[Shop]:
+    """Five days of a merchant with nothing wrong but timing."""
+    yield from _serving(Merchant.made_up(3, date(2026, 4, 1), 5))
+
+
+def _serving(merchant: Merchant) -> Iterator[Shop]:
+    with serve(merchant) as sandbox:
+        yield merchant, sandbox
+
+
+@pytest.fixture(scope="module")
+def make_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCommand]:
+    """Makes `driver.Command`s, each with a folder of its own; all are cleaned up at the module's end."""
+    with ExitStack() as stack:
+
+        def make(sandbox: Sandbox | None = None, **settings: str) -> Command:
+            folder = tmp_path_factory.mktemp("work")
+            return stack.enter_context(Command(folder, sandbox, **settings))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def small_run(
+    small_shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Command, Outcome]]:
+    """The small shop reconciled once, all its days, with the embedded database. Look, but change nothing."""
+    merchant, sandbox = small_shop
+    with Command(tmp_path_factory.mktemp("small"), sandbox) as command:
+        merchant.write_ledger(command.folder / "ledger.csv")
+        days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
+        yield command, command.good("run", *days, "--ledger", "ledger.csv")

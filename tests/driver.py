@@ -1,0 +1,244 @@
+"""Drives the real `reconcile` command from outside, and reads what it leaves behind as its users do."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.orders import Planted
+from reconcile.sandbox.server import Sandbox
+
+PROGRAM = Path(sys.executable).with_name("reconcile")
+SECONDS = 120
+"""How long a command may take before it is ended and its test fails; on a busy machine a run takes 30."""
+
+CSVS = ("discrepancies", "matched", "summary")
+"""The files that are the same bytes for the same data; quarantine.csv names files and rows."""
+
+Shop = tuple[Merchant, Sandbox]
+"""A merchant, and where it is served with which keys."""
+
+Finding = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A discrepancy as a test compares it: its type, transaction ids and ledger ids."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line of an error; progress may stand before it, and nothing else may stand after it."""
+        lines = [line for line in self.err.splitlines() if not line.startswith(PROGRESS)]
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("reconcile: "), self.err
+        return lines[0]
+
+
+PROGRESS = ("sandbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
+"""How the lines begin by which a command tells what it is doing."""
+
+
+class Running:
+    """A command that has been started; leaving the block kills it if it has not ended."""
+
+    def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
+        # A session of its own, as a scheduler gives it: no signal of ours reaches it by accident.
+        self.process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._err = ""
+        self._told = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._told:
+                self._err += line.decode()
+                self._told.notify_all()
+        with self._told:
+            self._told.notify_all()
+
+    def wait_for(self, beginning: str) -> None:
+        """Until a line of standard error begins so; fails if the command ends before."""
+        with self._told:
+            assert self._told.wait_for(
+                lambda: f"\n{beginning}" in f"\n{self._err}" or not self._reader.is_alive(), SECONDS
+            )
+            assert f"\n{beginning}" in f"\n{self._err}", self._err
+
+    def ended(self, seconds: float = SECONDS) -> Outcome:
+        """Wait for the end."""
+        code = self.process.wait(seconds)
+        self._reader.join(seconds)
+        self._out.seek(0)
+        return Outcome(code, self._out.read().decode(), self._err)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self._out.close()
+
+
+class Command:
+    """The command with a working folder, a home and settings of its own, all removed with the block."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox | None = None, **settings: str) -> None:
+        self.folder = folder
+        self.home = folder / ".reconcile"
+        self.user_home = folder / "user"
+        self.user_home.mkdir(parents=True)
+        self.settings = {} if sandbox is None else keys(sandbox)
+        self.settings |= settings
+
+    def environment(self, **changes: str | None) -> dict[str, str]:
+        """Nothing of this process's environment but PATH; None takes a setting away."""
+        basis = {"PATH": os.environ["PATH"], "HOME": str(self.user_home), "LANG": "C.UTF-8"}
+        wanted: dict[str, str | None] = {**basis, **self.settings, **changes}
+        return {name: value for name, value in wanted.items() if value is not None}
+
+    def start(self, *arguments: str | Path, **changes: str | None) -> Running:
+        """Start it; `changes` are settings of this one call."""
+        return Running([str(PROGRAM), *map(str, arguments)], self.folder, self.environment(**changes))
+
+    def __call__(self, *arguments: str | Path, **changes: str | None) -> Outcome:
+        """Run it to its end."""
+        with self.start(*arguments, **changes) as running:
+            return running.ended()
+
+    def good(self, *arguments: str | Path, **changes: str | None) -> Outcome:
+        """Run it to its end, which must be good."""
+        outcome = self(*arguments, **changes)
+        assert outcome.code == 0, outcome
+        return outcome
+
+    def latest(self, out: str = "reports") -> "Report":
+        """The report that `latest` points to."""
+        return Report((self.folder / out / "latest").resolve(strict=True))
+
+    def postmasters(self) -> list[int]:
+        """The process ids of the Postgres servers that work in this home."""
+        data = f"-D\0{self.home / 'postgres'}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if data in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pid in self.postmasters():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+MakeCommand = Callable[..., Command]
+
+
+def keys(sandbox: Sandbox) -> dict[str, str]:
+    """The settings that lead to this server."""
+    return {
+        "KSPAY_BASE_URL": sandbox.base_url,
+        "KSPAY_APP_ID": sandbox.app_id,
+        "KSPAY_ACCESS_KEY": sandbox.access_key,
+        "KSPAY_SECRET_KEY": sandbox.secret_key,
+    }
+
+
+class Report:
+    """The folder of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    def raw(self, name: str) -> bytes:
+        """The bytes of one of the CSV files."""
+        return (self.folder / f"{name}.csv").read_bytes()
+
+    def same(self) -> dict[str, str]:
+        """The digests of the files that must not change while the data does not."""
+        return {name: hashlib.sha256(self.raw(name)).hexdigest() for name in CSVS}
+
+    def cells(self, name: str) -> list[list[str]]:
+        """The rows of a CSV file with its header, each cell as written."""
+        return list(csv.reader(io.StringIO(self.raw(name).decode("utf-8-sig"), newline=""), strict=True))
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV file by column, each cell as a spreadsheet shows it."""
+        header, *rows = self.cells(name)
+        return [dict(zip(header, map(shown, row), strict=True)) for row in rows]
+
+    def document(self) -> dict[str, Any]:
+        """run.json."""
+        content: dict[str, Any] = json.loads((self.folder / "run.json").read_text("utf-8"))
+        return content
+
+    def findings(self) -> Counter[Finding]:
+        """What discrepancies.csv reports."""
+        return Counter(
+            (row["type"], ids(row["transaction_id"]), ids(row["ledger_id"]))
+            for row in self.rows("discrepancies")
+        )
+
+
+def planted(errors: Iterable[Planted]) -> Counter[Finding]:
+    """What a report of all days must hold."""
+    return Counter(
+        (error.type, (*sorted(error.transaction_ids),), (*sorted(error.ledger_ids),)) for error in errors
+    )
+
+
+def ids(cell: str) -> tuple[str, ...]:
+    """The ids of a cell, sorted."""
+    return tuple(sorted(cell.split(";"))) if cell else ()
+
+
+def shown(cell: str) -> str:
+    """What a spreadsheet shows of a cell: `="0012"` is 0012."""
+    return cell[2:-1].replace('""', '"') if cell.startswith('="') else cell

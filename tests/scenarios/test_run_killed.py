@@ -1,0 +1,172 @@
+"""A run that is killed leaves nothing that misleads, and the next one ends as if nothing had been."""
+
+import hashlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from driver import Command, MakeCommand, Outcome, Running, Shop
+from gate import Hold, gate
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_run: tuple[Command, Outcome]) -> dict[str, str]:
+    return small_run[0].latest().same()
+
+
+@pytest.fixture
+def command(small_shop: Shop, make_command: MakeCommand) -> Command:
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
+@pytest.fixture(scope="module")
+def words(small_shop: Shop) -> tuple[str, ...]:
+    days = ("--from", str(small_shop[0].first_day), "--to", str(small_shop[0].last_day))
+    return ("run", *days, "--ledger", "ledger.csv")
+
+
+def check_nothing_half_written(command: Command) -> list[str]:
+    """Every folder that a person sees is whole, and so is what `latest` names; the names of the folders."""
+    out = command.folder / "reports"
+    folders = [path for path in out.glob("[!.]*") if not path.is_symlink()] if out.exists() else []
+    for folder in folders:
+        files = json.loads((folder / "run.json").read_text("utf-8"))["files"]
+        assert len(files) == 4
+        for name, of in files.items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == of["sha256"]
+    if (out / "latest").is_symlink():
+        assert (out / "latest" / "run.json").exists()
+    return sorted(folder.name for folder in folders)
+
+
+def states(command: Command) -> dict[str, str]:
+    """What `reconcile runs` says, by run."""
+    lines = [line.split("│") for line in command.good("runs").out.splitlines() if "│" in line]
+    # A long error goes on in lines whose other cells are empty.
+    return {cells[1].strip(): cells[3].strip() for cells in lines if cells[1].strip()}
+
+
+def check_as_undisturbed(command: Command, words: tuple[str, ...], undisturbed: dict[str, str]) -> None:
+    command.good(*words)
+    report = command.latest()
+    assert report.same() == undisturbed
+    assert report.run_id in check_nothing_half_written(command)
+    assert list((command.folder / "reports").glob(".*")) == []
+    known = states(command)
+    assert known.pop(report.run_id) == "finished"
+    assert set(check_nothing_half_written(command)) - {report.run_id} == {
+        run for run, state in known.items() if state == "finished"
+    }
+    assert set(known.values()) <= {"failed", "finished"}
+    assert command.postmasters() == []
+
+
+def stderr_line(beginning: str) -> Callable[[Command, Running], None]:
+    return lambda _command, running: running.wait_for(beginning)
+
+
+def folder_there(command: Command, running: Running) -> None:
+    """The report has its final name, but the run may not have ended in the database."""
+    out = command.folder / "reports"
+    while not any(path.name[0] != "." for path in out.glob("*")):
+        assert running.process.poll() is None
+
+
+MOMENTS = {
+    "ledger": stderr_line("ledger: "),
+    "match": stderr_line("match: "),
+    "report": stderr_line("report: "),
+    "folder": folder_there,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_a_moment(
+    command: Command, words: tuple[str, ...], undisturbed: dict[str, str], moment: str
+) -> None:
+    with command.start(*words) as running:
+        MOMENTS[moment](command, running)
+        running.process.kill()
+        assert running.ended().code == -signal.SIGKILL
+    check_nothing_half_written(command)
+    check_as_undisturbed(command, words, undisturbed)
+
+
+def test_killed_between_two_pages_and_shown_as_failed(
+    small_shop: Shop, command: Command, words: tuple[str, ...], undisturbed: dict[str, str]
+) -> None:
+    hold = Hold("/transaction?")
+    with gate(small_shop[1], hold) as held:
+        with command.start(*words, KSPAY_BASE_URL=held.base_url) as running:
+            assert hold.held.wait(60)
+            running.process.kill()
+            running.ended()
+        hold.go.set()
+    (state,) = states(command).values()
+    assert list((command.folder / "reports").glob("*")) == []
+    check_as_undisturbed(command, words, undisturbed)
+    assert sorted(states(command).values()) == ["failed", "finished"]
+    # Also before another run had swept up after it: nobody may wait for a run that is dead.
+    assert state == "failed"
+
+
+def test_killed_again_and_again_at_any_time(
+    command: Command, words: tuple[str, ...], undisturbed: dict[str, str]
+) -> None:
+    command.good(*words)
+    first = command.latest()
+    chance = Random(20_260_801)
+    for _ in range(5):
+        with command.start(*words) as running:
+            # A moment of the clock is what is meant: no event of the command stands for it.
+            threading.Event().wait(chance.uniform(0.3, 5))
+            running.process.kill()
+            running.ended()
+        assert check_nothing_half_written(command)[0] == first.run_id
+        assert command.latest().same() == first.same() == undisturbed
+    check_as_undisturbed(command, words, undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("start", signal.SIGTERM),
+        ("start", signal.SIGINT),
+        ("ledger", signal.SIGINT),
+        ("page", signal.SIGTERM),
+    ],
+)
+def test_asked_to_stop(
+    small_shop: Shop, command: Command, words: tuple[str, ...], number: signal.Signals, moment: str
+) -> None:
+    hold = Hold("/transaction?")
+    with gate(small_shop[1], hold) as held:
+        with command.start(*words, KSPAY_BASE_URL=held.base_url) as running:
+            if moment == "start":
+                # While the embedded database is being made.
+                while not (command.home / "postgres.new").exists():
+                    assert running.process.poll() is None
+            elif moment == "ledger":
+                running.wait_for("ledger: ")
+            else:
+                assert hold.held.wait(60)
+            asked = time.monotonic()
+            os.killpg(running.process.pid, number)  # as a terminal does with Ctrl-C
+            outcome = running.ended(60)
+            assert time.monotonic() - asked < 20
+        hold.go.set()
+    assert (outcome.code, outcome.out) == (130, "")
+    assert command.postmasters() == []
+    assert list((command.folder / "reports").glob("*")) == []
+    assert set(states(command).values()) <= {"failed"}
+    if moment == "page":
+        assert set(states(command).values()) == {"failed"}
+    assert "stopped" in outcome.complaint

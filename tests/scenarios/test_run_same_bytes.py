@@ -1,0 +1,98 @@
+"""The same data gives the same bytes, however it arrives and wherever the command runs."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from driver import Command, MakeCommand, Outcome, Shop
+from gate import gate
+
+from reconcile.sandbox.merchant import Merchant
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_run: tuple[Command, Outcome]) -> dict[str, str]:
+    return small_run[0].latest().same()
+
+
+@pytest.fixture
+def command(small_shop: Shop, make_command: MakeCommand) -> Iterator[Command]:
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    yield command
+    assert command.postmasters() == []
+
+
+def words(merchant: Merchant) -> tuple[str, ...]:
+    return (
+        "run",
+        "--from",
+        str(merchant.first_day),
+        "--to",
+        str(merchant.last_day),
+        "--ledger",
+        "ledger.csv",
+    )
+
+
+def test_pages_and_rows_in_another_order(
+    small_shop: Shop, command: Command, undisturbed: dict[str, str]
+) -> None:
+    merchant, sandbox = small_shop
+    shuffle_rows(command.folder / "ledger.csv")
+    with gate(sandbox, backwards) as turned:
+        command.good(*words(merchant), RECONCILE_PAGE_SIZE="17", KSPAY_BASE_URL=turned.base_url)
+    assert command.latest().same() == undisturbed
+
+
+def shuffle_rows(path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    Random(4).shuffle(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def backwards(path: str, body: bytes) -> bytes:
+    """Every page from its last row to its first."""
+    if not path.startswith("/transaction?"):
+        return body
+    content = json.loads(body)
+    content.get("result", []).reverse()  # a refusal of dates has none
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "PGTZ": "Asia/Tokyo"},
+        {"TZ": "America/Los_Angeles", "LANG": "C", "LC_ALL": "de_DE.ISO-8859-1", "PGDATESTYLE": "German"},
+    ],
+)
+def test_other_surroundings(
+    small_shop: Shop, command: Command, undisturbed: dict[str, str], surroundings: dict[str, str]
+) -> None:
+    outcome = command.good(*words(small_shop[0]), **surroundings)
+    assert command.latest().same() == undisturbed
+    assert "MISSING_IN_LEDGER" in outcome.out
+
+
+def test_a_night_in_pieces(small_shop: Shop, command: Command, undisturbed: dict[str, str]) -> None:
+    merchant, _ = small_shop
+    middle = merchant.first_day + timedelta(days=15)
+    # The later half first: what has arrived when must not matter.
+    assert merchant.app_id in command.good("fetch", "--from", str(middle), "--to", str(merchant.last_day)).out
+    command.good("fetch", "--from", str(merchant.first_day), "--to", str(middle))
+    imported = command.good("ledger", "import", "ledger.csv").out
+    assert f"{len(merchant.ledger)} rows of ledger.csv" in imported
+    command.good(*words(merchant)[:-2])
+    report = command.latest()
+    assert report.same() == undisturbed
+    document = report.document()
+    assert document["imported"] is None
+    assert [(of["added"], of["changed"]) for of in document["fetched"]] == [(0, 0)]

@@ -1,0 +1,212 @@
+"""Loading: what a later fetch or import does to what is there, and who comes out of quarantine."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from sqlalchemy import Engine, text
+
+from reconcile.load import Loaded, loading
+from reconcile.records import Entry, Period, Place, Rejection, Side, Transaction
+
+AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+EARLY = datetime(2026, 8, 3, 4, 5, 6, tzinfo=UTC)
+LATE = datetime(2026, 8, 9, tzinfo=UTC)
+
+TRANSACTION = Transaction(
+    app_id="ap_1",
+    transaction_id="tx_1",
+    reference="ORD-1",
+    currency="INR",
+    amount=Decimal("12345678901234567890.10"),
+    status="PENDING",
+    created_at=EARLY,
+    updated_at=EARLY,
+    provider_order_id=None,
+    provider_txn_id=None,
+    payment_type="UPI",
+    provider_name=None,
+    provider_status=None,
+    place=Place("page 1", 1),
+)
+ENTRY = Entry(
+    app_id="ap_1",
+    source="default",
+    ledger_id="V-1",
+    reference="ORD-1",
+    currency="INR",
+    amount=Decimal("10.00"),
+    status="paid",
+    dated_on=date(2026, 8, 3),
+    dated_at=None,
+    transaction_id=None,
+    provider_order_id=None,
+    provider_txn_id=None,
+    description=None,
+    place=Place("a.csv", 2),
+)
+
+
+def broken(
+    record_id: str | None, raw: str = "{}", *, side: Side = Side.KSPAY, row: int = 1, file: str = "page 1"
+) -> Rejection:
+    source = "kspay" if side is Side.KSPAY else "default"
+    return Rejection(
+        side, "ap_1", source, record_id, Place(file, row), "amount", "NaN", "amount is no number", raw
+    )
+
+
+@pytest.fixture
+def engine(fresh_engine: Engine) -> Engine:
+    tables = "transactions, transaction_versions, entries, entry_versions, quarantine, quarantine_versions"
+    with fresh_engine.begin() as connection:
+        connection.execute(text(f"truncate {tables}"))
+    return fresh_engine
+
+
+def fetch(engine: Engine, *records: Transaction | Rejection, days: Period = AUGUST) -> Loaded:
+    with loading(engine) as load:
+        load.stage(
+            [record for record in records if isinstance(record, Transaction)],
+            [record for record in records if isinstance(record, Rejection)],
+            days,
+        )
+        return load.take_in_transactions("ap_1", [days])
+
+
+def book(engine: Engine, *records: Entry | Rejection, file: str = "a.csv") -> Loaded:
+    with loading(engine) as load:
+        load.stage(
+            [record for record in records if isinstance(record, Entry)],
+            [record for record in records if isinstance(record, Rejection)],
+        )
+        return load.take_in_entries(["ap_1"], "default", file)
+
+
+def rows(engine: Engine, statement: str) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(text(statement)).tuples())
+
+
+def test_an_amount_comes_back_digit_for_digit(engine: Engine) -> None:
+    assert fetch(engine, TRANSACTION) == Loaded(1, 1, 0, 0, 1, 0)
+    assert rows(engine, "select amount from transactions") == [(Decimal("12345678901234567890.10"),)]
+
+
+def test_the_same_again_changes_no_row(engine: Engine) -> None:
+    fetch(engine, TRANSACTION, broken("tx_2"), broken(None))
+    before = rows(
+        engine,
+        "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
+    )
+    assert fetch(engine, TRANSACTION, broken("tx_2"), broken(None)) == Loaded(3, 1, 0, 2, 0, 0)
+    after = rows(
+        engine,
+        "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
+    )
+    assert sorted(after) == sorted(before)
+
+
+def test_a_change_keeps_the_version_before(engine: Engine) -> None:
+    fetch(engine, TRANSACTION)
+    assert fetch(engine, replace(TRANSACTION, status="success", updated_at=LATE)).changed == 1
+    assert rows(engine, "select status from transactions") == [("success",)]
+    assert rows(engine, "select status from transaction_versions") == [("PENDING",)]
+
+
+def test_a_page_of_before_does_not_undo_a_later_one(engine: Engine) -> None:
+    fetch(engine, replace(TRANSACTION, status="success", updated_at=LATE))
+    assert fetch(engine, TRANSACTION).changed == 0
+    assert rows(engine, "select status from transactions") == [("success",)]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=st.permutations(range(4)))
+def test_the_later_version_wins_in_any_order(engine: Engine, order: list[int]) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("truncate transactions, transaction_versions, quarantine, quarantine_versions")
+        )
+    versions = [
+        replace(TRANSACTION, status="success", updated_at=LATE),
+        TRANSACTION,
+        TRANSACTION,
+        replace(TRANSACTION, updated_at=None, status="CREATED"),
+    ]
+    # The first of those that claim the time of creation is contradicted by another, but both are old news.
+    assert fetch(engine, *[versions[n] for n in order]) == Loaded(4, 1, 3, 0, 1, 0)
+    assert rows(engine, "select status from transactions") == [("success",)]
+
+
+def test_two_different_records_of_one_id_and_update_are_both_quarantined(engine: Engine) -> None:
+    other = replace(TRANSACTION, amount=Decimal(5), place=Place("page 2", 7))
+    assert fetch(engine, TRANSACTION, other) == Loaded(2, 0, 0, 2, 0, 0)
+    assert rows(engine, "select record_id, file, row_number from quarantine order by row_number") == [
+        ("tx_1", "page 1", 1),
+        ("tx_1", "page 2", 7),
+    ]
+    assert rows(engine, "select * from transactions") == []
+
+
+def test_a_record_that_is_readable_once_and_once_not_is_quarantined_as_a_whole(engine: Engine) -> None:
+    assert fetch(engine, TRANSACTION, broken("tx_1")) == Loaded(2, 0, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION).usable == 1
+    assert rows(engine, "select * from quarantine") == []
+    assert len(rows(engine, "select * from quarantine_versions")) == 2
+
+
+def test_a_record_comes_out_of_quarantine_when_its_source_corrects_it(engine: Engine) -> None:
+    fetch(engine, broken("tx_1"))
+    fetch(engine, replace(TRANSACTION, transaction_id="tx_2"))
+    assert rows(engine, "select record_id from quarantine") == [("tx_1",)]
+    fetch(engine, broken("tx_1", '{"amount":"?"}'))  # broken otherwise: the older content is gone
+    assert rows(engine, "select record_id, raw from quarantine") == [("tx_1", '{"amount":"?"}')]
+    fetch(engine, TRANSACTION)
+    assert rows(engine, "select record_id from quarantine") == []
+
+
+def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(engine: Engine) -> None:
+    week = Period(date(2026, 8, 3), date(2026, 8, 9))
+    assert fetch(engine, broken(None), broken(None), days=week).quarantined == 1  # windows overlap
+    fetch(engine, TRANSACTION, days=Period(date(2026, 8, 4), date(2026, 8, 31)))
+    assert len(rows(engine, "select * from quarantine")) == 1
+    fetch(engine, TRANSACTION)
+    assert rows(engine, "select * from quarantine") == []
+
+
+def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(engine: Engine) -> None:
+    again = replace(ENTRY, place=Place("a.csv", 3))
+    assert book(engine, ENTRY, again) == Loaded(2, 1, 1, 0, 1, 0)
+    other = replace(ENTRY, amount=Decimal(11), place=Place("a.csv", 4))
+    assert book(engine, ENTRY, again, other) == Loaded(3, 0, 1, 2, 0, 0)
+    assert [row[0] for row in rows(engine, "select row_number from quarantine order by 1")] == [2, 4]
+    assert book(engine, other) == Loaded(1, 1, 0, 0, 0, 1)
+    assert rows(engine, "select amount from entries") == [(Decimal(11),)]
+    assert rows(engine, "select amount from entry_versions") == [(Decimal("10.00"),)]
+    assert rows(engine, "select * from quarantine") == []
+
+
+def test_equal_rows_without_an_id_are_two_payments_and_leave_with_their_file(engine: Engine) -> None:
+    twins = [broken(None, side=Side.LEDGER, row=row, file="a.csv") for row in (2, 3)]
+    assert book(engine, *twins) == Loaded(2, 0, 0, 2, 0, 0)
+    book(engine, ENTRY, file="b.csv")
+    assert len(rows(engine, "select * from quarantine")) == 2
+    book(engine, ENTRY, twins[0])
+    assert len(rows(engine, "select * from quarantine")) == 1
+    book(engine, ENTRY)
+    assert rows(engine, "select * from quarantine") == []
+
+
+def test_amounts_that_are_written_differently_are_equal(engine: Engine) -> None:
+    book(engine, ENTRY)
+    assert book(engine, replace(ENTRY, amount=Decimal("10.0000"))).changed == 0
+
+
+def test_nothing_is_seen_of_what_was_only_staged(engine: Engine) -> None:
+    with loading(engine) as load:
+        load.stage([TRANSACTION], [], AUGUST)
+    assert rows(engine, "select * from transactions") == []
