@@ -83,7 +83,6 @@ def folder_there(command: Command, running: Running) -> None:
 MOMENTS = {
     "ledger": stderr_line("ledger: "),
     "match": stderr_line("match: "),
-    "report": stderr_line("report: "),
     "folder": folder_there,
 }
 
