@@ -8,14 +8,18 @@ errors        one class a family of errors; errors.json is the documented catalo
 tokens        access and refresh tokens
 windows       which dates to ask for
 listing       the rows of Fetch All Transactions
-client        KSPay: the calls as methods
+statuses      what KS Pay's statuses mean
+redirect      what the payer's browser brings back
+payments      the calls that begin, process and look up payments
+client        KSPay: all calls as methods
 """
 
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.listing import Page
 from reconcile.kspay.paging import WindowRecord
-from reconcile.kspay.payments import Initiated, PaymentOrder, PaymentRedirect
+from reconcile.kspay.payments import Initiated
+from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 from reconcile.kspay.windows import Window
 
 __all__ = [
@@ -25,8 +29,9 @@ __all__ = [
     "KSPay",
     "Page",
     "PaymentMethod",
-    "PaymentOrder",
-    "PaymentRedirect",
+    "Redirect",
+    "RedirectError",
     "Window",
     "WindowRecord",
+    "parse_redirect",
 ]
