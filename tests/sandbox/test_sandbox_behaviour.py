@@ -39,7 +39,7 @@ def page(caller: Caller, number: int, limit: int = 30, **days: str) -> Any:
     return caller.good("GET", "/transaction", params={"page": str(number), "limit": str(limit)} | days)
 
 
-def pages(caller: Caller, **days: str) -> list[Record]:
+def pages(caller: Caller, **days: Any) -> list[Record]:
     rows: list[Record] = []
     number = 1
     while got := page(caller, number, **days):
