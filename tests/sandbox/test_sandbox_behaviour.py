@@ -39,10 +39,10 @@ def page(caller: Caller, number: int, limit: int = 30, **days: str) -> Any:
     return caller.good("GET", "/transaction", params={"page": str(number), "limit": str(limit)} | days)
 
 
-def pages(caller: Caller, limit: int = 30, **days: str) -> list[Record]:
+def pages(caller: Caller, **days: Any) -> list[Record]:
     rows: list[Record] = []
     number = 1
-    while got := page(caller, number, limit, **days):
+    while got := page(caller, number, **days):
         rows += got
         number += 1
     return rows
