@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -83,13 +83,17 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(calm_shop: Shop, make_command: MakeCommand) -> Iterator[dict[str, tuple[Outcome, Command]]]:
+def outcomes(
+    calm_shop: Shop, make_command: MakeCommand, make_database: Callable[[], str]
+) -> Iterator[dict[str, tuple[Outcome, Command]]]:
     merchant, sandbox = calm_shop
     with ExitStack() as stack:
         commands = {}
         for name, case in CASES.items():
             at = stack.enter_context(gate(sandbox, case.spoil)) if case.spoil else sandbox
-            commands[name] = make_command(at, RECONCILE_GIVE_UP_SECONDS="1")
+            commands[name] = make_command(
+                at, RECONCILE_GIVE_UP_SECONDS="1", RECONCILE_DATABASE_URL=make_database()
+            )
             commands[name].settings |= case.settings
             merchant.write_ledger(commands[name].folder / "ledger.csv")
 
@@ -114,7 +118,6 @@ def test_refused_with_one_line(
         assert secret not in outcome.err
     assert list((command.folder / "reports").glob("*")) == []
     assert list((command.folder / "reports").glob(".*")) == []
-    assert command.postmasters() == []
 
 
 def test_what_fails_after_a_good_run_leaves_all_as_it_was(calm_shop: Shop, make_command: MakeCommand) -> None:

@@ -54,15 +54,14 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(make_command: MakeCommand) -> dict[str, tuple[Outcome, Outcome, Command]]:
-    """What came of a run with the ledger and of its import."""
+def outcomes(make_command: MakeCommand) -> dict[str, tuple[Outcome, Command]]:
+    """What came of a run with the ledger."""
 
-    def call(name: str) -> tuple[Outcome, Outcome, Command]:
+    def call(name: str) -> tuple[Outcome, Command]:
         case, command = CASES[name], commands[name]
         if case.content is not None:
             (command.folder / case.name).write_bytes(case.content)
-        run = command("run", *DAYS, "--ledger", case.name, "--json")
-        return run, command("ledger", "import", case.name), command
+        return command("run", *DAYS, "--ledger", case.name, "--json"), command
 
     commands = {name: make_command(None, **KEYS) for name in CASES}
     with ThreadPoolExecutor(3) as pool:
@@ -70,12 +69,11 @@ def outcomes(make_command: MakeCommand) -> dict[str, tuple[Outcome, Outcome, Com
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Outcome, Command]], name: str) -> None:
-    case, (run, imported, command) = CASES[name], outcomes[name]
-    for outcome in (run, imported):
-        assert (outcome.code, outcome.out) == (case.code, ""), outcome
-        for word in (case.name.partition("\n")[0], *case.says):
-            assert word in outcome.complaint
+def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Command]], name: str) -> None:
+    case, (outcome, command) = CASES[name], outcomes[name]
+    assert (outcome.code, outcome.out) == (case.code, ""), outcome
+    for word in (case.name.partition("\n")[0], *case.says):
+        assert word in outcome.complaint
     assert not (command.folder / "reports").exists()
     assert not command.home.exists()
 
@@ -85,6 +83,16 @@ def test_a_folder(make_command: MakeCommand) -> None:
     outcome = command("run", *DAYS, "--ledger", "user")
     assert (outcome.code, outcome.out) == (2, "")
     assert "user: is a folder" in outcome.complaint
+
+
+def test_an_import_refuses_the_same(make_command: MakeCommand) -> None:
+    command = make_command(None, **KEYS)
+    (command.folder / "ledger.csv").write_bytes(CASES["no date"].content or b"")
+    for name, code in (("nowhere.csv", 2), ("ledger.csv", 3)):
+        outcome = command("ledger", "import", name)
+        assert (outcome.code, outcome.out) == (code, "")
+        assert name in outcome.complaint
+    assert not command.home.exists()
 
 
 def test_keys_are_not_needed_to_import(make_command: MakeCommand) -> None:

@@ -50,26 +50,24 @@ CASES = {
     "no keys to fetch with": Case(("fetch",), tuple(KEYS), NO_KEYS),
     "no app to import for": Case(("ledger", "import", "ledger.csv"), ("KSPAY_APP_ID",), {"KSPAY_APP_ID": None}),
     # Settings that are wrong
-    "blank key": setting("KSPAY_ACCESS_KEY", "   ", arguments=RUN),
     "key with a line break": setting("KSPAY_SECRET_KEY", "QS3cretQ\nX"),
     "app id that is a path": setting("KSPAY_APP_ID", "ap_1/../x"),
     "plain http": setting("KSPAY_BASE_URL", "http://kspay.invalid/v1", "kspay.invalid", "https://"),
     "plain http to a name like a loopback": setting("KSPAY_BASE_URL", "http://127.0.0.1.invalid/v1", "https://"),
-    "no scheme": setting("KSPAY_BASE_URL", "kspay.invalid/v1", "https://"),
     "ftp": setting("KSPAY_BASE_URL", "ftp://kspay.invalid/v1", "https://"),
     "address with a password": setting("KSPAY_BASE_URL", "https://user:QpassW0rdQ@kspay.invalid"),
     **{
         f"{name} {value}": setting(name, value, repr(value))
         for name, values in {
-            "RECONCILE_LOOKBACK_DAYS": ("0", "-1", "7.5", "seven"),
+            "RECONCILE_LOOKBACK_DAYS": ("0", "7.5"),
             "RECONCILE_PAGE_SIZE": ("0", "1e2"),
-            "RECONCILE_GIVE_UP_SECONDS": ("-1", "2m"),
+            "RECONCILE_GIVE_UP_SECONDS": ("2m",),
             "RECONCILE_DATE_TOLERANCE_DAYS": ("-3",),
             "RECONCILE_DUPLICATE_DAYS": ("x",),
             "RECONCILE_GRACE_DAYS": ("٣",),
             "RECONCILE_STALE_PENDING_HOURS": ("9" * 40,),
-            "RECONCILE_TIMEZONE": ("Mars/Olympus", "../../etc/passwd", "Asia", "IST+5:30"),
-            "RECONCILE_AMOUNT_TOLERANCE": ("-1", "1,5", "NaN", "5%%"),
+            "RECONCILE_TIMEZONE": ("Mars/Olympus", "../../etc/passwd"),
+            "RECONCILE_AMOUNT_TOLERANCE": ("-1", "1,5", "NaN"),
         }.items()
         for value in values
     },
@@ -81,9 +79,6 @@ CASES = {
     "another database": setting("RECONCILE_DATABASE_URL", "mysql://me:QpassW0rdQ@localhost/x", "PostgreSQL"),
     "database that is not there": setting(
         "RECONCILE_DATABASE_URL", "postgresql://me:QpassW0rdQ@127.0.0.1:1/x", "127.0.0.1", arguments=("runs",)
-    ),
-    "database that is not there, for a run": setting(
-        "RECONCILE_DATABASE_URL", "postgresql://me:QpassW0rdQ@127.0.0.1:1/x", "127.0.0.1"
     ),
     "database port that is none": setting(
         "RECONCILE_DATABASE_URL", "postgresql://me:QpassW0rdQ@127.0.0.1:x/x", "URL"
@@ -128,7 +123,6 @@ CASES = {
     "only from": Case(("run", "--from", "2026-08-01"), ("--from", "--to")),
     "only to": Case(("fetch", "--to", "2026-08-01"), ("--from", "--to")),
     "a day to come": Case(("run", "--from", "2026-08-01", "--to", TOMORROW), ("--to", TOMORROW)),
-    "a day to come for a fetch": Case(("fetch", "--from", "2026-08-01", "--to", TOMORROW), ("--to", TOMORROW)),
     "no day": Case(("run", "--from", "yesterday", "--to", "2026-08-01"), ("--from", "yesterday")),
     "the first day of all": Case(
         ("run", "--from", "0001-01-01", "--to", "0001-01-02", "--ledger", "ledger.csv"), ("--from",)
@@ -145,7 +139,6 @@ CASES = {
     "no ledger ever": Case(RUN[:-2], ("--ledger", "RECONCILE_LEDGER")),
     "out is a file": Case((*RUN, "--out", "ledger.csv"), ("--out", "ledger.csv")),
     "out below a file": Case((*RUN, "--out", "ledger.csv/reports"), ("--out", "ledger.csv/reports")),
-    "out that cannot be made": Case((*RUN, "--out", "/proc/reports"), ("--out", "/proc/reports")),
     "latest is a folder": Case((*RUN, "--out", "taken"), ("taken/latest",)),
 }  # fmt: skip
 
