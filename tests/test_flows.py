@@ -53,6 +53,14 @@ assert module.reconcile_period(out="refused", **parameters).is_failed()
 os.environ["KSPAY_SECRET_KEY"], os.environ["KSPAY_BASE_URL"] = right, sys.argv[3]
 assert module.reconcile_period(out="late", **parameters).is_completed()
 """
+GUARD = """
+import os, signal, subprocess, sys, threading
+def end_with_the_tests():
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=end_with_the_tests, daemon=True).start()
+sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
+"""
 
 
 @dataclass(frozen=True)
@@ -128,13 +136,16 @@ def until(look: Callable[[], T], seconds: float = 120) -> T:
 def background(
     words: list[str | Path], command: Command, log: str, **changes: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that works until the block ends, then is killed with all the processes of its group."""
+    """A process that works until the block ends, then is killed with all the processes of its group.
+
+    So it is when the tests themselves are killed: a server left behind would begin a run every minute.
+    """
     with (command.user_home / log).open("wb") as file:
         process = subprocess.Popen(
-            words,
+            [sys.executable, "-c", GUARD, *words],
             cwd=command.folder,
             env=command.environment(**changes),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -144,7 +155,7 @@ def background(
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
 
 
 def free_port() -> int:
