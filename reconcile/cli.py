@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.errors import ReconcileError, UsageError
+from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
@@ -194,6 +194,7 @@ def runs(limit: int) -> None:
     from reconcile.store import open_store
 
     with open_store(Settings.read()) as engine:
+        run_records.sweep_dead(engine)
         run_table(run_records.listed(engine, limit))
 
 
@@ -208,6 +209,7 @@ def show(run_id: str) -> None:
     from reconcile.store import open_store
 
     with open_store(Settings.read()) as engine:
+        run_records.sweep_dead(engine)
         record = run_records.one(engine, run_id)
         windows = run_records.windows(engine, record.run_id)
     click.echo(f"{record.run_id}: {record.command}, {record.state}")
@@ -291,15 +293,15 @@ def main() -> NoReturn:
     # --debug may stand anywhere; the group is where click looks for it.
     arguments = ([DEBUG] if debug else []) + [argument for argument in arguments if argument != DEBUG]
     try:
-        with _terminated_as_interrupt():
+        with _stopped_by_signals():
             cli.main(arguments, prog_name="reconcile", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
         _fail(f"{_place(error)}{' '.join(error.format_message().split())}", 2, debug=debug)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("stopped; nothing was reported. Start it again when you like", 130, debug=debug)
+    except Stopped as error:
+        _fail("stopped; nothing was reported. Start it again when you like", error.exit_code, debug=debug)
     except ReconcileError as error:
         _fail(str(error), error.exit_code, debug=debug)
     except BrokenPipeError:
@@ -340,14 +342,22 @@ _QUIET: Mapping[str, str] = {
 
 
 @contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does: the run is marked failed, the database is stopped."""
+def _stopped_by_signals() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and a closed terminal end a command in order: the run is marked failed, the
+    embedded database is stopped. A signal that the caller has us ignore (nohup) stays ignored."""
 
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise Stopped(number)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

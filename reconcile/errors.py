@@ -46,3 +46,11 @@ class Busy(ReconcileError):
     """Another run works on the same app."""
 
     exit_code = 5
+
+
+class Stopped(BaseException):
+    """A signal asked the command to end. No error of ours, so that nothing takes it for one and goes on."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("stopped before it was done")
+        self.exit_code = 128 + number  # as a shell says it: 130 for Ctrl-C, 143 for SIGTERM

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.errors import ReconcileError, UsageError
+from reconcile.errors import Busy, ReconcileError, Stopped, UsageError
 from reconcile.records import Period
+from reconcile.store import app_locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,8 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if isinstance(error, ReconcileError):
+        if isinstance(error, ReconcileError | Stopped):
             reason = str(error)
-        elif isinstance(error, KeyboardInterrupt):
-            reason = "stopped before it was done"
         else:
             reason = f"a fault of ours: {type(error).__name__}"
         with engine.begin() as connection:
@@ -120,6 +119,17 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
+
+
+def sweep_dead(engine: Engine) -> None:
+    """Sweep every run that is marked running and whose process is gone: nobody holds its lock any more."""
+    with engine.connect() as connection:
+        running = (
+            connection.execute(text("select distinct apps from runs where state = 'running'")).scalars().all()
+        )
+    for app_ids in running:
+        with suppress(Busy), app_locks(engine, app_ids, wait=False):
+            sweep(engine, tuple(app_ids))
 
 
 def is_finished(engine: Engine, run_id: str) -> bool:
