@@ -69,7 +69,9 @@ class Governor:
         with self._lock:
             self._refused_at = now = time.monotonic()
             if sent_at >= self._slowed_at:
-                self._slow_down()
+                # Where nothing was granted since, the pace was not tried yet: only the wait grows.
+                if self._granted_since:
+                    self._slow_down()
                 self._slowed_at = now
                 self._in_a_row += 1
                 wait = self._backoff(self._in_a_row) if retry_after is None else retry_after
