@@ -366,9 +366,7 @@ class KSPay:
         params: Mapping[str, str] | None = None,
         unwanted: threading.Event | None = None,
     ) -> Any:
-        return self._with_token(
-            lambda bearer: Request(call, "GET", path, bearer, params, unwanted=unwanted)
-        )
+        return self._with_token(lambda bearer: Request(call, "GET", path, bearer, params, unwanted=unwanted))
 
     def _with_token(self, request: Callable[[_Bearer], Request]) -> Any:
         """Ask with the access token, and once more with a new one if the server refuses it."""
