@@ -12,8 +12,10 @@ rows move from page to page: some come twice, some are skipped. What holds under
   rows show that it is `createdAt`, the window is read until two whole readings agree.
 - One answer is one moment: an empty first page proves an empty window, a server that ignores `page`
   gives everything at once, and where rows cannot leave, a window that fits into one page is complete.
-- Two whole readings in a row that show the same rows in the same order prove a listing in which the
-  server itself repeats rows, where no count can be reached.
+- Two whole readings in a row that show the same rows in the same order, none of them twice, agree. A
+  reading that shows a row twice may have missed another one: of two rows of one instant on the border of
+  two pages, in a new order at each request, the same one comes twice in every fourth reading. Only
+  `EQUAL_IF_REPEATED` equal readings prove that it is the server itself that repeats rows.
 
 If none of these holds after `MAX_PASSES` readings, the window is refused: never a part for the whole.
 
@@ -56,6 +58,9 @@ from reconcile.records import RawRow
 
 MAX_PASSES = 40
 """Readings of one window before it is given up. Of rows in random order each misses about a third."""
+
+EQUAL_IF_REPEATED = 12
+"""So many equal readings in a row prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
 
 MAX_BARREN_PAGES = 50
 """So many pages in a row that repeat rows of the same reading are no listing."""
@@ -148,6 +153,7 @@ class _Pass:
         self.first_page: set[int] = set()
         self.digest = blake2b(digest_size=16)
         self.changed = False
+        self.repeats = 0  # rows that it showed before
         self.barren = 0
         self.in_order_to = 1  # up to this page nothing is asked ahead
 
@@ -175,6 +181,7 @@ class WindowReader:
         self._length = 0
         self._last_page = 0
         self._pages = self._rows = self._passes = 0
+        self._equal = 1  # readings in a row that showed the same
         self._together_from = 0  # the reading from which on rows are counted together …
         self._together = 0  # … and how many different ones were seen since
         self._first_at: datetime | None = None
@@ -235,6 +242,7 @@ class WindowReader:
             known_before = self._pass.distinct
             depth = self._depth(number)
             keys = yield from self._page(number, depth)
+            self._pass.repeats += len(keys) - (self._pass.distinct - known_before)
             for mark in self._marks:
                 self._pass.digest.update(mark)
             if number == 1:
@@ -252,6 +260,7 @@ class WindowReader:
             if number == 1 or self._pass.distinct > known_before:
                 self._pass.barren = 0
             elif (yield from self._is_the_end(number, set(keys))):
+                self._pass.repeats -= len(keys)  # this page is no part of the listing
                 return False
             if depth > 1 and self._pass.distinct < known_before + len(keys):
                 yield from self._read_in_order_again(number, depth)
@@ -333,9 +342,14 @@ class WindowReader:
             previous, digest = digest, None if early else self._pass.digest.digest()
             if self._proof:
                 return
-            if digest is not None and digest == previous:
+            if self._agrees(digest, previous):
                 self._proof = TWO_READINGS
                 return
+
+    def _agrees(self, digest: bytes | None, previous: bytes | None) -> bool:
+        """Whether the last readings, by their digests, prove together that nothing is missing."""
+        self._equal = self._equal + 1 if digest is not None and digest == previous else 1
+        return self._equal >= (EQUAL_IF_REPEATED if self._pass.repeats else 2)
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
@@ -368,7 +382,7 @@ class WindowReader:
             digest = yield from self._whole_pass()
             if self._proof:
                 return
-            if digest == previous:
+            if self._agrees(digest, previous):
                 self._proof = TWO_READINGS
                 return
             if self._evidence.filter is Filter.CREATED:

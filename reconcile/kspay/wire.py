@@ -115,7 +115,7 @@ class Wire:
         host = urlsplit(self._base_url).hostname or ""
         self._proxies = {"no_proxy": host} if credentials.is_local else None
         self._closed = threading.Event()
-        self._governor = Governor(self._random_wait)
+        self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
         self._of_thread = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -211,11 +211,10 @@ class Wire:
     def _wait(self, tries: int, retry_after: float | None) -> float:
         if retry_after is not None:
             return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
-        return self._random_wait(tries)
+        return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
 
-    def _random_wait(self, tries: int) -> float:
-        longest = min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(tries - 1, 20))
-        return random.uniform(0, longest)  # noqa: S311  full jitter, so that clients do not return in step
+    def _longest_wait(self, tries: int) -> float:
+        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(tries - 1, 20))
 
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)

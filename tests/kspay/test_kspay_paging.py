@@ -179,7 +179,19 @@ def test_rows_of_one_instant_in_a_new_order_each_time(server: KSPayServer) -> No
     assert client.windows_read[0].passes > 1
 
 
-def test_a_server_that_repeats_rows_is_read_twice(server: KSPayServer) -> None:
+@pytest.mark.parametrize("changed", ["2026-03-03T00:00:00+00:00", "2026-05-03T00:00:00+00:00"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_two_rows_of_one_instant_on_the_border_of_two_pages(
+    server: KSPayServer, changed: str, concurrency: int
+) -> None:
+    rows = [transaction(n, f"2026-03-0{min(n, 2) + 1}T00:00:00+00:00", changed) for n in range(4)]
+    for seed in range(50):
+        shop = Shop(rows, Behaviour(order="random oldest first", cap=3), seed=seed)
+        fetched, _ = run(server, shop, MARCH, concurrency=concurrency)
+        assert len(fetched) == 4
+
+
+def test_a_server_that_repeats_rows_is_read_until_that_is_sure(server: KSPayServer) -> None:
     rows = [
         record(n, f"2026-03-{n % 28 + 1:02d}T10:00:00Z", updatedAt="2026-05-03T00:00:00Z") for n in range(30)
     ]
