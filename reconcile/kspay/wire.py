@@ -214,7 +214,7 @@ class Wire:
         return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
 
     def _longest_wait(self, tries: int) -> float:
-        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(tries - 1, 20))
+        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(tries - 1, 20))
 
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)
