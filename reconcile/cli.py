@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.errors import ReconcileError, UsageError
 from reconcile.records import Period
+from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
 from reconcile.terminal import run_table, show_run, showing_progress, window_table
 
@@ -217,7 +218,13 @@ def show(run_id: str) -> None:
     window_table(windows)
 
 
-@cli.command()
+def _profiles() -> str:
+    width = max(map(len, PROFILES)) + 2
+    lines = (f"{name:<{width}}{says}" for name, (says, _) in PROFILES.items())
+    return "\b\nProfiles:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@cli.command(epilog=_profiles())
 @click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
 @click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
 @click.option("--days", default=120, show_default=True, help="How many days of payments.")
@@ -225,14 +232,40 @@ def show(run_id: str) -> None:
 @click.option(
     "--ledger", type=click.Path(path_type=Path), metavar="PATH", help="Write the merchant's ledger."
 )
-def sandbox(port: int, seed: int, days: int, first_day: date | None, ledger: Path | None) -> None:
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help="How it behaves: see below. Repeatable.",
+)
+@click.option(
+    "--rows", type=int, metavar="N", help="Serve N transactions made in bulk instead, for benchmarks."
+)
+def sandbox(
+    port: int,
+    seed: int,
+    days: int,
+    first_day: date | None,
+    ledger: Path | None,
+    profiles: tuple[str, ...],
+    rows: int | None,
+) -> None:
     """Serve a local KS Pay with a made-up merchant, until Ctrl-C.
 
-    Example:  reconcile sandbox --port 8080 --ledger ledger.csv
+    Example:  reconcile sandbox --port 8080 --ledger ledger.csv --profile oldest-first,resets
     """
     from reconcile.sandbox.command import run as serve
 
-    serve(port=port, seed=seed, days=days, first_day=first_day, ledger=ledger)
+    serve(
+        port=port,
+        seed=seed,
+        days=days,
+        first_day=first_day,
+        ledger=ledger,
+        profiles=[name for names in profiles for name in names.split(",") if name],
+        rows=rows,
+    )
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from reconcile.errors import UsageError
 from reconcile.kspay import Credentials
+from reconcile.kspay.statuses import STATUS_WORDS
 from reconcile.money import Currencies, Tolerances
 from reconcile.records import Family, Side
 
@@ -27,12 +28,7 @@ TOML = "reconcile.toml"
 
 _F = Family
 DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {
-    # An assumption about KS Pay, which documents no list of statuses; widen it in reconcile.toml.
-    (Side.KSPAY, _F.PAID): ("success", "succeeded", "completed", "paid", "captured", "settled"),
-    (Side.KSPAY, _F.PENDING): ("pending", "created", "initiated", "processing", "authorized"),
-    (Side.KSPAY, _F.FAILED): ("failed", "failure", "declined", "error", "rejected"),
-    (Side.KSPAY, _F.CANCELLED): ("cancelled", "canceled", "expired", "abandoned"),
-    (Side.KSPAY, _F.REFUNDED): ("refunded", "partially_refunded"),
+    **{(Side.KSPAY, family): words for family, words in STATUS_WORDS.items()},
     # A ledger without a status column, or with a blank cell in it, books what was paid.
     (Side.LEDGER, _F.PAID): ("", "paid", "settled", "received", "posted", "success", "completed", "closed"),
     (Side.LEDGER, _F.UNPAID): ("open", "unpaid", "due", "draft", "pending", "overdue"),

@@ -1,8 +1,9 @@
 """What tests share: one embedded Postgres for the session with a new database for whoever asks, and
 KS Pay servers over made-up merchants."""
 
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from itertools import count
@@ -20,7 +21,10 @@ from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from reconcile.store import open_store
 
-_databases = count(1)
+
+def pytest_configure() -> None:
+    """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +37,25 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def database_url(postgres_url: str) -> str:
-    """The URL of a new, empty database, the module's own."""
-    name = f"test_{next(_databases)}"
+@pytest.fixture(scope="session")
+def make_database(postgres_url: str) -> Callable[[], str]:
+    """Makes a new, empty database and gives its URL."""
+    numbers = count(1)
     engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+    def make() -> str:
+        name = f"test_{next(numbers)}"
+        with engine.connect() as connection:
+            connection.execute(text(f"create database {name}"))
+        return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def database_url(make_database: Callable[[], str]) -> str:
+    """The URL of a new, empty database, the module's own."""
+    return make_database()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -94,6 +95,19 @@ class Running:
                 lambda: f"\n{beginning}" in f"\n{self._err}" or not self._reader.is_alive(), SECONDS
             )
             assert f"\n{beginning}" in f"\n{self._err}", self._err
+
+    def said_until(self, beginning: str) -> list[str]:
+        """The lines of standard output up to the first that begins so; fails if the command ends before."""
+        limit = time.monotonic() + SECONDS
+        while time.monotonic() < limit:
+            ended = self.process.poll() is not None
+            lines = os.pread(self._out.fileno(), 1 << 16, 0).decode().splitlines()
+            for number, line in enumerate(lines, 1):
+                if line.startswith(beginning) and number < len(lines):
+                    return lines[:number]
+            assert not ended, (lines, self._err)
+            threading.Event().wait(0.05)  # a file has no event that could be awaited
+        raise TimeoutError(beginning)
 
     def ended(self, seconds: float = SECONDS) -> Outcome:
         """Wait for the end."""

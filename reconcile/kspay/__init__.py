@@ -11,14 +11,18 @@ windows       which dates to ask for
 ahead         pages asked for ahead of their turn
 paging        one window, read to its provable end
 listing       the rows of Fetch All Transactions
-client        KSPay: the calls as methods
+statuses      what KS Pay's statuses mean
+redirect      what the payer's browser brings back
+payments      the calls that begin, process and look up payments
+client        KSPay: all calls as methods
 """
 
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.listing import Page
 from reconcile.kspay.paging import WindowRecord
-from reconcile.kspay.payments import Initiated, PaymentOrder, PaymentRedirect
+from reconcile.kspay.payments import Initiated
+from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 from reconcile.kspay.windows import Window
 
 __all__ = [
@@ -28,8 +32,9 @@ __all__ = [
     "KSPay",
     "Page",
     "PaymentMethod",
-    "PaymentOrder",
-    "PaymentRedirect",
+    "Redirect",
+    "RedirectError",
     "Window",
     "WindowRecord",
+    "parse_redirect",
 ]

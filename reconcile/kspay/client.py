@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,16 +17,14 @@ from reconcile.kspay.errors import (
     AFTER_TODAY,
     BEFORE_APP_CREATION,
     AuthenticationError,
-    CallError,
-    ConflictError,
     DateRangeError,
     NotFoundError,
     ProtocolError,
 )
 from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
 from reconcile.kspay.paging import Evidence, Filter, WindowReader, WindowRecord, outside
-from reconcile.kspay.payments import Initiated, PaymentOrder
-from reconcile.kspay.tokens import TokenKeeper, Tokens, is_token
+from reconcile.kspay.payments import Payments
+from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
 from reconcile.records import Period, RawRow
@@ -68,13 +65,14 @@ class _Bearer:
         return f"Bearer {self.tokens.access}"
 
 
-class KSPay:
+class KSPay(Payments):
     """One app at KS Pay. A context manager: leaving it closes the connections.
 
     `page_size` is the `limit` that is asked for, which the server may cap; `concurrency` the pages of
     a window that are asked for at once, 1 for one after the other. A call that fails in a way
     that may pass is repeated until no good answer came for `give_up_seconds`; the first wait is a
-    random part of `backoff_seconds`. Every method raises `errors.CallError`.
+    random part of `backoff_seconds`. Requests are sent as JSON, or form-encoded with `form`. Every
+    method raises `errors.CallError`.
     """
 
     def __init__(
@@ -85,12 +83,13 @@ class KSPay:
         concurrency: int = 4,
         give_up_seconds: float = 120,
         backoff_seconds: float = BACKOFF_SECONDS,
+        form: bool = False,
     ) -> None:
-        self._credentials = credentials
         self._page_size = page_size
         self._clock = ServerClock()
-        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds)
+        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds, form)
         self._keeper = TokenKeeper(self._wire, credentials, self._clock)
+        super().__init__(credentials, self._wire, self._keeper, backoff_seconds)
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
@@ -156,81 +155,6 @@ class KSPay:
                 f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
             )
         return dict(without_secret(record))
-
-    def transaction_by_reference(self, reference: str) -> dict[str, Any]:
-        """`GET /transaction/referenceNo/{referenceNumber}`: as `transaction`, by the merchant's reference."""
-        path = f"/transaction/referenceNo/{quote(reference, safe='')}"
-        record = self._get(f"GET {path}", path)
-        if not isinstance(record, dict):
-            raise ProtocolError(
-                f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
-            )
-        return dict(without_secret(record))
-
-    def generate_signature(self) -> str:
-        """`POST /auth/generate-signature/{appId}`: what signs `initiate` and `process`. Secret."""
-        path = f"/auth/generate-signature/{self._credentials.app_id}"
-        keys = {"accessKey": self._credentials.access_key, "secretKey": self._credentials.secret_key}
-        answer = self._wire.ask(Request(f"POST {path}", "POST", path, body=keys))
-        value = answer.get("signature") if isinstance(answer, dict) else answer
-        if not is_token(value):
-            raise ProtocolError(
-                f"POST {path}", 201, message="the answer holds no signature that a header can carry"
-            )
-        self._wire.hide(value)
-        return value
-
-    def initiate(self, order: PaymentOrder) -> Initiated:
-        """`POST /transaction/initiate`, unless a transaction of this reference exists already.
-
-        It is sent once, never repeated: after a failure that leaves open whether it arrived, KS Pay is
-        asked for the reference again, and where that shows nothing the failure is raised. Calling
-        `initiate` again with the same order is then safe.
-        """
-        found = self._find(order.reference)
-        if found is None:
-            path = "/transaction/initiate"
-            body = order.body(self._credentials.app_id)
-            request = Request(
-                f"POST {path}", "POST", path, body=body, signature=self.generate_signature(), repeatable=False
-            )
-            try:
-                answer = self._wire.ask(request)
-            except CallError as error:
-                if not error.retryable:
-                    raise
-                found = self._find(order.reference)
-                if found is None:
-                    raise
-            else:
-                if not isinstance(answer, dict):
-                    raise ProtocolError(request.name, 201, message=f"the answer is {describe(answer)}")
-                return Initiated(False, without_secret(answer))
-        if not _same_amount(found.get("amount"), order.amount):
-            words = (
-                f"reference {order.reference} is a payment of {found.get('amount')}, not of {order.amount}"
-            )
-            raise ConflictError("POST /transaction/initiate", message=words)
-        return Initiated(True, found)
-
-    def process(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """`POST /transaction/process`, signed and sent once; the guide leaves its fields to the provider."""
-        path = "/transaction/process"
-        request = Request(
-            f"POST {path}", "POST", path, body=fields, signature=self.generate_signature(), repeatable=False
-        )
-        answer = self._wire.ask(request)
-        if not isinstance(answer, dict):
-            raise ProtocolError(request.name, 200, message=f"the answer is {describe(answer)}")
-        return dict(without_secret(answer))
-
-    def _find(self, reference: str) -> dict[str, Any] | None:
-        try:
-            return self.transaction_by_reference(reference)
-        except NotFoundError as error:
-            if error.entry != "noDataFound":
-                raise
-            return None
 
     def transactions(self, days: Period) -> Iterator[Page]:
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.
@@ -383,13 +307,6 @@ class KSPay:
 def _created_outside(row: RawRow, days: Period) -> bool:
     created = instant(row, "createdAt")
     return created is not None and outside(Window(days.first, days.last), created)
-
-
-def _same_amount(theirs: Any, ours: Decimal) -> bool:
-    try:
-        return Decimal(str(theirs)) == ours
-    except InvalidOperation:
-        return False
 
 
 def _id(call: str, row: Mapping[str, Any], other_name: str) -> str:

@@ -11,12 +11,16 @@ MASK = "***"
 
 @dataclass(frozen=True)
 class Credentials:
-    """One app's access to KS Pay. Raises UsageError for an address that must not be given the keys."""
+    """One app's access to KS Pay. Raises UsageError for an address that must not be given the keys.
+
+    `access_key_field` is the access key's name in a request: `accesskey` in the guide's second half.
+    """
 
     base_url: str
     app_id: str
     access_key: str
     secret_key: str
+    access_key_field: str = "accessKey"
 
     def __post_init__(self) -> None:
         for name in ("base_url", "app_id", "access_key", "secret_key"):
@@ -32,6 +36,10 @@ class Credentials:
             character.isascii() and (character.isalnum() or character in "_-") for character in self.app_id
         ):
             raise UsageError("KSPAY_APP_ID holds other characters than letters, digits, _ and -")
+
+    def keys(self) -> dict[str, str]:
+        """The body of the calls that exchange the keys for tokens or a signature."""
+        return {self.access_key_field: self.access_key, "secretKey": self.secret_key}
 
     @property
     def is_local(self) -> bool:

@@ -12,7 +12,8 @@
         ├── ProviderError               the payment provider behind KS Pay failed or refused
         ├── ServerError                 a fault of KS Pay itself
         ├── ProtocolError               an answer that is none of the documented ones
-        └── UnreachableError            no answer at all: refused, broken off, timed out
+        ├── UnreachableError            no answer at all: refused, broken off, timed out
+        └── OutcomeUnknownError         what must not be sent twice was sent, and its answer was lost
 
 The families of the 125 documented errors (integration guide 1.0.0) stand in `errors.json`. A code
 alone does not identify an error there: 11008 is "start date before app creation" or "access key
@@ -189,6 +190,16 @@ class UnreachableError(CallError):
     @property
     def retryable(self) -> bool:
         return self.passing
+
+
+class OutcomeUnknownError(CallError):
+    """A request that must not be repeated was sent, and whether KS Pay acted on it is not known.
+
+    Status, code and message are those of the failure, which is its `__cause__`; the advice says how
+    to find out.
+    """
+
+    family = "outcome_unknown"
 
 
 FAMILIES: dict[str, type[CallError]] = {

@@ -1,80 +1,380 @@
-"""What a payment needs besides the client: its order, its outcome, and the payer's way back.
+"""The calls that begin, process and look up payments. The reconciler itself makes none of them.
 
-The reconciler never moves money; these are for a merchant's own code.
+What begins or processes a payment is sent once and never repeated on its own. A payment is known by
+its reference number, of which there may be several tries; that KS Pay shows the newest of them when
+asked by reference is an assumption, which its guide does not state.
 """
 
+import threading
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import quote
 
+from reconcile.errors import UsageError
+from reconcile.kspay.credentials import Credentials
+from reconcile.kspay.errors import (
+    AuthenticationError,
+    CallError,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    ProtocolError,
+    RateLimitError,
+)
+from reconcile.kspay.listing import describe, without_secret
+from reconcile.kspay.redirect import Redirect
+from reconcile.kspay.statuses import family_of
+from reconcile.kspay.tokens import TokenKeeper, is_token
+from reconcile.kspay.wire import Request, Wire
+from reconcile.money import parse_amount
+from reconcile.records import Family
 
-@dataclass(frozen=True, slots=True)
-class PaymentOrder:
-    """What to be paid: a finite amount in the currency's major unit, and the merchant's own reference.
+LOOK_UPS = 4
+"""How often a payment whose answer was lost is looked up, after waits of 1, 2, 4 … times the backoff."""
 
-    The reference makes it one payment however often it is initiated, so it must be the order's alone.
-    """
-
-    currency_id: str
-    payment_method_id: str
-    amount: Decimal
-    reference: str
-    redirect_url: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.amount.is_finite() or self.amount <= 0:
-            raise ValueError(f"the amount of a payment is more than 0, not {self.amount}")
-        if not self.reference.strip():
-            raise ValueError("a payment needs a reference: without one it could be made twice")
-
-    def body(self, app_id: str) -> dict[str, Any]:
-        """The fields of `POST /transaction/initiate`; `appId` and `redirectUrl` only for a payer's return."""
-        fields: dict[str, Any] = {
-            "currencyId": self.currency_id,
-            "paymentMethodId": self.payment_method_id,
-            "amount": self.amount,
-            "referenceNumber": self.reference,
-        }
-        if self.redirect_url is not None:
-            fields |= {"appId": app_id, "redirectUrl": self.redirect_url}
-        return fields
+_INITIATE = "POST /transaction/initiate"
+_PROCESS = "POST /transaction/process"
+_OVER = frozenset({Family.FAILED, Family.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Initiated:
-    """A payment that exists at KS Pay: newly made, or `found` under its reference. `answer` as it came."""
+    """A payment that was begun now, or that was found under its reference number (`found`).
 
-    found: bool
-    answer: Mapping[str, Any]
+    `amount` is in major units, `currency` a code such as INR. What KS Pay left out is None. Where it
+    answers with nothing but a signature (the guide's NPM sequence), `transaction_id` is None too and
+    `signature`, a secret, is what the merchant's front end needs. `config` and `signature` are given
+    only for a payment begun now, `status` only for one that was found.
+    """
+
+    reference_number: str
+    amount: Decimal
+    transaction_id: str | None
+    provider_order_id: str | None
+    currency: str | None
+    gateway: str | None
+    method: str | None
+    mode: str | None = None
+    config: Any = field(default=None, repr=False)
+    signature: str | None = field(default=None, repr=False)
+    status: str | None = None
+    found: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRedirect:
-    """What the payer's browser brought back. Anyone can write such an address: ask KS Pay by the id."""
+class Payments(ABC):
+    """The half of `KSPay` that is about single payments. Safe to use from several threads."""
 
-    payment_status: str
-    kspay_id: str
-    provider_payment_id: str | None
+    def __init__(
+        self, credentials: Credentials, wire: Wire, keeper: TokenKeeper, backoff_seconds: float
+    ) -> None:
+        self._credentials = credentials
+        self._wire = wire
+        self._keeper = keeper
+        self._look_up_wait = backoff_seconds
+        self._signature: str | None = None
+        self._signature_lock = threading.Lock()
+        # Two threads with one reference number take turns, so that the second finds the first's payment.
+        self._turns = tuple(threading.Lock() for _ in range(64))
 
-    @classmethod
-    def parse(cls, url: str) -> "PaymentRedirect":
-        """Read the address, or its query alone, that the payer was sent to.
+    @abstractmethod
+    def _get(self, call: str, path: str, params: Mapping[str, str] | None = None) -> Any: ...
 
-        Raises ValueError where a field is missing, given twice, or no `tx_` id.
+    @abstractmethod
+    def transaction(self, transaction_id: str) -> dict[str, Any]:
+        """`GET /transaction/txnId/{txnId}`: the record as it came, without its signature."""
+
+    def generate_signature(self) -> str:
+        """`POST /auth/generate-signature/{appId}`: a new signature for `x-signature`, which is a secret."""
+        path = f"/auth/generate-signature/{self._credentials.app_id}"
+        call = f"POST {path}"
+        answer = self._wire.ask(Request(call, "POST", path, body=self._credentials.keys()))
+        signature = answer.get("signature") if isinstance(answer, dict) else answer
+        if not is_token(signature):
+            raise ProtocolError(call, 200, message="the answer holds no signature that a header can carry")
+        self._wire.hide(signature)
+        return signature
+
+    def initiate(
+        self,
+        currency_id: str,
+        payment_method_id: str,
+        amount: Decimal,
+        reference_number: str,
+        redirect_url: str | None = None,
+        *,
+        bearer: bool = False,
+    ) -> Initiated:
+        """`POST /transaction/initiate`: begin a payment of `amount` in major units, at most once.
+
+        With `bearer` the access token and the app's id are sent, as in the guide's NPM sequence, else
+        a signature in `x-signature`. The amount is sent with the digits that it holds, so
+        `Decimal("345.67")` as 345.67; KS Pay refuses more decimals than the currency has.
+
+        The reference number stands for one payment. It is looked up first, and a payment that is
+        pending, paid, refunded or of an unknown status is returned instead of a second one begun, if
+        amount and currency agree, whatever its payment method; ConflictError names both if not. A try
+        that failed or was cancelled does not count: the payer may try again. Threads of one client
+        take turns by reference; two processes that begin the same payment at the same instant do not
+        see each other.
+
+        The request is sent once. If its answer is lost, the payment is looked up again, LOOK_UPS
+        times; if it is not found, OutcomeUnknownError says so and how to find out. Raises UsageError
+        for an amount that is no positive Decimal and for a reference that cannot be looked up.
         """
-        query = parse_qs(urlsplit(url).query if "?" in url else url, keep_blank_values=True)
+        amount = _payable(amount)
+        body = {
+            "currencyId": currency_id,
+            "paymentMethodId": payment_method_id,
+            "amount": amount,
+            "referenceNumber": reference_number,
+            **({"appId": self._credentials.app_id} if bearer else {}),
+            **({} if redirect_url is None else {"redirectUrl": redirect_url}),
+        }
+        with self._turns[hash(reference_number) % len(self._turns)]:
+            newest = self._newest(reference_number)
+            if newest is not None and family_of(newest.get("status")) not in _OVER:
+                return _agreeing(newest, reference_number, amount, currency_id)
+            try:
+                return _begun(self._send_once(_INITIATE, body, bearer), reference_number, amount)
+            except CallError as error:
+                if not _is_lost(error, _INITIATE):
+                    raise
+                found = self._look_for_lost(reference_number, None if newest is None else newest["id"], error)
+                return _agreeing(found, reference_number, amount, currency_id)
 
-        def one(name: str) -> str:
-            values = query.get(name, [])
-            if len(values) > 1:
-                raise ValueError(f"the payment redirect holds {name} {len(values)} times")
-            return values[0].strip() if values else ""
+    def process(
+        self, transaction_id: str, fields: Mapping[str, str | int | bool | Decimal] | None = None
+    ) -> dict[str, Any]:
+        """`POST /transaction/process`: process a begun payment; the `order` of the answer.
 
-        status, kspay_id = one("payment_status"), one("kspay_id")
-        if not status:
-            raise ValueError("the payment redirect holds no payment_status")
-        if not kspay_id.startswith("tx_") or not kspay_id[3:].isalnum() or not kspay_id.isascii():
-            raise ValueError("the payment redirect holds no kspay_id that starts with tx_")
-        return cls(status, kspay_id, one("provider_payment_id") or None)
+        The guide leaves the body open: the id is sent as `pe_txnId` (an assumption), beside `fields`,
+        which may hold what the gateway asks for. Sent once: OutcomeUnknownError if the answer is lost.
+        """
+        try:
+            answer = self._send_once(_PROCESS, {"pe_txnId": transaction_id, **(fields or {})}, bearer=False)
+            order = answer.get("order") if isinstance(answer, dict) else None
+            if not isinstance(order, dict):
+                raise ProtocolError(_PROCESS, 200, message=f"the answer holds no order: {describe(answer)}")
+        except CallError as error:
+            if not _is_lost(error, _PROCESS):
+                raise
+            raise _unknown(
+                error,
+                f"whether {transaction_id!r} was processed is not known: "
+                "look at its status with transaction() before you process it again",
+            ) from error
+        return dict(without_secret(order))
+
+    def transaction_by_reference(self, reference_number: str) -> dict[str, Any]:
+        """`GET /transaction/referenceNo/{referenceNumber}`: the record, without its signature.
+
+        NotFoundError with entry `noDataFound` if there is none. Of several tries it is the one that
+        KS Pay chooses, taken to be the newest. Raises UsageError for a reference that no address can
+        carry: a blank one, `.` and `..`.
+        """
+        try:
+            path = f"/transaction/referenceNo/{quote(reference_number, safe='')}"
+        except UnicodeEncodeError:
+            raise UsageError("The reference number is no text that can be sent") from None
+        # Dots alone would be taken for a step in the path, and another call would answer.
+        if not reference_number.strip() or reference_number in (".", ".."):
+            raise UsageError(f"KS Pay cannot be asked for the reference number {reference_number!r}")
+        call = f"GET {path}"
+        record = self._get(call, path)
+        if record is None:
+            raise NotFoundError(call, 200, message="no transaction", entry="noDataFound")
+        if not isinstance(record, dict) or not _text(record, "id"):
+            raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(record)}")
+        if str(record.get("referenceNumber", reference_number)) != reference_number:
+            raise ProtocolError(call, 200, message="the answer is a transaction of another reference number")
+        return dict(without_secret(record))
+
+    def confirm(
+        self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str
+    ) -> dict[str, Any]:
+        """Ask KS Pay whether the payment that a redirect claims is this one, and paid; its record.
+
+        `currency` is a code such as INR. Raises ConflictError that names what differs, also while the
+        payment is pending; what the redirect itself says about the status is not looked at.
+        """
+        record = self.transaction(redirect.transaction_id)
+        expected = {
+            "id": redirect.transaction_id,
+            "referenceNumber": reference_number,
+            "currencyCode": currency,
+        }
+        differing = [
+            f"{name} {record.get(name)!r}, not {value!r}"
+            for name, value in expected.items()
+            if record.get(name) != value
+        ]
+        if _amount(record.get("amount")) != amount:
+            differing.append(f"amount {record.get('amount')}, not {amount:f}")
+        if family_of(record.get("status")) is not Family.PAID:
+            differing.append(f"status {record.get('status')!r}, which is not paid")
+        if differing:
+            raise ConflictError(
+                f"GET /transaction/txnId/{redirect.transaction_id}",
+                message=f"the redirect is not borne out: {'; '.join(differing)}",
+                advice="deliver nothing for it",
+            )
+        return record
+
+    def _newest(self, reference_number: str) -> dict[str, Any] | None:
+        try:
+            return self.transaction_by_reference(reference_number)
+        except NotFoundError as error:
+            # Any other 404, of an unknown address or app, does not say that there is no payment.
+            if error.entry != "noDataFound":
+                raise
+            return None
+
+    def _look_for_lost(self, reference_number: str, known_id: str | None, error: CallError) -> dict[str, Any]:
+        """The payment that the lost request began: of this reference, and not the one known before."""
+        unknown = _unknown(
+            error,
+            f"whether a payment of reference number {reference_number!r} was begun is not known: "
+            "ask transaction_by_reference() later, and begin no other before that is settled",
+        )
+        for turn in range(LOOK_UPS):
+            time.sleep(self._look_up_wait * 2**turn)
+            try:
+                newest = self._newest(reference_number)
+            except CallError:
+                raise unknown from error
+            if newest is not None and newest["id"] != known_id:
+                return newest
+        raise unknown from error
+
+    def _send_once(self, call: str, body: Mapping[str, Any], bearer: bool) -> Any:
+        """One POST; only if the token or signature is refused, and so nothing was done, one more."""
+
+        def send(authorization: str) -> Any:
+            header = "Authorization" if bearer else "x-signature"
+            path = call.removeprefix("POST ")
+            return self._wire.ask(
+                Request(call, "POST", path, lambda: authorization, body=body, header=header, once=True)
+            )
+
+        if bearer:
+            tokens = self._keeper.current()
+            try:
+                return send(f"Bearer {tokens.access}")
+            except AuthenticationError as error:
+                self._keeper.replace(tokens, error)
+            return send(f"Bearer {self._keeper.current().access}")
+        signature = self._signed()
+        try:
+            return send(signature)
+        except AuthenticationError:
+            signature = self._signed(refused=signature)
+        return send(signature)
+
+    def _signed(self, refused: str | None = None) -> str:
+        """The signature that all calls share until it is refused."""
+        with self._signature_lock:
+            if self._signature is None or self._signature == refused:
+                self._signature = self.generate_signature()
+            return self._signature
+
+
+def _payable(amount: Decimal) -> Decimal:
+    if not isinstance(amount, Decimal):
+        raise UsageError(
+            f'The amount must be a Decimal such as Decimal("345.67"), not {type(amount).__name__}'
+        )
+    try:
+        value = parse_amount(str(amount))
+    except ValueError as error:
+        raise UsageError(f"The amount {error}") from None
+    if value <= 0:
+        raise UsageError(f"The amount must be more than zero, not {amount:f}")
+    return amount
+
+
+def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
+    """The payment that KS Pay says it began. Raises ProtocolError, ConflictError for another amount."""
+    result = answer if isinstance(answer, dict) else {}
+    transaction_id, signature = _text(result, "pe_txnId"), _text(result, "signature")
+    if transaction_id is None and signature is None:
+        raise ProtocolError(
+            _INITIATE, 201, message=f"the answer holds neither pe_txnId nor signature: {describe(answer)}"
+        )
+    said = result.get("amount")
+    if said is not None and _amount(said) != amount:
+        raise ConflictError(
+            _INITIATE,
+            message=f"{transaction_id} was begun over {str(said)[:60]} instead of {amount:f}",
+            advice="let nobody pay it, and tell KS Pay's support",
+        )
+    return Initiated(
+        reference_number=reference_number,
+        amount=amount,
+        transaction_id=transaction_id,
+        provider_order_id=_text(result, "providerOrderId"),
+        currency=_text(result, "currency"),
+        gateway=_text(result, "gateway"),
+        method=_text(result, "method"),
+        mode=_text(result, "mode"),
+        config=result.get("config"),
+        signature=signature,
+    )
+
+
+def _agreeing(
+    record: Mapping[str, Any], reference_number: str, amount: Decimal, currency_id: str
+) -> Initiated:
+    """The payment that was found. Raises ConflictError if it is over another amount or currency."""
+    there = f"{str(record.get('amount'))[:60]} {record.get('currencyId')}"
+    if _amount(record.get("amount")) != amount or record.get("currencyId") != currency_id:
+        raise ConflictError(
+            _INITIATE,
+            message=f"reference number {reference_number!r} is {record['id']} over {there} already, "
+            f"not {amount:f} {currency_id}",
+            advice="give another payment another reference number",
+        )
+    return Initiated(
+        reference_number=reference_number,
+        amount=amount,
+        transaction_id=record["id"],
+        provider_order_id=_text(record, "providerOrderId"),
+        currency=_text(record, "currencyCode"),
+        gateway=_text(record, "providerName"),
+        method=_text(record, "paymentType"),
+        status=_text(record, "status"),
+        found=True,
+    )
+
+
+def _is_lost(error: CallError, call: str) -> bool:
+    """Whether this call may have been carried out although it failed.
+
+    A refusal is an answer, a rate limit too; that the answer cannot be read says nothing about the
+    payment. Errors of another call, of that for a new signature say, came before or after it.
+    """
+    if error.call != call or isinstance(error, RateLimitError):
+        return False
+    return error.retryable or isinstance(error, ProtocolError)
+
+
+def _unknown(error: CallError, advice: str) -> OutcomeUnknownError:
+    return OutcomeUnknownError(error.call, error.status, error.code, error.message, advice, error.entry)
+
+
+def _amount(value: Any) -> Decimal | None:
+    """An amount of KS Pay, text or number; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        return parse_amount(str(value))
+    except ValueError:
+        return None
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) and value.strip() else None

@@ -113,9 +113,10 @@ class TokenKeeper:
             return self._generate()
 
     def _issued(self, path: str, refresh: str | None) -> Tokens:
-        keys = {"accessKey": self._credentials.access_key, "secretKey": self._credentials.secret_key}
         name = f"POST {path}"
-        answer = self._wire.ask(Request(name, "POST", path, authorization=lambda: refresh, body=keys))
+        answer = self._wire.ask(
+            Request(name, "POST", path, authorization=lambda: refresh, body=self._credentials.keys())
+        )
         pair = answer if isinstance(answer, dict) else {}
         access, renewal = pair.get("accessToken"), pair.get("refreshToken") or refresh
         if not is_token(access) or not (renewal is None or is_token(renewal)):
@@ -125,7 +126,7 @@ class TokenKeeper:
 
 
 def is_token(value: Any) -> TypeGuard[str]:
-    """Whether a header can carry it as it is."""
+    """Whether a header can carry the value."""
     return (
         isinstance(value, str)
         and value != ""

@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
@@ -45,6 +46,7 @@ MESSAGE_LENGTH = 300
 """More of a server's message than this is not shown."""
 
 _CHUNK = 1 << 16
+_FORM = "application/x-www-form-urlencoded"
 _SUCCESS = (200, 201)
 _MISUSED = (
     requests.exceptions.InvalidURL,
@@ -56,39 +58,34 @@ _MISUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask: `name` as errors are to call it, `authorization` the header for each try, if any."""
+    """What to ask: `name` as errors are to call it, `authorization` the header for each try, if any.
+
+    `header` is the name of that header. A Decimal in the body is sent digit by digit. With `once` the
+    request is never repeated, because it moves money.
+    """
 
     name: str
     method: str
     path: str
     authorization: Callable[[], str | None] = lambda: None
     params: Mapping[str, str] | None = None
-    body: Mapping[str, Any] | None = None
-    signature: str | None = None
-    repeatable: bool = True  # whether sending it twice does no harm
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # the keys, in some
+    header: str = "Authorization"
+    once: bool = False
     unwanted: threading.Event | None = None  # once it is set, no further try is made
-
-
-_encoder = msgspec.json.Encoder(decimal_format="number")  # call 6 takes its amount as a JSON number
-
-
-def _extra_headers(request: Request) -> dict[str, str]:
-    headers = {} if request.body is None else {"Content-Type": "application/json"}
-    if request.signature is not None:
-        headers["x-signature"] = request.signature
-    return headers
 
 
 class _Headers(AuthBase):
     """Sets our Authorization header last, so that no entry of a .netrc file takes its place."""
 
-    def __init__(self, authorization: str | None) -> None:
+    def __init__(self, name: str, authorization: str | None) -> None:
+        self._name = name
         self._authorization = authorization
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.pop("Authorization", None)
         if self._authorization is not None:
-            request.headers["Authorization"] = self._authorization
+            request.headers[self._name] = self._authorization
         return request
 
 
@@ -96,18 +93,24 @@ class Wire:
     """Sends requests over kept-alive connections and gives back what stands in the envelope.
 
     A request that fails in a way that may pass is repeated, after growing random waits or as long as
-    the server asks for, until no good answer came for `give_up_seconds` without a break. Several
-    threads may ask at once: each has a session of its own, as requests promises no more, and all
-    share one pace.
+    the server asks for, until no good answer came for `give_up_seconds` without a break. Bodies are
+    JSON, or form-encoded with `form`. Several threads may ask at once: each has a session of its own,
+    as requests promises no more, and all share one pace.
     """
 
     def __init__(
-        self, credentials: Credentials, clock: ServerClock, give_up_seconds: float, backoff_seconds: float
+        self,
+        credentials: Credentials,
+        clock: ServerClock,
+        give_up_seconds: float,
+        backoff_seconds: float,
+        form: bool = False,
     ) -> None:
         self._base_url = credentials.base_url
         self._clock = clock
         self._give_up_seconds = give_up_seconds
         self._backoff_seconds = backoff_seconds
+        self._encode, self._content_type = (_form, _FORM) if form else (_json, "application/json")
         self._lock = threading.Lock()
         self._trouble_since: float | None = None  # when the first failed try after the last good answer began
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
@@ -155,7 +158,7 @@ class Wire:
             except CallError as error:
                 if isinstance(error, RateLimitError):
                     self._governor.refused(started, error.retry_after)
-                if not error.retryable or not request.repeatable:
+                if request.once or not error.retryable:
                     raise
                 self._note_trouble(started)
                 left = self._time_left()
@@ -223,9 +226,9 @@ class Wire:
                 request.method,
                 self._base_url + request.path,
                 params=request.params,
-                data=None if request.body is None else _encoder.encode(request.body),
-                headers=_extra_headers(request),
-                auth=_Headers(authorization),
+                data=None if request.body is None else self._encode(request.body),
+                headers=None if request.body is None else {"Content-Type": self._content_type},
+                auth=_Headers(request.header, authorization),
                 timeout=(min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
                 allow_redirects=False,  # the next address would be given the token
                 proxies=self._proxies,
@@ -289,6 +292,22 @@ def _new_session() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(max_retries=0))
     return session
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    """The body as JSON, in which a Decimal is a number with the very digits that it holds."""
+    return msgspec.json.encode(
+        {
+            key: msgspec.Raw(f"{value:f}".encode()) if isinstance(value, Decimal) else value
+            for key, value in body.items()
+        }
+    )
+
+
+def _form(body: Mapping[str, Any]) -> bytes:
+    return urlencode(
+        {key: f"{value:f}" if isinstance(value, Decimal) else value for key, value in body.items()}
+    ).encode()
 
 
 def _body(name: str, response: requests.Response, deadline: float) -> bytes:

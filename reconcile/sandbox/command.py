@@ -3,25 +3,46 @@
 import shlex
 import signal
 import threading
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from reconcile.errors import UsageError
+from reconcile.sandbox import behaviour
+from reconcile.sandbox.bulk import IDS
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 
 
-def run(*, port: int, seed: int, days: int, first_day: date | None, ledger: Path | None) -> None:
+def run(
+    *,
+    port: int,
+    seed: int,
+    days: int,
+    first_day: date | None,
+    ledger: Path | None,
+    profiles: Iterable[str] = (),
+    rows: int | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; must be called in the main thread.
 
-    Without `first_day` the days end today (UTC). First writes the merchant's ledger, if asked. Raises
-    UsageError for a number of days below one, a ledger that cannot be written and a port in use.
+    Without `first_day` the days end today (UTC). With `rows` so many transactions, of which there is no
+    ledger, stand in for the merchant's own, and the days end yesterday, so that all of them are past.
+    First writes the merchant's ledger, if asked. Raises UsageError for a number of days below one, an
+    unknown profile, a ledger that cannot be written and a port in use.
     """
+    if rows is not None and ledger:
+        raise UsageError("--rows makes transactions without a ledger: leave out --ledger")
+    if rows is not None and not 1 <= rows < IDS:
+        raise UsageError(f"--rows {rows}: between 1 and {IDS - 1}")
+    chosen = replace(behaviour.named(profiles), seed=seed)
     today = datetime.now(UTC).date()
+    last_day = today - timedelta(days=rows is not None)
     try:
-        merchant = Merchant.made_up(seed, first_day or today - timedelta(days=days - 1), days)
+        merchant = Merchant.made_up(seed, first_day or last_day - timedelta(days=days - 1), days)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"--days {days}: {error}") from None
     if ledger:
@@ -35,7 +56,7 @@ def run(*, port: int, seed: int, days: int, first_day: date | None, ledger: Path
         number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with serve(merchant, port=port) as sandbox:
+        with serve(merchant, port=port, behaviour=chosen, rows=rows) as sandbox:
             settings = {
                 "KSPAY_BASE_URL": sandbox.base_url,
                 "KSPAY_APP_ID": sandbox.app_id,
@@ -48,6 +69,8 @@ def run(*, port: int, seed: int, days: int, first_day: date | None, ledger: Path
             if ledger and last >= merchant.first_day:
                 words = ["reconcile", "run", "--from", str(merchant.first_day), "--to", str(last)]
                 click.echo("# then: " + shlex.join([*words, "--ledger", str(ledger)]))
+            if rows is not None:
+                click.echo(f"# {rows:,} transactions made in bulk stand in for its own")
             click.echo(f"# {merchant}; Ctrl+C stops it")
             stop.wait()
     finally:

@@ -1,76 +1,192 @@
 """The transactions that the server holds, found by time, by id and by reference.
 
 A listing must cost the server next to nothing, or it would be what a benchmark of the client measures:
-each record's JSON is made once, rows stand sorted by their time, and a page is a slice of them.
+each record's JSON is made once, rows stand sorted by their times, and a page is a slice of them.
 """
 
 import json
-from bisect import bisect_left, bisect_right
+import re
+import threading
+from bisect import bisect_left, insort
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from random import Random
 from typing import Any
 
-from reconcile.sandbox.shop import Record, listed_at
+from reconcile.sandbox.behaviour import Behaviour
+from reconcile.sandbox.shop import Record, listed_at, wire_time
+
+Span = tuple[datetime, datetime]
+"""The instants of a date range: the first, and the first after it."""
+
+_Key = tuple[datetime, int]  # an instant and the number of a row, which orders rows of one instant
 
 
+@dataclass(slots=True)
 class _Row:
-    __slots__ = ("body",)
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
+    body: bytes
+    created: _Key
+    updated: _Key
 
 
 class Listing:
-    """All transactions of the app, by `createdAt` (A: KS Pay does not say by which time it lists)."""
+    """All transactions of the app. Any thread may ask and change."""
 
-    def __init__(self, records: Iterable[Record]) -> None:
-        self._times: list[datetime] = []
-        self._rows: list[_Row] = []  # parallel to _times
+    def __init__(self, records: Iterable[Record], behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._lock = threading.RLock()
+        self._rows: list[_Row] = []  # by number
+        self._created: list[_Key] = []
+        self._updated: list[_Key] = []
         self._by_id: dict[str, _Row] = {}
         self._by_reference: dict[str, _Row] = {}  # the newest of each reference
+        self._ids: list[str] = []
+        self._sorted: tuple[Span, list[_Key]] | None = None
+        self._asked = 0
         for record in sorted(records, key=listed_at):
             self.add(record)
 
-    def add(self, record: Record) -> None:
-        """Take in a new transaction; of one reference, the last added is found by it."""
-        instant = listed_at(record)
-        row = _Row(_encode(record))
-        place = bisect_right(self._times, instant)
-        self._times.insert(place, instant)
-        self._rows.insert(place, row)
-        if record["id"] is not None:
-            self._by_id[record["id"]] = row
-        if record["referenceNumber"] is not None:
-            self._by_reference[record["referenceNumber"]] = row
+    def add(self, record: Record, *, at: datetime | None = None, body: bytes | None = None) -> None:
+        """Take in a new transaction; of one reference, the last added is found by it.
 
-    def replace(self, record: Record) -> None:
-        """Give a transaction, known by its id, new contents; its place stays."""
-        self._by_id[record["id"]].body = _encode(record)
+        `at` (aware) is the instant it is listed by, unless its own; `body` what is sent, unless its JSON.
+        """
+        created = at or listed_at(record)
+        updated = at or _instant(record["updatedAt"]) or created
+        with self._lock:
+            number = len(self._rows)
+            row = _Row(body or self._encode(record), (created, number), (updated, number))
+            self._rows.append(row)
+            insort(self._created, row.created)
+            insort(self._updated, row.updated)
+            self._sorted = None
+            for name, rows in (("id", self._by_id), ("referenceNumber", self._by_reference)):
+                if isinstance(record.get(name), str):
+                    rows[record[name]] = row
+            if isinstance(record.get("id"), str) and body is None:
+                self._ids.append(record["id"])
 
-    def by_id(self, transaction_id: str) -> Record | None:
-        """The transaction of this id."""
-        return _decode(self._by_id.get(transaction_id))
+    def change(self, transaction_id: str, now: datetime, fields: Record) -> Record:
+        """Give a transaction new contents, and `now` for `updatedAt` unless that is among them.
 
-    def by_reference(self, reference: str) -> Record | None:
-        """The newest transaction of this reference."""
-        return _decode(self._by_reference.get(reference))
+        Each change is later than what was before. Raises KeyError for an unknown id.
+        """
+        with self._lock:
+            row = self._by_id[transaction_id]
+            record = _decode(row)
+            later = max(now, row.updated[0] + timedelta(milliseconds=1))
+            record |= {"updatedAt": wire_time(later)} | fields
+            row.body = self._encode(record)
+            del self._updated[bisect_left(self._updated, row.updated)]
+            row.updated = (_instant(record["updatedAt"]) or later, row.updated[1])
+            insort(self._updated, row.updated)
+            self._sorted = None
+            return record
 
-    def page(self, days: tuple[date, date] | None, page: int, limit: int) -> bytes:
-        """The JSON array of a page, newest first, of these UTC days (both included) or of all."""
-        first, end = 0, len(self._rows)
-        if days:
-            first = bisect_left(self._times, datetime.combine(days[0], time(), UTC))
-            end = bisect_left(self._times, datetime.combine(days[1] + timedelta(days=1), time(), UTC))
-        upper = max(first, end - (page - 1) * limit)
-        lower = max(first, upper - limit)
-        rows = self._rows[lower:upper]
-        rows.reverse()
-        return b"[" + b",".join([row.body for row in rows]) + b"]"
+    def by_id(self, transaction_id: str) -> bytes | None:
+        """The JSON of the transaction of this id."""
+        row = self._by_id.get(transaction_id)
+        return row.body if row else None
+
+    def by_reference(self, reference: str) -> bytes | None:
+        """The JSON of the newest transaction of this reference."""
+        row = self._by_reference.get(reference)
+        return row.body if row else None
+
+    def some_id(self, rng: Random) -> str | None:
+        """The id of a transaction, any but one of those sent with a `body` of their own."""
+        with self._lock:
+            return rng.choice(self._ids) if self._ids else None
+
+    def records(self) -> list[Record]:
+        """All transactions by time of creation, their amounts as text."""
+        with self._lock:
+            return [_decode(self._rows[number]) for _, number in self._created]
+
+    def page(self, span: Span | None, first: int, count: int | None) -> tuple[list[bytes], int]:
+        """The JSON of `count` rows of a listing (None: all), the first being row `first`, and how many it has."""
+        with self._lock:
+            self._asked += 1
+            keys, low, high = self._select(span)
+            repeat = self._behaviour.repeat_every
+            total = with_repeats(high - low, repeat)
+            end = total if count is None else min(total, first + count)
+            if first >= end:
+                return [], total
+            start, stop = place(first, repeat), place(end - 1, repeat) + 1
+            rows = self._slice(keys, low, high, start, stop)
+            if repeat:
+                rows = [rows[place(number, repeat) - start] for number in range(first, end)]
+            return [self._rows[number].body for _, number in rows], total
+
+    def _select(self, span: Span | None) -> tuple[list[_Key], int, int]:
+        """The keys in rising order in which a listing is sorted, and where the range begins and ends."""
+        by_update = self._behaviour.filters_by == "updatedAt"
+        ordered_by_update = self._behaviour.order == "updated"
+        keys = self._updated if by_update else self._created
+        if span is None:
+            return (self._updated if ordered_by_update else self._created), 0, len(keys)
+        low, high = (bisect_left(keys, (instant, -1)) for instant in span)
+        if by_update == ordered_by_update:
+            return keys, low, high
+        if self._sorted is None or self._sorted[0] != span:
+            rows = [self._rows[number] for _, number in keys[low:high]]
+            chosen = sorted(row.updated if ordered_by_update else row.created for row in rows)
+            self._sorted = span, chosen
+        return self._sorted[1], 0, high - low
+
+    def _slice(self, keys: list[_Key], low: int, high: int, start: int, stop: int) -> list[_Key]:
+        forward = self._behaviour.order == "oldest"
+        lower, upper = (low + start, low + stop) if forward else (high - stop, high - start)
+        if not self._behaviour.shuffle_ties:
+            chosen = keys[lower:upper]
+        else:
+            # Whole groups are shuffled, then cut: a row may stand on this page or on its neighbour.
+            begin = max(low, bisect_left(keys, (keys[lower][0], -1)))
+            finish = min(high, bisect_left(keys, (keys[upper - 1][0] + timedelta.resolution, -1)))
+            rng = Random(f"{self._behaviour.seed}/ties/{self._asked}")
+            chosen = []
+            for _, group in groupby(keys[begin:finish], key=lambda key: key[0]):
+                tied = list(group)
+                rng.shuffle(tied)
+                chosen += tied
+            chosen = chosen[lower - begin : upper - begin]
+        if not forward:
+            chosen.reverse()
+        return chosen
+
+    def _encode(self, record: Record) -> bytes:
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        if self._behaviour.amounts_as_numbers:
+            text = re.sub(r'"amount":"(-?(?:0|[1-9]\d*)(?:\.\d+)?)"', r'"amount":\1', text, count=1)
+        return text.encode()
 
 
-def _encode(record: Record) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+def with_repeats(rows: int, every: int) -> int:
+    """How many rows are listed when after each `every` of them the last comes again."""
+    return rows + (rows // every if every else 0)
 
 
-def _decode(row: _Row | None) -> dict[str, Any] | None:
-    return json.loads(row.body) if row else None
+def place(number: int, every: int) -> int:
+    """Which row stands at a place of the listing, when after each `every` rows the last comes again."""
+    if not every:
+        return number
+    block, offset = divmod(number, every + 1)
+    return block * every + min(offset, every - 1)
+
+
+def _decode(row: _Row) -> Record:
+    # Some bodies hold bytes that are no text, which must not keep the others from being read.
+    record: Record = json.loads(row.body.decode(errors="replace"), parse_float=str)
+    if type(record.get("amount")) is int:
+        record["amount"] = str(record["amount"])
+    return record
+
+
+def _instant(text: Any) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -29,7 +29,7 @@ class Refused(Exception):
         self.message: str = template.format(**words)
         super().__init__(f"{self.status} {self.code} {self.message}")
 
-    def answer(self) -> JSONResponse:
-        """The error as the server sends it."""
-        content = {"status": self.status, "code": self.code, "message": self.message}
+    def answer(self, status_name: str = "status") -> JSONResponse:
+        """The error as the server sends it, its HTTP status under one of three known names."""
+        content = {status_name: self.status, "code": self.code, "message": self.message}
         return JSONResponse(content, status_code=self.status)

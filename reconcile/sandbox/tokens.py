@@ -12,6 +12,7 @@ import math
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from typing import Any
 
 ACCESS, REFRESH, SIGNATURE = "access", "refresh", "signature"
@@ -31,13 +32,28 @@ class ExpiredError(ValueError):
 
 
 class Tokens:
-    """Makes and checks the tokens of one app. A pair is dead once it was refreshed; a restart keeps all."""
+    """Makes and checks the tokens of one app. A pair is dead once it was refreshed; a restart keeps all.
 
-    def __init__(self, app_id: str, key: str, *, access_seconds: float, refresh_seconds: float) -> None:
+    An access token also ends after `access_uses` checks (0: never). The clock is `ahead` by so many seconds.
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        key: str,
+        *,
+        access_seconds: float,
+        refresh_seconds: float,
+        access_uses: int = 0,
+        ahead: float = 0,
+    ) -> None:
         self._app_id = app_id
         self._key = key.encode()
         self._seconds = {ACCESS: access_seconds, SIGNATURE: access_seconds, REFRESH: refresh_seconds}
         self._replaced: set[str] = set()
+        self._access_uses = access_uses
+        self._used: Counter[str] = Counter()
+        self._ahead = ahead
 
     def pair(self) -> dict[str, str]:
         """A new access and refresh token."""
@@ -69,12 +85,16 @@ class Tokens:
             raise ForgedError
         if header["alg"] != "HS256" or payload["typ"] != kind or payload["sub"] != self._app_id:
             raise ForgedError
-        if payload["exp"] <= time.time() or payload["jti"] in self._replaced:
+        if payload["exp"] <= self._now() or payload["jti"] in self._replaced:
             raise ExpiredError
+        if kind == ACCESS and self._access_uses:
+            self._used[payload["jti"]] += 1
+            if self._used[payload["jti"]] > self._access_uses:
+                raise ExpiredError
         return dict(payload)
 
     def _make(self, kind: str, identity: str) -> str:
-        now = time.time()
+        now = self._now()
         claims = {
             "sub": self._app_id,
             "typ": kind,
@@ -87,6 +107,9 @@ class Tokens:
             _encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
         )
         return b".".join((signed, _encode(self._mac(signed)))).decode()
+
+    def _now(self) -> float:
+        return time.time() + self._ahead
 
     def _mac(self, signed: bytes) -> bytes:
         return hmac.digest(self._key, signed, hashlib.sha256)

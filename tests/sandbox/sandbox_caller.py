@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 
@@ -20,9 +21,8 @@ class Caller:
         self.sandbox = sandbox
         self.keys = {"accessKey": sandbox.access_key, "secretKey": sandbox.secret_key}
         self.session = requests.Session()
-        self.token = self.good("POST", f"/auth/generate-token/{sandbox.app_id}", 201, json=self.keys)[
-            "accessToken"
-        ]
+        pair = self.call("POST", f"/auth/generate-token/{sandbox.app_id}", json=self.keys).json()
+        self.token = pair.get("result", pair)["accessToken"]
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         token = getattr(self, "token", "")
@@ -62,7 +62,7 @@ def hundred_days() -> Merchant:
 @contextmanager
 def calling(merchant: Merchant) -> Iterator[Caller]:
     """A caller of a server of the merchant, which gives at most 200 transactions a page."""
-    with serve(merchant, max_limit=200) as sandbox:
+    with serve(merchant, behaviour=Behaviour(max_limit=200)) as sandbox:
         caller = Caller(sandbox)
         try:
             yield caller

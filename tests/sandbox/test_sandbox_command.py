@@ -13,18 +13,23 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 from sandbox_caller import TIMEOUT, Caller, hundred_days
 
+from reconcile.cli import cli
 from reconcile.errors import UsageError
+from reconcile.sandbox.behaviour import PROFILES
 from reconcile.sandbox.command import run
 from reconcile.sandbox.merchant import Merchant
-from reconcile.sandbox.server import Sandbox, serve
+from reconcile.sandbox.server import serve
 
 PROGRAM = """
 import sys
 from pathlib import Path
+from reconcile.sandbox.behaviour import PROFILES
 from reconcile.sandbox.command import run
-run(port=0, seed=5, days=30, first_day=None, ledger=Path(sys.argv[1]))
+run(port=0, seed=5, days=30, first_day=None, ledger=Path(sys.argv[1]),
+    profiles=["limit-ignored", "object"])
 """
 
 
@@ -63,10 +68,13 @@ def test_the_command_serves_until_a_signal(tmp_path: Path, number: signal.Signal
         words = shlex.split(lines[4].removeprefix("# then: "))
         assert words[:2] == ["reconcile", "run"]
         assert words[-2:] == ["--ledger", str(ledger)]
-        caller = Caller(Sandbox(*settings.values()))
+        base_url, app_id, access_key, secret_key = settings.values()
+        keys = {"accessKey": access_key, "secretKey": secret_key}
+        pair = requests.post(f"{base_url}/auth/generate-token/{app_id}", json=keys, timeout=TIMEOUT).json()
+        bearer = {"Authorization": f"Bearer {pair['result']['accessToken']}"}
         created = {"fromDate": str(today - timedelta(days=31)), "toDate": str(today)}
-        assert len(caller.good("GET", "/transaction", params=created)) == 10
-        caller.session.close()
+        answer = requests.get(f"{base_url}/transaction", params=created, headers=bearer, timeout=TIMEOUT)
+        assert len(answer.json()["result"]["transactions"]) == 50
         with ledger.open(encoding="utf-8", newline="") as file:
             assert list(csv.DictReader(file)) == Merchant.made_up(5, today - timedelta(days=29), 30).ledger
         process.send_signal(number)
@@ -97,3 +105,23 @@ def test_a_port_in_use() -> None:
         with pytest.raises(UsageError, match=str(port)):
             run(port=port, seed=1, days=1, first_day=None, ledger=None)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("rows", "profiles", "ledger", "says"),
+    [(0, [], None, "--rows 0"), (5, [], Path("l.csv"), "--ledger"), (5, ["changes"], None, "bulk")],
+)
+def test_rows_that_cannot_be_served(rows: int, profiles: list[str], ledger: Path | None, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        run(port=0, seed=1, days=1, first_day=None, ledger=ledger, rows=rows, profiles=profiles)
+
+
+def test_an_unknown_profile() -> None:
+    with pytest.raises(UsageError, match="--profile nonsense"):
+        run(port=0, seed=1, days=1, first_day=None, ledger=None, profiles=["nonsense"])
+
+
+def test_help_lists_the_profiles() -> None:
+    shown = CliRunner().invoke(cli, ["sandbox", "--help"]).output
+    for name, (says, _) in PROFILES.items():
+        assert re.search(rf"^ +{name} +{re.escape(says)}$", shown, re.MULTILINE)

@@ -13,6 +13,7 @@ from sandbox_caller import Caller, calling, hundred_days
 from test_sandbox_calls import days_of, order
 
 from reconcile.errors import UsageError
+from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 
@@ -141,7 +142,7 @@ class TestTokens:
 
 
 def test_tokens_and_signatures_end_on_time(merchant: Merchant) -> None:
-    with serve(merchant, token_seconds=1, refresh_seconds=1) as sandbox:
+    with serve(merchant, behaviour=Behaviour(token_seconds=1, refresh_seconds=1)) as sandbox:
         caller = Caller(sandbox)
         pair = caller.good("POST", f"/auth/generate-token/{sandbox.app_id}", 201, json=caller.keys)
         signature = caller.signed()

@@ -47,11 +47,11 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
     assert command.postmasters() == []
 
 
-def test_two_apps_with_the_same_ids(make_command: MakeCommand) -> None:
+def test_two_apps_with_the_same_ids(make_command: MakeCommand, database_url: str) -> None:
     """Both merchants write the same ledger ids and references on the same days; no app sees the other's."""
     shops = [Merchant.made_up(seed, date(2026, 2, 1), 28) for seed in (21, 22)]
     with serve(shops[0]) as one, serve(shops[1]) as two:
-        command = make_command()
+        command = make_command(RECONCILE_DATABASE_URL=database_url)
         tables = [
             f'[[apps]]\nbase_url = "{at.base_url}"\napp_id = "{at.app_id}"\n'
             f'access_key = "{at.access_key}"\nsecret_key = "{at.secret_key}"\n'

@@ -1,0 +1,90 @@
+"""What Prefect's page shows of a finished run: a summary in Markdown, and one line. Pure."""
+
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from reconcile.pipeline import Finished
+
+_SCOPES = {
+    "period": "Records of the period",
+    "carried": "Earlier records that are still open or decided",
+}
+_SIDES = {"kspay": "KS Pay", "ledger": "Ledger"}
+_OUTCOMES = (
+    "total", "matched", "matched_with_discrepancy", "unmatched", "timing", "excluded", "resolved", "quarantined",
+)  # fmt: skip
+
+
+def summary(finished: Finished) -> str:
+    """The run in a page of Markdown: totals per currency, discrepancies by type, where the files are."""
+    report = finished.report
+    parts = [
+        f"# KS Pay and ledger, {report['from']} to {report['to']}",
+        f"Business days in {escaped(report['timezone'])}. Run `{report['run_id']}`. "
+        f"{sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new since the runs before, "
+        f"{report['cleared']:,} cleared.",
+        "## Discrepancies by type",
+        _types(report["discrepancies"]) if report["discrepancies"] else "None.",
+        "## Totals per currency",
+        "The amount, and in brackets how many records; *total* is the sum of its row. *timing*: of the last days, "
+        "the other side may still come. *excluded*: failed, cancelled or not yet paid, so nothing is missing. "
+        "*quarantined*: cannot be used as it is, see quarantine.csv.",
+    ]
+    for scope, rows in groupby(report["totals"], key=lambda row: row["scope"]):
+        parts += [f"### {_SCOPES[scope]}", _totals(list(rows))]
+    if report["warnings"]:
+        parts += ["## Warnings", *(f"- {escaped(warning)}" for warning in report["warnings"])]
+    parts += [
+        "## Files",
+        f"In {escaped(str(finished.folder.absolute()))} on {escaped(platform.node())}: "
+        + ", ".join(f"`{name}`" for name in [*report["files"], "run.json"])
+        + ". Open `discrepancies.csv` first; it has one row for each.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def one_line(finished: Finished) -> str:
+    """The run in one line, for the state and the log of the flow run."""
+    report = finished.report
+    return (
+        f"run {report['run_id']}: {sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new, "
+        f"{report['cleared']:,} cleared; files in {finished.folder.absolute()}"
+    )
+
+
+def _types(discrepancies: Mapping[str, int]) -> str:
+    # Those that occur most come first.
+    counts = sorted(discrepancies.items(), key=lambda item: (-item[1], item[0]))
+    return _table(("Type", "Count"), [(escaped(name), f"{count:,}") for name, count in counts])
+
+
+def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One row for a currency and side, one column for an outcome, in the order in which outcomes are listed."""
+    cells = {(row["currency"], row["side"], row["outcome"]): row for row in rows}
+    outcomes = [outcome for outcome in _OUTCOMES if any(row["outcome"] == outcome for row in rows)]
+    lines = []
+    # By currency first, so that its two sides stand together.
+    for currency, side in sorted({key[:2] for key in cells}):
+        found = [cells.get((currency, side, outcome)) for outcome in outcomes]
+        lines.append(
+            [
+                escaped(currency) or "unknown",
+                _SIDES[side],
+                *(f"{row['amount']} ({row['count']:,})" if row else "" for row in found),
+            ]
+        )
+    return _table(("Currency", "Side", *(outcome.replace("_", " ") for outcome in outcomes)), lines)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; all columns but those of words are aligned right, as numbers are."""
+    rule = ["---" if name in ("Type", "Currency", "Side") else "---:" for name in header]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown that shows it as it is: data must not become a link, a heading or HTML."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))

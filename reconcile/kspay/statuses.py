@@ -1,0 +1,26 @@
+"""What KS Pay's statuses mean. An assumption: KS Pay documents no list of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from reconcile.records import Family
+
+STATUS_WORDS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
+    {
+        Family.PAID: ("success", "succeeded", "completed", "paid", "captured", "settled"),
+        Family.PENDING: ("pending", "created", "initiated", "processing", "authorized"),
+        Family.FAILED: ("failed", "failure", "declined", "error", "rejected"),
+        Family.CANCELLED: ("cancelled", "canceled", "expired", "abandoned"),
+        Family.REFUNDED: ("refunded", "partially_refunded"),
+    }
+)
+"""The words of each family, in lower case; reconcile.toml may add others to the reconciliation."""
+
+_FAMILIES = {word: family for family, words in STATUS_WORDS.items() for word in words}
+
+
+def family_of(status: object) -> Family:
+    """The family of a status, without regard to case; UNKNOWN for a word that is none of ours."""
+    return (
+        _FAMILIES.get(status.strip().lower(), Family.UNKNOWN) if isinstance(status, str) else Family.UNKNOWN
+    )

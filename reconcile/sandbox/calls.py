@@ -1,0 +1,387 @@
+"""The ten calls: what each checks, in which order, and what it answers."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reconcile.money import decimals, parse_amount
+from reconcile.sandbox.behaviour import Behaviour
+from reconcile.sandbox.faults import Endpoint, Weather
+from reconcile.sandbox.listing import Listing, Span
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.openapi import CALLS
+from reconcile.sandbox.refusals import Refused
+from reconcile.sandbox.shop import ID_LENGTH, MINOR_DIGITS, WORDS, Record
+from reconcile.sandbox.tokens import ACCESS, SIGNATURE, ExpiredError, ForgedError, MalformedError, Tokens
+
+MAX_DAYS = 90
+
+
+class Api:
+    """The ten calls. State changes only between two awaits of the one event loop, so it needs no lock."""
+
+    def __init__(self, merchant: Merchant, listing: Listing, behaviour: Behaviour) -> None:
+        self.listing = listing
+        self.weather = Weather(behaviour, [call.name for call in CALLS])
+        self._merchant = merchant
+        self._behaviour = behaviour
+        self._tokens = Tokens(
+            merchant.app_id,
+            merchant.secret_key,
+            access_seconds=behaviour.token_seconds,
+            refresh_seconds=behaviour.refresh_seconds,
+            access_uses=behaviour.token_requests,
+            ahead=behaviour.clock_ahead,
+        )
+        self._currencies = {currency["id"]: currency for currency in merchant.currencies}
+        self._methods = merchant.payment_methods
+        self._rng = Random()
+        self._listings = 0
+
+    def routes(self) -> list[Route]:
+        """The calls, for Starlette."""
+        return [
+            Route(
+                call.path, Endpoint(call.name, getattr(self, call.name), self.weather), methods=[call.method]
+            )
+            for call in CALLS
+        ]
+
+    def now(self) -> datetime:
+        """The time by the server's clock."""
+        return datetime.now(UTC) + timedelta(seconds=self._behaviour.clock_ahead)
+
+    async def generate_token(self, request: Request) -> Response:
+        self._check_app(request.path_params["appId"])
+        self._check_keys(await _body(request))
+        return self._success(self._tokens.pair(), 201)
+
+    async def generate_signature(self, request: Request) -> Response:
+        self._check_app(request.path_params["appId"])
+        self._check_keys(await _body(request))
+        return self._success(self._tokens.signature(), 201)
+
+    async def refresh_token(self, request: Request) -> Response:
+        body = await _body(request)
+        token = request.headers.get("authorization")
+        if not token:
+            raise Refused("auth", "authTokenMissing")
+        if body:  # a public front end sends an empty object
+            self._check_keys(body)
+        if not self._behaviour.refreshes:
+            raise Refused("auth", "refreshTokenExpired")
+        try:
+            return self._success(self._tokens.refresh(token), 201)
+        except ExpiredError:
+            raise Refused("auth", "refreshTokenExpired") from None
+        except (MalformedError, ForgedError):
+            raise Refused("auth", "invalidRefreshToken") from None
+
+    async def list_currencies(self, request: Request) -> Response:
+        self._check_bearer(request)
+        return self._success(self._named(list(self._currencies.values()), "currencyId"))
+
+    async def list_payment_methods(self, request: Request) -> Response:
+        self._check_bearer(request)
+        currency = self._known_currency(request.path_params["currencyId"])
+        return self._success(self._named(self._methods[currency["id"]], "paymentMethodId"))
+
+    async def initiate(self, request: Request) -> Response:
+        if "x-signature" in request.headers:
+            self._check_signature(request)
+        else:
+            self._check_bearer(request)
+        body = await _body(request)
+        currency_id, method_id, amount, reference = _required(
+            body, "currencyId", "paymentMethodId", "amount", "referenceNumber"
+        )
+        if "appId" in body:
+            self._check_app(str(body["appId"]))
+        currency = self._known_currency(str(currency_id))
+        if not currency["isActive"]:
+            raise Refused("gatewayErrors", "invalidCurrencyId")
+        _check_shape(str(method_id), "pm_")
+        method = next((m for m in self._methods[currency["id"]] if m["id"] == method_id), None)
+        if method is None:
+            raise Refused("paymentMethod", "paymentMethodNotFound")
+        now = self.now()
+        transaction = self._merchant.shop.transaction(
+            self._rng,
+            family="pending",
+            reference=str(reference),
+            amount=_payable(amount, MINOR_DIGITS[currency["code"]]),
+            currency=currency["code"],
+            method=method["name"],
+            created_at=now,
+            updated_at=now,
+        )
+        self.listing.add(transaction)
+        result = {
+            "pe_txnId": transaction["id"],
+            "providerOrderId": transaction["providerOrderId"],
+            "amount": transaction["amount"],
+            "currency": transaction["currencyCode"],
+            "gateway": transaction["providerName"],
+            "method": transaction["paymentType"],
+            "mode": "sandbox",
+            "config": {},
+        }
+        return self._success(result, 201)
+
+    async def process(self, request: Request) -> Response:
+        self._check_signature(request)
+        body = await _body(request)
+        (transaction_id,) = _required(body, "pe_txnId")
+        transaction: Record = json.loads(
+            self._known_transaction(str(transaction_id)).decode(errors="replace")
+        )
+        if transaction["status"] in WORDS["pending"]:  # else the payment has ended before
+            status = str(body.get("payment_status", "success"))
+            paid = status.lower() == "success"
+            payment = self._merchant.shop.payment_id(self._rng, transaction["providerName"])
+            changed = {
+                "status": status,
+                "providerStatus": "captured" if paid else status,
+                "providerTxnId": payment,
+                "isPaid": paid,
+            }
+            transaction = self.listing.change(transaction["id"], self.now(), changed)
+        order = {
+            "id": transaction["providerOrderId"],
+            "pe_txnId": transaction["id"],
+            "amount": transaction["amount"],
+            "currency": transaction["currencyCode"],
+            "status": transaction["status"],
+            "provider_payment_id": transaction["providerTxnId"],
+        }
+        return self._success({"order": order}, 201)
+
+    async def by_id(self, request: Request) -> Response:
+        self._check_bearer(request)
+        return self._success(self._known_transaction(request.path_params["txnId"]))
+
+    async def by_reference(self, request: Request) -> Response:
+        self._check_bearer(request)
+        transaction = self.listing.by_reference(request.path_params["referenceNumber"])
+        if transaction is None:
+            raise Refused("systemError", "noDataFound")
+        return self._success(transaction)
+
+    async def list_transactions(self, request: Request) -> Response:
+        self._check_bearer(request)
+        query, behaviour = request.query_params, self._behaviour
+        span = self._span(query)
+        page = _positive(query.get("page", "1"), "pageShouldBePositive")
+        size = behaviour.default_limit
+        if "limit" in query:
+            limit = _positive(query["limit"], "limitShouldBePositive")
+            if behaviour.honours_limit:
+                size = min(limit, behaviour.max_limit or limit)
+        first = (page - 1) * (size or 0) if behaviour.honours_page else 0
+        if size is None and page > 1 and behaviour.honours_page:
+            rows, total = list[bytes](), 0  # all of them stand on page 1
+        else:
+            rows, total = self.listing.page(span, first, size)
+        result = b"[" + b",".join(rows) + b"]"
+        if behaviour.rows_key or behaviour.total:
+            counted = b""
+            if behaviour.total:
+                number = -(-total // (size or total or 1)) if behaviour.total == "totalPages" else total
+                counted = b',"%s":%d' % (behaviour.total.encode(), max(0, number + behaviour.total_off))
+            result = b'{"%s":%s%s}' % ((behaviour.rows_key or "data").encode(), result, counted)
+        self._meanwhile(span)
+        return self._success(result)
+
+    def _span(self, query: Mapping[str, str]) -> Span | None:
+        texts = query.get("fromDate"), query.get("toDate")
+        if texts == (None, None):
+            return None
+        if None in texts:
+            raise Refused("customErrors", "startAndEndDateRequired")
+        behaviour = self._behaviour
+        first, last = (_day(text or "") for text in texts)
+        today = self.now().astimezone(ZoneInfo(behaviour.today_zone)).date()
+        if first > today:
+            raise Refused("customErrors", "startDateAfterToday")
+        if last > today:
+            raise Refused("customErrors", "endDateAfterToday")
+        if first > last or (first == last and not behaviour.one_day_allowed):
+            raise Refused("customErrors", "dateRangeError")
+        if first < (behaviour.created_on or self._merchant.created_on):
+            raise Refused("customErrors", "startDateBeforeAppCreation")
+        if (last - first).days + behaviour.count_both_ends > MAX_DAYS:
+            raise Refused("customErrors", "datesExceedError")
+        end = last + timedelta(days=behaviour.to_date_included)
+        zone = ZoneInfo(behaviour.zone)
+        start, stop = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, end))
+        return start, stop
+
+    def _meanwhile(self, span: Span | None) -> None:
+        """What happens at the merchant's after a page of a listing was read."""
+        behaviour = self._behaviour
+        self._listings += 1
+        number, of = divmod(self._listings, behaviour.arrive_every or 1)
+        if behaviour.arrive_every and of == 0 and number <= behaviour.at_most:
+            rng = Random(f"{behaviour.seed}/arrivals/{number}")
+            now = self.now()
+            at = now
+            if behaviour.arrive_backdated and span:
+                at = min(now, span[0] + (span[1] - span[0]) * rng.random())
+            arrived = self._merchant.shop.transaction(
+                rng,
+                family="paid",
+                reference=f"ARRIVED-{number}",
+                amount=Decimal(rng.randrange(100, 100_000)) / 100,
+                currency="INR",
+                method="UPI",
+                created_at=at,
+                updated_at=at,
+            )
+            self.listing.add(arrived)
+        number, of = divmod(self._listings, behaviour.change_every or 1)
+        if behaviour.change_every and of == 0 and number <= behaviour.at_most:
+            rng = Random(f"{behaviour.seed}/changes/{number}")
+            if identity := self.listing.some_id(rng):
+                words = {"status": rng.choice(("success", "failed", "refunded"))}
+                self.listing.change(identity, self.now(), words)
+
+    def _named(self, records: list[Record], name: str) -> list[Record]:
+        """The records as they are, or in the bare rendering with another name for their id."""
+        if self._behaviour.enveloped:
+            return records
+        return [{name if key == "id" else key: value for key, value in one.items()} for one in records]
+
+    def _success(self, result: Any, status: int = 200) -> Response:
+        """The answer that holds a result, or its JSON."""
+        if not isinstance(result, bytes):
+            result = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+        if self._behaviour.enveloped:
+            result = b'{"status":%d,"message":"success","result":%s}' % (status, result)
+        return Response(result, status, media_type="application/json")
+
+    def _check_app(self, app_id: str) -> None:
+        _check_shape(app_id, "ap_")
+        if app_id != self._merchant.app_id:
+            raise Refused("keyVaultErrors", "appNotFound")
+
+    def _check_keys(self, body: Record) -> None:
+        # The guide's second half spells the first field in lower case.
+        if "accessKey" not in body and "accesskey" in body:
+            body = body | {"accessKey": body["accesskey"]}
+        access_key, secret_key = _required(body, "accessKey", "secretKey")
+        if access_key != self._merchant.access_key:
+            raise Refused("keyVaultErrors", "credentialsNotFound")
+        if secret_key != self._merchant.secret_key:
+            raise Refused("keyVaultErrors", "invalidSecretKey")
+
+    def _check_bearer(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Refused("auth", "authTokenMissing")
+        try:
+            self._tokens.check(token, ACCESS)
+        except MalformedError:
+            raise Refused("auth", "authTokenMissing") from None
+        except ForgedError:
+            raise Refused("auth", "unauthorized") from None
+        except ExpiredError:
+            raise Refused("auth", "tokenExpired") from None
+
+    def _check_signature(self, request: Request) -> None:
+        signature = request.headers.get("x-signature")
+        if not signature:
+            raise Refused("auth", "authTokenMissing")
+        try:
+            self._tokens.check(signature, SIGNATURE)
+        except MalformedError:
+            raise Refused("keyVaultErrors", "invalidSignatureFormat") from None
+        except ForgedError:
+            raise Refused("keyVaultErrors", "accessKeyMismatch") from None
+        except ExpiredError:
+            raise Refused("keyVaultErrors", "signatureExpired") from None
+
+    def _known_currency(self, currency_id: str) -> Record:
+        _check_shape(currency_id, "c_")
+        try:
+            return self._currencies[currency_id]
+        except KeyError:
+            raise Refused("currencyModule", "currencyNotExists") from None
+
+    def _known_transaction(self, transaction_id: str) -> bytes:
+        _check_shape(transaction_id, "tx_")
+        transaction = self.listing.by_id(transaction_id)
+        if transaction is None:
+            raise Refused("systemError", "noDataFound")
+        return transaction
+
+
+async def _body(request: Request) -> Record:
+    """The fields of a JSON or form-encoded body; a number with a point is a Decimal."""
+    raw = await request.body()
+    try:
+        text = raw.decode()
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            return dict(parse_qsl(text, keep_blank_values=True))
+        body = json.loads(text, parse_float=Decimal, parse_constant=_no_constant) if text else {}
+        for value in body.values() if isinstance(body, dict) else ():
+            if isinstance(value, str):
+                value.encode()  # JSON may escape half a character, which no answer could hold
+    except (ValueError, RecursionError):
+        raise Refused("systemError", "invalidRequest") from None
+    if not isinstance(body, dict):
+        raise Refused("systemError", "invalidRequest")
+    return body
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _required(body: Record, *names: str) -> list[Any]:
+    for name in names:
+        if body.get(name) in (None, ""):
+            raise Refused("general", "InvalidId", id=name)
+    return [body[name] for name in names]
+
+
+def _payable(amount: object, digits: int) -> Decimal:
+    try:
+        value = parse_amount("" if isinstance(amount, bool) else str(amount))
+    except ValueError:
+        raise Refused("systemError", "invalidRequest") from None
+    if value <= 0:
+        raise Refused("systemError", "invalidRequest")
+    if decimals(value) > digits:
+        raise Refused("general", "decimalValueAmountError", decimalValue=digits)
+    return value
+
+
+def _check_shape(identity: str, prefix: str) -> None:
+    rest = identity.removeprefix(prefix)
+    if rest == identity or len(identity) != ID_LENGTH or not (rest.isascii() and rest.isalnum()):
+        raise Refused("general", "invalidNanoid", prefix=prefix, length=ID_LENGTH)
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise Refused("systemError", "invalidRequest") from None
+    if day.isoformat() != text:  # other ISO 8601 spellings, such as 20260801
+        raise Refused("systemError", "invalidRequest")
+    return day
+
+
+def _positive(text: str, refusal: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise Refused("pagination", refusal)
+    return int(text)

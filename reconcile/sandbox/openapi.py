@@ -1,0 +1,214 @@
+"""The ten calls as one table, from which the server routes and its OpenAPI 3.1 description are made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+_FLAG: Schema = {"type": "boolean"}
+
+
+def _id(prefix: str) -> Schema:
+    return {"type": "string", "pattern": f"^{prefix}[A-Za-z0-9]{{{12 - len(prefix)}}}$"}
+
+
+def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+def _named(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_AMOUNT: Schema = {
+    "description": "In the currency's major unit, above 0, with no more decimals than the currency has.",
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+    ],
+}
+_SCHEMAS: dict[str, Schema] = {
+    "Keys": _object(
+        {"accessKey": {"type": "string", "minLength": 1}, "secretKey": {"type": "string", "minLength": 1}}
+    ),
+    "Pair": _object({"accessToken": _TEXT, "refreshToken": _TEXT}),
+    "Currency": _object(
+        {"id": _id("c_"), "name": _TEXT, "code": _TEXT, "symbol": _TEXT, "type": _TEXT, "userId": _id("us_")}
+        | {"isActive": _FLAG, "createdAt": _TEXT},
+        {"isDisabled": _FLAG, "updatedAt": _TEXT},
+    ),
+    "PaymentMethod": _object({"id": _id("pm_"), "name": _TEXT, "isActive": _FLAG}, {"isDisabled": _FLAG}),
+    "Order": _object(
+        {
+            "currencyId": _id("c_"),
+            "paymentMethodId": _id("pm_"),
+            "amount": _AMOUNT,
+            "referenceNumber": {"type": "string", "minLength": 1},
+        },
+        {"appId": _id("ap_"), "redirectUrl": _TEXT},
+    ),
+    "Begun": _object(
+        {"pe_txnId": _id("tx_"), "providerOrderId": _TEXT, "amount": _TEXT, "currency": _TEXT},
+        {"gateway": _TEXT, "method": _TEXT, "mode": _TEXT, "config": {"type": "object"}},
+    ),
+    "Process": _object({"pe_txnId": _id("tx_")}, {"payment_status": _TEXT}),
+    "Processed": _object({"order": _object({"id": _TEXT, "pe_txnId": _id("tx_"), "status": _TEXT})}),
+    "Transaction": _object(
+        {
+            # The made-up merchant has some records that are broken: these may be null.
+            "id": _MAYBE_TEXT,
+            "amount": {"type": ["string", "number", "null"]},
+            "createdAt": _MAYBE_TEXT,
+            "updatedAt": _TEXT,
+            "currencyCode": _TEXT,
+            "currencyId": _TEXT,
+            "status": _TEXT,
+            "isPaid": _FLAG,
+        },
+        dict.fromkeys(
+            ("referenceNumber", "providerOrderId", "providerTxnId", "providerName", "paymentType"),
+            _MAYBE_TEXT,
+        ),
+    ),
+    "Error": _object({"status": {"type": "integer"}, "code": {"type": "integer"}, "message": _TEXT}),
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: how it is routed, and what its description says."""
+
+    name: str
+    method: str
+    path: str  # as Starlette writes it
+    summary: str
+    result: Schema
+    security: tuple[str, ...] = ()  # any of these
+    body: str = ""
+    query: tuple[tuple[str, Schema], ...] = ()
+    refused: tuple[int, ...] = (400,)
+
+    @property
+    def succeeds(self) -> int:
+        """The HTTP status of success."""
+        return 201 if self.method == "POST" else 200
+
+
+_DAY: Schema = {"type": "string", "format": "date"}
+_NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
+_BEARER = ("accessToken",)
+CALLS = (
+    Call(
+        "generate_token", "POST", "/auth/generate-token/{appId}", "A new access and refresh token.", _named("Pair"),
+        body="Keys", refused=(400, 404),
+    ),
+    Call(
+        "generate_signature", "POST", "/auth/generate-signature/{appId}", "A signature for a payment.", _TEXT,
+        body="Keys", refused=(400, 404),
+    ),
+    Call(
+        "refresh_token", "POST", "/auth/refresh-token", "A new pair for a refresh token.", _named("Pair"),
+        security=("refreshToken",), refused=(400, 401, 404),
+    ),
+    Call(
+        "list_currencies", "GET", "/currencies", "The currencies.", _list(_named("Currency")),
+        security=_BEARER, refused=(400, 401),
+    ),
+    Call(
+        "list_payment_methods", "GET", "/{currencyId}/payment-methods", "How a currency can be paid.",
+        _list(_named("PaymentMethod")), security=_BEARER, refused=(400, 401),
+    ),
+    Call(
+        "initiate", "POST", "/transaction/initiate", "Begin a payment.", _named("Begun"),
+        security=("signature", "accessToken"), body="Order", refused=(400, 401, 404),
+    ),
+    Call(
+        "process", "POST", "/transaction/process", "Carry a payment out.", _named("Processed"),
+        security=("signature",), body="Process", refused=(400, 401, 404),
+    ),
+    Call(
+        "by_id", "GET", "/transaction/txnId/{txnId}", "The transaction of an id.", _named("Transaction"),
+        security=_BEARER, refused=(400, 401, 404),
+    ),
+    # References may hold a slash, which arrives here decoded.
+    Call(
+        "by_reference", "GET", "/transaction/referenceNo/{referenceNumber:path}",
+        "The newest transaction of a reference.", _named("Transaction"), security=_BEARER, refused=(400, 401, 404),
+    ),
+    Call(
+        "list_transactions", "GET", "/transaction", "Fetch All Transactions: a page of a range of days, or of all.",
+        _list(_named("Transaction")), security=_BEARER, refused=(400, 401),
+        query=(("fromDate", _DAY), ("toDate", _DAY), ("page", _NUMBER), ("limit", _NUMBER)),
+    ),
+)  # fmt: skip
+_PATHS: dict[str, Schema] = {
+    "appId": _id("ap_"),
+    "currencyId": _id("c_"),
+    "txnId": _id("tx_"),
+    "referenceNumber": {"type": "string", "minLength": 1},
+}
+
+
+def description(base_url: str) -> Schema:
+    """The OpenAPI description of the plain server at an address."""
+    paths: dict[str, Schema] = {}
+    for call in CALLS:
+        paths.setdefault(call.path.replace(":path", ""), {})[call.method.lower()] = _operation(call)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "KS Pay sandbox",
+            "version": "1.0.0",
+            "description": "The known part of KS Pay's API, as the plain sandbox serves it.",
+        },
+        "servers": [{"url": base_url}],
+        "paths": paths,
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "refreshToken": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "The refresh token itself, without `Bearer`.",
+                },
+                "signature": {"type": "apiKey", "in": "header", "name": "x-signature"},
+            },
+        },
+    }
+
+
+def _operation(call: Call) -> Schema:
+    envelope = _object(
+        {"status": {"const": call.succeeds}, "message": {"const": "success"}, "result": call.result}
+    )
+    answers = {str(call.succeeds): {"description": "Success.", "content": _json(envelope)}}
+    for status in call.refused:
+        answers[str(status)] = {"description": "Refused.", "content": _json(_named("Error"))}
+    in_path = {name: schema for name, schema in _PATHS.items() if f"{{{name}" in call.path}
+    operation: Schema = {
+        "operationId": call.name,
+        "summary": call.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": schema}
+            for name, schema in in_path.items()
+        ]
+        + [{"name": name, "in": "query", "schema": schema} for name, schema in call.query],
+        "responses": answers,
+        "security": [{name: []} for name in call.security],
+    }
+    if call.body:
+        content = _json(_named(call.body)) | _json(_named(call.body), "application/x-www-form-urlencoded")
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _json(schema: Schema, media: str = "application/json") -> Schema:
+    return {media: {"schema": schema}}

@@ -1,0 +1,52 @@
+"""Records that a server may hold but should not, one of each kind: what a client must quarantine."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from random import Random
+
+from reconcile.sandbox.listing import Listing
+from reconcile.sandbox.shop import Record, Shop
+
+_LONG = 1_000_000
+_CHANGES: dict[str, Record] = {
+    "null-fields": {"id": None, "amount": None, "currencyCode": None, "currencyId": None, "createdAt": None},
+    "wrong-types": {"amount": ["12"], "status": 7, "createdAt": 1_700_000_000, "referenceNumber": {"a": 1}},
+    "unknown-currency": {"currencyCode": "XBT", "currencyId": "c_0000000000"},
+    "nan": {"amount": "NaN"},
+    "huge": {"amount": "1e400"},
+    "negative": {"amount": "-250"},
+    "too-many-decimals": {"amount": "499.999"},
+    "long-text": {"referenceNumber": "x" * _LONG},
+}
+_LITERALS = {"huge": b"1e400", "nan-literal": b"NaN"}
+
+
+def hold(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
+    """Put the records of a kind (one of `SPOILT`) into a listing, created at an instant."""
+    rng = Random(f"{shop.seed}/spoilt/{kind}")
+    record = shop.transaction(
+        rng,
+        family="paid",
+        reference=f"SPOILT-{kind}",
+        amount=Decimal(499),
+        currency="INR",
+        method="UPI",
+        created_at=at,
+        updated_at=at,
+    )
+    record |= _CHANGES.get(kind, {})
+    if kind == "missing-fields":
+        for name in ("amount", "createdAt", "currencyCode", "currencyId"):
+            del record[name]
+    elif kind == "no-zone":
+        record["createdAt"] = record["createdAt"].removesuffix("Z")
+    elif kind == "two-versions":
+        listing.add(record | {"amount": "500"}, at=at)
+    body = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    if kind in _LITERALS:  # the amount as a number, which JSON writes without quotes
+        text = json.dumps(record["amount"]).encode()
+        body = body.replace(b'"amount":' + text, b'"amount":' + _LITERALS[kind])
+    elif kind == "invalid-utf8":
+        body = body.replace(b"SPOILT-", b"SPOILT-\xff\xc3")
+    listing.add(record, at=at, body=body)

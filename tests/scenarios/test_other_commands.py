@@ -1,0 +1,219 @@
+"""The commands around a run: help, runs, show, doctor, sandbox, demo; and how a run answers programs."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
+
+from reconcile.sandbox.merchant import Merchant
+
+DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+
+
+@pytest.fixture(scope="module")
+def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
+    merchant, sandbox = calm_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
+def test_every_command_has_help_with_an_example(make_command: MakeCommand) -> None:
+    command = make_command()
+    names = listed(command.good("--help").out)
+    assert {"demo", "run", "fetch", "ledger", "runs", "show", "sandbox", "doctor"} <= set(names)
+    words: list[tuple[str, ...]] = [(name,) for name in names]
+    words += [("ledger", name) for name in listed(command.good("ledger", "--help").out)]
+    with ThreadPoolExecutor(3) as pool:
+        helps = list(pool.map(lambda one: command(*one, "--help"), words))
+    for one, outcome in zip(words, helps, strict=True):
+        assert (outcome.code, outcome.err) == (0, "")
+        assert f"Example:  reconcile {' '.join(one)}" in outcome.out
+    assert command("run", "-h").out == command("run", "--help").out
+    assert not command.home.exists()
+
+
+def listed(help_text: str) -> list[str]:
+    """The commands that a help page lists."""
+    return re.findall(r"^  ([a-z]+)  ", help_text.partition("Commands:\n")[2], re.MULTILINE)
+
+
+def test_without_a_command_help_is_shown(make_command: MakeCommand) -> None:
+    outcome = make_command()()
+    assert outcome.code == 2
+    assert "Usage: reconcile" in outcome.out + outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_run_for_programs(calm_shop: Shop, calm: Command) -> None:
+    """`--json` prints run.json and nothing else; `--strict` tells by its code what is open."""
+    words = ("run", *DAYS, "--ledger", "ledger.csv", "--json", "--strict")
+    strict = calm(*words)
+    assert any(error.type == "STALE_PENDING" for error in calm_shop[0].planted)
+    assert strict.code == 10, strict
+    assert strict.out.encode() == (calm.latest().folder / "run.json").read_bytes()
+    assert json.loads(strict.out)["discrepancies"]["STALE_PENDING"] == 1
+    # Nothing above info is left when no pending payment is stale.
+    easy = calm(*words, RECONCILE_STALE_PENDING_HOURS="8000", RECONCILE_PAGE_SIZE="")
+    assert easy.code == 0, easy
+    document = json.loads(easy.out)
+    assert list(document["discrepancies"]) == ["TIMING_DIFFERENCE"]
+    assert document["cleared"] == 1
+    assert {row["severity"] for row in calm.latest().rows("discrepancies")} == {"info"}
+    assert calm("run", *DAYS, "--ledger", "nowhere.csv", "--json", "--strict").out == ""
+
+
+def test_keys_from_files_and_settings_from_toml(calm_shop: Shop, make_command: MakeCommand) -> None:
+    merchant, sandbox = calm_shop
+    command = make_command()
+    (command.folder / "secret.txt").write_text(f"{sandbox.secret_key}\n", "utf-8")
+    lines = {
+        **keys(sandbox),
+        "KSPAY_BASE_URL": "https://kspay.invalid/overruled",
+        "KSPAY_SECRET_KEY_FILE": "secret.txt",
+        "RECONCILE_LEDGER": "ledger.csv",
+        "RECONCILE_TIMEZONE": "America/New_York",
+    }
+    del lines["KSPAY_SECRET_KEY"]
+    toml = "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items())
+    (command.folder / "reconcile.toml").write_text(toml, "utf-8")
+    merchant.write_ledger(command.folder / "ledger.csv")
+    # An empty variable is unset: it overrules nothing.
+    changes = {"KSPAY_BASE_URL": sandbox.base_url, "RECONCILE_TIMEZONE": "Asia/Kolkata", "KSPAY_APP_ID": ""}
+    command.good("run", *DAYS, "--out", "elsewhere/reports", **changes)
+    assert command.latest("elsewhere/reports").findings() == planted(merchant.planted)
+    assert not (command.folder / "reports").exists()
+
+
+def test_runs_and_show(small_run: tuple[Command, Outcome]) -> None:
+    command, ran = small_run
+    report = command.latest()
+    line = next(line for line in command.good("runs").out.splitlines() if report.run_id in line)
+    found = len(report.rows("discrepancies"))
+    assert [cell.strip() for cell in line.split("│")][2:4] == ["run", "finished"]
+    assert f" {found} " in line
+    latest, named = command.good("show", "latest"), command.good("show", report.run_id)
+    assert latest.out == named.out
+    assert latest.err == ""
+    totals = [line for line in ran.out.splitlines() if "total" in line]
+    assert totals
+    assert set(totals) <= set(latest.out.splitlines())
+    assert str(report.folder.parent.name) in latest.out
+    nonsense = command("show", "nonsense")
+    assert (nonsense.code, nonsense.out) == (2, "")
+    assert "nonsense" in nonsense.complaint
+
+
+def test_a_run_says_where_the_report_is(small_run: tuple[Command, Outcome]) -> None:
+    command, ran = small_run
+    assert ran.out.splitlines()[-1] == f"Report: reports/{command.latest().run_id}/discrepancies.csv"
+
+
+def test_show_of_nothing(make_command: MakeCommand) -> None:
+    command = make_command()
+    outcome = command("show", "latest")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "latest" in outcome.complaint
+    assert command.good("runs").out.count("│") in range(20)
+
+
+def test_doctor_finds_all_well(small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    outcome = command.good("doctor")
+    lines = outcome.out.splitlines()
+    assert [line for line in lines if not line.startswith("ok ")] == []
+    for subject in ("settings", "KS Pay", "database", "totals"):
+        assert any(f" {subject}" in line for line in lines)
+    assert command.good("runs").out.count("finished") == 1  # looking is no run
+
+
+def test_doctor_finds_what_is_wrong(small_shop: Shop, small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    wrong = command("doctor", KSPAY_SECRET_KEY="Qwrong")
+    assert wrong.code == 4
+    (failed,) = (line for line in wrong.out.splitlines() if line.startswith("FAIL"))
+    for word in (small_shop[0].app_id, "status 4", "KSPAY_SECRET_KEY"):
+        assert word in failed
+    assert "Qwrong" not in wrong.out + wrong.err
+    ledger = command("doctor", RECONCILE_LEDGER="nowhere.csv")
+    assert ledger.code == 2
+    assert "nowhere.csv" in ledger.out
+
+
+def test_doctor_without_settings(make_command: MakeCommand) -> None:
+    outcome = make_command()("doctor")
+    assert outcome.code == 2
+    assert "KSPAY_BASE_URL, KSPAY_APP_ID, KSPAY_ACCESS_KEY, KSPAY_SECRET_KEY" in outcome.out
+    assert "Traceback" not in outcome.err
+    broken = make_command(None, RECONCILE_TIMEZONE="Mars")("doctor")
+    assert broken.code == 2
+    assert "Mars" in broken.out
+
+
+def test_sandbox_says_how_to_use_it(make_command: MakeCommand) -> None:
+    command = make_command(None, RECONCILE_DATE_TOLERANCE_DAYS="3")
+    with command.start(
+        "sandbox", "--port", "0", "--seed", "4", "--days", "6", "--ledger", "my books.csv"
+    ) as server:
+        said = server.said_until("# then: ")
+        settings = dict(shlex.split(line)[1].split("=", 1) for line in said if line.startswith("export "))
+        assert list(settings) == ["KSPAY_BASE_URL", "KSPAY_APP_ID", "KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY"]
+        program, *words = shlex.split(said[-1].removeprefix("# then: "))
+        assert program == "reconcile"
+        command.good(*words, **settings)
+        assert command.latest().document()["imported"]["file"] == "my books.csv"
+        assert command.latest().document()["matched"]["reference"] > 30
+        os.kill(server.process.pid, signal.SIGTERM)
+        outcome = server.ended()
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_sandbox_without_a_port(make_command: MakeCommand) -> None:
+    command = make_command()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = command("sandbox", "--port", str(port), "--days", "1")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert str(port) in outcome.complaint
+    for words in (("--days", "0"), ("--ledger", "no/such/folder.csv"), ("--first-day", "2026-02-30")):
+        outcome = command("sandbox", "--port", "0", *words)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert words[1] in outcome.complaint
+
+
+def test_demo_beside_real_work(make_command: MakeCommand, calm_shop: Shop) -> None:
+    """It asks nothing of the settings, and touches neither the reports nor the database of real work."""
+    command = make_command(
+        None, KSPAY_BASE_URL="nonsense", RECONCILE_TIMEZONE="Mars", RECONCILE_DATABASE_URL="x"
+    )
+    outcome = command.good("demo", "--seed", "2")
+    assert {path.name for path in command.folder.iterdir()} == {".reconcile", "reports", "user"}
+    assert [path.name for path in command.home.iterdir()] == ["demo"]
+    report = command.latest("reports/demo")
+    assert f"reports/demo/{report.run_id}/discrepancies.csv" in outcome.out
+    document = report.document()
+    assert (document["from"], document["to"]) == ("2026-03-01", "2026-06-28")
+    merchant = Merchant.made_up(2, calm_shop[0].first_day.replace(month=3), 120)
+    assert report.findings() == planted(merchant.planted)
+
+
+def test_output_that_nobody_reads_to_its_end(small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    pipe = f"{shlex.quote(str(PROGRAM))} show latest | head -n 1"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", pipe],
+        cwd=command.folder,
+        env=command.environment(),
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stderr == b""
+    assert ended.stdout
