@@ -90,7 +90,12 @@ def fetch_app(
     ranges = [period.utc_days(settings.timezone) for period in plan.periods]
     progress("fetch", f"{app.app_id}: signing in", 0)
     with (
-        KSPay(app, page_size=settings.page_size, give_up_seconds=settings.give_up_seconds) as kspay,
+        KSPay(
+            app,
+            page_size=settings.page_size,
+            concurrency=settings.concurrency,
+            give_up_seconds=settings.give_up_seconds,
+        ) as kspay,
         loading(engine) as load,
     ):
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}

@@ -48,6 +48,7 @@ VARIABLES = frozenset(
         "RECONCILE_TIMEZONE",
         "RECONCILE_LOOKBACK_DAYS",
         "RECONCILE_PAGE_SIZE",
+        "RECONCILE_CONCURRENCY",
         "RECONCILE_REREAD_DAYS",
         "RECONCILE_GIVE_UP_SECONDS",
         "RECONCILE_AMOUNT_TOLERANCE",
@@ -85,6 +86,7 @@ class Settings:
     lookback_days: int = 7
     reread_days: int = 90
     page_size: int = 100
+    concurrency: int = 4
     give_up_seconds: int = 120
     tolerances: Tolerances = field(default_factory=Tolerances)
     date_tolerance_days: int = 3
@@ -191,6 +193,7 @@ class _Reader:
             lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
             reread_days=self.parse("RECONCILE_REREAD_DAYS", 90, _whole(0, 3660)),
             page_size=self.parse("RECONCILE_PAGE_SIZE", 100, _whole(1, 100_000)),
+            concurrency=self.parse("RECONCILE_CONCURRENCY", 4, _whole(1, 64)),
             give_up_seconds=self.parse("RECONCILE_GIVE_UP_SECONDS", 120, _whole(0, 86_400)),
             tolerances=self.parse(
                 "RECONCILE_AMOUNT_TOLERANCE", Tolerances(), lambda text: Tolerances.parse(text, currencies)

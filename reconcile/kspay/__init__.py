@@ -3,10 +3,13 @@
 credentials   who we are, and where KS Pay is
 clock         the server's clock
 wire          one request: timeouts, retries, envelopes
+governor      how fast to ask, learnt from refusals
 decode        JSON with exact numbers
 errors        one class a family of errors; errors.json is the documented catalogue
 tokens        access and refresh tokens
 windows       which dates to ask for
+ahead         pages asked for ahead of their turn
+paging        one window, read to its provable end
 listing       the rows of Fetch All Transactions
 statuses      what KS Pay's statuses mean
 redirect      what the payer's browser brings back

@@ -1,13 +1,16 @@
 """The client: KS Pay's calls as methods."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.clock import ServerClock
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
@@ -65,7 +68,8 @@ class _Bearer:
 class KSPay(Payments):
     """One app at KS Pay. A context manager: leaving it closes the connections.
 
-    `page_size` is the `limit` that is asked for, which the server may cap. A call that fails in a way
+    `page_size` is the `limit` that is asked for, which the server may cap; `concurrency` the pages of
+    a window that are asked for at once, 1 for one after the other. A call that fails in a way
     that may pass is repeated until no good answer came for `give_up_seconds`; the first wait is a
     random part of `backoff_seconds`. Requests are sent as JSON, or form-encoded with `form`. Every
     method raises `errors.CallError`.
@@ -76,6 +80,7 @@ class KSPay(Payments):
         credentials: Credentials,
         *,
         page_size: int = 100,
+        concurrency: int = 4,
         give_up_seconds: float = 120,
         backoff_seconds: float = BACKOFF_SECONDS,
         form: bool = False,
@@ -91,6 +96,10 @@ class KSPay(Payments):
         self.windows_read: list[WindowRecord] = []
         """How each window was read, in the order in which they were proven complete."""
         self._evidence = Evidence()
+        self._concurrency = concurrency
+        self._workers = (
+            ThreadPoolExecutor(concurrency, thread_name_prefix="kspay") if concurrency > 1 else None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +110,10 @@ class KSPay(Payments):
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Stop the workers and close all connections. Waits for answers that are just coming in."""
+        self._wire.stop()
+        if self._workers is not None:
+            self._workers.shutdown(cancel_futures=True)
         self._wire.close()
 
     def server_today(self) -> date:
@@ -179,9 +191,12 @@ class KSPay(Payments):
 
     def _reader(self, window: Window) -> WindowReader:
         return WindowReader(
-            lambda number, limit: self._listing(window, number, limit),
+            PagesAhead(
+                lambda number, limit, unwanted: self._listing(window, number, limit, unwanted), self._workers
+            ),
             window,
             self._page_size,
+            self._concurrency,
             self._evidence,
             self._probe_filter,
         )
@@ -245,7 +260,9 @@ class KSPay(Payments):
             return False
         return True
 
-    def _listing(self, window: Window, number: int, limit: int) -> Listing:
+    def _listing(
+        self, window: Window, number: int, limit: int, unwanted: threading.Event | None = None
+    ) -> Listing:
         call = f"GET /transaction {window} page {number}"
         params = {
             "fromDate": window.from_date.isoformat(),
@@ -254,7 +271,7 @@ class KSPay(Payments):
             "limit": str(limit),
         }
         try:
-            return read_listing(call, self._get(call, "/transaction", params))
+            return read_listing(call, self._get(call, "/transaction", params, unwanted))
         except NotFoundError as error:
             if error.entry != "noDataFound":
                 raise
@@ -266,8 +283,14 @@ class KSPay(Payments):
             raise ProtocolError(call, 200, message=f"the answer is no list of objects but {describe(rows)}")
         return rows
 
-    def _get(self, call: str, path: str, params: Mapping[str, str] | None = None) -> Any:
-        return self._with_token(lambda bearer: Request(call, "GET", path, bearer, params))
+    def _get(
+        self,
+        call: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        unwanted: threading.Event | None = None,
+    ) -> Any:
+        return self._with_token(lambda bearer: Request(call, "GET", path, bearer, params, unwanted=unwanted))
 
     def _with_token(self, request: Callable[[_Bearer], Request]) -> Any:
         """Ask with the access token, and once more with a new one if the server refuses it."""

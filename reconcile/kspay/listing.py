@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +17,8 @@ from reconcile.records import Place, RawRow
 _LISTS = ("transactions", "data", "items", "rows", "docs", "records", "list", "results")
 _TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
 _SECRET = "signature"  # noqa: S105  the name of the field, not a secret
+_FLAT = frozenset({str, int, bool, float, Decimal, type(None)})
+_sorted = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,29 @@ def instant(row: RawRow, name: str) -> datetime | None:
 
 def fingerprint(row: RawRow) -> bytes:
     """Equal for rows of equal content, whatever the order of their fields."""
-    return blake2b(msgspec.json.encode(row.values, order="sorted"), digest_size=16).digest()
+    return blake2b(_sorted.encode(row.values), digest_size=16).digest()
 
 
 def without_secret(value: Any) -> Any:
     """A record without its `signature`, which is a secret: neither stored nor logged nor shown."""
+    if type(value) is dict and _FLAT.issuperset(map(type, value.values())):
+        # The usual record: nothing nested in it, and the same names as in the one before.
+        secrets = _secrets_among(tuple(value))
+        if secrets:
+            value = {**value}
+            for key in secrets:
+                del value[key]
+        return value
     if isinstance(value, dict):
         return {key: without_secret(item) for key, item in value.items() if key.casefold() != _SECRET}
     if isinstance(value, list):
         return [without_secret(item) for item in value]
     return value
+
+
+@lru_cache(maxsize=64)
+def _secrets_among(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in keys if key.casefold() == _SECRET)
 
 
 def _values(row: Any) -> Mapping[str, Any]:
@@ -116,11 +133,20 @@ def _total(result: Mapping[str, Any]) -> int | None:
 
 
 def describe(value: Any) -> str:
-    """The shape of a value, for an error: names and kinds, none of its contents."""
+    """The shape of a value, for an error: names, kinds and lengths, none of its contents."""
     if isinstance(value, dict):
-        shown = ", ".join(f"{str(key)[:40]}: {_kind(item)}" for key, item in list(value.items())[:8])
+        shown = ", ".join(f"{_name(key)}: {_kind(item)}" for key, item in list(value.items())[:8])
         return "an object {" + shown + (", …" if len(value) > 8 else "") + "}"
+    if isinstance(value, list) and value:
+        return f"a list of {len(value)}, the first of them {describe(value[0])[:200]}"
     return _kind(value)
+
+
+def _name(key: Any) -> str:
+    # What does not look like the name of a field may be content: a map by e-mail address or id.
+    text = str(key)
+    plain = len(text) <= 40 and text.isascii() and text.isalpha()
+    return text if plain else f"(a name of {len(text)} characters)"
 
 
 def _kind(value: Any) -> str:
@@ -129,7 +155,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, str):
-        return "text"
+        return f"text of {len(value)} characters"
     if isinstance(value, dict):
-        return "object"
-    return "list" if isinstance(value, list) else "number"
+        return f"object of {len(value)} fields"
+    return f"list of {len(value)}" if isinstance(value, list) else "number"

@@ -12,10 +12,36 @@ rows move from page to page: some come twice, some are skipped. What holds under
   rows show that it is `createdAt`, the window is read until two whole readings agree.
 - One answer is one moment: an empty first page proves an empty window, a server that ignores `page`
   gives everything at once, and where rows cannot leave, a window that fits into one page is complete.
-- Two whole readings in a row that show the same rows in the same order prove a listing in which the
-  server itself repeats rows, where no count can be reached.
+- Two whole readings in a row that show the same rows in the same order, none of them twice, agree. A
+  reading that shows a row twice may have missed another one: of two rows of one instant on the border of
+  two pages, in a new order at each request, the same one comes twice in every fourth reading. Only
+  `EQUAL_IF_REPEATED` equal readings prove that it is the server itself that repeats rows.
 
 If none of these holds after `MAX_PASSES` readings, the window is refused: never a part for the whole.
+
+Pages are asked for ahead of their turn, several at once, so that within one reading they may be answered
+in any order. Nothing above depends on that order:
+
+- Counting. The length is measured by requests made one after the other, after every answer that was
+  taken: whatever is known was listed by then, and where rows cannot leave it still is. So as many known
+  ids as that length are all of them, in whatever order they came to be known. A row that slipped through
+  between two answers, or stood in one that was dropped, is not known, and then the count is too small.
+- Two equal readings. The second begins when all answers of the first are in. A page that is the same at
+  both times was so in between, and as these spans all hold the moment between the readings, the pages
+  together are the listing at that moment. The order within each reading plays no part.
+- An empty or single page. The first page of a reading is always asked for alone, before any other.
+- Several readings taken together (`SETTLED`) need a length that was measured after their last answer:
+  only readings in order, without asking ahead, count there.
+- Looking for the end of a listing that ignores `page` (`_is_the_end`) asks anew, after what it compares.
+
+What asking ahead can cost is a further reading: when rows move towards the end (newest first, and a
+payment arrives), a row may leave a page not yet answered for one that was answered before. Then pages
+repeat rows soon after, no further apart than pages are asked ahead. At the first page that repeats one,
+those asked ahead are asked for again, one after the other, and the next `CALM_PAGES` in order too.
+
+A known row costs two ints: the first 60 bits of its id's digest, and a digest of its content with the
+number of the reading that saw it last. Two ids of one digest would be counted as one: the window
+would be refused, never thought complete.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -24,6 +50,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 
+from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.errors import InvalidRequestError, ProtocolError
 from reconcile.kspay.listing import Listing, fingerprint, instant, row_id
 from reconcile.kspay.windows import Window
@@ -32,8 +59,14 @@ from reconcile.records import RawRow
 MAX_PASSES = 40
 """Readings of one window before it is given up. Of rows in random order each misses about a third."""
 
+EQUAL_IF_REPEATED = 12
+"""So many equal readings in a row prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
+
 MAX_BARREN_PAGES = 50
 """So many pages in a row that repeat rows of the same reading are no listing."""
+
+CALM_PAGES = 50
+"""So many pages are read in order after rows were seen to move."""
 
 FAR_PAGE = 1_000_000
 """Beyond every listing: what it holds tells whether `page` is honoured."""
@@ -46,8 +79,11 @@ SETTLED = "as many ids as listed rows, unchanged through several readings"
 _DAY = timedelta(days=1)
 _TELLING_GAP = timedelta(days=4)
 
-Ask = Callable[[int, int], Listing]
-"""Asks for (page, limit)."""
+# A known row's content digest and the number of the reading that saw it last share one int.
+_PASS_BITS = 6
+_MARK_BITS = 54
+_PASS = (1 << _PASS_BITS) - 1
+assert MAX_PASSES + 1 <= _PASS
 
 
 class IncompleteError(ProtocolError):
@@ -113,29 +149,41 @@ class _Pass:
     """One reading from the first page on."""
 
     def __init__(self) -> None:
-        self.keys: set[str | bytes] = set()
-        self.first_page: set[str | bytes] = set()
+        self.distinct = 0  # keys seen in it
+        self.first_page: set[int] = set()
         self.digest = blake2b(digest_size=16)
         self.changed = False
+        self.repeats = 0  # rows that it showed before
         self.barren = 0
+        self.in_order_to = 1  # up to this page nothing is asked ahead
 
 
 class WindowReader:
     """Reads one window. `read` yields what is new; when it has ended, `record` tells how it was read."""
 
     def __init__(
-        self, ask: Ask, window: Window, limit: int, evidence: Evidence, probe: Callable[[date], None]
+        self,
+        ahead: PagesAhead,
+        window: Window,
+        limit: int,
+        concurrency: int,
+        evidence: Evidence,
+        probe: Callable[[date], None],
     ):
-        self._ask = ask
+        self._ahead = ahead
         self._window = window
         self._asked_limit = self._limit = limit
+        self._concurrency = concurrency
         self._evidence = evidence
         self._probe = probe
-        self._known: dict[str | bytes, bytes] = {}  # key → fingerprint of the newest version seen
+        self._known: dict[int, int] = {}  # key → digest of the newest version seen, and its last reading
         self._page_honoured = False
         self._length = 0
         self._last_page = 0
         self._pages = self._rows = self._passes = 0
+        self._equal = 1  # readings in a row that showed the same
+        self._together_from = 0  # the reading from which on rows are counted together …
+        self._together = 0  # … and how many different ones were seen since
         self._first_at: datetime | None = None
         self._last_at: datetime | None = None
         self._total: int | None = None
@@ -143,6 +191,7 @@ class WindowReader:
             None  # the widest gap from creation to change, and its day
         )
         self._proof = ""
+        self._marks: list[bytes] = []  # of the rows of the last answer
         self._pass = _Pass()
 
     @property
@@ -162,6 +211,12 @@ class WindowReader:
 
     def read(self) -> Iterator[Batch]:
         """Every row of the window, each version once. Raises IncompleteError where that cannot be proven."""
+        try:
+            yield from self._read()
+        finally:
+            self._pages += self._ahead.drop()
+
+    def _read(self) -> Iterator[Batch]:
         yield from self._whole_pass()
         if self._proof:
             return
@@ -184,8 +239,12 @@ class WindowReader:
         self._start_pass()
         number, last = 1, 0
         while True:
-            known_before = len(self._pass.keys)
-            keys = yield from self._page(number)
+            known_before = self._pass.distinct
+            depth = self._depth(number)
+            keys = yield from self._page(number, depth)
+            self._pass.repeats += len(keys) - (self._pass.distinct - known_before)
+            for mark in self._marks:
+                self._pass.digest.update(mark)
             if number == 1:
                 self._pass.first_page = set(keys)
                 self._settle_limit(len(keys))
@@ -198,11 +257,26 @@ class WindowReader:
                 return False
             if enough():
                 return True
-            if number == 1 or len(self._pass.keys) > known_before:
+            if number == 1 or self._pass.distinct > known_before:
                 self._pass.barren = 0
             elif (yield from self._is_the_end(number, set(keys))):
+                self._pass.repeats -= len(keys)  # this page is no part of the listing
                 return False
+            if depth > 1 and self._pass.distinct < known_before + len(keys):
+                yield from self._read_in_order_again(number, depth)
             number, last = number + 1, len(keys)
+
+    def _depth(self, number: int) -> int:
+        """How many pages may be asked for at once: more and more, so that few lie beyond the end."""
+        if number <= self._pass.in_order_to:
+            return 1
+        return min(self._concurrency, number - 1)
+
+    def _read_in_order_again(self, number: int, depth: int) -> Iterator[Batch]:
+        """Rows are moving: ask again for the pages around this one whose answers may have come out of order."""
+        self._pass.in_order_to = number + CALM_PAGES
+        for page in range(max(2, number - depth + 1), number + 1):
+            yield from self._page(page)
 
     def _start_pass(self) -> None:
         self._passes += 1
@@ -213,6 +287,7 @@ class WindowReader:
                 message=f"the listing kept changing through {MAX_PASSES} readings: "
                 f"{len(self._known)} different transactions seen, {self._length} listed",
             )
+        self._pages += self._ahead.drop()
         self._pass = _Pass()
 
     def _settle_limit(self, rows: int) -> None:
@@ -225,7 +300,7 @@ class WindowReader:
         self._last_page = page
         self._length = (page - 1) * self._limit + rows if page else 0
 
-    def _is_the_end(self, number: int, keys: set[str | bytes]) -> Generator[Batch, None, bool]:
+    def _is_the_end(self, number: int, keys: set[int]) -> Generator[Batch, None, bool]:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
         if self._pass.barren > MAX_BARREN_PAGES:
@@ -267,9 +342,14 @@ class WindowReader:
             previous, digest = digest, None if early else self._pass.digest.digest()
             if self._proof:
                 return
-            if digest is not None and digest == previous:
+            if self._agrees(digest, previous):
                 self._proof = TWO_READINGS
                 return
+
+    def _agrees(self, digest: bytes | None, previous: bytes | None) -> bool:
+        """Whether the last readings, by their digests, prove together that nothing is missing."""
+        self._equal = self._equal + 1 if digest is not None and digest == previous else 1
+        return self._equal >= (EQUAL_IF_REPEATED if self._pass.repeats else 2)
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
@@ -291,66 +371,88 @@ class WindowReader:
 
     def _until_settled(self) -> Iterator[Batch]:
         """Read whole until nothing changes any more and the readings together show all that is listed."""
-        # Only readings that began and ended with the same length count: what an earlier one showed may
-        # have left since. A window does not gain and lose rows at once: what changes now leaves all past
-        # days, and arrives only in a window that holds today.
-        together: set[str | bytes] = set()
-        digest, length = self._pass.digest.digest(), self._length
+        # Only readings in order that began and ended with the same length count: what an earlier one
+        # showed may have left since. A window does not gain and lose rows at once: what changes now leaves
+        # all past days, and arrives only in a window that holds today.
+        digest = self._pass.digest.digest()
+        length: int | None = None if self._concurrency > 1 else self._length
+        self._count_together()
         while True:
             previous = digest
             digest = yield from self._whole_pass()
             if self._proof:
                 return
-            if digest == previous:
+            if self._agrees(digest, previous):
                 self._proof = TWO_READINGS
                 return
             if self._evidence.filter is Filter.CREATED:
                 yield from self._until_counted()
                 return
-            if self._pass.changed or self._length != length or len(together | self._pass.keys) > self._length:
-                together, length = set(), self._length
+            self._concurrency = 1
+            if self._pass.changed or self._length != length or self._together > self._length:
+                length = self._length
+                self._count_together()
                 continue
-            together |= self._pass.keys
-            if len(together) == length:
+            if self._together == length:
                 self._proof = SETTLED
                 return
 
+    def _count_together(self) -> None:
+        """Count the different rows that are seen from the next reading on."""
+        self._together_from, self._together = self._passes + 1, 0
+
     # Answers.
 
-    def _page(self, number: int) -> Generator[Batch, None, list[str | bytes]]:
-        """The keys of the rows that one page holds: their ids, or their contents where they have none."""
-        listing = self._answer(number)
+    def _page(self, number: int, depth: int = 1) -> Generator[Batch, None, list[int]]:
+        """The keys of the rows that one page holds: of their ids, or of their contents where they have none."""
+        listing = self._answer(number, depth)
         self._pages += 1
         self._rows += len(listing.rows)
         self._total = listing.total if listing.total is not None else self._total
         fresh: list[RawRow] = []
-        keys: list[str | bytes] = []
+        keys: list[int] = []
+        self._marks = []
         for row in listing.rows:
             mark = fingerprint(row)
-            key = row_id(row) or mark
+            self._marks.append(mark)
+            key = _key(row_id(row), mark)
             keys.append(key)
-            self._pass.digest.update(mark)
-            before = self._known.get(key)
-            if before != mark:
-                if before is not None:
-                    self._pass.changed = True
-                self._known[key] = mark
+            if self._is_new(key, int.from_bytes(mark[:8]) >> 64 - _MARK_BITS):
                 fresh.append(row)
                 self._learn(row)
-        self._pass.keys.update(keys)
         if fresh:
             yield Batch(fresh, number, self._total)
         return keys
 
-    def _answer(self, number: int) -> Listing:
+    def _is_new(self, key: int, mark: int) -> bool:
+        """Note that a row was seen; whether it was not known in this form."""
+        before = self._known.get(key)
+        seen = 0 if before is None else before & _PASS
+        if seen < self._passes:
+            self._pass.distinct += 1
+            if seen < self._together_from:
+                self._together += 1
+        elif before == mark << _PASS_BITS | seen:
+            return False
+        self._known[key] = mark << _PASS_BITS | self._passes
+        if before is None:
+            return True
+        if before >> _PASS_BITS == mark:
+            return False
+        self._pass.changed = True
+        return True
+
+    def _answer(self, number: int, depth: int) -> Listing:
         try:
-            return self._ask(number, self._limit)
+            listing, dropped = self._ahead.page(number, self._limit, depth)
         except InvalidRequestError:
             if self._limit == self._asked_limit:
                 raise
             # The server takes only certain limits, and not the number of rows that it gave.
             self._limit = self._asked_limit
-            return self._ask(number, self._limit)
+            listing, dropped = self._ahead.page(number, self._limit, 1)
+        self._pages += dropped
+        return listing
 
     def _learn(self, row: RawRow) -> None:
         created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
@@ -360,3 +462,8 @@ class WindowReader:
             if updated is not None and (self._distant is None or updated - created > self._distant[0]):
                 self._distant = (updated - created, created.date())
         self._evidence.take(self._window, created, updated)
+
+
+def _key(transaction_id: str | None, mark: bytes) -> int:
+    digest = mark if transaction_id is None else blake2b(transaction_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest[:8]) >> 4

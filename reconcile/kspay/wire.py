@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
@@ -20,7 +21,8 @@ from requests.auth import AuthBase
 from reconcile.kspay.clock import ServerClock, http_date
 from reconcile.kspay.credentials import MASK, Credentials
 from reconcile.kspay.decode import CutOffError, NotJSONError, decode
-from reconcile.kspay.errors import CallError, ProtocolError, UnreachableError, error_for
+from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
+from reconcile.kspay.governor import Governor
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a connection."""
@@ -70,6 +72,7 @@ class Request:
     body: Mapping[str, Any] | None = field(default=None, repr=False)  # the keys, in some
     header: str = "Authorization"
     once: bool = False
+    unwanted: threading.Event | None = None  # once it is set, no further try is made
 
 
 class _Headers(AuthBase):
@@ -91,7 +94,8 @@ class Wire:
 
     A request that fails in a way that may pass is repeated, after growing random waits or as long as
     the server asks for, until no good answer came for `give_up_seconds` without a break. Bodies are
-    JSON, or form-encoded with `form`.
+    JSON, or form-encoded with `form`. Several threads may ask at once: each has a session of its own,
+    as requests promises no more, and all share one pace.
     """
 
     def __init__(
@@ -113,18 +117,29 @@ class Wire:
         # A proxy of the environment is for the network outside, never for a server on this machine.
         host = urlsplit(self._base_url).hostname or ""
         self._proxies = {"no_proxy": host} if credentials.is_local else None
-        self._session = requests.Session()
-        self._session.headers["Accept"] = "application/json"
-        self._session.headers["User-Agent"] = f"kspay-reconcile/{version('kspay-reconcile')}"
-        # No call depends on cookies; kept ones would tie all requests to one server behind a balancer.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Retries are made here, where their reasons are known, and not once more underneath.
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=0, pool_maxsize=32))
+        self._closed = threading.Event()
+        self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
+        self._of_thread = threading.local()
+        self._sessions: list[requests.Session] = []
 
     def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
+        """Close all connections; whoever waits for its next try is woken and gets a CancelledError."""
+        self.stop()
+        with self._lock:
+            while self._sessions:
+                self._sessions.pop().close()
+
+    def stop(self) -> None:
+        """Make no further try of anything."""
+        self._closed.set()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = _new_session()
+            with self._lock:
+                self._sessions.append(session)
+        return session
 
     def hide(self, *secrets: str) -> None:
         """From now on no error repeats these words, even if the server does."""
@@ -134,12 +149,15 @@ class Wire:
         """The result of the request, out of its envelope. Raises a CallError."""
         tries = 0
         while True:
+            waited = self._await_turn(request)
             authorization = request.authorization()
             started = time.monotonic()
             tries += 1
             try:
                 result = self._once(request, authorization, self._time_left())
             except CallError as error:
+                if isinstance(error, RateLimitError):
+                    self._governor.refused(started, error.retry_after)
                 if request.once or not error.retryable:
                     raise
                 self._note_trouble(started)
@@ -149,10 +167,35 @@ class Wire:
                     error.advice = f"gave up after {effort} without a good answer: {error.advice}"
                     raise
                 # The last try is made when the time is up, even if the server asked for a longer wait.
-                time.sleep(min(self._wait(tries, error.retry_after), left))
+                if not isinstance(error, RateLimitError):
+                    self._rest(min(self._wait(tries, error.retry_after), left), request)
             else:
+                self._governor.granted(waited)
                 self._note_good()
                 return result
+
+    def _await_turn(self, request: Request) -> bool:
+        """Wait until the governor lets the next try go; whether that took any time."""
+        waited = False
+        while True:
+            moment = time.monotonic()
+            seconds = self._governor.turn()
+            waited = waited or seconds > 0
+            self._rest(min(seconds, self._time_left()), request)
+            if not self._governor.refused_since(moment) or self._time_left() <= 0:
+                return waited
+
+    def _rest(self, seconds: float, request: Request) -> None:
+        """Wait. Raises CancelledError when nobody wants the answer any more."""
+        until = time.monotonic() + seconds
+        unwanted = request.unwanted or self._closed
+        while not (unwanted.is_set() or self._closed.is_set()):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            # Two events cannot be awaited at once: the second is looked at every now and then.
+            unwanted.wait(left if unwanted is self._closed else min(left, 0.2))
+        raise CancelledError
 
     def _note_trouble(self, started: float) -> None:
         with self._lock:
@@ -171,13 +214,15 @@ class Wire:
     def _wait(self, tries: int, retry_after: float | None) -> float:
         if retry_after is not None:
             return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
-        longest = min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(tries - 1, 20))
-        return random.uniform(0, longest)  # noqa: S311  full jitter, so that clients do not return in step
+        return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
+
+    def _longest_wait(self, tries: int) -> float:
+        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(tries - 1, 20))
 
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)
         try:
-            with self._session.request(
+            with self._session().request(
                 request.method,
                 self._base_url + request.path,
                 params=request.params,
@@ -235,6 +280,18 @@ class Wire:
             message = message.replace(secret, MASK)
         message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
         return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.headers["Accept"] = "application/json"
+    session.headers["User-Agent"] = f"kspay-reconcile/{version('kspay-reconcile')}"
+    # No call depends on cookies; kept ones would tie all requests to one server behind a balancer.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # Retries are made here, where their reasons are known, and not once more underneath.
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=0))
+    return session
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -51,8 +52,13 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.lock = threading.Lock()  # each answer is one moment
 
     def listing(self, asked: Asked) -> Reply:
+        with self.lock:
+            return self._listing(asked)
+
+    def _listing(self, asked: Asked) -> Reply:
         self.requests += 1
         fault = self.faults.get(self.requests)
         if fault == "reset":

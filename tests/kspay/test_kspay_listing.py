@@ -44,11 +44,12 @@ def test_pages_bring_every_row_once_with_its_place(server: KSPayServer) -> None:
     ]
 
 
-def test_every_connection_is_kept_for_the_next_request(server: KSPayServer) -> None:
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_every_connection_is_kept_for_the_next_request(server: KSPayServer, concurrency: int) -> None:
     server.on("GET", "/transaction", paged(march(50)))
-    fetch(server, page_size=5)
+    fetch(server, page_size=5, concurrency=concurrency)
     assert len(server.asked) > 10
-    assert server.connections == 1
+    assert server.connections <= (1 if concurrency == 1 else concurrency + 1)
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20])
