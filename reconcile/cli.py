@@ -6,6 +6,7 @@ Results go to standard output, progress and errors to standard error. An error i
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -323,7 +324,9 @@ def _place(error: click.ClickException) -> str:
 
 def _fail(line: str, code: int, *, debug: bool) -> NoReturn:
     if debug:
-        raise
+        traceback.print_exc()
+    # A file's name may hold a line break, and a driver's words several.
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in line).split())
     click.echo(f"reconcile: {line}", err=True)
     sys.exit(code)
 

@@ -35,6 +35,10 @@ from reconcile.store import app_locks, open_store
 T = TypeVar("T")
 
 
+EARLIEST = date(2000, 1, 1)
+"""No period begins before it; KS Pay is much younger."""
+
+
 class Stage(Protocol):
     """How a stage is run: as a plain call, or as a Prefect task of that name."""
 
@@ -282,6 +286,8 @@ class _Run:
 def check_period(period: Period | None, settings: Settings) -> None:
     """Raises UsageError for a period that has days in the future, counted in the business time zone."""
     today = datetime.now(settings.timezone).date()
+    if period is not None and period.first < EARLIEST:
+        raise UsageError(f"--from {period.first} lies before {EARLIEST}, when nobody paid by KS Pay")
     if period is not None and period.last > today:
         raise UsageError(
             f"--to {period.last} lies in the future: today is {today} in {settings.timezone.key}"

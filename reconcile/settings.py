@@ -155,6 +155,10 @@ class _Reader:
 
     def text(self, name: str) -> str | None:
         """The setting's text, its own or its file's; the environment wins over the file as a whole."""
+        return self.placed(name)[0]
+
+    def placed(self, name: str) -> tuple[str | None, str]:
+        """The setting's text, and where it stands if that is not the environment."""
         for source, where in ((self.environ, ""), (self.toml, f" in {TOML}")):
             value = source.get(name)
             if isinstance(value, bool | int | Decimal):
@@ -167,17 +171,17 @@ class _Reader:
             if path:
                 value = _secret_file(f"{name}_FILE", str(path))
             if value:
-                return value
-        return None
+                return value, where
+        return None, ""
 
     def parse(self, name: str, default: T, parse: Callable[[str], T]) -> T:
-        text = self.text(name)
+        text, where = self.placed(name)
         if text is None:
             return default
         try:
             return parse(text.strip())
         except ValueError as error:
-            raise UsageError(f"{name}: {error}") from None
+            raise UsageError(f"{name}{where}: {error}") from None
 
     def settings(self) -> Settings:
         currencies = self.currencies()
@@ -319,11 +323,16 @@ def _zone(text: str) -> ZoneInfo:
 
 
 def _database_url(text: str) -> str:
-    # The value is not repeated in the message: it may hold a password.
+    # The value is not repeated in any message: it may hold a password.
     try:
         url = make_url(text)
-    except ArgumentError:
-        raise ValueError("is not a database URL such as postgresql://user@host/database") from None
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "is not a database URL such as postgresql://user@host:5432/database "
+            "(write an @, : or / of the password as %40, %3A or %2F)"
+        ) from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError("must be a PostgreSQL URL such as postgresql://user@host/database")
+    if "@" in (url.host or ""):
+        raise ValueError("holds an @ too many: write that of the password as %40")
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -12,7 +12,7 @@ import msgspec
 
 from reconcile.kspay.clock import ServerClock
 from reconcile.kspay.credentials import MASK, Credentials
-from reconcile.kspay.errors import CallError, ProtocolError, token_expired
+from reconcile.kspay.errors import CallError, token_expired
 from reconcile.kspay.wire import Request, Wire
 
 REFRESH_AHEAD_SECONDS = 30.0
@@ -114,13 +114,20 @@ class TokenKeeper:
 
     def _issued(self, path: str, refresh: str | None) -> Tokens:
         name = f"POST {path}"
-        answer = self._wire.ask(
-            Request(name, "POST", path, authorization=lambda: refresh, body=self._credentials.keys())
-        )
-        pair = answer if isinstance(answer, dict) else {}
-        access, renewal = pair.get("accessToken"), pair.get("refreshToken") or refresh
-        if not is_token(access) or not (renewal is None or is_token(renewal)):
-            raise ProtocolError(name, 200, message="the answer holds no accessToken that a header can carry")
+
+        def tokens(answer: Any) -> tuple[Any, Any]:
+            pair = answer if isinstance(answer, dict) else {}
+            return pair.get("accessToken"), pair.get("refreshToken") or refresh
+
+        def lacks(answer: Any) -> str | None:
+            access, renewal = tokens(answer)
+            if is_token(access) and (renewal is None or is_token(renewal)):
+                return None
+            return "the answer holds no accessToken that a header can carry"
+
+        keys = self._credentials.keys()
+        request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, lacks=lacks)
+        access, renewal = tokens(self._wire.ask(request))
         self._wire.hide(*(token for token in (access, renewal) if token))
         return Tokens.issued(access, renewal, self._clock)
 

@@ -73,6 +73,7 @@ class Request:
     header: str = "Authorization"
     once: bool = False
     unwanted: threading.Event | None = None  # once it is set, no further try is made
+    lacks: Callable[[Any], str | None] = lambda _: None  # what a result lacks that it must have, if anything
 
 
 class _Headers(AuthBase):
@@ -245,7 +246,10 @@ class Wire:
                 f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
             )
             raise _unreachable(request, reason, passing=False) from None
-        return self._result(request.name, response.status_code, response.headers, body)
+        result = self._result(request.name, response.status_code, response.headers, body)
+        if lacking := request.lacks(result):
+            raise ProtocolError(request.name, response.status_code, message=lacking)
+        return result
 
     def _result(self, name: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
         if 300 <= status < 400:

@@ -141,6 +141,9 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
     Raises UsageError if `--out` cannot be written.
     """
     aside = out / f".{run_id}.writing"
+    latest = out / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise UsageError(f"{latest} is no link to a run: move it away, or choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if aside.exists():
