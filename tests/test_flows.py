@@ -1,7 +1,6 @@
 """The flow on a real Prefect server with a process worker: by hand, by cron, and begun by the command."""
 
 import os
-import select
 import shutil
 import signal
 import socket
@@ -10,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -266,75 +265,6 @@ def test_a_server_that_is_not_there(world: Prefect, make_command: MakeCommand, c
     assert "PREFECT_API_URL" in outcome.complaint
     assert nowhere in outcome.complaint
     assert not (command.folder / "reports").exists()
-
-
-class Relay:
-    """Passes bytes between its own port and another one, until it is cut."""
-
-    def __init__(self, to: int, own: int = 0) -> None:
-        self._to = to
-        self._listener = socket.create_server(("127.0.0.1", own))
-        self.port = int(self._listener.getsockname()[1])
-        self._wake, self._cut = socket.socketpair()
-        self._thread = threading.Thread(target=self._pass, daemon=True)
-        self._thread.start()
-
-    def _pass(self) -> None:
-        other: dict[socket.socket, socket.socket] = {}
-        while True:
-            ready, _, _ = select.select([self._listener, self._wake, *other], [], [])
-            if self._wake in ready:
-                break
-            for end in ready:
-                if end is self._listener:
-                    near, far = end.accept()[0], socket.create_connection(("127.0.0.1", self._to))
-                    other |= {near: far, far: near}
-                elif end in other:
-                    try:
-                        data = end.recv(1 << 16)
-                        other[end].sendall(data)
-                    except OSError:
-                        data = b""
-                    if not data:
-                        for closed in (other.pop(end), end):
-                            other.pop(closed, None)
-                            closed.close()
-        for end in (*other, self._listener, self._wake):
-            end.close()
-
-    def close(self) -> None:
-        if self._thread.is_alive():
-            self._cut.send(b"x")
-            self._thread.join()
-        self._cut.close()
-
-
-def test_a_server_that_goes_away_changes_nothing(
-    world: Prefect, make_command: MakeCommand, calm_shop: Shop
-) -> None:
-    port = free_port()
-    command = flow_command(
-        world,
-        make_command,
-        calm_shop,
-        KSPAY_BASE_URL=f"http://127.0.0.1:{port}/v1",
-        PREFECT_CLIENT_MAX_RETRIES="0",
-    )
-    log = command.user_home / "run.log"
-    to = int(world.api.split(":")[2].split("/")[0])
-    with ExitStack() as stack:
-        relay = stack.enter_context(closing(Relay(to)))
-        api = f"http://127.0.0.1:{relay.port}/api"
-        words: list[str | Path] = [BIN / "reconcile", *run_words(world)]
-        process = stack.enter_context(background(words, command, log.name, PREFECT_API_URL=api))
-        until(lambda: "fetch: " in log.read_text())
-        relay.close()
-        stack.enter_context(serve(calm_shop[0], port=port))
-        until(lambda: "prefect: its page does not show the end of this run" in log.read_text())
-        # Prefect would try for a while to tell of each task, so the server comes back for the end.
-        stack.enter_context(closing(Relay(to, relay.port)))
-        assert process.wait(60) == 0, log.read_text()
-    assert command.latest().document()["run_id"] in log.read_text()
 
 
 def test_only_what_time_may_cure_is_fetched_again(
