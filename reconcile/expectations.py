@@ -218,6 +218,11 @@ class Validator:
         broken = self._validate("entries", batch, {"ledger_id": [record.ledger_id for record in batch]})
         return _apart(batch, broken, self._currencies)
 
+    def forget(self, suite: str) -> None:
+        """Start a suite's totals anew, because its stage is run again from the beginning."""
+        with self._turn:
+            self._totals[suite] = Validation(suite, 0, 0, 0, 0, ())
+
     def summary(self) -> list[dict[str, Any]]:
         """A `Validation` for each suite over all batches so far, as plain values for run.json."""
         found: list[dict[str, Any]] = msgspec.to_builtins(list(self._totals.values()))

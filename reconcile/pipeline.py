@@ -191,6 +191,7 @@ class _Run:
         return result
 
     def _fetch(self) -> list[Fetched]:
+        self.validator.forget("transactions")
         return [
             fetch_app(
                 self.engine, self.settings, app, self._plan(app), self.run_id, self.validator, self.progress

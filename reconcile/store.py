@@ -50,23 +50,23 @@ def open_store(settings: Settings) -> Iterator[Engine]:
     """
     with ExitStack() as stack:
         url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
-        engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_SECONDS})
+        engine = create_engine(
+            url,
+            poolclass=NullPool,
+            connect_args={"connect_timeout": CONNECT_SECONDS},
+            hide_parameters=True,  # an error must not carry the values of a row into a log
+        )
         stack.callback(engine.dispose)
         event.listen(engine, "connect", _prepare)
         try:
             migrate(engine)
-        except OperationalError as error:
-            if settings.database_url is None:
-                raise
-            reason = " ".join(str(error.orig).split())
-            raise UsageError(
-                f"RECONCILE_DATABASE_URL: the database at {engine.url.host or 'the socket'} does not answer: {reason}"
-            ) from None
         except DBAPIError as error:
             if settings.database_url is None:
                 raise
+            where = f"the database at {engine.url.host or 'the socket'}"
+            what = "does not answer" if isinstance(error, OperationalError) else "cannot be set up"
             reason = " ".join(str(error.orig).split())
-            raise UsageError(f"RECONCILE_DATABASE_URL: the database cannot be set up: {reason}") from None
+            raise UsageError(f"RECONCILE_DATABASE_URL: {where} {what}: {reason}") from None
         yield engine
 
 

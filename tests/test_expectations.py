@@ -202,6 +202,18 @@ def test_the_summary_adds_up_over_batches() -> None:
     json.dumps(validator.summary())
 
 
+def test_a_stage_that_is_run_again_is_counted_once() -> None:
+    validator = Validator(CURRENCIES)
+    validator.transactions([TRANSACTION])
+    validator.entries([ENTRY])
+    validator.forget("transactions")
+    validator.transactions([TRANSACTION, TRANSACTION])
+    assert [(suite["suite"], suite["records"]) for suite in validator.summary()] == [
+        ("transactions", 2),
+        ("entries", 1),
+    ]
+
+
 def test_validations_add_up_in_any_order() -> None:
     failure = expectations.Failure
     one = Validation("entries", 3, 2, 10, 1, (failure("currency_known", Weight.QUARANTINES, 1),))
