@@ -110,8 +110,11 @@ class KSPay(Payments):
         self.close()
 
     def close(self) -> None:
-        """Stop the workers and close all connections. Waits for answers that are just coming in."""
-        self._wire.stop()
+        """Break off what is under way, stop the workers and close all connections.
+
+        Waits for no answer, but for at most CONNECT_TIMEOUT where a connection is just being made.
+        """
+        self._wire.break_off()
         if self._workers is not None:
             self._workers.shutdown(cancel_futures=True)
         self._wire.close()

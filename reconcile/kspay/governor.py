@@ -7,18 +7,18 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 
-EASE = 0.7
-"""After a refusal the pace is this part of what it was …"""
+EASE = 0.8
+"""After a refusal the pace is at most this part of what it was, or of what was granted since the last one …"""
 
-EASE_MORE = 0.5
-"""… or this, where it came soon after the one before, so that the pace is still far too fast."""
+EASE_MORE = 0.4
+"""… and at least this part of what it was."""
 
-GROWTH = 0.002
-"""Each granted request that had to wait for its turn speeds the pace up by this part. From one refusal
-to the next some 180 requests are granted, so that even four refused at once are fewer than 5 %."""
+GROWTH = 0.001
+"""Each granted request that had to wait for its turn speeds the pace up by this part …"""
 
-SOON = 90
-"""Fewer granted requests than this between two refusals are soon."""
+GRANTS_A_REFUSAL = 40
+"""… but only once so many were granted for every one that was refused, so that in the long run at most
+one request in forty is, however many of them a refusal catches at once or in a row."""
 
 SLOWEST = 1 / 30
 """Requests a second that are always tried."""
@@ -27,9 +27,9 @@ SLOWEST = 1 / 30
 class Governor:
     """Paces the requests of all threads. Until the first refusal nothing is held back.
 
-    A refusal stops every worker for as long as the server asks (`Retry-After`), else for a wait that
+    A refusal stops every worker for as long as the server asks (`Retry-After`), and for a wait that
     grows with each refusal after which nothing was granted; then they go on at a slower pace, evenly.
-    Refusals of requests that were already under way say nothing new and slow nothing down.
+    Answers to requests that were already under way tell nothing about the new pace.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
@@ -39,8 +39,10 @@ class Governor:
         self._next_at = 0.0  # when the next request may leave, on the monotonic clock
         self._granted_at: deque[float] = deque(maxlen=16)
         self._slowed_at = self._refused_at = 0.0
+        self._paced_from = 0.0  # when the pace was set, before the wait that followed
         self._granted_since = 0
         self._in_a_row = 0
+        self._owed = 0  # grants to wait for before the pace may grow
 
     def turn(self) -> float:
         """Take the next turn: the seconds to wait for it."""
@@ -55,38 +57,45 @@ class Governor:
         """Whether a request was refused since: then a turn taken at that moment is void."""
         return self._refused_at > moment
 
-    def granted(self, waited: bool) -> None:
-        """A request was let through; `waited`: it had to wait for its turn."""
+    def granted(self, sent_at: float, waited: bool) -> None:
+        """A request that left at `sent_at` was let through; `waited`: it had to wait for its turn."""
         with self._lock:
             self._granted_at.append(time.monotonic())
+            self._owed = max(0, self._owed - 1)
+            if sent_at < self._slowed_at:
+                return
             self._granted_since += 1
             self._in_a_row = 0
-            if waited and self._rate is not None:
+            if waited and self._rate is not None and not self._owed:
                 self._rate *= 1 + GROWTH
 
     def refused(self, sent_at: float, retry_after: float | None) -> None:
         """A request that left at `sent_at` was refused with 429."""
         with self._lock:
             self._refused_at = now = time.monotonic()
+            self._owed += GRANTS_A_REFUSAL
+            wait = retry_after or 0.0
             if sent_at >= self._slowed_at:
                 # Where nothing was granted since, the pace was not tried yet: only the wait grows.
                 if self._granted_since:
-                    self._slow_down()
+                    self._slow_down(now)
                 self._slowed_at = now
                 self._in_a_row += 1
-                wait = self._backoff(self._in_a_row) if retry_after is None else retry_after
-            else:
-                wait = retry_after or 0.0
+                # A server that asks for too short a wait, of 0 seconds say, is asked in vain only once.
+                if retry_after is None or self._in_a_row > 1:
+                    wait = max(wait, self._backoff(self._in_a_row))
             self._next_at = max(self._next_at, now + wait)
 
-    def _slow_down(self) -> None:
-        if self._rate is None:
+    def _slow_down(self, now: float) -> None:
+        if self._rate is not None:
+            # The wait after the last refusal counts too: it is part of what the server asks for.
+            granted = self._granted_since / max(now - self._paced_from, 0.001)
+            slower = max(min(self._rate, granted) * EASE, self._rate * EASE_MORE)
+            self._rate = max(slower, SLOWEST)
+        elif len(self._granted_at) > 1:
             # Of the gaps between the last grants the middle one tells the pace: a pause of ours among
             # them does not.
             gaps = [later - earlier for earlier, later in pairwise(self._granted_at)]
-            if gaps:
-                self._rate = EASE / max(median(gaps), 0.001)
-        else:
-            ease = EASE_MORE if self._granted_since < SOON else EASE
-            self._rate = max(self._rate * ease, SLOWEST)
+            self._rate = EASE / max(median(gaps), 0.001)
+        self._paced_from = now
         self._granted_since = 0

@@ -7,18 +7,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.cookiejar import DefaultCookiePolicy
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from reconcile.kspay.clock import ServerClock, http_date
+from reconcile.kspay.connections import Connections
 from reconcile.kspay.credentials import MASK, Credentials
 from reconcile.kspay.decode import CutOffError, NotJSONError, decode
 from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
@@ -95,8 +93,7 @@ class Wire:
 
     A request that fails in a way that may pass is repeated, after growing random waits or as long as
     the server asks for, until no good answer came for `give_up_seconds` without a break. Bodies are
-    JSON, or form-encoded with `form`. Several threads may ask at once: each has a session of its own,
-    as requests promises no more, and all share one pace.
+    JSON, or form-encoded with `form`. Several threads may ask at once; all share one pace.
     """
 
     def __init__(
@@ -118,29 +115,16 @@ class Wire:
         # A proxy of the environment is for the network outside, never for a server on this machine.
         host = urlsplit(self._base_url).hostname or ""
         self._proxies = {"no_proxy": host} if credentials.is_local else None
-        self._closed = threading.Event()
+        self._connections = Connections()
         self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
-        self._of_thread = threading.local()
-        self._sessions: list[requests.Session] = []
+
+    def break_off(self) -> None:
+        """Break all connections; whoever waits for an answer or its next try gets a CancelledError."""
+        self._connections.break_off()
 
     def close(self) -> None:
-        """Close all connections; whoever waits for its next try is woken and gets a CancelledError."""
-        self.stop()
-        with self._lock:
-            while self._sessions:
-                self._sessions.pop().close()
-
-    def stop(self) -> None:
-        """Make no further try of anything."""
-        self._closed.set()
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._of_thread, "session", None)
-        if session is None:
-            session = self._of_thread.session = _new_session()
-            with self._lock:
-                self._sessions.append(session)
-        return session
+        """Break all connections and let go of them."""
+        self._connections.close()
 
     def hide(self, *secrets: str) -> None:
         """From now on no error repeats these words, even if the server does."""
@@ -159,6 +143,8 @@ class Wire:
             except CallError as error:
                 if isinstance(error, RateLimitError):
                     self._governor.refused(started, error.retry_after)
+                elif error.status is not None and error.status < 500:
+                    self._governor.granted(started, waited)  # refused for another reason than the pace
                 if request.once or not error.retryable:
                     raise
                 self._note_trouble(started)
@@ -171,7 +157,7 @@ class Wire:
                 if not isinstance(error, RateLimitError):
                     self._rest(min(self._wait(tries, error.retry_after), left), request)
             else:
-                self._governor.granted(waited)
+                self._governor.granted(started, waited)
                 self._note_good()
                 return result
 
@@ -189,13 +175,13 @@ class Wire:
     def _rest(self, seconds: float, request: Request) -> None:
         """Wait. Raises CancelledError when nobody wants the answer any more."""
         until = time.monotonic() + seconds
-        unwanted = request.unwanted or self._closed
-        while not (unwanted.is_set() or self._closed.is_set()):
+        unwanted = request.unwanted or self._connections.closed
+        while not (unwanted.is_set() or self._connections.closed.is_set()):
             left = until - time.monotonic()
             if left <= 0:
                 return
             # Two events cannot be awaited at once: the second is looked at every now and then.
-            unwanted.wait(left if unwanted is self._closed else min(left, 0.2))
+            unwanted.wait(left if unwanted is self._connections.closed else min(left, 0.2))
         raise CancelledError
 
     def _note_trouble(self, started: float) -> None:
@@ -223,7 +209,7 @@ class Wire:
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)
         try:
-            with self._session().request(
+            with self._connections.session().request(
                 request.method,
                 self._base_url + request.path,
                 params=request.params,
@@ -284,18 +270,6 @@ class Wire:
             message = message.replace(secret, MASK)
         message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
         return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.headers["Accept"] = "application/json"
-    session.headers["User-Agent"] = f"kspay-reconcile/{version('kspay-reconcile')}"
-    # No call depends on cookies; kept ones would tie all requests to one server behind a balancer.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # Retries are made here, where their reasons are known, and not once more underneath.
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=0))
-    return session
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
