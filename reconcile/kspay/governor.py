@@ -20,16 +20,22 @@ GRANTS_A_REFUSAL = 40
 """… but only once so many were granted for every one that was refused, so that in the long run at most
 one request in forty is, however many of them a refusal catches at once or in a row."""
 
+ALONE = 1.0
+"""Seconds for which one request tries alone whether the server grants again, unless it is answered before."""
+
 SLOWEST = 1 / 30
 """Requests a second that are always tried."""
+
+_SOON = 0.1
 
 
 class Governor:
     """Paces the requests of all threads. Until the first refusal nothing is held back.
 
     A refusal stops every worker for as long as the server asks (`Retry-After`), and for a wait that
-    grows with each refusal after which nothing was granted; then they go on at a slower pace, evenly.
-    Answers to requests that were already under way tell nothing about the new pace.
+    grows with each refusal after which nothing was granted. Then one request tries alone, and once it
+    is granted all go on at a slower pace, evenly. Answers to requests that were already under way tell
+    nothing about the new pace.
     """
 
     def __init__(self, backoff: Callable[[int], float]) -> None:
@@ -44,14 +50,18 @@ class Governor:
         self._in_a_row = 0
         self._owed = 0  # grants to wait for before the pace may grow
 
-    def turn(self) -> float:
-        """Take the next turn: the seconds to wait for it."""
+    def turn(self) -> tuple[float, bool]:
+        """The seconds to wait, and whether the request may then leave or has to ask for a turn again."""
         with self._lock:
             now = time.monotonic()
             at = max(now, self._next_at)
-            if self._rate is not None:
-                self._next_at = at + 1 / self._rate
-            return at - now
+            if not self._in_a_row:
+                self._next_at = at + (1 / self._rate if self._rate else 0.0)
+                return at - now, True
+            if at > now:
+                return min(at - now, _SOON), False
+            self._next_at = now + ALONE
+            return 0.0, True
 
     def refused_since(self, moment: float) -> bool:
         """Whether a request was refused since: then a turn taken at that moment is void."""
@@ -65,7 +75,9 @@ class Governor:
             if sent_at < self._slowed_at:
                 return
             self._granted_since += 1
-            self._in_a_row = 0
+            if self._in_a_row:
+                self._in_a_row = 0
+                self._next_at = self._granted_at[-1]
             if waited and self._rate is not None and not self._owed:
                 self._rate *= 1 + GROWTH
 

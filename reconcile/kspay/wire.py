@@ -166,10 +166,10 @@ class Wire:
         waited = False
         while True:
             moment = time.monotonic()
-            seconds = self._governor.turn()
+            seconds, granted = self._governor.turn()
             waited = waited or seconds > 0
             self._rest(min(seconds, self._time_left()), request)
-            if not self._governor.refused_since(moment) or self._time_left() <= 0:
+            if (granted and not self._governor.refused_since(moment)) or self._time_left() <= 0:
                 return waited
 
     def _rest(self, seconds: float, request: Request) -> None:
