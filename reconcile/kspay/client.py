@@ -22,7 +22,15 @@ from reconcile.kspay.errors import (
     ProtocolError,
 )
 from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
-from reconcile.kspay.paging import Evidence, Filter, WindowReader, WindowRecord, outside
+from reconcile.kspay.paging import (
+    ONE_ANSWER,
+    Evidence,
+    Filter,
+    IncompleteError,
+    WindowReader,
+    WindowRecord,
+    outside,
+)
 from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
@@ -168,6 +176,7 @@ class KSPay(Payments):
         windows = deque(self._plan(days))
         done = rows_so_far = 0
         beyond = False  # whether the period itself has been read
+        shown = 0  # rows of the fullest answer that may have been cut: with fewer, an answer is whole
         while windows:
             window = windows.popleft()
             reader = self._reader(window)
@@ -187,6 +196,10 @@ class KSPay(Payments):
                     counts = (done, done + len(windows), rows_so_far)
                     yield Page(rows, window, batch.number, *counts, total=batch.total)
                 batch = next(batches, None)
+            if reader.record.distinct >= shown and self._is_cut(reader.record):
+                shown = reader.record.distinct
+                windows.extendleft(reversed(_halves(window)))
+                continue
             self.windows_read.append(reader.record)
             if not windows:
                 beyond = True
@@ -203,6 +216,22 @@ class KSPay(Payments):
             self._evidence,
             self._probe_filter,
         )
+
+    def _is_cut(self, record: WindowRecord) -> bool:
+        """Whether the one answer may not have been all: `limit` counts, and no `page` brings the rest.
+
+        Then only shorter ranges show whether there is more, until they are answered with fewer rows.
+        """
+        held = record.distinct
+        if record.proof != ONE_ANSWER or not 0 < held <= self._page_size:
+            return False
+        if held < self._page_size and record.rows == held:
+            return False  # no page but the first held any of these rows
+        # The second page of a listing that honours `page` has one row now, if any. Of one or two rows
+        # that would tell nothing: there it is to show no more than these.
+        limit = held - 1 if held > 2 else held + 1
+        rows = len(self._listing(record.window, 2, limit).rows)
+        return rows == limit if limit < held else rows > held
 
     def _further(self, last: Window) -> list[Window]:
         """The next window towards today, as long as the range may filter `updatedAt`.
@@ -305,6 +334,21 @@ class KSPay(Payments):
                 raise  # it was the keys that were refused
             self._keeper.replace(bearer.tokens, error)
         return self._wire.ask(request(_Bearer(self._keeper)))
+
+
+def _halves(window: Window) -> tuple[Window, Window]:
+    """Two windows that hold the same days, for a server that does not show more of this one."""
+    days = (window.to_date - window.from_date).days
+    if days < 2:
+        raise IncompleteError(
+            f"GET /transaction {window}",
+            200,
+            message="whatever the page, the answer holds the first transactions only, perhaps not all of the day",
+            advice="raise RECONCILE_PAGE_SIZE or choose a longer period, and tell KS Pay's support that "
+            "`page` is ignored",
+        )
+    middle = window.from_date + days // 2 * _DAY
+    return Window(window.from_date, middle), Window(middle, window.to_date)
 
 
 def _created_outside(row: RawRow, days: Period) -> bool:

@@ -14,7 +14,10 @@ EASE_MORE = 0.4
 """… and at least this part of what it was."""
 
 GROWTH = 0.001
-"""Each granted request that had to wait for its turn speeds the pace up by this part …"""
+"""Each granted request that had to wait for its turn speeds the pace up by this part, …"""
+
+STEP = 0.1
+"""… or by so many requests a second, if that is more: lest refusals by mere chance slow it ever more, …"""
 
 GRANTS_A_REFUSAL = 40
 """… but only once so many were granted for every one that was refused, so that in the long run at most
@@ -23,7 +26,7 @@ one request in forty is, however many of them a refusal catches at once or in a 
 ALONE = 1.0
 """Seconds for which one request tries alone whether the server grants again, unless it is answered before."""
 
-SLOWEST = 1 / 30
+SLOWEST = 0.2
 """Requests a second that are always tried."""
 
 _SOON = 0.1
@@ -79,7 +82,7 @@ class Governor:
                 self._in_a_row = 0
                 self._next_at = self._granted_at[-1]
             if waited and self._rate is not None and not self._owed:
-                self._rate *= 1 + GROWTH
+                self._rate += max(self._rate * GROWTH, STEP)
 
     def refused(self, sent_at: float, retry_after: float | None) -> None:
         """A request that left at `sent_at` was refused with 429."""

@@ -168,10 +168,10 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
     "bad-literal": ("Holds a record whose amount is NaN, which is no JSON.", {"spoilt": ("nan-literal",)}),
     "fast-clock": ("Its clock is ten minutes ahead.", {"clock_ahead": 600}),
     "slow-clock": ("Its clock is ten minutes behind.", {"clock_ahead": -600}),
-    "short-tokens": ("Ends an access token after 3 requests (9009).", {"token_requests": 3}),
+    "short-tokens": ("Ends an access token after 20 requests (9009).", {"token_requests": 20}),
     "dead-refresh": (
-        "Ends an access token after 3 requests and refuses to refresh it (9008).",
-        {"token_requests": 3, "refreshes": False},
+        "Ends an access token after 20 requests and refuses to refresh it (9008).",
+        {"token_requests": 20, "refreshes": False},
     ),
     "errors": ("Answers one in five requests with 500.", {"faults": ("500",)}),
     "bad-gateway": ("Answers one in five requests with 502 and a page of HTML.", {"faults": ("502",)}),

@@ -126,7 +126,7 @@ def test_so_many_requests_a_second(merchant: Merchant, profile: str) -> None:
 
 def test_tokens_that_die_in_the_middle(merchant: Merchant) -> None:
     for profile, refreshed in (("short-tokens", 201), ("dead-refresh", 401)):
-        with asking(merchant, named([profile])) as (sandbox, ask):
+        with asking(merchant, replace(named([profile]), token_requests=3)) as (sandbox, ask):
             pair = ask().json()["result"]
             bearer = {"Authorization": f"Bearer {pair['accessToken']}"}
             listed = [
