@@ -56,6 +56,26 @@ class Api:
             for call in CALLS
         ]
 
+    def examples(self) -> Record:
+        """Values with which calls succeed, for the description; no secrets are among them."""
+        currency = next(one for one in self._merchant.currencies if one["isActive"])
+        paid = next((one for one in self._merchant.transactions if one["id"] and one["referenceNumber"]), {})
+        transaction_id = paid.get("id", "tx_" + "0" * (ID_LENGTH - 3))
+        order = {
+            "currencyId": currency["id"],
+            "paymentMethodId": self._methods[currency["id"]][0]["id"],
+            "amount": 345,
+            "referenceNumber": "ORDER-1001",
+        }
+        return {
+            "appId": self._merchant.app_id,
+            "currencyId": currency["id"],
+            "txnId": transaction_id,
+            "referenceNumber": paid.get("referenceNumber", "ORDER-1001"),
+            "Order": order,
+            "Process": {"pe_txnId": transaction_id},
+        }
+
     def now(self) -> datetime:
         """The time by the server's clock."""
         return datetime.now(UTC) + timedelta(seconds=self._behaviour.clock_ahead)
@@ -104,12 +124,13 @@ class Api:
         currency_id, method_id, amount, reference = _required(
             body, "currencyId", "paymentMethodId", "amount", "referenceNumber"
         )
+        _check_texts(body, "currencyId", "paymentMethodId", "referenceNumber", "appId", "redirectUrl")
         if "appId" in body:
-            self._check_app(str(body["appId"]))
-        currency = self._known_currency(str(currency_id))
+            self._check_app(body["appId"])
+        currency = self._known_currency(currency_id)
         if not currency["isActive"]:
             raise Refused("gatewayErrors", "invalidCurrencyId")
-        _check_shape(str(method_id), "pm_")
+        _check_shape(method_id, "pm_")
         method = next((m for m in self._methods[currency["id"]] if m["id"] == method_id), None)
         if method is None:
             raise Refused("paymentMethod", "paymentMethodNotFound")
@@ -117,7 +138,7 @@ class Api:
         transaction = self._merchant.shop.transaction(
             self._rng,
             family="pending",
-            reference=str(reference),
+            reference=reference,
             amount=_payable(amount, MINOR_DIGITS[currency["code"]]),
             currency=currency["code"],
             method=method["name"],
@@ -141,11 +162,10 @@ class Api:
         self._check_signature(request)
         body = await _body(request)
         (transaction_id,) = _required(body, "pe_txnId")
-        transaction: Record = json.loads(
-            self._known_transaction(str(transaction_id)).decode(errors="replace")
-        )
+        _check_texts(body, "pe_txnId", "payment_status")
+        transaction: Record = json.loads(self._known_transaction(transaction_id).decode(errors="replace"))
         if transaction["status"] in WORDS["pending"]:  # else the payment has ended before
-            status = str(body.get("payment_status", "success"))
+            status = body.get("payment_status", "success")
             paid = status.lower() == "success"
             payment = self._merchant.shop.payment_id(self._rng, transaction["providerName"])
             changed = {
@@ -351,6 +371,11 @@ def _required(body: Record, *names: str) -> list[Any]:
         if body.get(name) in (None, ""):
             raise Refused("general", "InvalidId", id=name)
     return [body[name] for name in names]
+
+
+def _check_texts(body: Record, *names: str) -> None:
+    if not all(isinstance(body.get(name, ""), str) for name in names):
+        raise Refused("systemError", "invalidRequest")
 
 
 def _payable(amount: object, digits: int) -> Decimal:

@@ -1,5 +1,6 @@
 """The ten calls as one table, from which the server routes and its OpenAPI 3.1 description are made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ _AMOUNT: Schema = {
     "description": "In the currency's major unit, above 0, with no more decimals than the currency has.",
     "anyOf": [
         {"type": "number", "exclusiveMinimum": 0},
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        {"type": "string", "pattern": r"^[0-9]*[1-9][0-9]*(\.[0-9]+)?$"},
     ],
 }
 _SCHEMAS: dict[str, Schema] = {
@@ -93,6 +94,8 @@ class Call:
     body: str = ""
     query: tuple[tuple[str, Schema], ...] = ()
     refused: tuple[int, ...] = (400,)
+    leads_to: tuple[tuple[str, str, str], ...] = ()
+    """What the answer leads to: (call, its parameter or field, where in the result its value stands)."""
 
     @property
     def succeeds(self) -> int:
@@ -118,7 +121,7 @@ CALLS = (
     ),
     Call(
         "list_currencies", "GET", "/currencies", "The currencies.", _list(_named("Currency")),
-        security=_BEARER, refused=(400, 401),
+        security=_BEARER, refused=(400, 401), leads_to=(("list_payment_methods", "currencyId", "0/id"),),
     ),
     Call(
         "list_payment_methods", "GET", "/{currencyId}/payment-methods", "How a currency can be paid.",
@@ -127,6 +130,7 @@ CALLS = (
     Call(
         "initiate", "POST", "/transaction/initiate", "Begin a payment.", _named("Begun"),
         security=("signature", "accessToken"), body="Order", refused=(400, 401, 404),
+        leads_to=(("process", "pe_txnId", "pe_txnId"), ("by_id", "txnId", "pe_txnId")),
     ),
     Call(
         "process", "POST", "/transaction/process", "Carry a payment out.", _named("Processed"),
@@ -144,6 +148,7 @@ CALLS = (
     Call(
         "list_transactions", "GET", "/transaction", "Fetch All Transactions: a page of a range of days, or of all.",
         _list(_named("Transaction")), security=_BEARER, refused=(400, 401),
+        leads_to=(("by_id", "txnId", "0/id"), ("by_reference", "referenceNumber", "0/referenceNumber")),
         query=(("fromDate", _DAY), ("toDate", _DAY), ("page", _NUMBER), ("limit", _NUMBER)),
     ),
 )  # fmt: skip
@@ -155,11 +160,15 @@ _PATHS: dict[str, Schema] = {
 }
 
 
-def description(base_url: str) -> Schema:
-    """The OpenAPI description of the plain server at an address."""
+def description(base_url: str, examples: Mapping[str, Any]) -> Schema:
+    """The OpenAPI description of the plain server at an address.
+
+    `examples` has a value for each parameter of a path, and one for each body that can be shown.
+    """
     paths: dict[str, Schema] = {}
     for call in CALLS:
-        paths.setdefault(call.path.replace(":path", ""), {})[call.method.lower()] = _operation(call)
+        operation = _operation(call, examples)
+        paths.setdefault(call.path.replace(":path", ""), {})[call.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -185,11 +194,14 @@ def description(base_url: str) -> Schema:
     }
 
 
-def _operation(call: Call) -> Schema:
+def _operation(call: Call, examples: Mapping[str, Any]) -> Schema:
     envelope = _object(
         {"status": {"const": call.succeeds}, "message": {"const": "success"}, "result": call.result}
     )
-    answers = {str(call.succeeds): {"description": "Success.", "content": _json(envelope)}}
+    success: Schema = {"description": "Success.", "content": _json(envelope)}
+    if call.leads_to:
+        success["links"] = {name: _link(name, field, place) for name, field, place in call.leads_to}
+    answers = {str(call.succeeds): success}
     for status in call.refused:
         answers[str(status)] = {"description": "Refused.", "content": _json(_named("Error"))}
     in_path = {name: schema for name, schema in _PATHS.items() if f"{{{name}" in call.path}
@@ -197,7 +209,7 @@ def _operation(call: Call) -> Schema:
         "operationId": call.name,
         "summary": call.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": schema}
+            {"name": name, "in": "path", "required": True, "schema": schema, "example": examples[name]}
             for name, schema in in_path.items()
         ]
         + [{"name": name, "in": "query", "schema": schema} for name, schema in call.query],
@@ -205,10 +217,20 @@ def _operation(call: Call) -> Schema:
         "security": [{name: []} for name in call.security],
     }
     if call.body:
-        content = _json(_named(call.body)) | _json(_named(call.body), "application/x-www-form-urlencoded")
+        shown = {"example": examples[call.body]} if call.body in examples else {}
+        body = {"schema": _named(call.body)} | shown
+        content = {"application/json": body, "application/x-www-form-urlencoded": body}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
-def _json(schema: Schema, media: str = "application/json") -> Schema:
-    return {media: {"schema": schema}}
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _link(name: str, field: str, place: str) -> Schema:
+    value = f"$response.body#/result/{place}"
+    to_body = any(call.name == name and call.body for call in CALLS)
+    return {"operationId": name} | (
+        {"requestBody": {field: value}} if to_body else {"parameters": {field: value}}
+    )

@@ -19,6 +19,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -153,11 +154,11 @@ def _listing(merchant: Merchant, behaviour: Behaviour, rows: int | None) -> List
 
 def _app(api: Api) -> Starlette:
     def published(request: Request) -> Response:
-        return JSONResponse(description(str(request.base_url).rstrip("/") + BASE_PATH))
+        return JSONResponse(description(str(request.base_url).rstrip("/") + BASE_PATH, api.examples()))
 
     return Starlette(
         routes=[Route("/openapi.json", published), Mount(BASE_PATH, routes=api.routes())],
-        exception_handlers={404: _answer_unknown_url, 405: _answer_unknown_url, Exception: _answer_fault},
+        exception_handlers={404: _answer_unknown_url, 405: _answer_other_method, Exception: _answer_fault},
     )
 
 
@@ -189,6 +190,13 @@ def _is_loopback(host: str) -> bool:
 async def _answer_unknown_url(request: Request, _: Exception) -> Response:
     message = f"Cannot {request.method} {request.url.path}"
     return Refused("general", "NotFoundUrl", message=message).answer()
+
+
+async def _answer_other_method(request: Request, error: Exception) -> Response:
+    # The guide says nothing about other methods: this is HTTP's own answer (RFC 9110, 15.5.6).
+    assert isinstance(error, HTTPException)
+    content = {"status": 405, "code": -10, "message": f"Cannot {request.method} {request.url.path}"}
+    return JSONResponse(content, 405, error.headers)
 
 
 async def _answer_fault(_request: Request, _: Exception) -> Response:

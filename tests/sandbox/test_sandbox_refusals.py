@@ -244,7 +244,7 @@ class TestPayments:
         ("/transaction/txnId/7", bad_shape("tx_")),
         ("/transaction/txnId/tx_00000000%C3%BC", bad_shape("tx_")),
         ("/transaction/referenceNo/never-heard-of", NO_DATA),
-        ("/transaction/process", (404, -10, "Cannot GET /v1/transaction/process")),
+        ("/transaction/process", (405, -10, "Cannot GET /v1/transaction/process")),
         ("/nowhere", (404, -10, "Cannot GET /v1/nowhere")),
     ],
 )
