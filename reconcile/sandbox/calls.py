@@ -124,13 +124,13 @@ class Api:
         currency_id, method_id, amount, reference = _required(
             body, "currencyId", "paymentMethodId", "amount", "referenceNumber"
         )
-        _check_texts(body, "currencyId", "paymentMethodId", "referenceNumber", "appId", "redirectUrl")
+        _check_texts(body, "referenceNumber", "redirectUrl")
         if "appId" in body:
-            self._check_app(body["appId"])
-        currency = self._known_currency(currency_id)
+            self._check_app(str(body["appId"]))
+        currency = self._known_currency(str(currency_id))
         if not currency["isActive"]:
             raise Refused("gatewayErrors", "invalidCurrencyId")
-        _check_shape(method_id, "pm_")
+        _check_shape(str(method_id), "pm_")
         method = next((m for m in self._methods[currency["id"]] if m["id"] == method_id), None)
         if method is None:
             raise Refused("paymentMethod", "paymentMethodNotFound")
@@ -162,8 +162,10 @@ class Api:
         self._check_signature(request)
         body = await _body(request)
         (transaction_id,) = _required(body, "pe_txnId")
-        _check_texts(body, "pe_txnId", "payment_status")
-        transaction: Record = json.loads(self._known_transaction(transaction_id).decode(errors="replace"))
+        _check_texts(body, "payment_status")
+        transaction: Record = json.loads(
+            self._known_transaction(str(transaction_id)).decode(errors="replace")
+        )
         if transaction["status"] in WORDS["pending"]:  # else the payment has ended before
             status = body.get("payment_status", "success")
             paid = status.lower() == "success"

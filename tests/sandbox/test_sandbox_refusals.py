@@ -206,6 +206,8 @@ class TestPayments:
                 (400, -19, "Number should have at most the allowed number of decimal places ie - 2"),
             ),
             ({"referenceNumber": "\ud800"}, INVALID_REQUEST),
+            ({"referenceNumber": 7}, INVALID_REQUEST),
+            ({"redirectUrl": ["https://shop.example"]}, INVALID_REQUEST),
             ({"amount": "eleven"}, INVALID_REQUEST),
             ({"amount": True}, INVALID_REQUEST),
             ({"amount": 0}, INVALID_REQUEST),
@@ -216,6 +218,14 @@ class TestPayments:
         self, caller: Caller, merchant: Merchant, changed: dict[str, Any], expected: tuple[int, int, str]
     ) -> None:
         assert caller.refused("POST", "/transaction/initiate", json=order(merchant) | changed) == expected
+
+    def test_a_field_of_process_is_wrong(self, caller: Caller) -> None:
+        for field, expected in (
+            ({"pe_txnId": {"a": 1}}, bad_shape("tx_")),
+            ({"pe_txnId": "tx_000000000", "payment_status": 7}, INVALID_REQUEST),
+        ):
+            refused = caller.refused("POST", "/transaction/process", headers=caller.signed(), json=field)
+            assert refused == expected
 
     def test_a_method_of_another_currency(self, caller: Caller, merchant: Merchant) -> None:
         body = order(merchant, "KWD") | {"paymentMethodId": order(merchant, "INR")["paymentMethodId"]}
