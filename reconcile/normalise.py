@@ -17,7 +17,7 @@ import msgspec
 
 from reconcile.ledger import BROKEN
 from reconcile.money import Currencies, parse_amount
-from reconcile.records import Entry, Place, RawRow, Rejection, Side, Transaction
+from reconcile.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
 
 MAX_KEY = 500
 """Characters of an id or a reference. Longer ones are mistakes, and would not fit into an index of
@@ -103,13 +103,16 @@ def _transaction(
     if values.get("createdAt") is None:
         problems.append(("createdAt", None, "is missing"))
     updated_at = _instant("updatedAt", values.get("updatedAt"), problems)
-    if problems or amount is None or created_at is None:
+    spoilt: tuple[Problem, ...] = values.get(SPOILT, ())
+    if spoilt or problems or amount is None or created_at is None:
+        named = {field for field, _, _ in spoilt}
+        problems.sort(key=lambda problem: _IN_ORDER.index(problem[0]))
         return rejection(
-            sorted(problems, key=lambda problem: _IN_ORDER.index(problem[0])),
+            [*spoilt, *(problem for problem in problems if problem[0] not in named)],
             side=Side.KSPAY,
             app_id=app_id,
             source="kspay",
-            record_id=transaction_id,
+            record_id=None if "id" in named else transaction_id,
             place=row.place,
             record={name: value for name, value in values.items() if name != "signature"},
             currency=currency if currency in currencies.digits else None,
@@ -473,7 +476,7 @@ def _plain(value: object, depth: int = 0) -> object:
     if depth == 8:
         return "…"
     if isinstance(value, Mapping):
-        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items()}
+        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items() if key != SPOILT}
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
     return str(value)

@@ -72,6 +72,12 @@ class RawRow(msgspec.Struct, frozen=True, gc=False):
     values: Mapping[str, Any]
 
 
+SPOILT = "\0spoilt"
+"""The name in a record's values under which its reader notes what is wrong with its very text: a tuple of
+(field, what stands there, why it cannot be used). Only the careful reading of an answer that is not quite
+JSON notes anything."""
+
+
 class Transaction(msgspec.Struct, frozen=True, gc=False):
     """One record of KS Pay, typed. A field is None where KS Pay has none (null, missing or blank)."""
 
