@@ -6,6 +6,7 @@ A fetch or an import becomes visible as a whole or not at all; the same input ag
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sqlalchemy import Connection, Engine, text
 
@@ -111,9 +112,9 @@ class Loading:
 def _rows(
     records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str], more: tuple[object, ...]
 ) -> Iterator[tuple[object, ...]]:
+    values = attrgetter(*columns, "place.file", "place.row")
     for record in records:
-        place = record.place
-        yield (*[getattr(record, column) for column in columns], place.file, place.row, *more)
+        yield values(record) + more
 
 
 @contextmanager

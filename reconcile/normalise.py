@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from reconcile.ledger import BROKEN
 from reconcile.money import Currencies, parse_amount
-from reconcile.records import Entry, Place, RawRow, Rejection, Side, Transaction
+from reconcile.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
 
 MAX_KEY = 500
 """Characters of an id or a reference. Longer ones are mistakes, and would not fit into an index of
@@ -40,8 +41,18 @@ _DAY_OR_TIME = re.compile(
 )
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
+_USUAL_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
 _SCIENTIFIC = re.compile(r"[+-]?[\d.]+[eE][+-]?\d+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:,\d{2})+,\d{3})(?:\.\d*)?", re.ASCII)
+
+_TEXTS = (
+    "id", "appId", "currencyCode", "referenceNumber", "status", "providerOrderId", "providerTxnId", "paymentType",
+    "providerName", "providerStatus",
+)  # fmt: skip
+_texts_of = itemgetter(*_TEXTS)
+_TEXT_OR_NONE = frozenset({str, type(None)})
+_IN_ORDER = ("id", "appId", "currencyCode", "currencyId", "amount", "createdAt", "updatedAt", *_TEXTS[3:])
+"""The fields of a transaction as a rejection names them."""
 
 Problem = tuple[str, object, str]
 """The field as its source names it, what stands there, and why it cannot be used."""
@@ -81,34 +92,27 @@ def _transaction(
 ) -> Transaction | Rejection:
     values = row.values
     problems: list[Problem] = []
-
-    def text(name: str, limit: int = MAX_KEY) -> str | None:
-        return _text(name, values.get(name), limit, problems)
-
-    transaction_id = text("id") or ""
-    owner = text("appId")
+    texts = _usual_texts(values) or _careful_texts(values, problems)
+    transaction_id = texts[0] or ""
+    owner = texts[1]
     if owner is not None and owner != app_id:
         problems.append(("appId", owner, f"names another app than {app_id}, which was asked for"))
-    currency = _currency(values, currency_codes, problems)
+    currency = texts[2].upper() if texts[2] else _currency(values, currency_codes, problems)
     amount = _wire_amount(values.get("amount"), problems)
     created_at = _instant("createdAt", values.get("createdAt"), problems)
     if values.get("createdAt") is None:
         problems.append(("createdAt", None, "is missing"))
     updated_at = _instant("updatedAt", values.get("updatedAt"), problems)
-    reference = _text("referenceNumber", _number_as_text(values.get("referenceNumber")), MAX_KEY, problems)
-    status = (text("status", MAX_TEXT) or "").strip()
-    provider_order_id = text("providerOrderId")
-    provider_txn_id = text("providerTxnId")
-    payment_type = text("paymentType")
-    provider_name = text("providerName")
-    provider_status = text("providerStatus")
-    if problems or amount is None or created_at is None:
+    spoilt: tuple[Problem, ...] = values.get(SPOILT, ())
+    if spoilt or problems or amount is None or created_at is None:
+        named = {field for field, _, _ in spoilt}
+        problems.sort(key=lambda problem: _IN_ORDER.index(problem[0]))
         return rejection(
-            problems,
+            [*spoilt, *(problem for problem in problems if problem[0] not in named)],
             side=Side.KSPAY,
             app_id=app_id,
             source="kspay",
-            record_id=transaction_id,
+            record_id=None if "id" in named else transaction_id,
             place=row.place,
             record={name: value for name, value in values.items() if name != "signature"},
             currency=currency if currency in currencies.digits else None,
@@ -117,17 +121,17 @@ def _transaction(
     return Transaction(
         app_id=app_id,
         transaction_id=transaction_id,
-        reference=reference,
+        reference=texts[3],
         currency=currency,
         amount=amount,
-        status=status,
+        status=(texts[4] or "").strip(),
         created_at=created_at,
         updated_at=updated_at,
-        provider_order_id=provider_order_id,
-        provider_txn_id=provider_txn_id,
-        payment_type=payment_type,
-        provider_name=provider_name,
-        provider_status=provider_status,
+        provider_order_id=texts[5],
+        provider_txn_id=texts[6],
+        payment_type=texts[7],
+        provider_name=texts[8],
+        provider_status=texts[9],
         place=row.place,
     )
 
@@ -209,6 +213,35 @@ def _entry(
     )
 
 
+def _usual_texts(values: Mapping[str, Any]) -> tuple[str | None, ...] | None:
+    """The values of `_TEXTS` where all are there, short, and of plain ASCII without a space, looked at together.
+
+    Nearly every record is so, and this is five times as fast as one by one. None for any other record.
+    """
+    try:
+        texts: tuple[Any, ...] = _texts_of(values)
+    except KeyError:
+        return None
+    if not _TEXT_OR_NONE.issuperset(map(type, texts)):
+        return None
+    joined = "".join(filter(None, texts))
+    if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable() or " " in joined:
+        return None
+    return texts if "" not in texts else tuple(text or None for text in texts)
+
+
+def _careful_texts(values: Mapping[str, Any], problems: list[Problem]) -> list[str | None]:
+    """The values of `_TEXTS`, one by one; the currency's code is left to `_currency`, None here."""
+    texts: list[str | None] = []
+    for name in _TEXTS:
+        value = values.get(name)
+        if name == "referenceNumber":
+            value = _number_as_text(value)
+        limit = MAX_TEXT if name == "status" else MAX_KEY
+        texts.append(None if name == "currencyCode" else _text(name, value, limit, problems))
+    return texts
+
+
 def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str | None:
     """The text as it stands; None where there is none, or where a problem was noted."""
     if value is None or value == "":
@@ -253,6 +286,8 @@ def _currency(values: Mapping[str, Any], currency_codes: Mapping[str, str], prob
 
 
 def _wire_amount(value: object, problems: list[Problem]) -> Decimal | None:
+    if type(value) is str and _USUAL_AMOUNT.fullmatch(value):
+        return Decimal(value) or Decimal(0)
     if value is None:
         problems.append(("amount", None, "is missing"))
         return None
@@ -314,10 +349,7 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
 
 def _usual_instant(text: str) -> datetime | None:
     """The form that KS Pay uses, `2024-08-26T05:24:17.425Z`, four times as fast as any form is read."""
-    if (
-        len(text) != 24
-        or text[4] + text[7] + text[10] + text[13] + text[16] + text[19] + text[23] != "--T::.Z"
-    ):
+    if len(text) != 24 or text[4:20:3] != "--T::." or text[23] != "Z":
         return None
     try:
         at = datetime.fromisoformat(text)
@@ -444,7 +476,7 @@ def _plain(value: object, depth: int = 0) -> object:
     if depth == 8:
         return "…"
     if isinstance(value, Mapping):
-        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items()}
+        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items() if key != SPOILT}
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
     return str(value)

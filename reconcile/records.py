@@ -56,7 +56,7 @@ class Period:
         return f"{self.first} to {self.last}"
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a record was read, as a person would look for it."""
 
     file: str
@@ -65,14 +65,20 @@ class Place(msgspec.Struct, frozen=True):
     """Counted from 1 as a spreadsheet shows it (the header is row 1); in a page of KS Pay, from 1."""
 
 
-class RawRow(msgspec.Struct, frozen=True):
+class RawRow(msgspec.Struct, frozen=True, gc=False):
     """A record as it came: nothing renamed, nothing cast; JSON numbers with a point are Decimal."""
 
     place: Place
     values: Mapping[str, Any]
 
 
-class Transaction(msgspec.Struct, frozen=True):
+SPOILT = "\0spoilt"
+"""The name in a record's values under which its reader notes what is wrong with its very text: a tuple of
+(field, what stands there, why it cannot be used). Only the careful reading of an answer that is not quite
+JSON notes anything."""
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False):
     """One record of KS Pay, typed. A field is None where KS Pay has none (null, missing or blank)."""
 
     app_id: str
@@ -91,7 +97,7 @@ class Transaction(msgspec.Struct, frozen=True):
     place: Place
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One record of the merchant's ledger, typed. Known by (`source`, `ledger_id`) within its app."""
 
     app_id: str

@@ -116,7 +116,7 @@ def test_an_entry_that_must_not_be_used(
     ("suite", "cases"), [("transactions", BROKEN_TRANSACTIONS), ("entries", BROKEN_ENTRIES)]
 )
 def test_every_quarantining_expectation_is_broken_by_a_case_above(suite: str, cases: list[Any]) -> None:
-    quarantining = {rule.name for rule in rules(suite, CURRENCIES) if rule.weight is Weight.QUARANTINES}
+    quarantining = {rule.name for rule in rules(suite) if rule.weight is Weight.QUARANTINES}
     assert {case[0] for case in cases} == quarantining
 
 
@@ -130,7 +130,7 @@ def test_an_odd_creation_time_is_counted_and_used() -> None:
 
 @pytest.mark.parametrize("suite", ["transactions", "entries"])
 def test_every_expectation_says_why(suite: str) -> None:
-    found = rules(suite, CURRENCIES)
+    found = rules(suite)
     assert len({rule.name for rule in found}) == len(found)
     assert all(rule.why.endswith(".") and len(rule.why) > 30 for rule in found)
 
@@ -240,21 +240,20 @@ def outcome(validator: Validator) -> Callable[[dict[str, list[Any]]], list[Any]]
 
 SOUND: dict[str, list[Any]] = {
     "ledger_id": ["L1", "L2"],
-    "currency": ["INR", "INR"],
-    "amount": [Decimal(1), Decimal(2)],
+    "currency_decimals": [2, 2],
     "decimals_too_many": [-2, -2],
 }
 
 
 def test_a_sound_outcome_is_a_success(outcome: Callable[[dict[str, list[Any]]], list[Any]]) -> None:
-    assert expectations._judged(rules("entries", CURRENCIES), outcome(SOUND), 2) == ([], {})
+    assert expectations._judged(rules("entries"), outcome(SOUND), 2) == ([], {})
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"ledger_id": None},
-        {"currency": ["INR", None]},
+        {"currency_decimals": [None, 2]},
         {"decimals_too_many": ["x", "y"]},
     ],
     ids=["found no column", "passed over a null", "compared nothing"],
@@ -265,7 +264,7 @@ def test_an_expectation_that_was_not_evaluated_is_no_success(
     columns = {name: values for name, values in {**SOUND, **change}.items() if values is not None}
     results = outcome(columns)
     with pytest.raises(CheckFailed, match=r"was not evaluated|without naming"):
-        expectations._judged(rules("entries", CURRENCIES), results, 2)
+        expectations._judged(rules("entries"), results, 2)
 
 
 def test_a_missing_expectation_or_an_empty_suite_is_no_success(
@@ -273,11 +272,11 @@ def test_a_missing_expectation_or_an_empty_suite_is_no_success(
 ) -> None:
     results = outcome(SOUND)
     with pytest.raises(CheckFailed, match="was not evaluated"):
-        expectations._judged(rules("entries", CURRENCIES), results[1:], 2)
+        expectations._judged(rules("entries"), results[1:], 2)
     with pytest.raises(CheckFailed, match="without expectations"):
         expectations._judged((), results, 2)
     with pytest.raises(CheckFailed, match="on all 3 records"):
-        expectations._judged(rules("entries", CURRENCIES), results, 3)
+        expectations._judged(rules("entries"), results, 3)
 
 
 def test_two_validators_do_not_mix() -> None:

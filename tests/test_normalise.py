@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile import normalise
 from reconcile.ledger import BROKEN
 from reconcile.money import Currencies
 from reconcile.normalise import MAX_KEY, MAX_RAW, MAX_TEXT, MAX_VALUE, entries, transactions
-from reconcile.records import Entry, Place, RawRow, Rejection, Side, Transaction
+from reconcile.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
 
 CURRENCIES = Currencies()
 PLACE = Place("GET /transaction 2024-08-26..2024-08-26 page 1", 7)
@@ -504,3 +505,45 @@ def test_an_instant_survives_every_zone(naive: datetime, minutes: int) -> None:
     assert found.created_at == instant
     assert found.created_at.tzinfo is UTC
     assert entry({"date": instant.isoformat()}).dated_at == instant
+
+
+def test_what_its_text_spoils_is_named_once_and_first() -> None:
+    faults = (
+        ("amount", "NaN", "is no number that JSON knows"),
+        ("origin", r"\xe9", "holds bytes that are no UTF-8"),
+    )
+    found = rejected(
+        read_transaction({"amount": "NaN", "origin": r"\xe9", "createdAt": "soon", SPOILT: faults})
+    )
+    assert found.field == "amount;origin;createdAt"
+    assert found.value == r"NaN;\xe9;soon"
+    assert found.reason.startswith(
+        "amount is no number that JSON knows;origin holds bytes that are no UTF-8;createdAt "
+    )
+    assert found.record_id == "tx_aNNJ7BJbt"
+    assert json.loads(found.raw)["origin"] == r"\xe9"
+    assert SPOILT not in json.loads(found.raw)
+
+
+def test_an_id_that_cannot_be_read_is_none() -> None:
+    found = rejected(
+        read_transaction({"id": r"tx_\xff", SPOILT: (("id", r"tx_\xff", "holds bytes that are no UTF-8"),)})
+    )
+    assert (found.record_id, found.field, found.value) == (None, "id", r"tx_\xff")
+
+
+USUAL = st.one_of(
+    st.none(),
+    st.text("aZ09_-.:/", max_size=30),
+    st.sampled_from(["", " ", "a b", "a\tb", "é", "x" * 500, "x" * 501, 7, Decimal("1.5"), True]),
+)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(normalise._TEXTS, USUAL)))
+def test_texts_read_together_are_as_those_read_one_by_one(values: dict[str, Any]) -> None:
+    problems: list[normalise.Problem] = []
+    one_by_one = normalise._careful_texts(values, problems)
+    if (together := normalise._usual_texts(values)) is not None:
+        code = normalise._TEXTS.index("currencyCode")
+        assert [*together[:code], None, *together[code + 1 :]] == one_by_one
+        assert not problems

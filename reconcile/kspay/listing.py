@@ -1,11 +1,11 @@
 """The answer of Fetch All Transactions: its shape, its rows, and what tells one row from another."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ _LISTS = ("transactions", "data", "items", "rows", "docs", "records", "list", "r
 _TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
 _SECRET = "signature"  # noqa: S105  the name of the field, not a secret
 _FLAT = frozenset({str, int, bool, float, Decimal, type(None)})
+_USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -56,7 +57,7 @@ def read_listing(call: str, result: Any) -> Listing:
     """
     rows, total = _list_and_total(call, result)
     return Listing(
-        [RawRow(Place(call, number), _values(row)) for number, row in enumerate(rows, start=1)],
+        [RawRow(Place(call, number), values) for number, values in enumerate(map(_values, rows), start=1)],
         total,
     )
 
@@ -76,24 +77,35 @@ def instant(row: RawRow, name: str) -> datetime | None:
         at = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if at.tzinfo is UTC:
+        return at
     return None if at.tzinfo is None else at.astimezone(UTC)
 
 
-def fingerprint(row: RawRow) -> bytes:
-    """Equal for rows of equal content, whatever the order of their fields."""
-    return blake2b(_sorted.encode(row.values), digest_size=16).digest()
+def bounds(rows: list[RawRow]) -> tuple[datetime, datetime, datetime, datetime] | None:
+    """First and last `createdAt`, first and last `updatedAt`; None where any has not KS Pay's usual form.
+
+    Times of that form are in order as texts, so that only four of them need be read.
+    """
+    times: list[list[Any]] = [[row.values.get(name) for row in rows] for name in ("createdAt", "updatedAt")]
+    try:
+        if not _USUAL_TIMES.fullmatch("".join([*times[0], *times[1]])):
+            return None
+        first, last, updated, last_updated = (
+            datetime.fromisoformat(pick(column)) for column in times for pick in (min, max)
+        )
+    except (TypeError, ValueError):
+        return None
+    return first, last, updated, last_updated
+
+
+def fingerprint(row: RawRow) -> int:
+    """64 bits, equal within this process for rows of equal content, whatever the order of their fields."""
+    return hash(_sorted.encode(row.values))
 
 
 def without_secret(value: Any) -> Any:
     """A record without its `signature`, which is a secret: neither stored nor logged nor shown."""
-    if type(value) is dict and _FLAT.issuperset(map(type, value.values())):
-        # The usual record: nothing nested in it, and the same names as in the one before.
-        secrets = _secrets_among(tuple(value))
-        if secrets:
-            value = {**value}
-            for key in secrets:
-                del value[key]
-        return value
     if isinstance(value, dict):
         return {key: without_secret(item) for key, item in value.items() if key.casefold() != _SECRET}
     if isinstance(value, list):
@@ -107,6 +119,12 @@ def _secrets_among(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _values(row: Any) -> Mapping[str, Any]:
+    """The row as a mapping without its secret; it is taken out in place, for nobody else holds the row."""
+    if type(row) is dict and _FLAT.issuperset(map(type, row.values())):
+        # The usual record: nothing nested in it, and the same names as in the one before.
+        for key in _secrets_among(tuple(row)):
+            del row[key]
+        return row
     row = without_secret(row)
     return row if isinstance(row, dict) else {"": row}
 

@@ -39,11 +39,12 @@ payment arrives), a row may leave a page not yet answered for one that was answe
 repeat rows soon after, no further apart than pages are asked ahead. At the first page that repeats one,
 those asked ahead are asked for again, one after the other, and the next `CALM_PAGES` in order too.
 
-A known row costs two ints: the first 60 bits of its id's digest, and a digest of its content with the
-number of the reading that saw it last. Two ids of one digest would be counted as one: the window
-would be refused, never thought complete.
+A known row costs two ints: 60 bits of its id's hash, and a hash of its content with the number of the
+reading that saw it last. Python's hash of text is keyed anew in each process. Two ids of one hash
+would be counted as one: the window would be refused, never thought complete.
 """
 
+from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -52,7 +53,7 @@ from hashlib import blake2b
 
 from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.errors import InvalidRequestError, ProtocolError
-from reconcile.kspay.listing import Listing, fingerprint, instant, row_id
+from reconcile.kspay.listing import Listing, bounds, fingerprint, instant, row_id
 from reconcile.kspay.windows import Window
 from reconcile.records import RawRow
 
@@ -79,10 +80,12 @@ SETTLED = "as many ids as listed rows, unchanged through several readings"
 _DAY = timedelta(days=1)
 _TELLING_GAP = timedelta(days=4)
 
-# A known row's content digest and the number of the reading that saw it last share one int.
+# A known row's content hash and the number of the reading that saw it last share one int.
 _PASS_BITS = 6
 _MARK_BITS = 54
 _PASS = (1 << _PASS_BITS) - 1
+_MARK = (1 << _MARK_BITS) - 1
+_KEY = (1 << 60) - 1
 assert MAX_PASSES + 1 <= _PASS
 
 
@@ -176,7 +179,7 @@ class WindowReader:
         self._concurrency = concurrency
         self._evidence = evidence
         self._probe = probe
-        self._known: dict[int, int] = {}  # key → digest of the newest version seen, and its last reading
+        self._known: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
         self._page_honoured = False
         self._length = 0
         self._last_page = 0
@@ -191,7 +194,7 @@ class WindowReader:
             None  # the widest gap from creation to change, and its day
         )
         self._proof = ""
-        self._marks: list[bytes] = []  # of the rows of the last answer
+        self._marks: list[int] = []  # fingerprints of the rows of the last answer
         self._pass = _Pass()
 
     @property
@@ -243,8 +246,7 @@ class WindowReader:
             depth = self._depth(number)
             keys = yield from self._page(number, depth)
             self._pass.repeats += len(keys) - (self._pass.distinct - known_before)
-            for mark in self._marks:
-                self._pass.digest.update(mark)
+            self._pass.digest.update(array("q", self._marks))
             if number == 1:
                 self._pass.first_page = set(keys)
                 self._settle_limit(len(keys))
@@ -411,16 +413,14 @@ class WindowReader:
         self._total = listing.total if listing.total is not None else self._total
         fresh: list[RawRow] = []
         keys: list[int] = []
-        self._marks = []
-        for row in listing.rows:
-            mark = fingerprint(row)
-            self._marks.append(mark)
+        self._marks = [fingerprint(row) for row in listing.rows]
+        for row, mark in zip(listing.rows, self._marks, strict=True):
             key = _key(row_id(row), mark)
             keys.append(key)
-            if self._is_new(key, int.from_bytes(mark[:8]) >> 64 - _MARK_BITS):
+            if self._is_new(key, mark & _MARK):
                 fresh.append(row)
-                self._learn(row)
         if fresh:
+            self._learn(fresh)
             yield Batch(fresh, number, self._total)
         return keys
 
@@ -454,16 +454,34 @@ class WindowReader:
         self._pages += dropped
         return listing
 
-    def _learn(self, row: RawRow) -> None:
-        created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
-        if created is not None:
-            self._first_at = created if self._first_at is None else min(self._first_at, created)
-            self._last_at = created if self._last_at is None else max(self._last_at, created)
-            if updated is not None and (self._distant is None or updated - created > self._distant[0]):
-                self._distant = (updated - created, created.date())
-        self._evidence.take(self._window, created, updated)
+    def _learn(self, rows: list[RawRow]) -> None:
+        """What the times of new rows tell of the window and of the filter."""
+        times = bounds(rows)
+        if times is not None and not self._telling(*times):
+            self._note_created(times[0])
+            self._note_created(times[1])
+            return
+        for row in rows:
+            created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
+            if created is not None:
+                self._note_created(created)
+                if updated is not None and (self._distant is None or updated - created > self._distant[0]):
+                    self._distant = (updated - created, created.date())
+            self._evidence.take(self._window, created, updated)
+
+    def _telling(
+        self, created: datetime, last_created: datetime, updated: datetime, last_updated: datetime
+    ) -> bool:
+        """Whether a row whose times lie within these bounds may tell anything of the filter."""
+        widest = self._distant[0] if self._distant else timedelta()
+        return last_updated - created >= max(widest, _TELLING_GAP) or any(
+            outside(self._window, at) for at in (created, last_created, updated, last_updated)
+        )
+
+    def _note_created(self, at: datetime) -> None:
+        self._first_at = at if self._first_at is None else min(self._first_at, at)
+        self._last_at = at if self._last_at is None else max(self._last_at, at)
 
 
-def _key(transaction_id: str | None, mark: bytes) -> int:
-    digest = mark if transaction_id is None else blake2b(transaction_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest[:8]) >> 4
+def _key(transaction_id: str | None, mark: int) -> int:
+    return (mark if transaction_id is None else hash(transaction_id)) & _KEY

@@ -31,7 +31,7 @@ from reconcile.kspay.statuses import family_of
 from reconcile.kspay.tokens import TokenKeeper, is_token
 from reconcile.kspay.wire import Request, Wire
 from reconcile.money import parse_amount
-from reconcile.records import Family
+from reconcile.records import SPOILT, Family
 
 LOOK_UPS = 4
 """How often a payment whose answer was lost is looked up, after waits of 1, 2, 4 … times the backoff."""
@@ -189,6 +189,8 @@ class Payments(ABC):
             raise NotFoundError(call, 200, message="no transaction", entry="noDataFound")
         if not isinstance(record, dict) or not _text(record, "id"):
             raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(record)}")
+        if spoilt := _spoilt(record):
+            raise ProtocolError(call, 200, message=spoilt)
         if str(record.get("referenceNumber", reference_number)) != reference_number:
             raise ProtocolError(call, 200, message="the answer is a transaction of another reference number")
         return dict(without_secret(record))
@@ -214,6 +216,8 @@ class Payments(ABC):
         ]
         if _amount(record.get("amount")) != amount:
             differing.append(f"amount {record.get('amount')}, not {amount:f}")
+        if spoilt := _spoilt(record):
+            differing.append(spoilt)
         if family_of(record.get("status")) is not Family.PAID:
             differing.append(f"status {record.get('status')!r}, which is not paid")
         if differing:
@@ -257,7 +261,16 @@ class Payments(ABC):
             header = "Authorization" if bearer else "x-signature"
             path = call.removeprefix("POST ")
             return self._wire.ask(
-                Request(call, "POST", path, lambda: authorization, body=body, header=header, once=True)
+                Request(
+                    call,
+                    "POST",
+                    path,
+                    lambda: authorization,
+                    body=body,
+                    header=header,
+                    once=True,
+                    lacks=_spoilt,
+                )
             )
 
         if bearer:
@@ -373,6 +386,12 @@ def _amount(value: Any) -> Decimal | None:
         return parse_amount(str(value))
     except ValueError:
         return None
+
+
+def _spoilt(answer: Any) -> str | None:
+    """What in the text of an answer cannot be read, which nothing that moves money may rely on; None if all can."""
+    faults = answer.get(SPOILT) if isinstance(answer, dict) else None
+    return f"{faults[0][0]} {faults[0][2]}" if faults else None
 
 
 def _text(row: Mapping[str, Any], name: str) -> str | None:

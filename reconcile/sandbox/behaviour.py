@@ -27,7 +27,9 @@ SPOILT = (
     "two-versions",
     "long-text",
     "nan-literal",
+    "infinity-literal",
     "invalid-utf8",
+    "invalid-utf8-unread",
 )
 """Records that a server may hold but should not; see `reconcile.sandbox.spoilt`."""
 
@@ -160,10 +162,7 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
         {"arrive_every": 2, "arrive_backdated": True},
     ),
     "changes": ("A payment changes after every second page.", {"change_every": 2}),
-    "bad-records": (
-        "Holds a record of every kind that cannot be used.",
-        {"spoilt": tuple(kind for kind in SPOILT if kind not in ("nan-literal", "invalid-utf8"))},
-    ),
+    "bad-records": ("Holds a record of every kind that cannot be used.", {"spoilt": SPOILT}),
     "bad-bytes": ("Holds a record with invalid UTF-8.", {"spoilt": ("invalid-utf8",)}),
     "bad-literal": ("Holds a record whose amount is NaN, which is no JSON.", {"spoilt": ("nan-literal",)}),
     "fast-clock": ("Its clock is ten minutes ahead.", {"clock_ahead": 600}),

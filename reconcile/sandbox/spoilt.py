@@ -19,7 +19,11 @@ _CHANGES: dict[str, Record] = {
     "too-many-decimals": {"amount": "499.999"},
     "long-text": {"referenceNumber": "x" * _LONG},
 }
-_LITERALS = {"huge": b"1e400", "nan-literal": b"NaN"}
+_LITERALS = {"huge": b"1e400", "nan-literal": b"NaN", "infinity-literal": b"-Infinity"}
+_BYTES = {
+    "invalid-utf8": (b"SPOILT-", b"SPOILT-\xff\xc3"),
+    "invalid-utf8-unread": (b'"origin":"', b'"origin":"\xe9'),
+}
 
 
 def hold(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
@@ -47,6 +51,6 @@ def hold(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
     if kind in _LITERALS:  # the amount as a number, which JSON writes without quotes
         text = json.dumps(record["amount"]).encode()
         body = body.replace(b'"amount":' + text, b'"amount":' + _LITERALS[kind])
-    elif kind == "invalid-utf8":
-        body = body.replace(b"SPOILT-", b"SPOILT-\xff\xc3")
+    elif kind in _BYTES:
+        body = body.replace(*_BYTES[kind])
     listing.add(record, at=at, body=body)

@@ -9,7 +9,7 @@ from kspay_server import Asked, Handler, KSPayServer, Reply, failure, paged, rec
 
 from reconcile.kspay import Page
 from reconcile.kspay.errors import DateRangeError, ProtocolError
-from reconcile.records import Period
+from reconcile.records import SPOILT, Period
 
 PERIOD = Period(date(2026, 3, 1), date(2026, 3, 31))
 
@@ -118,12 +118,58 @@ def test_a_row_that_is_no_object_is_passed_on(server: KSPayServer) -> None:
     assert values[3] == {"": 7}
 
 
+SOUND = b'{"id":"tx_sound","amount":"1.00"}'
+
+
+@pytest.mark.parametrize(
+    ("row", "faults", "values"),
+    [
+        (b'{"id":"tx_1","amount":NaN}', [("amount", "NaN", "is no number")], {"amount": "NaN"}),
+        (b'{"id":"tx_1","fee":-Infinity}', [("fee", "-Infinity", "is no number")], {"fee": "-Infinity"}),
+        (
+            b'{"id":"tx_1","note":"caf\xe9 \xc3"}',
+            [("note", r"caf\xe9 \xc3", "no UTF-8")],
+            {"note": r"caf\xe9 \xc3"},
+        ),
+        (b'{"id":"tx_\xff"}', [("id", r"tx_\xff", "no UTF-8")], {"id": r"tx_\xff"}),
+        (b'{"id":"tx_1","n\xf6te":"x"}', [(r"n\xf6te", r"n\xf6te", "no UTF-8")], {r"n\xf6te": "x"}),
+        (
+            b'{"id":"tx_1","a":{"b":["\xff",NaN]}}',
+            [("a.b", r"\xff", "no UTF-8"), ("a.b", "NaN", "is no number")],
+            {},
+        ),
+        (b'{"id":"tx_1","signature":"geheim\xff"}', [("signature", "", "no UTF-8")], {}),
+        (b'{"id":"tx_1","amount":1e400,"fee":NaN}', [("fee", "NaN", "is no number")], {"amount": Decimal("1e400")}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "shape", [b"[%s]", b'{"status":200,"result":[%s]}', b'{"result":{"rows":[%s],"total":2}}']
+)
+def test_a_spoilt_row_costs_no_other(
+    server: KSPayServer, shape: bytes, row: bytes, faults: list[tuple[str, str, str]], values: dict[str, Any]
+) -> None:
+    server.on("GET", "/transaction", Reply(200, shape % (row + b"," + SOUND)), success([]))
+    bad, good = [row.values for page in fetch(server) for row in page.rows]
+    assert good == {"id": "tx_sound", "amount": "1.00"}
+    found = bad[SPOILT]
+    assert [fault[:2] for fault in found] == [fault[:2] for fault in faults]
+    assert all(words in fault[2] for fault, (_, _, words) in zip(found, faults, strict=True))
+    assert values.items() <= bad.items()
+    assert "geheim" not in str(bad)
+
+
+def test_a_spoilt_page_that_is_cut_off_is_asked_for_again(server: KSPayServer) -> None:
+    whole = b'[{"id":"tx_\xff","amount":NaN},' + SOUND + b"]"
+    cut = [Reply(200, whole[:end]) for end in (len(whole) - 1, len(whole) - 5, len(whole) - 30)]
+    server.on("GET", "/transaction", *cut, Reply(200, whole), success([]))
+    assert ids(fetch(server)) == [r"tx_\xff", "tx_sound"]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'[{"amount":NaN}]', "NaN"),
-        (b'[{"amount":-Infinity}]', "-Infinity"),
-        (b'[{"id":"\xff"}]', "not UTF-8"),
+        (b'[{"amount":nan}]', "no JSON"),
+        (b'[{"id":"tx_1"},\xff{"id":"tx_2"}]', "no JSON"),
         (b"<html>captive portal</html>", "no JSON"),
         (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
     ],
