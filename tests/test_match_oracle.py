@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,7 +46,7 @@ def run_engine(connection: Connection, world: World, nights: Sequence[World] = (
     )
     _record_runs(connection, world)
     for number, night in enumerate((*nights, world)):
-        _arrive(connection, night)
+        _arrive(connection, night, datetime(2026, 9, 1 + number, tzinfo=UTC))
         connection.execute(text("discard temp"))
         run_id = f"night {number}"
         _record_run(connection, run_id, world.period.first, world.period.last, "running")
@@ -54,7 +54,7 @@ def run_engine(connection: Connection, world: World, nights: Sequence[World] = (
     return _read(connection)
 
 
-def _arrive(connection: Connection, night: World) -> None:
+def _arrive(connection: Connection, night: World, said_at: datetime) -> None:
     """Load the records of one night as a fetch and an import do, by the statements of sql/load."""
     for side, source, statements in (
         ("kspay", "kspay", "load/20_transactions"),
@@ -63,7 +63,7 @@ def _arrive(connection: Connection, night: World) -> None:
         connection.execute(text("discard temp"))
         run_file(connection, "load/10_staging")
         if side == "kspay":
-            _stage_transactions(connection, night.transactions)
+            _stage_transactions(connection, night.transactions, said_at)
         else:
             _stage_entries(connection, night.entries)
         connection.execute(
@@ -78,16 +78,16 @@ def _arrive(connection: Connection, night: World) -> None:
         run_file(connection, "load/30_quarantine")
 
 
-def _stage_transactions(connection: Connection, transactions: Sequence[T]) -> None:
+def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:
     copy_rows(
         connection,
         "staged_transactions",
         (
             "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status",
-            "created_at", "provider_order_id", "provider_txn_id", "file", "row_number",
+            "created_at", "updated_at", "provider_order_id", "provider_txn_id", "file", "row_number",
         ),
         (
-            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.family, t.created_at,
+            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.family, t.created_at, said_at,
              t.provider_order_id, t.provider_txn_id, "", 1)
             for t in transactions
         ),
@@ -170,17 +170,17 @@ def _read(connection: Connection) -> Outcome:
         )
     for row in connection.execute(
         text(
-            "select t.app_id, t.transaction_id, e.source, e.ledger_id from suggestion"
-            " inner join transactions t on t.number = suggestion.t"
-            " inner join entries e on e.number = suggestion.e"
-            " cross join policy where not accept_suggestions"
+            "select t.app_id, t.transaction_id, array_agg(array[e.source, e.ledger_id]) as entries from suggestion"
+            " inner join transactions t on t.number = suggestion.t left join bookings on lead = suggestion.e"
+            " inner join entries e on e.number in (suggestion.e, bookings.e)"
+            " cross join policy where not accept_suggestions group by t.app_id, t.transaction_id"
         )
     ):
         found.suggestions.add(
             M(
                 "amount_date",
                 frozenset({row.transaction_id}),
-                frozenset({(row.source, row.ledger_id)}),
+                frozenset((source, ledger_id) for source, ledger_id in row.entries),
                 row.app_id,
             )
         )

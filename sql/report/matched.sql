@@ -124,20 +124,16 @@ match as (
 )
 
 select
-    'M-' || letters(jsonb_build_array(app_id, kspay_ids, ledger_full_ids), 20) as match_id,
-    rule,
-    transaction_ids,
-    ledger_ids,
+    matched.*,
     case
         when kspay_currency = ledger_currency then kspay_currency
         else kspay_currency || ';' || ledger_currency
     end as currency,
-    kspay_currency,
-    ledger_currency,
-    kspay_amount,
-    ledger_amount,
-    case when kspay_currency = ledger_currency then kspay_amount - ledger_amount end as variance,
-    kspay_date,
-    ledger_date
-from match
+    case when kspay_currency = ledger_currency then kspay_amount - ledger_amount end as variance
+from (
+    select
+        'M-' || letters(jsonb_build_array(app_id, kspay_ids, ledger_full_ids), 20) as match_id,
+        match.*
+    from match
+) as matched
 order by kspay_date, match_id collate "C"
