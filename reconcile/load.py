@@ -14,12 +14,12 @@ from reconcile.records import Entry, Period, Rejection, Side, Transaction
 from reconcile.store import copy_rows, run_file
 
 _TRANSACTION = (
-    "app_id", "transaction_id", "reference", "currency", "amount", "status", "created_at", "updated_at",
+    "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
     "provider_order_id", "provider_txn_id", "payment_type", "provider_name", "provider_status",
 )  # fmt: skip
 _ENTRY = (
-    "app_id", "source", "ledger_id", "reference", "currency", "amount", "status", "dated_on", "dated_at",
-    "transaction_id", "provider_order_id", "provider_txn_id", "description",
+    "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status", "dated_on",
+    "dated_at", "transaction_id", "provider_order_id", "provider_txn_id", "description",
 )  # fmt: skip
 _REJECTION = (
     "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "dated_on", "dated_at",
@@ -93,6 +93,7 @@ class Loading:
             ),
             scopes,
         )
+        number_load(connection)
         run_file(connection, statements)
         run_file(connection, "load/30_quarantine")
         row = connection.execute(
@@ -107,6 +108,16 @@ class Loading:
             added=row.added,
             changed=row.changed,
         )
+
+
+def number_load(connection: Connection) -> None:
+    """Give this load its number for each app of its scope: what it changes will carry it."""
+    connection.execute(
+        text(
+            "with numbered as (insert into loads (app_id, side) select distinct app_id, side"
+            " from staged_scope returning app_id, load_id) insert into this_load select * from numbered"
+        )
+    )
 
 
 def _rows(

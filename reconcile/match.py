@@ -1,7 +1,8 @@
-"""Stage 4, match: runs `sql/match` in order, set-based, inside one transaction, and checks the result.
+"""Stage 4, match: runs `sql/group` and `sql/match` in order, set-based, in one transaction, and checks the result.
 
-The files up to 13 lay out the world; those from 20 to 79 are the passes, one rule a file, each run
-once in both phases; those from 80 on say what follows. `sql/check` must then return no rows.
+`sql/group` says which groups of records are matched anew. Of `sql/match`, the files up to 16 lay out their
+world; those from 20 to 79 are the rules, one a file, in their order; those from 80 on remember the matches
+and say what is wrong. `sql/check` must then return no rows.
 """
 
 from collections.abc import Mapping
@@ -13,12 +14,14 @@ from sqlalchemy import Connection, text
 
 from reconcile.errors import CheckFailed
 from reconcile.progress import Progress
-from reconcile.records import Period
+from reconcile.records import Period, comparable
 from reconcile.settings import Settings
 from reconcile.store import read_sql, run_file, sql_names
 
-_PREPARE, _PASS = 20, 80  # the first numbers of the passes and of what follows them
 _SHOWN = 5  # so many of the records that fail a check are named in the error
+_MANY = 50_000  # records; where more are looked up, whole tables are joined
+_KINDS = {"comparable": "normalised reference"}
+_ONCE = "match/75_amount_date"  # the only rule that does not run in both phases
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,55 +44,74 @@ def match(
     apps: tuple[str, ...],
     period: Period,
     progress: Progress,
+    *,
+    anew: bool = False,
 ) -> Matched:
-    """Match all that is known of these apps and write matches and discrepancies, without committing.
+    """Match what arrived or changed and write matches and discrepancies, without committing.
 
-    The temporary tables of the matching stay for the report until the transaction ends. Raises
-    CheckFailed, naming the records, if a check of the result finds any.
+    With `anew`, and where settings changed, everything is matched. The temporary tables of the matching
+    stay for the report until the transaction ends. Raises CheckFailed, naming the records, if a check of
+    the result finds any.
     """
-    # The planner takes the columns of a record for independent, expects one row where there are a
-    # million, and would join them row by row: measured 300 times slower.
-    connection.execute(text("set local enable_nestloop = off"))
+    state_policy(connection, settings, apps)
+    _state_asked(connection, settings, run_id, apps, period)
     connection.execute(text("set local work_mem = '64MB'"))
-    _state_policy(connection, settings, run_id, apps, period)
-    files = [(int(name.split("/")[1].partition("_")[0]), name) for name in sql_names("match")]
-    for number, name in files:
-        if number < _PREPARE:
+    anew = _everything_differs(connection, settings, apps) or anew or _mostly_new(connection, apps)
+    _look_up(connection, not anew)
+    run_file(connection, "group/10_by_hand")
+    if anew:
+        progress("match", "all groups", 0)
+        run_file(connection, "group/20_anew")
+    else:
+        progress("match", "groups that changed", 0)
+        run_file(connection, "group/30_changed")
+        while connection.execute(text("select exists (select from frontier)")).scalar_one():
+            run_file(connection, "group/31_spread")
+        run_file(connection, "group/32_scope")
+    _look_up(connection, False)
+    files = sql_names("match")
+    passes = [name for name in files if 20 <= _number(name) < 80 and name != _ONCE]
+    for name in files:
+        if _number(name) < 20:
             run_file(connection, name)
-    passes = [name for number, name in files if _PREPARE <= number < _PASS]
     for phase in (1, 2):
         for number, name in enumerate(passes):
             progress("match", f"phase {phase} of 2: {_label(name)}", (phase - 1 + number / len(passes)) / 2)
             _run_pass(connection, name, phase)
+    if settings.accept_suggestions:
+        run_file(connection, _ONCE)
+    run_file(connection, "match/80_match")
+    run_file(connection, "match/81_finding")
+    _look_up(connection, not anew)
+    run_file(connection, "match/82_remember")
+    _look_up(connection, not anew and not _long_period(connection))
+    if not settings.accept_suggestions:
+        run_file(connection, _ONCE)
     progress("match", "discrepancies", 1)
-    for number, name in files:
-        if number >= _PASS:
+    for name in files:
+        if _number(name) > 82:
             run_file(connection, name)
+    progress("match", "proof", 1)
     checks = tuple(_check(connection, name) for name in sql_names("check"))
     return _numbers(connection, checks)
 
 
-def _state_policy(
-    connection: Connection, settings: Settings, run_id: str, apps: tuple[str, ...], period: Period
-) -> None:
+def state_policy(connection: Connection, settings: Settings, apps: tuple[str, ...]) -> None:
+    """State the settings as temporary tables, and what is known as views: `known_transaction`, `known_entry`.
+
+    They are gone when the transaction ends.
+    """
     run_file(connection, "policy/10_tables")
-    end_of_period = datetime.combine(period.last + timedelta(days=1), time(), settings.timezone).astimezone(
-        UTC
-    )
     connection.execute(
-        text(read_sql("policy/20_state")),
+        text(read_sql("policy/20_policy")),
         {
-            "run_id": run_id,
             "app_ids": list(apps),
-            "first": period.first,
-            "last": period.last,
             "timezone": settings.timezone.key,
             "date_tolerance_days": settings.date_tolerance_days,
             "duplicate_days": settings.duplicate_days,
-            "grace_days": settings.grace_days,
-            "stale_before": end_of_period - timedelta(hours=settings.stale_pending_hours),
             "tolerance_fixed": settings.tolerances.default.fixed,
             "tolerance_percent": settings.tolerances.default.percent,
+            "accept_suggestions": settings.accept_suggestions,
         },
     )
     _fill(
@@ -105,6 +127,80 @@ def _state_policy(
             for currency, tolerance in settings.tolerances.named.items()
         ],
     )
+    run_file(connection, "policy/30_known")
+
+
+def _state_asked(
+    connection: Connection, settings: Settings, run_id: str, apps: tuple[str, ...], period: Period
+) -> None:
+    end_of_period = datetime.combine(period.last + timedelta(days=1), time(), settings.timezone).astimezone(
+        UTC
+    )
+    connection.execute(
+        text(read_sql("policy/21_asked")),
+        {
+            "run_id": run_id,
+            "app_ids": list(apps),
+            "first": period.first,
+            "last": period.last,
+            "grace_days": settings.grace_days,
+            "stale_before": end_of_period - timedelta(hours=settings.stale_pending_hours),
+        },
+    )
+
+
+def _everything_differs(connection: Connection, settings: Settings, apps: tuple[str, ...]) -> bool:
+    """Whether some app was never matched, or by other settings; then these are noted."""
+    stated = connection.execute(
+        text(
+            "select encode(sha256(convert_to(jsonb_build_array(to_jsonb(policy) - 'app_ids',"
+            " (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate \"C\") from status_family f),"
+            " (select jsonb_agg(to_jsonb(t) order by t.currency collate \"C\") from tolerance t))::text,"
+            " 'UTF8')), 'hex') from policy"
+        )
+    ).scalar_one()
+    noted = connection.execute(
+        text(
+            "insert into matched_policies (app_id, policy) select app_id, :policy from unnest(cast(:apps as text[])) as app_id"
+            " on conflict (app_id) do update set policy = excluded.policy"
+            " where matched_policies.policy <> excluded.policy"
+        ),
+        {"policy": stated, "apps": list(apps)},
+    )
+    return noted.rowcount > 0
+
+
+def _mostly_new(connection: Connection, apps: tuple[str, ...]) -> bool:
+    """Whether so much changed that whole tables are quicker to match than the groups of it."""
+    changed, known = connection.execute(
+        text(
+            "select coalesce(sum(records), 0), (select coalesce(max(number), 0) from transactions)"
+            " + (select coalesce(max(number), 0) from entries)"
+            " from loads where app_id = any(cast(:apps as text[])) and matched_by is null"
+        ),
+        {"apps": list(apps)},
+    ).one()
+    return bool(changed > max(_MANY, known / 20))
+
+
+def _long_period(connection: Connection) -> bool:
+    return bool(
+        connection.execute(
+            text(
+                "select count(*) >= :many from (select from transactions"
+                " where created_at between (select period_first from asked) and (select period_last from asked)"
+                " limit :many) as period_rows"
+            ),
+            {"many": _MANY},
+        ).scalar_one()
+    )
+
+
+def _look_up(connection: Connection, few: bool) -> None:
+    # A few records are looked up in big tables by index, row by row. Otherwise never: the planner takes the
+    # columns of a key for independent, expects one row where there are a million, and would join them
+    # row by row, measured 300 times slower.
+    connection.execute(text(f"set local enable_nestloop = {'on' if few else 'off'}"))
 
 
 def _fill(connection: Connection, statement: str, rows: list[dict[str, Any]]) -> None:
@@ -117,10 +213,14 @@ def _run_pass(connection: Connection, name: str, phase: int) -> None:
         text("update pass set phase = :phase, rule = :rule"), {"phase": phase, "rule": _label(name)}
     )
     run_file(connection, name)
+    # A rule says which pairs are possible, and the best are taken; or it takes what it finds by itself.
+    if connection.execute(text("select to_regclass('pg_temp.possible_pair')")).scalar_one() is None:
+        return
     run_file(connection, "pairing/10_rank")
     while run_file(connection, "pairing/20_take"):
         run_file(connection, "pairing/30_discard")
     connection.execute(text("drop table candidate"))
+    connection.execute(text("drop view possible_pair"))
 
 
 def _check(connection: Connection, name: str) -> str:
@@ -133,6 +233,10 @@ def _check(connection: Connection, name: str) -> str:
             f"the check {check} of our own result failed, so nothing is reported: {named}{more}"
         )
     return check
+
+
+def _number(name: str) -> int:
+    return int(name.split("/")[1].partition("_")[0])
 
 
 def _label(name: str) -> str:
@@ -149,29 +253,31 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
     )
     crowded = connection.execute(
         text(
-            'select app_id, kind, key, records from crowded_key order by app_id collate "C", kind, key collate "C"'
+            "select app_id, kind, key from crowded_keys inner join policy on app_id = any(app_ids)"
+            ' order by app_id collate "C", kind, key collate "C"'
         )
-    )
+    ).all()
+    written = {(row.app_id, comparable(row.key)) for row in crowded if row.kind == "reference"}
     return Matched(
         matches=counts(
-            "select rule, count(distinct match.m) from match inner join member using (m)"
-            " inner join dated using (side, number) cross join policy"
-            " where business_on between period_first and period_last"
+            "select rule, count(distinct m) from pairings inner join scoped on scope = 'period'"
+            " and number = case side when 'kspay' then t when 'ledger' then e end"
             ' group by rule order by rule collate "C"'
         ),
         discrepancies=counts(
-            "select type, count(*) from reported group by type"
+            "select type, count(*) from reported where status <> 'resolved' group by type"
             " order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate \"C\""
         ),
         new=connection.execute(text("select count(*) from news")).scalar_one(),
         cleared=tuple(row[0] for row in cleared),
         open_above_info=connection.execute(
-            text("select count(*) from reported where severity <> 'info'")
+            text("select count(*) from reported where severity <> 'info' and status <> 'resolved'")
         ).scalar_one(),
         checks=checks,
         warnings=tuple(
-            f"{row.kind} {row.key!r} of app {row.app_id} stands on {row.records} records of one side: "
-            "too many to be a key, so nothing was matched by it"
+            f"{_KINDS.get(row.kind, row.kind)} {row.key!r} of app {row.app_id} stands on more than 500 records of"
+            " one side: too many to be a key, so nothing was matched by it"
             for row in crowded
+            if row.kind != "comparable" or (row.app_id, row.key) not in written
         ),
     )

@@ -323,7 +323,7 @@ def _any_ledger(engine: Engine) -> bool:
 
 
 def _quarantined(connection: Connection) -> dict[str, int]:
-    rows = connection.execute(text("select side, count(*) from unusable group by side order by side"))
+    rows = connection.execute(text("select side, count(*) from broken group by side order by side"))
     return dict(rows.tuples().all())
 
 

@@ -2,9 +2,10 @@
 
 Every type is immutable. Times are aware and in UTC; an amount never goes without its currency.
 Families and business dates are not here: both depend on settings that may change after a record was
-stored, so they are worked out in one place, `sql/match/10_world.sql`, when records are matched.
+stored, so they are worked out in one place, `sql/policy/30_known.sql`, when records are matched.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -78,6 +79,24 @@ SPOILT = "\0spoilt"
 JSON notes anything."""
 
 
+def comparable(reference: str | None) -> str | None:
+    """A reference without what people write differently: `INV-00/12` and `inv 0012` are one.
+
+    Unicode NFKC, then case folding, then only letters, marks and decimal digits; the reference itself
+    where nothing is left, so that equal references are always equal here too.
+    """
+    if not reference:
+        return reference
+    if reference.isascii():
+        return reference.translate(_NO_ASCII_KEY).lower() or reference
+    folded = unicodedata.normalize("NFKC", reference).casefold()
+    kept = [c for c in folded if (kind := unicodedata.category(c))[0] in "LM" or kind == "Nd"]
+    return "".join(kept) or reference
+
+
+_NO_ASCII_KEY = {code: None for code in range(128) if not chr(code).isalnum()}
+
+
 class Transaction(msgspec.Struct, frozen=True, gc=False):
     """One record of KS Pay, typed. A field is None where KS Pay has none (null, missing or blank)."""
 
@@ -95,6 +114,11 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     provider_name: str | None
     provider_status: str | None
     place: Place
+
+    @property
+    def comparable(self) -> str | None:
+        """The reference as `comparable` writes it."""
+        return comparable(self.reference)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +138,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     provider_txn_id: str | None
     description: str | None
     place: Place
+
+    @property
+    def comparable(self) -> str | None:
+        """The reference as `comparable` writes it."""
+        return comparable(self.reference)
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -56,6 +56,7 @@ VARIABLES = frozenset(
         "RECONCILE_DUPLICATE_DAYS",
         "RECONCILE_GRACE_DAYS",
         "RECONCILE_STALE_PENDING_HOURS",
+        "RECONCILE_ACCEPT_SUGGESTIONS",
     }
 )
 SECRETS = frozenset({"KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY", "RECONCILE_DATABASE_URL"})
@@ -93,6 +94,7 @@ class Settings:
     duplicate_days: int = 7
     grace_days: int = 1
     stale_pending_hours: int = 24
+    accept_suggestions: bool = False
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -206,6 +208,7 @@ class _Reader:
             duplicate_days=self.parse("RECONCILE_DUPLICATE_DAYS", 7, _whole(0, 366)),
             grace_days=self.parse("RECONCILE_GRACE_DAYS", 1, _whole(0, 366)),
             stale_pending_hours=self.parse("RECONCILE_STALE_PENDING_HOURS", 24, _whole(0, 24 * 366)),
+            accept_suggestions=self.parse("RECONCILE_ACCEPT_SUGGESTIONS", False, _yes_or_no),
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),
@@ -313,6 +316,12 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _zone(text: str) -> ZoneInfo:

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.embedded import embedded_postgres
 from reconcile.errors import Busy, ReconcileError, UsageError
+from reconcile.records import comparable
 from reconcile.settings import Settings
 
 SCHEMA = "reconcile"
@@ -108,6 +109,8 @@ def migrate(engine: Engine) -> None:
             sha256 = hashlib.sha256(statements.encode()).hexdigest()
             if name not in applied:
                 connection.exec_driver_sql(statements)
+                if name == "0003_groups":
+                    _fill_comparable(connection)
                 connection.execute(
                     text("insert into migrations (name, sha256) values (:name, :sha256)"),
                     {"name": name, "sha256": sha256},
@@ -119,6 +122,23 @@ def migrate(engine: Engine) -> None:
             connection.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
+
+
+def _fill_comparable(connection: Connection) -> None:
+    # Of records that were loaded before the column was there. Only Python knows its Unicode rules.
+    for table in ("transactions", "entries"):
+        references = connection.execute(
+            text(f"select distinct reference from {table} where reference is not null")  # noqa: S608
+        ).scalars()
+        connection.execute(text("create temp table written (reference text, comparable text)"))
+        copy_rows(connection, "written", ("reference", "comparable"), [(r, comparable(r)) for r in references])
+        connection.execute(
+            text(
+                f"update {table} as held set comparable = written.comparable"  # noqa: S608
+                " from written where held.reference = written.reference"
+            )
+        )
+        connection.execute(text("drop table written"))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ MATCHED = (
     "match_id", "rule", "transaction_ids", "ledger_ids", "currency", "kspay_amount", "ledger_amount", "variance",
     "kspay_date", "ledger_date",
 )  # fmt: skip
+RESOLVED = (*DISCREPANCIES, "by", "at")
 SUMMARY = ("scope", "side", "currency", "outcome", "count", "amount")
 QUARANTINE = ("side", "source", "file", "row", "field", "value", "reason", "raw")
 
@@ -37,21 +39,22 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write the four CSV files of the run whose matching this connection holds into `folder`."""
+    """Write the five CSV files of the run whose matching this connection holds into `folder`."""
     currencies = settings.currencies
 
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
         cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in _AMOUNTS}
         amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
         detail = text_cell(sentence(row, currencies, settings.date_tolerance_days))
-        # Suggestions come with the pass that makes them; people write the last two.
+        return {**cells, **amounts, "detail": detail, "resolution": ""}
+
+    def resolved(row: Mapping[str, Any]) -> dict[str, str]:
+        at = row["at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
-            **cells,
-            **amounts,
-            "detail": detail,
-            "suggested_counterpart": "",
-            "resolution": "",
-            "note": "",
+            **discrepancy(row),
+            "resolution": text_cell(_decision(row)),
+            "by": text_cell(row["by"]),
+            "at": text_cell(at),
         }
 
     def matched(row: Mapping[str, Any]) -> dict[str, str]:
@@ -67,12 +70,26 @@ def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None
 
     for name, columns, write in (
         ("discrepancies", DISCREPANCIES, discrepancy),
+        ("resolved", RESOLVED, resolved),
         ("matched", MATCHED, matched),
         ("summary", SUMMARY, summary),
         ("quarantine", QUARANTINE, quarantine),
     ):
         rows = _stream(connection, f"report/{name}")
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
+
+
+def _decision(row: Mapping[str, Any]) -> str:
+    """The decision in force, as a person would write it: `accept`, or `match:` with the ids of the other side."""
+    if row["decision"] != "match":
+        return str(row["decision"])
+    other = "ledger" if row["of_kspay"] else "kspay"
+    ids = [
+        f"{record['source']}:{record['record_id']}" if other == "ledger" else record["record_id"]
+        for record in row["joined_records"]
+        if record["side"] == other
+    ]
+    return f"match:{';'.join(sorted(ids))}"
 
 
 _AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance"})

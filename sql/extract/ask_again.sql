@@ -8,15 +8,15 @@ with candidate as (
     from transactions
     where app_id = :app_id and lower(btrim(status)) = any(cast(:pending as text[]))
     union
-    select transactions.transaction_id, transactions.created_at
+    select partner.transaction_id, partner.created_at
     from discrepancies
-    inner join match_records as record
+    inner join transactions as held
         on
-            record.app_id = discrepancies.app_id and record.side = discrepancies.side
-            and record.source = discrepancies.source and record.record_id = discrepancies.record_id
-    inner join match_records as partner on partner.match_id = record.match_id and partner.side = 'kspay'
-    inner join transactions
-        on transactions.app_id = partner.app_id and transactions.transaction_id = partner.record_id
+            discrepancies.side = 'kspay' and held.app_id = discrepancies.app_id
+            and held.transaction_id = discrepancies.record_id
+    inner join pairings on pairings.t = held.number
+    inner join pairings as partners on partners.e = pairings.e
+    inner join transactions as partner on partner.number = partners.t
     where discrepancies.app_id = :app_id and discrepancies.cleared_by is null
     union
     select transactions.transaction_id, transactions.created_at

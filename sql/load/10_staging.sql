@@ -13,6 +13,13 @@ create temp table staged_entries (
     row_number integer not null
 );
 
+-- These a record gets when it is taken in.
+alter table staged_transactions drop column number, drop column changed_in;
+alter table staged_entries drop column number, drop column changed_in;
+
+-- Grain: one row an app: the number that its changed records carry from now on.
+create temp table this_load (app_id text primary key, load_id integer not null);
+
 create temp table staged_rejections (
     app_id text not null,
     side text not null,

@@ -2,7 +2,16 @@
 -- with one id the later `updatedAt` wins, and two different ones of one `updatedAt` are both
 -- quarantined, so the result does not depend on the order of pages. Older versions are kept.
 
-create temp table incoming on commit drop as
+analyze staged_transactions;
+
+-- Nearly every id comes once: only the others are compared with one another.
+create temp table repeated on commit drop as
+select app_id, transaction_id
+from staged_transactions
+group by app_id, transaction_id
+having count(*) > 1;
+
+create temp table newest on commit drop as
 with versions as (
     select
         *,
@@ -15,6 +24,7 @@ with versions as (
             provider_txn_id, payment_type, provider_name, provider_status
         ) *
         from staged_transactions
+        where (app_id, transaction_id) in (select app_id, transaction_id from repeated)
         order by
             app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
             provider_txn_id, payment_type, provider_name, provider_status, file, row_number
@@ -22,14 +32,30 @@ with versions as (
 )
 
 select
-    *,
+    versions.*,
     count(*) over (partition by app_id, transaction_id) as contenders
 from versions
 where age = 1;
 
-create temp table incoming_ids on commit drop as
-select app_id, transaction_id as record_id from incoming
-union
+create temp table incoming on commit drop as
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number,
+    1 as contenders
+from staged_transactions
+where (app_id, transaction_id) not in (select app_id, transaction_id from repeated)
+union all
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number,
+    contenders
+from newest;
+
+analyze incoming;
+
+create temp view incoming_ids as
+select app_id, transaction_id as record_id from staged_transactions
+union all
 select app_id, record_id from staged_rejections where record_id is not null;
 
 insert into staged_rejections
@@ -51,23 +77,27 @@ select
 from incoming
 where
     contenders > 1
-    or exists (
-        select from staged_rejections as broken
-        where broken.app_id = incoming.app_id and broken.record_id = incoming.transaction_id
-    );
+    or (app_id, transaction_id) in (select app_id, record_id from staged_rejections where record_id is not null);
 
 delete from incoming using staged_rejections as rejected
 where incoming.app_id = rejected.app_id and incoming.transaction_id = rejected.record_id;
 
-analyze incoming;
-
--- What is new or says something else than before. A record that an older page or night gave with a
--- later `updatedAt` stays as it is.
+-- What is new or says something else than before; `moved` is whether matching sees the difference. A
+-- record that an older page or night gave with a later `updatedAt` stays as it is.
 create temp table changes on commit drop as
 select
     incoming.*,
-    held.app_id is null as is_new
+    this_load.load_id,
+    held.number as held_number,
+    (
+        held.reference, held.currency, held.amount, held.status, held.created_at, held.provider_order_id,
+        held.provider_txn_id
+    ) is distinct from (
+        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
+        incoming.provider_order_id, incoming.provider_txn_id
+    ) as moved
 from incoming
+inner join this_load using (app_id)
 left join transactions as held using (app_id, transaction_id)
 where
     held.app_id is null
@@ -87,30 +117,45 @@ where
 create temp table loaded on commit drop as
 select
     (select count(*) from incoming) as usable,
-    count(*) filter (where is_new) as added,
-    count(*) filter (where not is_new) as changed
+    count(*) filter (where held_number is null) as added,
+    count(*) filter (where held_number is not null) as changed
 from changes;
 
-insert into transaction_versions
-select held.*
-from transactions as held
-inner join changes using (app_id, transaction_id);
-
-insert into transactions as held
+insert into transaction_versions (
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, number, changed_in,
+    replaced_in
+)
 select
-    app_id, transaction_id, reference, currency, amount, status, created_at,
-    updated_at, provider_order_id, provider_txn_id, payment_type,
-    provider_name, provider_status
+    held.app_id, held.transaction_id, held.reference, held.comparable, held.currency, held.amount, held.status,
+    held.created_at, held.updated_at, held.provider_order_id, held.provider_txn_id, held.payment_type,
+    held.provider_name, held.provider_status, held.number, held.changed_in, changes.load_id
 from changes
-on conflict (app_id, transaction_id) do update set
-    reference = excluded.reference,
-    currency = excluded.currency,
-    amount = excluded.amount,
-    status = excluded.status,
-    created_at = excluded.created_at,
-    updated_at = excluded.updated_at,
-    provider_order_id = excluded.provider_order_id,
-    provider_txn_id = excluded.provider_txn_id,
-    payment_type = excluded.payment_type,
-    provider_name = excluded.provider_name,
-    provider_status = excluded.provider_status;
+inner join transactions as held on held.number = changes.held_number;
+
+insert into transactions as held (
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, changed_in
+)
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, load_id
+from changes
+where held_number is null;
+
+update transactions as held set
+    reference = changes.reference,
+    comparable = changes.comparable,
+    currency = changes.currency,
+    amount = changes.amount,
+    status = changes.status,
+    created_at = changes.created_at,
+    updated_at = changes.updated_at,
+    provider_order_id = changes.provider_order_id,
+    provider_txn_id = changes.provider_txn_id,
+    payment_type = changes.payment_type,
+    provider_name = changes.provider_name,
+    provider_status = changes.provider_status,
+    changed_in = case when changes.moved then changes.load_id else held.changed_in end
+from changes
+where held.number = changes.held_number;

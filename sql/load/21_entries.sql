@@ -2,6 +2,15 @@
 -- ledger_id that say the same are one, rows that differ are both quarantined. The last import of an
 -- entry wins, equal values change nothing, and older versions are kept.
 
+analyze staged_entries;
+
+-- Nearly every id comes once: only the others are compared with one another.
+create temp table repeated on commit drop as
+select app_id, source, ledger_id
+from staged_entries
+group by app_id, source, ledger_id
+having count(*) > 1;
+
 create temp table incoming on commit drop as
 select
     *,
@@ -14,14 +23,26 @@ from (
         provider_order_id, provider_txn_id, description
     ) *
     from staged_entries
+    where (app_id, source, ledger_id) in (select app_id, source, ledger_id from repeated)
     order by
         app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at, transaction_id,
         provider_order_id, provider_txn_id, description, row_number
 ) as distinct_records;
 
-create temp table incoming_ids on commit drop as
-select app_id, ledger_id as record_id from incoming
-union
+insert into incoming
+select
+    *,
+    1,
+    row_number,
+    row_number
+from staged_entries
+where (app_id, source, ledger_id) not in (select app_id, source, ledger_id from repeated);
+
+analyze incoming;
+
+create temp view incoming_ids as
+select app_id, ledger_id as record_id from staged_entries
+union all
 select app_id, record_id from staged_rejections where record_id is not null;
 
 -- Every row of a contested id goes to quarantine: the person who corrects the file needs each row.
@@ -71,13 +92,21 @@ where
     incoming.app_id = rejected.app_id and incoming.source = rejected.source
     and incoming.ledger_id = rejected.record_id;
 
-analyze incoming;
-
+-- What is new or says something else than before; `moved` is whether matching sees the difference.
 create temp table changes on commit drop as
 select
     incoming.*,
-    held.app_id is null as is_new
+    this_load.load_id,
+    held.number as held_number,
+    (
+        held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
+        held.transaction_id, held.provider_order_id, held.provider_txn_id
+    ) is distinct from (
+        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.dated_on,
+        incoming.dated_at, incoming.transaction_id, incoming.provider_order_id, incoming.provider_txn_id
+    ) as moved
 from incoming
+inner join this_load using (app_id)
 left join entries as held using (app_id, source, ledger_id)
 where
     held.app_id is null
@@ -93,29 +122,43 @@ where
 create temp table loaded on commit drop as
 select
     (select count(*) from incoming) as usable,
-    count(*) filter (where is_new) as added,
-    count(*) filter (where not is_new) as changed
+    count(*) filter (where held_number is null) as added,
+    count(*) filter (where held_number is not null) as changed
 from changes;
 
-insert into entry_versions
-select held.*
-from entries as held
-inner join changes using (app_id, source, ledger_id);
-
-insert into entries as held
+insert into entry_versions (
+    app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
+    transaction_id, provider_order_id, provider_txn_id, description, number, changed_in, replaced_in
+)
 select
-    app_id, source, ledger_id, reference, currency, amount, status, dated_on,
-    dated_at, transaction_id, provider_order_id, provider_txn_id,
-    description
+    held.app_id, held.source, held.ledger_id, held.reference, held.comparable, held.currency, held.amount,
+    held.status, held.dated_on, held.dated_at, held.transaction_id, held.provider_order_id,
+    held.provider_txn_id, held.description, held.number, held.changed_in, changes.load_id
 from changes
-on conflict (app_id, source, ledger_id) do update set
-    reference = excluded.reference,
-    currency = excluded.currency,
-    amount = excluded.amount,
-    status = excluded.status,
-    dated_on = excluded.dated_on,
-    dated_at = excluded.dated_at,
-    transaction_id = excluded.transaction_id,
-    provider_order_id = excluded.provider_order_id,
-    provider_txn_id = excluded.provider_txn_id,
-    description = excluded.description;
+inner join entries as held on held.number = changes.held_number;
+
+insert into entries as held (
+    app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
+    transaction_id, provider_order_id, provider_txn_id, description, changed_in
+)
+select
+    app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
+    transaction_id, provider_order_id, provider_txn_id, description, load_id
+from changes
+where held_number is null;
+
+update entries as held set
+    reference = changes.reference,
+    comparable = changes.comparable,
+    currency = changes.currency,
+    amount = changes.amount,
+    status = changes.status,
+    dated_on = changes.dated_on,
+    dated_at = changes.dated_at,
+    transaction_id = changes.transaction_id,
+    provider_order_id = changes.provider_order_id,
+    provider_txn_id = changes.provider_txn_id,
+    description = changes.description,
+    changed_in = case when changes.moved then changes.load_id else held.changed_in end
+from changes
+where held.number = changes.held_number;

@@ -80,3 +80,40 @@ when not matched then insert (
     seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on, seen.dated_at,
     seen.fetched_first, seen.fetched_last
 );
+
+-- A record that goes into quarantine or comes out of it is matched anew, and its group with it.
+with shifted as (
+    select app_id, side, source, record_id from released where record_id is not null
+    union
+    select rejected.app_id, rejected.side, rejected.source, rejected.record_id
+    from rejected
+    inner join quarantine as held using (app_id, side, source, record_id, content)
+    where held.since >= transaction_timestamp()
+),
+
+shifted_transaction as (
+    update transactions as held set changed_in = this_load.load_id
+    from shifted
+    inner join this_load using (app_id)
+    where shifted.side = 'kspay' and held.app_id = shifted.app_id and held.transaction_id = shifted.record_id
+    returning held.number
+),
+
+shifted_entry as (
+    update entries as held set changed_in = this_load.load_id
+    from shifted
+    inner join this_load using (app_id)
+    where
+        shifted.side = 'ledger' and held.app_id = shifted.app_id and held.source = shifted.source
+        and held.ledger_id = shifted.record_id
+    returning held.number
+)
+
+select
+    (select count(*) from shifted_transaction) + (select count(*) from shifted_entry);
+
+update loads set
+    records = (select count(*) from changes where changes.load_id = loads.load_id and changes.moved)
+    + (select count(*) from released) + (select count(*) from rejected)
+from this_load
+where loads.load_id = this_load.load_id;

@@ -1,54 +1,47 @@
--- Writes the results beside those of the nights before, and touches no row that stays as it was.
--- A discrepancy is cleared when the data came right: it is nowhere found any more. One that a day
--- earlier than the newest as-of day would not yet call stale is not cleared by that.
-
-delete from matches as held using policy
-where
-    held.app_id = any(policy.app_ids)
-    and not exists (select from match where match.match_id = held.match_id and match.rule = held.rule);
-
-insert into matches (match_id, app_id, rule)
-select match_id, app_id, rule
-from match
-on conflict do nothing;
-
-insert into match_records (app_id, source, side, record_id, match_id)
-select member.app_id, member.source, member.side, member.record_id, match.match_id
-from member
-inner join match using (m)
-where not exists (
-    select from match_records as held
-    where
-        held.app_id = member.app_id and held.source = member.source and held.side = member.side
-        and held.record_id = member.record_id and held.match_id = match.match_id
-);
+-- Writes the discrepancies beside those of the nights before, and touches no row that stays as it was. A
+-- discrepancy is cleared when the data came right: it is nowhere found any more, and not because a person
+-- joined its records. One that a day earlier than the newest as-of day would not yet call stale is not
+-- cleared by that.
 
 create temp table news on commit drop as
 select reported.discrepancy_id
 from reported
 left join discrepancies as held using (discrepancy_id)
-where held.discrepancy_id is null or held.cleared_by is not null;
+where (held.discrepancy_id is null or held.cleared_by is not null) and reported.status <> 'resolved';
 
 create temp table cleared on commit drop as
 select held.discrepancy_id
 from discrepancies as held
-cross join policy
+cross join asked
+inner join policy on held.app_id = any(policy.app_ids)
 left join found using (discrepancy_id)
 where
-    held.app_id = any(policy.app_ids) and held.cleared_by is null
-    and (found.d is null or (not found.due and policy.period_last >= policy.newest_as_of));
+    held.cleared_by is null
+    and (found.d is null or (not found.due and asked.period_last >= asked.newest_as_of))
+    and held.discrepancy_id not in (select discrepancy_id from joined_by_hand);
 
-update discrepancies as held set cleared_by = policy.run_id
-from policy
+insert into discrepancy_versions
+select held.discrepancy_id, held.type, held.severity, held.facts, held.cleared_by, asked.run_id
+from discrepancies as held
+cross join asked
+left join reported using (discrepancy_id)
+where
+    held.discrepancy_id in (select discrepancy_id from cleared)
+    or (held.type, held.severity, held.facts) is distinct from (reported.type, reported.severity, reported.facts)
+    and reported.d is not null
+    or held.cleared_by is not null and reported.d is not null;
+
+update discrepancies as held set cleared_by = asked.run_id
+from asked
 where held.discrepancy_id in (select discrepancy_id from cleared);
 
 insert into discrepancies as held (
     discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, first_seen
 )
 select
-    discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, policy.period_last
+    discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, asked.period_last
 from reported
-cross join policy
+cross join asked
 on conflict (discrepancy_id) do update set
     type = excluded.type,
     severity = excluded.severity,

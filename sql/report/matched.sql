@@ -1,54 +1,139 @@
--- Grain: one row a match with a record dated in the period, in the order of the file.
-with shared_id as (
-    select app_id, ledger_id
-    from entry
-    group by app_id, ledger_id
-    having count(*) > 1
+-- Grain: one row a match with a record dated in the period, in the order of the file. Amounts are sums,
+-- dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one; only the
+-- others have to be summed.
+with shown as (
+    select m
+    from pairings
+    inner join scoped on scoped.scope = 'period' and scoped.side = 'kspay' and scoped.number = pairings.t
+    union
+    select m
+    from pairings
+    inner join scoped on scoped.scope = 'period' and scoped.side = 'ledger' and scoped.number = pairings.e
 ),
 
-shown as (
-    select m
-    from dated
-    inner join member using (side, number)
-    cross join policy
-    where dated.business_on between policy.period_first and policy.period_last
+pair as (
+    select
+        pairings.t,
+        pairings.e,
+        pairings.m,
+        pairings.rule,
+        count(*) over (partition by pairings.m) as pairs
+    from shown
+    inner join pairings as first_pair on first_pair.t = shown.m
+    inner join pairings on pairings.e = first_pair.e
+),
+
+kspay as (
+    select
+        number,
+        app_id,
+        transaction_id,
+        currency,
+        amount,
+        business_on
+    from known_transaction
+    where number in (select t from pair)
+),
+
+ledger as (
+    select
+        held.number,
+        held.app_id,
+        held.source || ':' || held.ledger_id as full_id,
+        case when shared_id.ledger_id is null then held.ledger_id else held.source || ':' || held.ledger_id end
+            as shown_id,
+        held.currency,
+        case when bookings.e is null then held.amount end as amount,
+        case when bookings.e is null then held.business_on end as business_on
+    from known_entry as held
+    left join bookings on bookings.e = held.number
+    left join shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
+    where held.number in (select e from pair)
+),
+
+several as (
+    select distinct
+        m,
+        rule
+    from pair
+    where pairs > 1
+),
+
+several_kspay as (
+    select
+        m,
+        min(app_id) as app_id,
+        jsonb_agg(transaction_id order by transaction_id collate "C") as ids,
+        string_agg(transaction_id, ';' order by transaction_id collate "C") as shown_ids,
+        string_agg(distinct currency collate "C", ';') as currency,
+        sum(amount) as amount,
+        min(business_on) as business_on
+    from (select distinct m, t from pair where pairs > 1) as members
+    inner join kspay on kspay.number = members.t
     group by m
 ),
 
-ids as (
+several_ledger as (
     select
-        member.m,
-        string_agg(member.record_id, ';' order by member.record_id collate "C") filter (where member.side = 'kspay')
-            as transaction_ids,
-        string_agg(
-            shown_as.id, ';' order by shown_as.id collate "C"
-        ) filter (where member.side = 'ledger') as ledger_ids
-    from member
-    inner join shown using (m)
-    left join shared_id
-        on shared_id.app_id = member.app_id and shared_id.ledger_id = member.record_id
-    cross join lateral (
-        select
-            case
-                when shared_id.ledger_id is null then member.record_id else member.source || ':' || member.record_id
-            end as id
-    ) as shown_as
-    group by member.m
+        m,
+        jsonb_agg(full_id order by full_id collate "C") as ids,
+        string_agg(shown_id, ';' order by shown_id collate "C") as shown_ids,
+        string_agg(distinct currency collate "C", ';') as currency,
+        sum(amount) as amount,
+        min(business_on) as business_on
+    from (select distinct m, e from pair where pairs > 1) as members
+    inner join ledger on ledger.number = members.e
+    group by m
+),
+
+match as (
+    select
+        pair.rule,
+        kspay.app_id,
+        jsonb_build_array(kspay.transaction_id) as kspay_ids,
+        jsonb_build_array(ledger.full_id) as ledger_full_ids,
+        kspay.transaction_id as transaction_ids,
+        ledger.shown_id as ledger_ids,
+        kspay.currency as kspay_currency,
+        ledger.currency as ledger_currency,
+        kspay.amount as kspay_amount,
+        ledger.amount as ledger_amount,
+        kspay.business_on as kspay_date,
+        ledger.business_on as ledger_date
+    from pair
+    inner join kspay on kspay.number = pair.t
+    inner join ledger on ledger.number = pair.e
+    where pair.pairs = 1
+    union all
+    select
+        several.rule,
+        kspay.app_id,
+        kspay.ids,
+        ledger.ids,
+        kspay.shown_ids,
+        ledger.shown_ids,
+        kspay.currency,
+        ledger.currency,
+        kspay.amount,
+        ledger.amount,
+        kspay.business_on,
+        ledger.business_on
+    from several
+    inner join several_kspay as kspay using (m)
+    inner join several_ledger as ledger using (m)
 )
 
 select
-    match.match_id,
-    match.rule,
-    ids.transaction_ids,
-    ids.ledger_ids,
-    match.currency,
-    match.kspay_currency,
-    match.ledger_currency,
-    match.kspay_amount,
-    match.ledger_amount,
-    case when match.same_currency then match.kspay_amount - match.ledger_amount end as variance,
-    match.kspay_on as kspay_date,
-    match.ledger_on as ledger_date
-from match
-inner join ids using (m)
-order by match.kspay_on, match.match_id collate "C"
+    matched.*,
+    case
+        when kspay_currency = ledger_currency then kspay_currency
+        else kspay_currency || ';' || ledger_currency
+    end as currency,
+    case when kspay_currency = ledger_currency then kspay_amount - ledger_amount end as variance
+from (
+    select
+        'M-' || letters(jsonb_build_array(app_id, kspay_ids, ledger_full_ids), 20) as match_id,
+        match.*
+    from match
+) as matched
+order by kspay_date, match_id collate "C"

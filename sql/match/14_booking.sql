@@ -5,7 +5,8 @@
 -- all that look for it, and they do not exceed it, they are one booking. Else the k-th positive pairs
 -- with the k-th negative of exactly its amount, by date, then id. What is left stands alone.
 -- `unit` is what the passes match: an entry, or a booking under its positive entry; `unit_entry`
--- holds its entries, and `unit_key` its keys, those of all its entries.
+-- holds its entries, and `unit_key` its keys, those of all its entries. Records that a person joined form
+-- bookings only among themselves.
 
 create temp table booking (e bigint primary key, lead bigint not null) on commit drop;
 
@@ -18,7 +19,7 @@ by_name as (
     select negative.e, positive.e as lead, 1 as step
     from refundable as negative
     inner join refundable as positive using (app_id, currency, tx_key)
-    where negative.amount < 0 and positive.amount > 0
+    where negative.amount < 0 and positive.amount > 0 and negative.h is not distinct from positive.h
 ),
 
 by_reference as (
@@ -27,6 +28,7 @@ by_reference as (
     inner join refundable as positive using (app_id, currency, ref_key)
     where
         negative.amount < 0 and positive.amount > 0
+        and negative.h is not distinct from positive.h
         and (
             negative.tx_key is null
             or (positive.tx_key is null and negative.e not in (select e from by_name))
@@ -98,12 +100,14 @@ $$;
 create temp table unit on commit drop as
 select
     e,
+    number,
     app_id,
     source,
     ledger_id,
     currency,
     amount,
     business_on,
+    h,
     case
         when amount < 0 and family = 'paid' then 'refunded'
         when e in (select lead from booking) then 'refunded'
@@ -120,15 +124,18 @@ from entry
 left join booking on booking.e = entry.e;
 
 create temp table unit_key on commit drop as
-select unit_entry.unit as e, app_id, 'transaction_id' as kind, tx_key as key
+select distinct unit_entry.unit as e, app_id, kind, key
 from entry
 inner join unit_entry using (e)
-where tx_key is not null
-union
-select unit_entry.unit, app_id, 'reference', ref_key
-from entry
-inner join unit_entry using (e)
-where ref_key is not null;
+cross join lateral (
+    values
+    ('transaction_id', tx_key),
+    ('reference', ref_key),
+    ('comparable', comparable_key),
+    ('provider_order_id', order_key),
+    ('provider_txn_id', txn_key)
+) as carried (kind, key)
+where key is not null;
 
 create unique index on unit (e);
 analyze unit;

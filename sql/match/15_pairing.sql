@@ -3,6 +3,11 @@
 -- paid, refunded and unknown transactions (phase 1), then the rest, so that a failed try never takes
 -- an entry that a paid one of its reference claims. `agreeing` are the families that go together.
 
+-- One row: the pass that is running.
+create temp table pass (phase integer, rule text) on commit drop;
+
+insert into pass values (null, null);
+
 create temp table taken_txn (t bigint primary key, m bigint not null, rule text not null) on commit drop;
 
 create temp table taken_unit (e bigint primary key, m bigint not null, rule text not null) on commit drop;
@@ -18,19 +23,3 @@ create temp view free_unit as
 select unit.*
 from unit
 where not exists (select from taken_unit where taken_unit.e = unit.e);
-
-create temp table agreeing on commit drop as
-select kspay, ledger
-from (
-    values
-    ('paid', 'paid'),
-    ('refunded', 'refunded'),
-    ('refunded', 'cancelled'),
-    ('pending', 'unpaid'),
-    ('pending', 'cancelled'),
-    ('failed', 'unpaid'),
-    ('failed', 'cancelled'),
-    ('cancelled', 'unpaid'),
-    ('cancelled', 'cancelled')
-) as families (kspay, ledger);
-

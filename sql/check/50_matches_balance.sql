@@ -1,0 +1,58 @@
+-- Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
+-- or are of different currencies, and of which no finding says so. Summed from the stored records.
+with member as (
+    select m, t as number, 'kspay' as side from scope_pairing
+    union
+    select m, e, 'ledger' from scope_pairing
+),
+
+side as (
+    select
+        member.m,
+        sum(known_transaction.amount) as kspay,
+        null::numeric as ledger,
+        max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
+        min(currency) as lowest,
+        max(currency) as highest
+    from member
+    inner join known_transaction using (number)
+    where member.side = 'kspay'
+    group by member.m
+    union all
+    select
+        member.m,
+        null,
+        sum(entries.amount),
+        null,
+        min(currency),
+        max(currency)
+    from member
+    inner join entries using (number)
+    where member.side = 'ledger' and member.number not in (select e from bookings)
+    group by member.m
+),
+
+balance as (
+    select
+        m,
+        sum(kspay) as kspay,
+        sum(ledger) as ledger,
+        max(tolerance) as tolerance,
+        min(lowest) = max(highest) as same_currency
+    from side
+    group by m
+)
+
+select
+    'kspay' as side,
+    transactions.transaction_id as record,
+    format('matched with %s against %s, and nothing says so', balance.kspay, balance.ledger) as found
+from balance
+inner join transactions on transactions.number = balance.m
+where
+    (not same_currency or abs(kspay - ledger) > tolerance or ledger is null)
+    and not exists (
+        select from findings
+        where findings.side = 'kspay' and findings.number = balance.m and findings.aspect = 'amount'
+    )
+order by 2

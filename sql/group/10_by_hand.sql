@@ -1,0 +1,44 @@
+-- Grain: one row a record that a person's `match:` joins (`h` is the decision), where it still stands: none
+-- of its records has changed since, and no newer decision took one of them.
+
+create temp table by_hand on commit drop as
+with joined as (
+    select
+        decision_id as h,
+        record ->> 'side' as side,
+        coalesce(known_transaction.number, known_entry.number) as number,
+        coalesce(known_transaction.facts, known_entry.facts) is not distinct from record ->> 'facts' as as_it_was
+    from decisions_in_force
+    inner join policy on decisions_in_force.app_id = any(policy.app_ids)
+    cross join lateral jsonb_array_elements(records) as record
+    left join known_transaction
+        on
+            record ->> 'side' = 'kspay' and known_transaction.app_id = decisions_in_force.app_id
+            and known_transaction.transaction_id = record ->> 'record_id'
+    left join known_entry
+        on
+            record ->> 'side' = 'ledger' and known_entry.app_id = decisions_in_force.app_id
+            and known_entry.source = record ->> 'source' and known_entry.ledger_id = record ->> 'record_id'
+    where decision = 'match'
+),
+
+unchanged as (
+    select *
+    from joined
+    where h not in (select h from joined where not as_it_was)
+)
+
+select
+    h,
+    side,
+    number
+from unchanged
+where
+    h not in (
+        select older.h
+        from unchanged as older
+        inner join unchanged as newer using (side, number)
+        where newer.h > older.h
+    );
+
+analyze by_hand;

@@ -1,0 +1,83 @@
+-- Everything is matched anew: the first time, after settings changed, and where most records are new.
+-- `scope_transaction` and `scope_entry` are the records to match. A key that more than 500 records of one
+-- side carry is none. Few keys are, so records are counted by a hash of the key first, about 16 keys
+-- together, and exactly only where such a bucket holds enough of them.
+
+create temp view scope_transaction as select * from known_transaction;
+
+create temp view scope_entry as select * from known_entry;
+
+delete from crowded_keys using policy
+where crowded_keys.app_id = any(policy.app_ids);
+
+create temp table full_bucket on commit drop as
+with mask as (
+    select
+        (1 << greatest(10, ceil(log(2, greatest(max(number), 1) / 16.0))::integer)) - 1 as bits
+    from (
+        select max(number) as number from transactions
+        union all
+        select max(number) from entries
+    ) as counted
+)
+
+select
+    side,
+    kind,
+    bits,
+    hashtext(key) & bits as bucket
+from side_key
+cross join mask
+where key is not null and kind <> 'reference'
+group by side, kind, bits, hashtext(key) & bits
+having count(*) > 500;
+
+analyze full_bucket;
+
+insert into crowded_keys
+select
+    app_id,
+    kind,
+    key
+from side_key
+inner join policy on side_key.app_id = any(policy.app_ids)
+where
+    key is not null and kind <> 'reference'
+    and (side, kind, hashtext(key) & (select min(bits) from full_bucket)) in (
+        select side, kind, bucket from full_bucket
+    )
+group by side, app_id, kind, key
+having count(*) > 500
+on conflict do nothing;
+
+insert into crowded_keys
+select
+    app_id,
+    'reference',
+    reference
+from (
+    select 'kspay' as side, app_id, comparable, reference from transactions
+    union all
+    select 'ledger', app_id, comparable, reference from entries
+) as carried
+where (app_id, comparable) in (select app_id, key from crowded_keys where kind = 'comparable')
+group by side, app_id, reference
+having count(*) > 500
+on conflict do nothing;
+
+create temp view scope_pairing as
+select pairings.*
+from pairings
+inner join transactions on transactions.number = pairings.t
+inner join policy on transactions.app_id = any(policy.app_ids);
+
+create temp view scope_finding as
+select findings.*
+from findings
+inner join policy on findings.app_id = any(policy.app_ids);
+
+create temp view scope_booking as
+select bookings.*
+from bookings
+inner join entries on entries.number = bookings.e
+inner join policy on entries.app_id = any(policy.app_ids);

@@ -1,0 +1,175 @@
+-- One round: the keys of the records that joined the scope last, the records that carry those keys, and
+-- what stands in one match or booking with them; `frontier` is what joined by it. A key that is
+-- none leads nowhere; one that turns out to be none now has led somewhere before, so it still counts once.
+-- Where a normalised reference is none, the reference as it is written may still be a key.
+
+insert into scope_t select number from frontier where side = 'kspay';
+
+insert into scope_e select number from frontier where side = 'ledger';
+
+analyze scope_t;
+analyze scope_e;
+
+insert into fresh_key
+select distinct app_id, kind, key
+from (
+    select
+        transactions.app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
+    from frontier
+    inner join transactions on frontier.side = 'kspay' and transactions.number = frontier.number
+    union all
+    select
+        entries.app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
+    from frontier
+    inner join entries on frontier.side = 'ledger' and entries.number = frontier.number
+) as joined
+cross join lateral (
+    values
+    ('comparable', comparable),
+    ('reference', reference),
+    ('transaction_id', transaction_id),
+    ('provider_order_id', provider_order_id),
+    ('provider_txn_id', provider_txn_id)
+) as carried (kind, key)
+where
+    key is not null
+    and case kind
+        when 'reference' then exists (
+            select from crowded_keys as crowded
+            where crowded.app_id = joined.app_id and crowded.kind = 'comparable' and crowded.key = comparable
+        )
+        when 'provider_order_id' then exists (select from entries where provider_order_id is not null)
+        when 'provider_txn_id' then exists (select from entries where provider_txn_id is not null)
+        else true
+    end;
+
+delete from fresh_key
+where
+    exists (
+        select from crowded_keys as crowded
+        where
+            crowded.app_id = fresh_key.app_id and crowded.kind = fresh_key.kind and crowded.key = fresh_key.key
+    )
+    or exists (
+        select from seen_key
+        where
+            seen_key.app_id = fresh_key.app_id and seen_key.kind = fresh_key.kind
+            and seen_key.key = fresh_key.key
+    );
+
+insert into seen_key select distinct app_id, kind, key from fresh_key;
+
+analyze fresh_key;
+
+truncate key_record;
+
+insert into key_record
+select fresh_key.app_id, kind, key, 'kspay', number
+from fresh_key
+inner join transactions on transactions.comparable = key and transactions.app_id = fresh_key.app_id
+where kind = 'comparable'
+union all
+select fresh_key.app_id, kind, key, 'ledger', number
+from fresh_key
+inner join entries on entries.comparable = key and entries.app_id = fresh_key.app_id
+where kind = 'comparable'
+union all
+select fresh_key.app_id, kind, key, 'kspay', number
+from fresh_key
+inner join transactions on transactions.app_id = fresh_key.app_id and transactions.transaction_id = key
+where kind = 'transaction_id'
+union all
+select fresh_key.app_id, kind, key, 'ledger', number
+from fresh_key
+inner join entries on entries.transaction_id = key and entries.app_id = fresh_key.app_id
+where kind = 'transaction_id'
+union all
+select fresh_key.app_id, kind, key, 'kspay', number
+from fresh_key
+inner join transactions on transactions.provider_order_id = key and transactions.app_id = fresh_key.app_id
+where kind = 'provider_order_id'
+union all
+select fresh_key.app_id, kind, key, 'ledger', number
+from fresh_key
+inner join entries on entries.provider_order_id = key and entries.app_id = fresh_key.app_id
+where kind = 'provider_order_id'
+union all
+select fresh_key.app_id, kind, key, 'kspay', number
+from fresh_key
+inner join transactions on transactions.provider_txn_id = key and transactions.app_id = fresh_key.app_id
+where kind = 'provider_txn_id'
+union all
+select fresh_key.app_id, kind, key, 'ledger', number
+from fresh_key
+inner join entries on entries.provider_txn_id = key and entries.app_id = fresh_key.app_id
+where kind = 'provider_txn_id'
+union all
+select fresh_key.app_id, kind, key, carried.side, number
+from fresh_key
+inner join (
+    select 'kspay' as side, app_id, reference, number from transactions
+    union all
+    select 'ledger', app_id, reference, number from entries
+) as carried on carried.app_id = fresh_key.app_id and carried.reference = key
+where kind = 'reference';
+
+insert into crowded_keys
+select app_id, kind, key
+from key_record
+group by app_id, kind, key, side
+having count(*) > 500
+on conflict do nothing;
+
+insert into crowded_keys
+select key_record.app_id, 'reference', coalesce(transactions.reference, entries.reference)
+from key_record
+left join transactions on key_record.side = 'kspay' and transactions.number = key_record.number
+left join entries on key_record.side = 'ledger' and entries.number = key_record.number
+where
+    key_record.kind = 'comparable'
+    and (key_record.app_id, 'comparable', key_record.key) in (select app_id, kind, key from crowded_keys)
+group by key_record.app_id, coalesce(transactions.reference, entries.reference), key_record.side
+having count(*) > 500
+on conflict do nothing;
+
+create temp table joining on commit drop as
+select side, number
+from key_record
+union
+select 'ledger', pairings.e
+from frontier
+inner join pairings on frontier.side = 'kspay' and pairings.t = frontier.number
+union
+select 'kspay', pairings.t
+from frontier
+inner join pairings on frontier.side = 'ledger' and pairings.e = frontier.number
+union
+select by_other.side, by_other.number
+from frontier
+inner join by_hand using (side, number)
+inner join by_hand as by_other on by_other.h = by_hand.h
+union
+select 'ledger', bookings.lead
+from frontier
+inner join bookings on frontier.side = 'ledger' and bookings.e = frontier.number
+union
+select 'ledger', bookings.e
+from frontier
+inner join bookings on frontier.side = 'ledger' and bookings.lead = frontier.number;
+
+truncate fresh_key;
+
+truncate frontier;
+
+insert into frontier
+select side, number
+from joining
+where
+    case side
+        when 'kspay' then not exists (select from scope_t where scope_t.number = joining.number)
+        else not exists (select from scope_e where scope_e.number = joining.number)
+    end;
+
+drop table joining;
+
+analyze frontier;

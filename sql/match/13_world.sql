@@ -1,0 +1,88 @@
+-- Grain: one row a transaction (`txn`), one an entry (`entry`) that is not simple: what the passes work on.
+-- `t` and `e` number them in the order of their ids by code points, the last tie-break of a match;
+-- `number` is the stored one. The `…_key` columns are the keys that the passes compare, null where a key is
+-- carried by too many; `h` is the decision of a person that joins the record.
+
+create temp table left_t on commit drop as
+select number
+from scope_transaction
+where not exists (select from simple where simple.t = scope_transaction.number);
+
+create temp table left_e on commit drop as
+select number
+from scope_entry
+where not exists (select from simple where simple.e = scope_entry.number);
+
+analyze left_t;
+analyze left_e;
+
+create temp table txn on commit drop as
+select
+    row_number() over (order by held.app_id collate "C", held.transaction_id collate "C") as t,
+    held.*,
+    case when reference_crowd.key is null then held.reference end as ref_key,
+    case when comparable_crowd.key is null then held.comparable end as comparable_key,
+    case when order_crowd.key is null then held.provider_order_id end as order_key,
+    case when txn_crowd.key is null then held.provider_txn_id end as txn_key,
+    by_hand.h
+from left_t
+inner join scope_transaction as held using (number)
+left join by_hand on by_hand.side = 'kspay' and by_hand.number = held.number
+left join crowded_keys as reference_crowd
+    on
+        reference_crowd.app_id = held.app_id and reference_crowd.kind = 'reference'
+        and reference_crowd.key = held.reference
+left join crowded_keys as comparable_crowd
+    on
+        comparable_crowd.app_id = held.app_id and comparable_crowd.kind = 'comparable'
+        and comparable_crowd.key = held.comparable
+left join crowded_keys as order_crowd
+    on
+        order_crowd.app_id = held.app_id and order_crowd.kind = 'provider_order_id'
+        and order_crowd.key = held.provider_order_id
+left join crowded_keys as txn_crowd
+    on
+        txn_crowd.app_id = held.app_id and txn_crowd.kind = 'provider_txn_id'
+        and txn_crowd.key = held.provider_txn_id;
+
+create temp table entry on commit drop as
+select
+    row_number() over (
+        order by held.app_id collate "C", held.source collate "C", held.ledger_id collate "C"
+    ) as e,
+    held.*,
+    case when reference_crowd.key is null then held.reference end as ref_key,
+    case when comparable_crowd.key is null then held.comparable end as comparable_key,
+    case when name_crowd.key is null then held.transaction_id end as tx_key,
+    case when order_crowd.key is null then held.provider_order_id end as order_key,
+    case when txn_crowd.key is null then held.provider_txn_id end as txn_key,
+    by_hand.h
+from left_e
+inner join scope_entry as held using (number)
+left join by_hand on by_hand.side = 'ledger' and by_hand.number = held.number
+left join crowded_keys as reference_crowd
+    on
+        reference_crowd.app_id = held.app_id and reference_crowd.kind = 'reference'
+        and reference_crowd.key = held.reference
+left join crowded_keys as comparable_crowd
+    on
+        comparable_crowd.app_id = held.app_id and comparable_crowd.kind = 'comparable'
+        and comparable_crowd.key = held.comparable
+left join crowded_keys as name_crowd
+    on
+        name_crowd.app_id = held.app_id and name_crowd.kind = 'transaction_id'
+        and name_crowd.key = held.transaction_id
+left join crowded_keys as order_crowd
+    on
+        order_crowd.app_id = held.app_id and order_crowd.kind = 'provider_order_id'
+        and order_crowd.key = held.provider_order_id
+left join crowded_keys as txn_crowd
+    on
+        txn_crowd.app_id = held.app_id and txn_crowd.kind = 'provider_txn_id'
+        and txn_crowd.key = held.provider_txn_id;
+
+create unique index on txn (t);
+create unique index on entry (e);
+
+analyze txn;
+analyze entry;

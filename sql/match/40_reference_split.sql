@@ -1,0 +1,155 @@
+-- All that is left of a group on one side adds up, within the tolerance, to one record on the other: the
+-- entries that name one transaction; then the transactions and entries of one reference and currency.
+-- Failed and cancelled records do not count. Many entries to one transaction come before many transactions
+-- to one entry, and where several records fit the sum the usual order decides.
+
+create temp view counting_txn as
+select * from free_txn where family not in ('failed', 'cancelled');
+
+create temp view counting_unit as
+select * from free_unit where family <> 'cancelled';
+
+with split as (
+    select
+        counting_txn.t,
+        array_agg(counting_unit.e) as units
+    from counting_txn
+    inner join unit_key
+        on
+            unit_key.app_id = counting_txn.app_id and unit_key.kind = 'transaction_id'
+            and unit_key.key = counting_txn.transaction_id
+    inner join counting_unit on counting_unit.e = unit_key.e and counting_unit.currency = counting_txn.currency
+    group by counting_txn.t
+    having
+        count(*) > 1
+        and abs(min(counting_txn.amount) - sum(counting_unit.amount))
+        <= min(counting_txn.tolerance_fixed + counting_txn.tolerance_percent * 0.01 * counting_txn.amount)
+),
+
+taken as (
+    insert into taken_txn
+    select t, t, 'reference_split'
+    from split
+)
+
+insert into taken_unit
+select unnest(units), t, 'reference_split'
+from split;
+
+-- A booking may carry several references. Groups that share one are taken one after another, in the order
+-- of their references, and looked at again after each.
+do $$
+begin
+    loop
+        create temp table left_txn on commit drop as
+        select app_id, ref_key as key, currency, t, amount, family, business_on, tolerance_fixed, tolerance_percent
+        from counting_txn
+        where ref_key is not null;
+
+        create temp table left_unit on commit drop as
+        select unit_key.app_id, unit_key.key, currency, e, amount, family, business_on
+        from counting_unit
+        inner join unit_key using (e)
+        where unit_key.kind = 'reference';
+
+        analyze left_txn;
+        analyze left_unit;
+
+        create temp table fitting on commit drop as
+        with txns as (
+            select
+                app_id, key, currency, count(*) as records, sum(amount) as amount, min(business_on) as first_on,
+                max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance
+            from left_txn
+            group by app_id, key, currency
+        ),
+
+        units as (
+            select app_id, key, currency, count(*) as records, sum(amount) as amount, min(business_on) as first_on
+            from left_unit
+            group by app_id, key, currency
+        ),
+
+        single as (
+            select
+                app_id, key, currency, 1 as way, t as one, family,
+                abs(left_txn.amount - units.amount) as difference,
+                abs(left_txn.business_on - units.first_on) as days
+            from left_txn
+            inner join units using (app_id, key, currency)
+            where
+                units.records > 1
+                and abs(left_txn.amount - units.amount)
+                <= tolerance_fixed + tolerance_percent * 0.01 * left_txn.amount
+            union all
+            select
+                app_id, key, currency, 2, e, family, abs(txns.amount - left_unit.amount),
+                abs(txns.first_on - left_unit.business_on)
+            from left_unit
+            inner join txns using (app_id, key, currency)
+            where txns.records > 1 and abs(txns.amount - left_unit.amount) <= txns.tolerance
+        )
+
+        select distinct on (app_id, key, currency)
+            app_id, key, currency, way, one
+        from single
+        order by
+            app_id, key, currency, way,
+            case way
+                when 1 then exists (
+                    select from left_unit as many
+                    where
+                        (many.app_id, many.key, many.currency) = (single.app_id, single.key, single.currency)
+                        and (single.family, many.family) not in (select kspay, ledger from agreeing)
+                )
+                else exists (
+                    select from left_txn as many
+                    where
+                        (many.app_id, many.key, many.currency) = (single.app_id, single.key, single.currency)
+                        and (many.family, single.family) not in (select kspay, ledger from agreeing)
+                )
+            end,
+            difference, days, one;
+
+        delete from fitting
+        using left_unit as own, left_unit as other, fitting as earlier
+        where
+            (own.app_id, own.key, own.currency) = (fitting.app_id, fitting.key, fitting.currency)
+            and other.e = own.e
+            and (other.app_id, other.key, other.currency) = (earlier.app_id, earlier.key, earlier.currency)
+            and (earlier.app_id, earlier.currency) = (fitting.app_id, fitting.currency)
+            and earlier.key collate "C" < fitting.key collate "C";
+
+        insert into taken_txn
+        select
+            left_txn.t,
+            case fitting.way when 1 then fitting.one else min(left_txn.t) over (partition by app_id, key, currency) end,
+            'reference_split'
+        from fitting
+        inner join left_txn using (app_id, key, currency)
+        where fitting.way = 2 or left_txn.t = fitting.one;
+
+        insert into taken_unit
+        select
+            left_unit.e,
+            case fitting.way
+                when 1 then fitting.one
+                else (
+                    select min(t)
+                    from left_txn
+                    where (app_id, key, currency) = (fitting.app_id, fitting.key, fitting.currency)
+                )
+            end,
+            'reference_split'
+        from fitting
+        inner join left_unit using (app_id, key, currency)
+        where fitting.way = 1 or left_unit.e = fitting.one;
+
+        exit when not found;
+        drop table left_txn, left_unit, fitting;
+    end loop;
+    drop table left_txn, left_unit, fitting;
+end
+$$;
+
+drop view counting_txn, counting_unit;

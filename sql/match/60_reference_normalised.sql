@@ -1,0 +1,32 @@
+-- References that are written differently and are equal after normalising: the only transaction and the
+-- only entry of that key that are still free.
+
+create or replace temp view possible_pair as
+with only_txn as (
+    select app_id, comparable_key as key, min(t) as t, min(ref_key) as reference
+    from free_txn
+    where comparable_key is not null
+    group by app_id, comparable_key
+    having count(*) = 1
+),
+
+only_unit as (
+    select unit_key.app_id, key, min(free_unit.e) as e
+    from free_unit
+    inner join unit_key using (e)
+    where kind = 'comparable'
+    group by unit_key.app_id, key
+    having count(*) = 1
+)
+
+select distinct
+    only_txn.t,
+    only_unit.e
+from only_txn
+inner join only_unit using (app_id, key)
+where
+    not exists (
+        select from unit_key
+        where
+            unit_key.e = only_unit.e and unit_key.kind = 'reference' and unit_key.key = only_txn.reference
+    );

@@ -1,0 +1,77 @@
+-- Once, after both phases, over all that is unmatched: equal amount and currency, and each is the other's
+-- only paid or refunded candidate within the date tolerance. Only a suggestion, unless suggestions are
+-- accepted: then they are made before what is wrong is worked out, else after it, from what was found
+-- unmatched. Records are counted by day first, since many may have one amount.
+
+create temp view lone as
+select 'kspay' as side, number, app_id, currency, amount, business_on
+from txn
+cross join policy
+where
+    policy.accept_suggestions and family in ('paid', 'refunded')
+    and not exists (select from taken_txn where taken_txn.t = txn.t)
+union all
+select 'ledger', number, app_id, currency, amount, business_on
+from unit
+cross join policy
+where
+    policy.accept_suggestions and family in ('paid', 'refunded')
+    and not exists (select from taken_unit where taken_unit.e = unit.e)
+union all
+select 'kspay', number, known_transaction.app_id, currency, amount, business_on
+from findings
+inner join known_transaction using (number)
+cross join policy
+where
+    not policy.accept_suggestions and findings.side = 'kspay' and findings.m is null
+    and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
+union all
+select 'ledger', number, known_entry.app_id, currency, amount, business_on
+from findings
+inner join known_entry using (number)
+cross join policy
+where
+    not policy.accept_suggestions and findings.side = 'ledger'
+    and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER');
+
+create temp table suggestion on commit drop as
+with day as (
+    select side, app_id, currency, amount, business_on, count(*) as records, min(number) as number
+    from lone
+    group by side, app_id, currency, amount, business_on
+),
+
+near as (
+    select
+        kspay.number as t,
+        ledger.number as e,
+        kspay.records as transactions,
+        ledger.records as entries,
+        sum(ledger.records) over (partition by app_id, currency, amount, kspay.business_on) as of_transaction,
+        sum(kspay.records) over (partition by app_id, currency, amount, ledger.business_on) as of_entry
+    from day as kspay
+    inner join day as ledger using (app_id, currency, amount)
+    cross join policy
+    where
+        kspay.side = 'kspay' and ledger.side = 'ledger'
+        and abs(kspay.business_on - ledger.business_on) <= policy.date_tolerance_days
+)
+
+select t, e
+from near
+where transactions = 1 and entries = 1 and of_transaction = 1 and of_entry = 1;
+
+insert into taken_txn
+select txn.t, txn.t, 'amount_date'
+from suggestion
+inner join txn on txn.number = suggestion.t
+cross join policy
+where policy.accept_suggestions;
+
+insert into taken_unit
+select unit.e, txn.t, 'amount_date'
+from suggestion
+inner join txn on txn.number = suggestion.t
+inner join unit on unit.number = suggestion.e
+cross join policy
+where policy.accept_suggestions;

@@ -1,0 +1,56 @@
+-- Grain: one row a match of the passes. Amounts are sums, dates the earliest; a booking counts as its
+-- positive entry. Where the currencies differ nothing is subtracted.
+
+create temp table match on commit drop as
+with transactions as (
+    select
+        m,
+        string_agg(distinct currency collate "C", ';') as kspay_currency,
+        sum(amount) as kspay_amount,
+        max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
+        min(business_on) as kspay_on,
+        bool_or(family = 'unknown') as any_unknown,
+        bool_or(family = 'pending') as any_pending
+    from taken_txn
+    inner join txn using (t)
+    group by m
+),
+
+units as (
+    select
+        m,
+        string_agg(distinct currency collate "C", ';') as ledger_currency,
+        sum(amount) as ledger_amount,
+        min(business_on) as ledger_on,
+        bool_or(family = 'unknown') as any_unknown,
+        bool_or(family = 'paid') as any_paid
+    from taken_unit
+    inner join unit using (e)
+    group by m
+),
+
+disagreeing as (
+    select distinct taken_txn.m
+    from taken_txn
+    inner join txn using (t)
+    inner join taken_unit using (m)
+    inner join unit using (e)
+    where (txn.family, unit.family) not in (select kspay, ledger from agreeing)
+)
+
+select
+    transactions.m,
+    kspay_currency = ledger_currency as same_currency,
+    kspay_amount,
+    ledger_amount,
+    tolerance,
+    kspay_on,
+    ledger_on,
+    transactions.any_unknown or units.any_unknown as any_unknown,
+    any_pending and not any_paid as waiting,
+    disagreeing.m is not null as families_disagree
+from transactions
+inner join units using (m)
+left join disagreeing using (m);
+
+analyze match;

@@ -1,0 +1,91 @@
+-- Writes the matches and what is wrong with what was in scope beside those of the nights before. Of the
+-- matches only what differs is touched, and what was undone is kept.
+
+create temp table world_pair on commit drop as
+with matched_entry as (
+    select taken_unit.m, entry.number as e, min(entry.number) over (partition by taken_unit.m) as first_e
+    from taken_unit
+    inner join unit_entry on unit_entry.unit = taken_unit.e
+    inner join entry on entry.e = unit_entry.e
+)
+
+select txn.number as t, matched_entry.e, txn.number as m, taken_txn.rule
+from taken_txn
+inner join txn using (t)
+inner join matched_entry using (m)
+where taken_txn.t = taken_txn.m
+union all
+select txn.number, matched_entry.e, lowest.number, taken_txn.rule
+from taken_txn
+inner join txn using (t)
+inner join txn as lowest on lowest.t = taken_txn.m
+inner join matched_entry on matched_entry.m = taken_txn.m and matched_entry.e = matched_entry.first_e
+where taken_txn.t <> taken_txn.m;
+
+create temp view paired as
+select t, e, t as m, rule from simple
+union all
+select t, e, m, rule from world_pair;
+
+do $$
+begin
+    if not exists (select from pairings) then
+        -- The first time. Indexes are made faster at the end than kept up for every row.
+        drop index pairings_t, pairings_e;
+        insert into pairings select t, e, m, rule, run_number from paired cross join asked;
+        create index pairings_t on pairings (t);
+        create index pairings_e on pairings (e);
+    else
+        create temp table wanted on commit drop as select * from paired;
+
+        create temp table held_pair on commit drop as select * from scope_pairing;
+
+        analyze wanted;
+        analyze held_pair;
+
+        create temp table undone on commit drop as
+        select held_pair.*
+        from held_pair
+        left join wanted using (t, e)
+        where (held_pair.m, held_pair.rule) is distinct from (wanted.m, wanted.rule);
+
+        analyze undone;
+
+        insert into pairing_versions
+        select undone.*, run_number from undone cross join asked;
+
+        delete from pairings using undone
+        where pairings.t = undone.t and pairings.e = undone.e;
+
+        insert into pairings
+        select wanted.t, wanted.e, wanted.m, wanted.rule, run_number
+        from wanted
+        cross join asked
+        left join held_pair using (t, e)
+        where (held_pair.m, held_pair.rule) is distinct from (wanted.m, wanted.rule);
+    end if;
+end
+$$;
+
+delete from findings using scope_finding as was
+where findings.side = was.side and findings.number = was.number and findings.aspect = was.aspect;
+
+insert into findings (app_id, side, number, aspect, kind, m, pending_since)
+select app_id, side, number, aspect, kind, m, pending_since from finding;
+
+delete from bookings using scope_booking as was
+where bookings.e = was.e;
+
+insert into bookings
+select negative.number, positive.number
+from booking
+inner join entry as negative on negative.e = booking.e
+inner join entry as positive on positive.e = booking.lead;
+
+update loads set matched_by = asked.run_id
+from asked, policy
+where
+    loads.app_id = any(policy.app_ids) and loads.matched_by is null
+    and exists (select from runs where runs.run_id = asked.run_id);
+
+analyze findings;

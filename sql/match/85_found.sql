@@ -1,0 +1,129 @@
+-- Grain: one row a discrepancy, of whatever day: a finding under the type that the as-of day gives it, or a
+-- record that cannot be used. `due` is false for a pending transaction that the as-of day does not yet
+-- call stale. `involved` are its records: all of its match, of its booking, or of its quarantine.
+
+create temp table broken on commit drop as
+select
+    row_number() over (
+        order by app_id collate "C", side, source collate "C", record_id collate "C", content
+    ) as q,
+    unusable.*
+from unusable;
+
+create temp table finding_record on commit drop as
+with standing as (
+    select distinct side, number, m
+    from findings
+    inner join policy on findings.app_id = any(policy.app_ids)
+),
+
+of_match as (
+    select distinct standing.number as m, pairings.e
+    from standing
+    inner join pairings on pairings.t = standing.m
+    where standing.m is not null
+)
+
+select 'kspay' as of_side, m as of_number, 'ledger' as side, e as number
+from of_match
+union
+select 'kspay', of_match.m, 'kspay', pairings.t
+from of_match
+inner join pairings on pairings.e = of_match.e
+union
+select side, number, side, number
+from standing
+where m is null
+union
+select 'ledger', standing.number, 'ledger', bookings.e
+from standing
+inner join bookings on bookings.lead = standing.number
+where standing.side = 'ledger';
+
+analyze finding_record;
+
+create temp table shown_transaction on commit drop as
+select *
+from known_transaction
+where number in (
+    select number from finding_record where side = 'kspay'
+    union
+    select number from by_hand where side = 'kspay'
+);
+
+create temp table shown_entry on commit drop as
+select *
+from known_entry
+where number in (
+    select number from finding_record where side = 'ledger'
+    union
+    select number from by_hand where side = 'ledger'
+    union
+    select bookings.e from bookings inner join by_hand on by_hand.side = 'ledger' and by_hand.number = bookings.lead
+);
+
+create unique index on shown_transaction (number);
+create unique index on shown_entry (number);
+analyze shown_transaction;
+analyze shown_entry;
+
+create temp table found on commit drop as
+with gathered as (
+    select
+        findings.app_id,
+        findings.side,
+        coalesce(shown_entry.source, 'kspay') as source,
+        coalesce(shown_transaction.transaction_id, shown_entry.ledger_id) as record_id,
+        findings.aspect,
+        case
+            when
+                findings.kind like 'MISSING%'
+                and coalesce(shown_transaction.business_on, shown_entry.business_on)
+                between asked.period_last - asked.grace_days + 1 and asked.period_last
+                then 'TIMING_DIFFERENCE'
+            else findings.kind
+        end as type,
+        findings.kind <> 'STALE_PENDING' or findings.pending_since < asked.stale_before as due,
+        shown_transaction.family as kspay_family,
+        findings.number,
+        findings.m
+    from findings
+    inner join policy on findings.app_id = any(policy.app_ids)
+    cross join asked
+    left join shown_transaction on findings.side = 'kspay' and shown_transaction.number = findings.number
+    left join shown_entry on findings.side = 'ledger' and shown_entry.number = findings.number
+    union all
+    select app_id, side, source, known_by, 'validity', 'INVALID_RECORD', true, null, min(q), null
+    from broken
+    group by app_id, side, source, known_by
+)
+
+select
+    row_number() over (order by app_id, side, source, record_id, aspect) as d,
+    'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
+    gathered.*,
+    case
+        when type = 'DUPLICATE_IN_KSPAY' and kspay_family = 'refunded' then 'info'
+        when type = 'TIMING_DIFFERENCE' then 'info'
+        when type = 'DATE_MISMATCH' then 'low'
+        when type in ('DUPLICATE_IN_LEDGER', 'STALE_PENDING', 'UNKNOWN_STATUS') then 'medium'
+        else 'high'
+    end as severity
+from gathered;
+
+create temp table involved on commit drop as
+select found.d, finding_record.side, finding_record.number
+from found
+inner join finding_record on finding_record.of_side = found.side and finding_record.of_number = found.number
+where found.aspect <> 'validity'
+union all
+select found.d, 'broken', broken.q
+from found
+inner join broken
+    on
+        broken.app_id = found.app_id and broken.side = found.side and broken.source = found.source
+        and broken.known_by = found.record_id
+where found.aspect = 'validity';
+
+analyze found;
+analyze involved;

@@ -1,0 +1,193 @@
+-- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it. Where it has several
+-- records: their distinct values, sorted by code points, ";" between; sums of amounts; earliest dates. A
+-- ledger id that several sources hold is written with its source.
+
+create temp table shared_id on commit drop as
+with recursive source_name as (
+    (select app_id, source from entries order by app_id, source limit 1)
+    union all
+    select following.app_id, following.source
+    from source_name
+    cross join lateral (
+        select app_id, source
+        from entries
+        where (entries.app_id, entries.source) > (source_name.app_id, source_name.source)
+        order by app_id, source
+        limit 1
+    ) as following
+),
+
+several as (
+    select app_id, source
+    from source_name
+    where app_id in (select app_id from source_name group by app_id having count(*) > 1)
+)
+
+select distinct
+    held.app_id,
+    held.ledger_id
+from entries as held
+inner join several on several.app_id = held.app_id and several.source <> held.source
+inner join entries as other
+    on
+        other.app_id = held.app_id and other.source = several.source and other.ledger_id = held.ledger_id
+where
+    held.number in (
+        select number from scoped where side = 'ledger'
+        union
+        select number from shown_entry
+    );
+
+analyze shared_id;
+
+create temp view reported_row as
+with transactions as (
+    select
+        involved.d,
+        string_agg(distinct transaction_id collate "C", ';') as transaction_id,
+        string_agg(distinct reference collate "C", ';') as reference,
+        string_agg(distinct provider_order_id collate "C", ';') as provider_order_id,
+        string_agg(distinct provider_txn_id collate "C", ';') as provider_txn_id,
+        string_agg(distinct payment_type collate "C", ';') as payment_method,
+        string_agg(distinct status collate "C", ';') as status,
+        string_agg(distinct currency collate "C", ';') as currency,
+        sum(amount) as amount,
+        min(business_on) as business_on
+    from involved
+    inner join shown_transaction on shown_transaction.number = involved.number
+    where involved.side = 'kspay'
+    group by involved.d
+),
+
+entries as (
+    select
+        involved.d,
+        string_agg(
+            distinct
+            (case when shared_id.ledger_id is null then entry.ledger_id else entry.source || ':' || entry.ledger_id end)
+            collate "C",
+            ';'
+        ) as ledger_id,
+        string_agg(distinct reference collate "C", ';') as reference,
+        string_agg(distinct transaction_id collate "C", ';') as named_transaction,
+        string_agg(distinct provider_order_id collate "C", ';') as provider_order_id,
+        string_agg(distinct provider_txn_id collate "C", ';') as provider_txn_id,
+        string_agg(distinct nullif(status, '') collate "C", ';') as status,
+        string_agg(distinct entry.currency collate "C", ';') as currency,
+        -- A booking counts as its positive entry.
+        sum(entry.amount) filter (where bookings.e is null) as amount,
+        min(entry.business_on) filter (where bookings.e is null) as business_on
+    from involved
+    inner join shown_entry as entry on entry.number = involved.number
+    left join bookings on bookings.e = entry.number
+    left join shared_id on shared_id.app_id = entry.app_id and shared_id.ledger_id = entry.ledger_id
+    where involved.side = 'ledger'
+    group by involved.d
+),
+
+invalid as (
+    select
+        involved.d,
+        min(broken.side) as side,
+        min(broken.record_id) as record_id,
+        string_agg(distinct broken.currency collate "C", ';') as currency,
+        min(broken.business_on) as business_on,
+        string_agg(distinct broken.field collate "C", ';') as field,
+        min(broken.reason collate "C") as reason
+    from involved
+    inner join broken on broken.q = involved.number
+    where involved.side = 'broken'
+    group by involved.d
+),
+
+rule as (
+    select distinct
+        m,
+        rule
+    from pairings
+    where t in (select m from reported)
+),
+
+suggested as (
+    select
+        shown_transaction.number as t,
+        shown_entry.number as e,
+        shown_transaction.transaction_id,
+        case
+            when shared_id.ledger_id is null then shown_entry.ledger_id
+            else shown_entry.source || ':' || shown_entry.ledger_id
+        end as ledger_id
+    from suggestion
+    inner join shown_transaction on shown_transaction.number = suggestion.t
+    inner join shown_entry on shown_entry.number = suggestion.e
+    left join shared_id on shared_id.app_id = shown_entry.app_id and shared_id.ledger_id = shown_entry.ledger_id
+)
+
+select
+    reported.discrepancy_id,
+    reported.type,
+    reported.severity,
+    reported.status,
+    asked.period_last - coalesce(reported.first_on, held.first_seen) as age_days,
+    held.first_seen,
+    reported.app_id,
+    coalesce(transactions.transaction_id, case when invalid.side = 'kspay' then invalid.record_id end)
+        as transaction_id,
+    coalesce(entries.ledger_id, case when invalid.side = 'ledger' then invalid.record_id end) as ledger_id,
+    transactions.reference,
+    entries.reference as ledger_reference,
+    coalesce(transactions.provider_order_id, entries.provider_order_id) as provider_order_id,
+    coalesce(transactions.provider_txn_id, entries.provider_txn_id) as provider_txn_id,
+    case
+        when transactions.currency <> entries.currency then transactions.currency || ';' || entries.currency
+        else coalesce(transactions.currency, entries.currency, invalid.currency)
+    end as currency,
+    transactions.currency as kspay_currency,
+    entries.currency as ledger_currency,
+    transactions.amount as kspay_amount,
+    entries.amount as ledger_amount,
+    case
+        when invalid.d is null and coalesce(transactions.currency = entries.currency, true)
+            then coalesce(transactions.amount, 0) - coalesce(entries.amount, 0)
+    end as difference,
+    transactions.status as kspay_status,
+    entries.status as ledger_status,
+    coalesce(transactions.business_on, case when invalid.side = 'kspay' then invalid.business_on end) as kspay_date,
+    coalesce(entries.business_on, case when invalid.side = 'ledger' then invalid.business_on end) as ledger_date,
+    transactions.payment_method,
+    rule.rule,
+    coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
+    entries.named_transaction,
+    invalid.side as broken_side,
+    invalid.field as broken_field,
+    invalid.reason as broken_reason,
+    reported.facts,
+    reported.side = 'kspay' as of_kspay,
+    decided.decision,
+    decided.records as joined_records,
+    decided.note,
+    decided.by_name as "by",
+    decided.decided_at as "at"
+from reported
+cross join asked
+inner join discrepancies as held using (discrepancy_id)
+left join transactions using (d)
+left join entries using (d)
+left join invalid using (d)
+left join rule using (m)
+left join suggested as of_transaction
+    on reported.side = 'kspay' and reported.m is null and of_transaction.t = reported.number
+left join suggested as of_entry
+    on reported.side = 'ledger' and reported.m is null and of_entry.e = reported.number
+left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
+order by
+    array_position(array['high', 'medium', 'low', 'info'], reported.severity),
+    array_position(
+        array[
+            'MISSING_IN_LEDGER', 'MISSING_IN_KSPAY', 'AMOUNT_MISMATCH', 'CURRENCY_MISMATCH', 'STATUS_MISMATCH',
+            'DUPLICATE_IN_KSPAY', 'DUPLICATE_IN_LEDGER', 'DATE_MISMATCH', 'STALE_PENDING', 'UNKNOWN_STATUS',
+            'TIMING_DIFFERENCE', 'INVALID_RECORD'
+        ],
+        reported.type
+    ),
+    reported.discrepancy_id collate "C";

@@ -1,0 +1,121 @@
+-- Grain: one row a record that is known and usable (`known_transaction`, `known_entry`), one a quarantined
+-- record (`unusable`). The one place where a status gets its family and a record its business date.
+-- `facts` changes with whatever a decision rests on: amount, currency, family, business date, keys.
+
+create temp view known_transaction as
+select
+    held.*,
+    coalesce(status_family.family, 'unknown') as family,
+    (held.created_at at time zone policy.timezone)::date as business_on,
+    coalesce(tolerance.fixed, policy.tolerance_fixed) as tolerance_fixed,
+    coalesce(tolerance.percent, policy.tolerance_percent) as tolerance_percent,
+    letters(
+        jsonb_build_array(
+            held.transaction_id, trim_scale(held.amount)::text, held.currency,
+            coalesce(status_family.family, 'unknown'), (held.created_at at time zone policy.timezone)::date,
+            held.reference, held.provider_order_id, held.provider_txn_id
+        ),
+        20
+    ) as facts
+from transactions as held
+cross join policy
+left join status_family on status_family.side = 'kspay' and status_family.status = lower(btrim(held.status))
+left join tolerance on tolerance.currency = held.currency
+where
+    held.app_id = any(policy.app_ids)
+    and not exists (
+        select from quarantine
+        where
+            quarantine.app_id = held.app_id and quarantine.side = 'kspay'
+            and quarantine.record_id = held.transaction_id
+    );
+
+create temp view known_entry as
+select
+    held.*,
+    coalesce(status_family.family, 'unknown') as family,
+    coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date) as business_on,
+    letters(
+        jsonb_build_array(
+            held.source, held.ledger_id, trim_scale(held.amount)::text, held.currency,
+            coalesce(status_family.family, 'unknown'),
+            coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date), held.reference,
+            held.transaction_id, held.provider_order_id, held.provider_txn_id
+        ),
+        20
+    ) as facts
+from entries as held
+cross join policy
+left join status_family on status_family.side = 'ledger' and status_family.status = lower(btrim(held.status))
+where
+    held.app_id = any(policy.app_ids)
+    and not exists (
+        select from quarantine
+        where
+            quarantine.app_id = held.app_id and quarantine.side = 'ledger'
+            and quarantine.source = held.source and quarantine.record_id = held.ledger_id
+    );
+
+create temp view unusable as
+select
+    held.*,
+    coalesce(held.record_id, held.content) as known_by,
+    coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date) as business_on
+from quarantine as held
+cross join policy
+where held.app_id = any(policy.app_ids);
+
+-- Grain: one row a key that a record carries. The transactions' provider ids count only where the ledger has any.
+create temp view side_key as
+select 'kspay' as side, app_id, 'reference' as kind, reference as key from transactions
+union all
+select 'ledger', app_id, 'reference', reference from entries
+union all
+select 'kspay', app_id, 'comparable', comparable from transactions
+union all
+select 'ledger', app_id, 'comparable', comparable from entries
+union all
+select 'ledger', app_id, 'transaction_id', transaction_id from entries
+union all
+select 'ledger', app_id, 'provider_order_id', provider_order_id from entries
+union all
+select 'ledger', app_id, 'provider_txn_id', provider_txn_id from entries
+union all
+select 'kspay', app_id, 'provider_order_id', provider_order_id
+from transactions
+where exists (select from entries where provider_order_id is not null)
+union all
+select 'kspay', app_id, 'provider_txn_id', provider_txn_id
+from transactions
+where exists (select from entries where provider_txn_id is not null);
+
+-- The periods of the runs that finished, by app: the days that are covered.
+create temp table covered on commit drop as
+select distinct
+    app_id,
+    period_first,
+    period_last
+from runs
+cross join unnest(apps) as app_id
+where command = 'run' and state = 'finished';
+
+-- Which families of a transaction and of an entry go together.
+create temp table agreeing on commit drop as
+select kspay, ledger
+from (
+    values
+    ('paid', 'paid'),
+    ('refunded', 'refunded'),
+    ('refunded', 'cancelled'),
+    ('pending', 'unpaid'),
+    ('pending', 'cancelled'),
+    ('failed', 'unpaid'),
+    ('failed', 'cancelled'),
+    ('cancelled', 'unpaid'),
+    ('cancelled', 'cancelled')
+) as families (kspay, ledger);
+
+analyze status_family;
+analyze tolerance;
+analyze covered;
+analyze agreeing;

@@ -1,0 +1,254 @@
+"""The engine in SQL against the oracle in plain Python, on random worlds where everything collides."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from oracle import D, E, M, Outcome, T, reconcile
+from oracle import match as match_all
+from sqlalchemy import Connection, Engine, text
+from worlds import World, worlds
+
+from reconcile.load import number_load
+from reconcile.match import match
+from reconcile.progress import silent
+from reconcile.records import comparable
+from reconcile.settings import Settings
+from reconcile.store import copy_rows, run_file
+
+APPS = ("ap_1", "ap_2")
+
+
+@pytest.fixture(scope="module")
+def connection(fresh_engine: Engine) -> Iterator[Connection]:
+    with fresh_engine.connect() as connection:
+        yield connection
+
+
+def run_engine(connection: Connection, world: World, nights: Sequence[World] = ()) -> Outcome:
+    """The world in the database, matched; the caller rolls back.
+
+    `nights` are what arrived before, possibly saying something else, each matched in its turn.
+    """
+    policy = world.policy
+    settings = Settings(
+        timezone=ZoneInfo(policy.timezone),
+        tolerances=policy.tolerance,
+        date_tolerance_days=policy.date_tolerance_days,
+        duplicate_days=policy.duplicate_days,
+        grace_days=policy.grace_days,
+        stale_pending_hours=policy.stale_pending_hours,
+        accept_suggestions=policy.accept_suggestions,
+    )
+    _record_runs(connection, world)
+    for number, night in enumerate((*nights, world)):
+        _arrive(connection, night, datetime(2026, 9, 1 + number, tzinfo=UTC))
+        connection.execute(text("discard temp"))
+        run_id = f"night {number}"
+        _record_run(connection, run_id, world.period.first, world.period.last, "running")
+        match(connection, settings, run_id, APPS, world.period, silent)
+    return _read(connection)
+
+
+def _arrive(connection: Connection, night: World, said_at: datetime) -> None:
+    """Load the records of one night as a fetch and an import do, by the statements of sql/load."""
+    for side, source, statements in (
+        ("kspay", "kspay", "load/20_transactions"),
+        ("ledger", "default", "load/21_entries"),
+    ):
+        connection.execute(text("discard temp"))
+        run_file(connection, "load/10_staging")
+        if side == "kspay":
+            _stage_transactions(connection, night.transactions, said_at)
+        else:
+            _stage_entries(connection, night.entries)
+        connection.execute(
+            text(
+                "insert into staged_scope (app_id, side, source) select app, :side, :source"
+                " from unnest(cast(:apps as text[])) as app"
+            ),
+            {"apps": list(APPS), "side": side, "source": source},
+        )
+        number_load(connection)
+        run_file(connection, statements)
+        run_file(connection, "load/30_quarantine")
+
+
+def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:
+    copy_rows(
+        connection,
+        "staged_transactions",
+        (
+            "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status",
+            "created_at", "updated_at", "provider_order_id", "provider_txn_id", "file", "row_number",
+        ),
+        (
+            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.family, t.created_at, said_at,
+             t.provider_order_id, t.provider_txn_id, "", 1)
+            for t in transactions
+        ),
+    )  # fmt: skip
+
+
+def _stage_entries(connection: Connection, entries: Sequence[E]) -> None:
+    copy_rows(
+        connection,
+        "staged_entries",
+        (
+            "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status",
+            "dated_on", "transaction_id", "provider_order_id", "provider_txn_id", "file", "row_number",
+        ),
+        (
+            (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.family, e.day,
+             e.transaction_id, e.provider_order_id, e.provider_txn_id, "", 1)
+            for e in entries
+        ),
+    )  # fmt: skip
+
+
+def _record_runs(connection: Connection, world: World) -> None:
+    for day in world.covered:
+        _record_run(connection, str(day), day, day, "finished")
+
+
+def _record_run(connection: Connection, run_id: str, first: date, last: date, state: str) -> None:
+    connection.execute(
+        text(
+            "insert into runs (run_id, command, apps, period_first, period_last, state, finished_at)"
+            " values (:id, 'run', :apps, :first, :last, :state, case :state when 'finished' then now() end)"
+        ),
+        {"id": run_id, "apps": list(APPS), "first": first, "last": last, "state": state},
+    )
+
+
+def _read(connection: Connection) -> Outcome:
+    found = Outcome()
+    pairs = connection.execute(
+        text(
+            "select p.m, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
+            " inner join transactions t on t.number = p.t inner join entries e on e.number = p.e"
+            " where p.m in (select m from pairings inner join scoped on scope = 'period' and"
+            " number = case side when 'kspay' then t when 'ledger' then e end)"
+        )
+    ).all()
+    for m in {row.m for row in pairs}:
+        rows = [row for row in pairs if row.m == m]
+        found.matches.add(
+            M(
+                rows[0].rule,
+                frozenset(row.transaction_id for row in rows),
+                frozenset((row.source, row.ledger_id) for row in rows),
+                rows[0].app_id,
+            )
+        )
+    rows = connection.execute(
+        text(
+            "select row.discrepancy_id, row.type, row.severity, reported.aspect, row.app_id, row.difference,"
+            ' (select array_agg(transaction_id order by transaction_id collate "C") from involved'
+            " inner join shown_transaction using (number) where d = reported.d and involved.side = 'kspay')"
+            " as transactions,"
+            " (select array_agg(array[source, ledger_id]) from involved"
+            " inner join shown_entry using (number) where d = reported.d and involved.side = 'ledger') as entries"
+            " from reported_row as row inner join reported using (discrepancy_id)"
+        )
+    )
+    for row in rows:
+        found.discrepancies.add(
+            D(
+                row.type,
+                row.severity,
+                row.app_id,
+                tuple(row.transactions or ()),
+                tuple(sorted((source, ledger_id) for source, ledger_id in row.entries or ())),
+                row.aspect,
+                row.difference,
+            )
+        )
+    for row in connection.execute(
+        text(
+            "select t.app_id, t.transaction_id, array_agg(array[e.source, e.ledger_id]) as entries from suggestion"
+            " inner join transactions t on t.number = suggestion.t left join bookings on lead = suggestion.e"
+            " inner join entries e on e.number in (suggestion.e, bookings.e)"
+            " cross join policy where not accept_suggestions group by t.app_id, t.transaction_id"
+        )
+    ):
+        found.suggestions.add(
+            M(
+                "amount_date",
+                frozenset({row.transaction_id}),
+                frozenset((source, ledger_id) for source, ledger_id in row.entries),
+                row.app_id,
+            )
+        )
+    for row in connection.execute(
+        text("select scope, side, currency, outcome, records, amount from summary")
+    ):
+        found.summary[row.scope, row.side, row.currency, row.outcome] = (row.records, row.amount)
+    return found
+
+
+def without_totals(outcome: Outcome) -> dict[tuple[str, str, str, str], object]:
+    return {key: value for key, value in outcome.summary.items() if key[3] != "total"}
+
+
+def agree(connection: Connection, world: World, nights: Sequence[World] = ()) -> None:
+    expected = reconcile(world.transactions, world.entries, world.policy, world.period, set(world.covered))
+    try:
+        found = run_engine(connection, world, nights)
+        suggested = match_all(world.transactions, world.entries, world.policy).suggestions
+    finally:
+        connection.rollback()
+    assert found.matches == expected.matches
+    assert found.suggestions == suggested
+    assert found.discrepancies == expected.discrepancies
+    assert without_totals(found) == without_totals(expected)
+
+
+@st.composite
+def nights_before(draw: st.DrawFn, world: World) -> list[World]:
+    """Up to three nights on which parts of a world arrived, some of it saying something else at first."""
+    nights = []
+    for _ in range(draw(st.integers(1, 3))):
+        other = draw(worlds())
+        transactions = [
+            replace(draw(st.sampled_from(other.transactions)), id=t.id, app=t.app)
+            if other.transactions and draw(st.integers(0, 3)) == 0
+            else t
+            for t in world.transactions
+            if draw(st.booleans())
+        ]
+        entries = [
+            replace(draw(st.sampled_from(other.entries)), id=e.id, app=e.app, source=e.source)
+            if other.entries and draw(st.integers(0, 3)) == 0
+            else e
+            for e in world.entries
+            if draw(st.booleans())
+        ]
+        nights.append(replace(world, transactions=tuple(transactions), entries=tuple(entries)))
+    return nights
+
+
+LONG = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.generate),
+)
+
+
+@LONG
+@given(worlds())
+def test_engine_and_oracle_agree(connection: Connection, world: World) -> None:
+    agree(connection, world)
+
+
+@LONG
+@given(st.data(), worlds(most=9))
+def test_any_order_of_arrival_ends_in_the_same_state(
+    connection: Connection, data: st.DataObject, world: World
+) -> None:
+    agree(connection, world, data.draw(nights_before(world)))
