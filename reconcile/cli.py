@@ -20,7 +20,7 @@ from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
-from reconcile.terminal import run_table, show_run, showing_progress, window_table
+from reconcile.terminal import run_table, show_decisions, show_run, showing_progress, window_table
 
 DEBUG = "--debug"
 
@@ -182,6 +182,36 @@ def ledger_import(path: Path, profile: str | None) -> None:
         f"{imported.changed:,} changed, {imported.entries - imported.added - imported.changed:,} as they were, "
         f"{imported.repeats:,} repeated, {imported.quarantined:,} in quarantine"
     )
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--by", required=True, metavar="NAME", help="Who decided; it stays in the audit trail.")
+@click.option("--dry-run", is_flag=True, help="Show what would be taken, and write nothing.")
+def resolve(path: Path, by: str, dry_run: bool) -> None:
+    """Take back a discrepancies.csv or resolved.csv in which people filled resolution and note.
+
+    In resolution: accept, write_off, ignore, match:<ids of the other side, ; between> or reopen.
+
+    Example:  reconcile resolve discrepancies.csv --by "Asha Rao" --dry-run
+    """
+    from reconcile import decisions
+    from reconcile.sheet import open_sheet
+    from reconcile.store import open_store
+
+    by = by.strip()
+    if not by or not by.isprintable():
+        raise UsageError("--by must be a name: it says in the audit trail who decided")
+    settings = Settings.read()
+    sheet = open_sheet(path)
+    try:
+        with open_store(settings) as engine:
+            taken = decisions.take_in(engine, settings, sheet, by, dry_run=dry_run)
+    except decisions.RowsRefused as error:
+        for line in error.lines:
+            click.echo(line, err=True)
+        raise
+    show_decisions(taken, dry_run=dry_run)
 
 
 @cli.command()

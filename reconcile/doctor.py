@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from reconcile import inbox, trail
 from reconcile.errors import CheckFailed, ReconcileError, UsageError
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match import match
@@ -41,6 +42,7 @@ def examine() -> Iterator[Finding]:
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
+            yield _look("decisions", lambda: _decisions(engine))
             yield _look("totals", lambda: _totals(engine, settings))
     except ReconcileError as error:
         yield Finding("database", str(error), error.exit_code)
@@ -57,6 +59,8 @@ def _settings(settings: Settings) -> str:
     settings.kspay_apps()
     if settings.ledger is not None and not settings.ledger.exists():
         raise UsageError(f"RECONCILE_LEDGER: {settings.ledger} does not exist")
+    if settings.inbox is not None:
+        inbox.check(settings.inbox)
     ledger = settings.ledger or "what was imported"
     return f"{len(settings.apps)} app(s), business time zone {settings.timezone.key}, ledger: {ledger}"
 
@@ -84,6 +88,12 @@ def _database(engine: Engine, settings: Settings) -> str:
         f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
         f"{row.quarantined:,} in quarantine"
     )
+
+
+def _decisions(engine: Engine) -> str:
+    """Work out the chain of all decisions again."""
+    with engine.connect() as connection:
+        return f"{trail.verify(connection):,} in the audit trail, each as it was written and none missing"
 
 
 def _totals(engine: Engine, settings: Settings) -> str:

@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile import runs
+from reconcile import inbox, runs, trail
 from reconcile.errors import UsageError
 from reconcile.expectations import Validator, preload
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
+from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
 from reconcile.ledger import LedgerFile, open_ledger
 from reconcile.match import Matched, match
@@ -89,6 +90,12 @@ def reconcile_period(
         app_ids = tuple(app.app_id for app in apps)
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
+        validator = Validator(settings.currencies)
+        brought = Inbox()
+        if settings.inbox is not None:
+            brought = stage(
+                "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
+            )
         if ledger is None and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -96,9 +103,9 @@ def reconcile_period(
         # The folder is made first: one that cannot be written must not cost the work of a whole run.
         with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
-            return _Run(settings, engine, run, apps, period, nightly, stage, progress).finish(
-                ledger, profile, request.out, aside
-            )
+            return _Run(
+                settings, engine, run, apps, period, nightly, validator, brought, stage, progress
+            ).finish(ledger, profile, request.out, aside)
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -148,6 +155,8 @@ class _Run:
         apps: tuple[Credentials, ...],
         period: Period,
         nightly: bool,
+        validator: Validator,
+        brought: Inbox,
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -157,9 +166,10 @@ class _Run:
         self.apps = apps
         self.period = period
         self.nightly = nightly  # without dates: then older days are read again as well
+        self.validator = validator
+        self.brought = brought  # what the inbox held
         self.stage = stage
         self.progress = progress
-        self.validator = Validator(settings.currencies)
         self.started_at = datetime.now(UTC)
         self.seconds: dict[str, float] = {}
 
@@ -265,6 +275,8 @@ class _Run:
             "seconds": self.seconds,
             "fetched": [asdict(one) for one in fetched],
             "imported": asdict(imported) if imported else None,
+            "inbox": self._inbox(),
+            "decisions": trail.head(connection),
             "matched": dict(matched.matches),
             "discrepancies": dict(matched.discrepancies),
             "new": matched.new,
@@ -274,13 +286,21 @@ class _Run:
             "totals": files.read_totals(connection, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
-            "warnings": list(matched.warnings),
+            "warnings": [*self.brought.warnings, *matched.warnings],
             "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
                 "python": platform.python_version(),
                 "postgresql": connection.execute(text("show server_version")).scalar_one(),
             },
+        }
+
+    def _inbox(self) -> dict[str, Any]:
+        decided = ("file", "by", "decisions", "notes", "unchanged")
+        return {
+            "imported": [asdict(one) for one in self.brought.imported],
+            "decided": [{name: getattr(one, name) for name in decided} for one in self.brought.decided],
+            "refused": [asdict(one) for one in self.brought.refused],
         }
 
 

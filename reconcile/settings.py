@@ -45,6 +45,7 @@ VARIABLES = frozenset(
         "RECONCILE_DATABASE_URL",
         "RECONCILE_HOME",
         "RECONCILE_LEDGER",
+        "RECONCILE_INBOX",
         "RECONCILE_TIMEZONE",
         "RECONCILE_LOOKBACK_DAYS",
         "RECONCILE_PAGE_SIZE",
@@ -83,6 +84,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)  # may hold a password
     home: Path = Path(".reconcile")
     ledger: Path | None = None
+    inbox: Path | None = None
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
     lookback_days: int = 7
     reread_days: int = 90
@@ -195,6 +197,7 @@ class _Reader:
             database_url=self.parse("RECONCILE_DATABASE_URL", None, _database_url),
             home=self.parse("RECONCILE_HOME", Path(".reconcile"), Path),
             ledger=self.parse("RECONCILE_LEDGER", None, Path),
+            inbox=self.parse("RECONCILE_INBOX", None, Path),
             timezone=self.parse("RECONCILE_TIMEZONE", ZoneInfo("Asia/Kolkata"), _zone),
             lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
             reread_days=self.parse("RECONCILE_REREAD_DAYS", 90, _whole(0, 3660)),

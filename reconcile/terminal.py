@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from reconcile.decisions import Taken
 from reconcile.progress import Progress
 from reconcile.runs import RunRecord
 
@@ -120,6 +121,24 @@ def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
         table.add_row("none", "0")
     _say(console, title)
     console.print(table)
+
+
+def show_decisions(taken: Taken, *, dry_run: bool) -> None:
+    """How many decisions a file brought; with `dry_run` a line for each that it would bring."""
+    console = _console()
+    if dry_run:
+        for change in taken.changes:
+            _say(console, f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}")
+    _say(
+        console,
+        f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "
+        f"{_count(taken.unchanged, 'row')} unchanged"
+        + (" (nothing was written: --dry-run)" if dry_run else ""),
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def run_table(records: Sequence[RunRecord]) -> None:

@@ -1,0 +1,301 @@
+"""Takes back what people decided in a spreadsheet: all rows of a file, or none.
+
+Every row is judged first. One that cannot be taken is refused with its reason, and then nothing of
+the file is taken; else what is new goes to the audit trail, in one transaction. The matching reads
+the newest decision of every discrepancy from there (the view `decisions_in_force`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile import trail
+from reconcile.errors import InputRefused
+from reconcile.joins import Joined, Joins, Wish
+from reconcile.records import Side
+from reconcile.report.cells import LONGEST
+from reconcile.settings import Settings
+from reconcile.sheet import Row, Sheet
+from reconcile.store import read_sql
+from reconcile.trail import Decision, Source
+
+MATCH = "match"
+WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
+_ALLOWED = "accept, write_off, ignore, match:<ids with ; between>, or reopen"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that cannot be taken."""
+
+    row: int
+    discrepancy_id: str
+    reason: str
+
+    def line(self, file: str) -> str:
+        """For a person: where, and why."""
+        whose = f", {_short(self.discrepancy_id)}" if self.discrepancy_id else ""
+        return _printable(f"{file}, row {self.row}{whose}: {self.reason}")
+
+
+class RowsRefused(InputRefused):
+    """Some rows of a file cannot be taken, so nothing of it was."""
+
+    def __init__(self, file: str, refusals: Sequence[Refusal]) -> None:
+        rows = f"{len(refusals)} row{'s' if len(refusals) > 1 else ''}"
+        super().__init__(
+            f"{file}: {rows} refused, so nothing of it was taken: correct or empty the resolution and note there, "
+            "and give it again"
+        )
+        self.lines = tuple(refusal.line(file) for refusal in refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record that a file adds, as a person is shown it."""
+
+    discrepancy_id: str
+    type: str
+    decision: str  # `note` where it is nothing else
+    covers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a file brought, in rows."""
+
+    file: str
+    by: str
+    decisions: int
+    notes: int  # without a decision
+    unchanged: int  # that repeat what is in force
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A row whose words were understood."""
+
+    row: Row
+    word: str | None
+    ids: tuple[str, ...]  # of a match, in order and without repeats
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What two rows of one discrepancy must share to be one."""
+        return self.word, frozenset(self.ids), self.row.facts, self.row.note
+
+
+def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_run: bool = False) -> Taken:
+    """Judge the rows of a file and add what is new, as decided by `by`; with `dry_run` nothing is written.
+
+    Raises RowsRefused if any row cannot be taken, InputRefused if the file changes meanwhile.
+    """
+    rows = [row for row in sheet.rows() if row is not None]
+    with engine.connect() as connection:
+        trail.take_turns(connection)
+        judged = _Judge(connection, settings).judge(rows)
+        if judged.refusals:
+            raise RowsRefused(str(sheet.path), sorted(judged.refusals, key=lambda refusal: refusal.row))
+        trail.append(connection, judged.decisions, Source(by, sheet.name, sheet.text.sha256))
+        if dry_run:
+            connection.rollback()
+        else:
+            connection.commit()
+    decided = sum(one.decision is not None for one in judged.decisions)
+    return Taken(
+        file=sheet.name,
+        by=by,
+        decisions=decided,
+        notes=len(judged.decisions) - decided,
+        unchanged=judged.unchanged,
+        changes=tuple(judged.changes),
+    )
+
+
+class _Judge:
+    """Judges the rows of one file against what is known and in force now."""
+
+    def __init__(self, connection: Connection, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._known: Mapping[str, Any] = {}
+        self.refusals: list[Refusal] = []
+        self.decisions: list[Decision] = []
+        self.changes: list[Change] = []
+        self.unchanged = 0
+
+    def judge(self, rows: Sequence[Row]) -> "_Judge":
+        ids = sorted({row.discrepancy_id for row in rows})
+        found = self._connection.execute(text(read_sql("decisions/known")), {"ids": ids})
+        self._known = {one.discrepancy_id: one for one in found}
+        asked = self._once([one for row in rows if (one := self._understood(row)) is not None])
+        joined = self._joined(asked)
+        for one in asked:
+            if one.word != MATCH:
+                self._decide(one, None)
+            elif one.row.discrepancy_id in joined:
+                self._decide(one, joined[one.row.discrepancy_id])
+        return self
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        self.refusals.append(Refusal(row.number, row.discrepancy_id, reason))
+
+    def _understood(self, row: Row) -> _Asked | None:
+        known = self._known.get(row.discrepancy_id)
+        if row.broken is not None:
+            self._refuse(row, row.broken)
+            return None
+        if not row.resolution and known is not None and _same_note(row.note, known.note):
+            return None  # the note came with the report, and nobody touched the row
+        word, colon, rest = row.resolution.partition(":")
+        word = word.strip().lower()
+        ids = tuple(dict.fromkeys(one.strip() for one in rest.split(";") if one.strip()))
+        if row.resolution and (word not in WORDS or (word == MATCH) != bool(colon)):
+            self._refuse(row, f"{_short(row.resolution)!r} is no decision: write {_ALLOWED}")
+        elif word == MATCH and not ids:
+            self._refuse(row, "match: names no record: write the ids of the other side behind it, ; between")
+        elif known is None and row.discrepancy_id:
+            self._refuse(row, "is not known here: take the row from a report of this database")
+        elif known is None:
+            self._refuse(row, "has no discrepancy_id: take the row from a report again")
+        else:
+            return _Asked(row, word or None, ids)
+        return None
+
+    def _once(self, asked: Iterable[_Asked]) -> list[_Asked]:
+        """One row a discrepancy: a second that says the same is no change, and one that does not is refused."""
+        rows: dict[str, list[_Asked]] = defaultdict(list)
+        for one in asked:
+            rows[one.row.discrepancy_id].append(one)
+        once = []
+        for same in rows.values():
+            if len({one.content for one in same}) == 1:
+                once.append(same[0])
+                self.unchanged += len(same) - 1
+                continue
+            numbers = ", ".join(str(one.row.number) for one in same)
+            for one in same:
+                self._refuse(one.row, f"stands in rows {numbers} with different words: keep one of them")
+        return once
+
+    def _joined(self, asked: Sequence[_Asked]) -> dict[str, tuple[Joined, ...]]:
+        """The records that each `match:` row joins, by discrepancy; rows without a sound match are refused."""
+        rows = {one.row.discrepancy_id: one.row for one in asked if one.word == MATCH}
+        wishes = [self._wish(one) for one in asked if one.word == MATCH]
+        if not wishes:
+            return {}
+        joins = Joins(self._connection, self._settings, wishes)
+        joined: dict[str, tuple[Joined, ...]] = {}
+        for wish in wishes:
+            try:
+                joined[wish.discrepancy_id] = joins.joined(wish)
+            except ValueError as error:
+                self._refuse(rows[wish.discrepancy_id], str(error))
+        takers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+        for wish in wishes:
+            for record in joined.get(wish.discrepancy_id, ()):
+                takers[wish.app_id, *record.key].append(wish.discrepancy_id)
+        standing = joins.standing(besides=[one.row.discrepancy_id for one in asked if one.word is not None])
+        for key, ids in takers.items():
+            for one in ids:
+                if one in joined and (len(ids) > 1 or key in standing):
+                    self._refuse(rows[one], _taken_twice(key[-1], standing.get(key), [rows[i] for i in ids]))
+                    del joined[one]
+        return joined
+
+    def _wish(self, asked: _Asked) -> Wish:
+        known = self._known[asked.row.discrepancy_id]
+        return Wish(known.discrepancy_id, known.app_id, known.side, known.source, known.record_id, asked.ids)
+
+    def _decide(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> None:
+        row, word, known = asked.row, asked.word, self._known[asked.row.discrepancy_id]
+        note = row.note if not _same_note(row.note, known.note) else None
+        repeats = word is None or _repeats(word, row.facts, joined, known)
+        if repeats and note is None:
+            self.unchanged += 1
+        elif (obstacle := _obstacle(word, row.facts, known)) is not None:
+            self._refuse(row, obstacle)
+        else:
+            decision = None if repeats else word
+            records = [record.as_stored() for record in joined] if joined and not repeats else None
+            self.decisions.append(
+                Decision(known.discrepancy_id, known.app_id, known.type, known.facts, decision, records, note)
+            )
+            covers = _covers(known, joined if decision == MATCH else None)
+            if note is not None:
+                covers += f", note: {_printable(note)}"
+            self.changes.append(Change(known.discrepancy_id, known.type, decision or "note", covers))
+
+
+def _repeats(word: str, facts: str, joined: tuple[Joined, ...] | None, known: Any) -> bool:
+    """Whether this decision is in force already; what is not decided cannot be taken back again."""
+    if word == "reopen":
+        return not _is_resolved(known)
+    if (known.decision, known.decided_facts) != (word, facts):
+        return False
+    return joined is None or set(joined) == {Joined(**record) for record in known.decided_records}
+
+
+def _is_resolved(known: Any) -> bool:
+    # A match rests on the facts of its records; those of its discrepancy change with the match itself.
+    if known.decision == MATCH:
+        return True
+    return known.decision not in (None, "reopen") and known.decided_facts == known.facts
+
+
+def _obstacle(word: str | None, facts: str, known: Any) -> str | None:
+    """Why nothing new can be said about this discrepancy from this row."""
+    # A person's match clears its discrepancy, and still can be taken back.
+    of_match = word == "reopen" and known.decision == MATCH
+    if known.cleared_by is not None and not of_match:
+        return f"is cleared: run {known.cleared_by} found it right; empty the resolution and note"
+    if facts == known.facts or (of_match and facts == known.decided_facts):
+        return None
+    if not facts:
+        return "has no facts: take the row from the newest report again"
+    return (
+        f"its facts have moved on ({_short(facts)} in the file, {known.facts} now): look at it in the newest "
+        "report and decide there"
+    )
+
+
+def _taken_twice(record_id: str, standing: str | None, rows: Sequence[Row]) -> str:
+    if len(rows) > 1:
+        numbers = ", ".join(str(row.number) for row in rows)
+        return f"rows {numbers} all match {record_id}: a record is matched once; keep one of them"
+    return f"{record_id} stands in the match that a person made of {standing}: reopen that, or name another"
+
+
+def _covers(known: Any, joined: tuple[Joined, ...] | None) -> str:
+    if joined is not None:
+        transactions = ";".join(record.record_id for record in joined if record.side == Side.KSPAY)
+        entries = ";".join(
+            f"{record.source}:{record.record_id}" for record in joined if record.side == Side.LEDGER
+        )
+        return _printable(f"transaction {transactions} with ledger entry {entries}")
+    record = (
+        f"transaction {known.record_id}"
+        if known.side == Side.KSPAY
+        else f"ledger entry {known.source}:{known.record_id}"
+    )
+    return _printable(record)
+
+
+def _same_note(written: str, held: str | None) -> bool:
+    """Whether a note says nothing new: it is empty, or the one in force, which the report may have cut."""
+    return written in ("", held) or (
+        held is not None and len(held) > LONGEST and written == f"{held[: LONGEST - 1]}…"
+    )
+
+
+def _short(value: str) -> str:
+    value = _printable(value)
+    return value if len(value) <= 40 else value[:40] + "…"
+
+
+def _printable(value: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())

@@ -1,0 +1,199 @@
+"""The inbox: a folder whose ledgers and decision files the next run takes in before anything else.
+
+What was taken in goes to `done/`, what was refused to `refused/` with the reason beside. A file that
+may still be being written stays for the next run. Taking in the same file again changes nothing, so
+a run that is killed before it moved a file does no harm.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+
+from sqlalchemy import Engine, text
+
+from reconcile import decisions
+from reconcile.decisions import RowsRefused, Taken
+from reconcile.errors import InputRefused, UsageError
+from reconcile.expectations import Validator
+from reconcile.extract import Imported, import_ledger
+from reconcile.ledger import open_ledger
+from reconcile.progress import Progress
+from reconcile.settings import Profile, Settings
+from reconcile.sheet import holds_decisions, open_sheet
+from reconcile.store import SCHEMA
+
+STILL_SECONDS = 10
+"""A file that was changed less long ago may still be being written."""
+
+LOOK_SECONDS = 1
+"""Between two looks at the sizes: copying programs give a file its old date before it is whole."""
+
+_UNFINISHED_NAMES = (".", "~$")  # hidden files and locks: .~lock.x.csv#, .x.csv.swp, ~$x.xlsx
+_UNFINISHED_ENDINGS = (".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download")
+
+_Stamp = tuple[int, int]  # size, time of the last change in nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that was not taken in."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What one look into the inbox brought."""
+
+    imported: tuple[Imported, ...] = ()
+    decided: tuple[Taken, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def take_in(
+    engine: Engine,
+    settings: Settings,
+    profile: Profile,
+    app_ids: Sequence[str],
+    validator: Validator,
+    progress: Progress,
+) -> Inbox:
+    """Take in what lies in RECONCILE_INBOX: ledgers first, so that decisions can name their entries.
+
+    Files of one kind are taken in the order of their last change. Raises UsageError if there is no such
+    folder; a file that is refused is a warning, and no error.
+    """
+    folder = settings.inbox
+    if folder is None:
+        return Inbox()
+    check(folder)
+    imported: list[Imported] = []
+    decided: list[Taken] = []
+    refused: list[Refused] = []
+    warnings: list[str] = []
+
+    def take(path: Path) -> str | None:
+        """Take in one file; the reason if it is refused."""
+        try:
+            if kinds[path]:
+                decided.append(decisions.take_in(engine, settings, open_sheet(path), _owner(path)))
+            else:
+                ledger = open_ledger(path, default_currency=profile.currency)
+                imported.append(
+                    import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
+                )
+        except RowsRefused as error:
+            return "\n".join([str(error), *error.lines])
+        except (InputRefused, UsageError) as error:
+            return str(error)
+        return None
+
+    def warn(name: str, says: str) -> None:
+        warnings.append(f"inbox: {name}: {says}")
+        progress(f"inbox: {name}", says, None)
+
+    with _alone(engine):
+        waiting = _waiting(folder)
+        kinds = {path: holds_decisions(path) for path in waiting}
+        for path in sorted(waiting, key=lambda path: (kinds[path], waiting[path][1], path.name)):
+            name = _shown(path)
+            reason = take(path)
+            if _stamp(path) != waiting[path]:
+                warn(name, "changed while it was read; the next run reads it again")
+                continue
+            if reason is not None:
+                reason = reason.replace(f"{path}: ", "").replace(str(path), name)
+                refused.append(Refused(name, reason.splitlines()[0]))
+                warn(name, f"refused: {refused[-1].reason}")
+            if (obstacle := _put_away(path, folder, reason)) is not None:
+                warn(name, obstacle)
+    return Inbox(tuple(imported), tuple(decided), tuple(refused), tuple(warnings))
+
+
+def check(folder: Path) -> None:
+    """Raises UsageError if the inbox is no folder that can be read and changed."""
+    if not folder.is_dir():
+        raise UsageError(f"RECONCILE_INBOX: {folder} is no folder: create it, or correct the setting")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"RECONCILE_INBOX: {folder} cannot be read and changed: files are moved out of it")
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Let runs of different apps that share an inbox take turns; the database ends it if we die."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(
+            text("select pg_advisory_lock(hashtextextended(:key, 0))"), {"key": f"{SCHEMA} inbox"}
+        )
+        yield
+
+
+def _waiting(folder: Path) -> dict[Path, _Stamp]:
+    """The files that are whole, as far as can be seen from outside."""
+    found = {
+        path: stamp
+        for path in folder.iterdir()
+        if not path.name.startswith(_UNFINISHED_NAMES)
+        and not path.name.lower().endswith(_UNFINISHED_ENDINGS)
+        and (stamp := _stamp(path)) is not None
+        and abs(time.time() - stamp[1] / 1e9) >= STILL_SECONDS
+    }
+    if found:
+        time.sleep(LOOK_SECONDS)
+    return {path: stamp for path, stamp in found.items() if _stamp(path) == stamp}
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Of a file itself; folders and links are not taken in, and one that went away has none."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
+
+
+def _shown(path: Path) -> str:
+    """The base name, as text that can be stored and printed."""
+    name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _owner(path: Path) -> str:
+    """The account that the file belongs to: who decided, as far as the operating system knows."""
+    try:
+        return path.owner()
+    except (KeyError, OSError):
+        return "inbox"
+
+
+def _put_away(path: Path, inbox: Path, reason: str | None) -> str | None:
+    """Move a file to `done/`, or to `refused/` beside its reason; why it is still there, if it is."""
+    folder = inbox / ("done" if reason is None else "refused")
+    try:
+        folder.mkdir(exist_ok=True)
+        target = _free(folder, path)
+        if reason is not None:
+            # The reason first: a run that is killed in between moves the file the next time.
+            _beside(target).write_text(reason + "\n", "utf-8")
+        path.rename(target)
+    except OSError as error:
+        return f"cannot be moved to {folder.name}/, so every run reads it again: {error.strerror}"
+    return None
+
+
+def _free(folder: Path, path: Path) -> Path:
+    target, number = folder / path.name, 1
+    while os.path.lexists(target) or os.path.lexists(_beside(target)):
+        number += 1
+        target = folder / f"{path.stem}-{number}{path.suffix}"
+    return target
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f"{target.name}.reason.txt")

@@ -1,0 +1,27 @@
+-- Grain: one entry that is named, times every entry of its booking: itself alone where it is in none.
+with named as (
+    select app_id, number, source, ledger_id
+    from known_entry
+    where app_id = any(:app_ids) and ledger_id = any(:ids)
+),
+
+led as (
+    select named.number, coalesce(bookings.lead, named.number) as lead
+    from named
+    left join bookings on bookings.e = named.number
+),
+
+booked as (
+    select number, lead as e
+    from led
+    union
+    select led.number, bookings.e
+    from led
+    inner join bookings on bookings.lead = led.lead
+)
+
+select named.app_id, named.source as named_source, named.ledger_id as named, mate.source, mate.ledger_id, mate.facts
+from booked
+inner join named using (number)
+inner join known_entry as mate on mate.number = booked.e
+order by mate.source collate "C", mate.ledger_id collate "C"

@@ -1,0 +1,18 @@
+-- Grain: one discrepancy that a file names, with what was decided and noted about it so far.
+select
+    discrepancies.discrepancy_id,
+    discrepancies.app_id,
+    discrepancies.side,
+    discrepancies.source,
+    discrepancies.record_id,
+    discrepancies.aspect,
+    discrepancies.type,
+    discrepancies.facts,
+    discrepancies.cleared_by,
+    decisions_in_force.decision,
+    decisions_in_force.facts as decided_facts,
+    decisions_in_force.records as decided_records,
+    decisions_in_force.note
+from discrepancies
+left join decisions_in_force using (discrepancy_id)
+where discrepancies.discrepancy_id = any(:ids)

@@ -1,0 +1,8 @@
+-- Grain: one row a trigger that defends the decisions and is gone, or does not always fire.
+select wanted.name || ' of ' || wanted.of_table || (case when pg_trigger.oid is null then ' is gone' else ' rests' end)
+from (
+    values ('chain', 'decisions'), ('defend', 'decisions'), ('defend', 'decision_head')
+) as wanted (name, of_table)
+left join pg_trigger on pg_trigger.tgrelid = to_regclass(wanted.of_table) and pg_trigger.tgname = wanted.name
+where pg_trigger.oid is null or pg_trigger.tgenabled <> 'A'
+order by 1

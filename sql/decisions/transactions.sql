@@ -1,0 +1,22 @@
+-- Grain: one transaction that is named, times every transaction of its match: itself alone where it has none.
+with named as (
+    select app_id, number, transaction_id
+    from known_transaction
+    where app_id = any(:app_ids) and transaction_id = any(:ids)
+),
+
+matched as (
+    select named.number, pairings.t
+    from named
+    inner join pairings as own on own.t = named.number
+    inner join pairings on pairings.m = own.m
+    union
+    select number, number
+    from named
+)
+
+select named.app_id, named.transaction_id as named, mate.transaction_id, mate.facts
+from matched
+inner join named using (number)
+inner join known_transaction as mate on mate.number = matched.t
+order by mate.transaction_id collate "C"
