@@ -110,7 +110,12 @@ def _totals(engine: Engine, settings: Settings) -> str:
                 "insert into runs (run_id, command, apps, period_first, period_last)"
                 " values (:run_id, 'run', :apps, :first, :last)"
             ),
-            {"run_id": run_id, "apps": list(settings.app_ids), "first": _ALL_DAYS.first, "last": _ALL_DAYS.last},
+            {
+                "run_id": run_id,
+                "apps": list(settings.app_ids),
+                "first": _ALL_DAYS.first,
+                "last": _ALL_DAYS.last,
+            },
         )
         before = _remembered(connection, settings)
         result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
@@ -135,7 +140,8 @@ def _remembered(connection: Connection, settings: Settings) -> str | None:
         text(
             "select (select string_agg(policy, ' ' order by app_id) from matched_policies"
             " where app_id = any(cast(:apps as text[]))) as policies,"
-            " exists (select from loads where app_id = any(cast(:apps as text[])) and records > 0 and matched_by is null) as waiting"
+            " exists (select from loads where app_id = any(cast(:apps as text[])) and records > 0"
+            " and matched_by is null) as waiting"
         ),
         {"apps": list(settings.app_ids)},
     ).one()

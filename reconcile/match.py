@@ -56,7 +56,7 @@ def match(
     state_policy(connection, settings, apps)
     _state_asked(connection, settings, run_id, apps, period)
     connection.execute(text("set local work_mem = '64MB'"))
-    anew = _everything_differs(connection, settings, apps) or anew or _mostly_new(connection, apps)
+    anew = _everything_differs(connection, apps) or anew or _mostly_new(connection, apps)
     _look_up(connection, not anew)
     run_file(connection, "group/10_by_hand")
     if anew:
@@ -149,19 +149,20 @@ def _state_asked(
     )
 
 
-def _everything_differs(connection: Connection, settings: Settings, apps: tuple[str, ...]) -> bool:
+def _everything_differs(connection: Connection, apps: tuple[str, ...]) -> bool:
     """Whether some app was never matched, or by other settings; then these are noted."""
     stated = connection.execute(
         text(
             "select encode(sha256(convert_to(jsonb_build_array(to_jsonb(policy) - 'app_ids',"
-            " (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate \"C\") from status_family f),"
-            " (select jsonb_agg(to_jsonb(t) order by t.currency collate \"C\") from tolerance t))::text,"
+            ' (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family f),'
+            ' (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance t))::text,'
             " 'UTF8')), 'hex') from policy"
         )
     ).scalar_one()
     noted = connection.execute(
         text(
-            "insert into matched_policies (app_id, policy) select app_id, :policy from unnest(cast(:apps as text[])) as app_id"
+            "insert into matched_policies (app_id, policy)"
+            " select app_id, :policy from unnest(cast(:apps as text[])) as app_id"
             " on conflict (app_id) do update set policy = excluded.policy"
             " where matched_policies.policy <> excluded.policy"
         ),

@@ -131,7 +131,9 @@ def _fill_comparable(connection: Connection) -> None:
             text(f"select distinct reference from {table} where reference is not null")  # noqa: S608
         ).scalars()
         connection.execute(text("create temp table written (reference text, comparable text)"))
-        copy_rows(connection, "written", ("reference", "comparable"), [(r, comparable(r)) for r in references])
+        copy_rows(
+            connection, "written", ("reference", "comparable"), [(r, comparable(r)) for r in references]
+        )
         connection.execute(
             text(
                 f"update {table} as held set comparable = written.comparable"  # noqa: S608

@@ -145,7 +145,7 @@ def _read(connection: Connection) -> Outcome:
                 rows[0].app_id,
             )
         )
-    rows = connection.execute(
+    reported = connection.execute(
         text(
             "select row.discrepancy_id, row.type, row.severity, reported.aspect, row.app_id, row.difference,"
             ' (select array_agg(transaction_id order by transaction_id collate "C") from involved'
@@ -156,7 +156,7 @@ def _read(connection: Connection) -> Outcome:
             " from reported_row as row inner join reported using (discrepancy_id)"
         )
     )
-    for row in rows:
+    for row in reported:
         found.discrepancies.add(
             D(
                 row.type,
