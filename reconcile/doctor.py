@@ -16,7 +16,6 @@ from reconcile.records import Period
 from reconcile.settings import Settings
 from reconcile.store import open_store
 
-
 _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
 
 
