@@ -23,6 +23,10 @@ GRANTS_A_REFUSAL = 40
 """… but only once so many were granted for every one that was refused, so that in the long run at most
 one request in forty is, however many of them a refusal catches at once or in a row."""
 
+USELESS = 8
+"""So often in a row the pace is slowed although fewer than GRANTS_A_REFUSAL were granted since the last
+time. A pace that were to blame would be right by then: what goes on refusing does so by chance."""
+
 ALONE = 1.0
 """Seconds for which one request tries alone whether the server grants again, unless it is answered before."""
 
@@ -51,6 +55,7 @@ class Governor:
         self._paced_from = 0.0  # when the pace was set, before the wait that followed
         self._granted_since = 0
         self._in_a_row = 0
+        self._in_vain = 0  # slowed in a row with little granted in between
         self._owed = 0  # grants to wait for before the pace may grow
 
     def turn(self) -> tuple[float, bool]:
@@ -102,12 +107,13 @@ class Governor:
             self._next_at = max(self._next_at, now + wait)
 
     def _slow_down(self, now: float) -> None:
-        if self._rate is not None:
+        self._in_vain = self._in_vain + 1 if self._granted_since < GRANTS_A_REFUSAL else 0
+        if self._rate is not None and self._in_vain <= USELESS:
             # The wait after the last refusal counts too: it is part of what the server asks for.
             granted = self._granted_since / max(now - self._paced_from, 0.001)
             slower = max(min(self._rate, granted) * EASE, self._rate * EASE_MORE)
             self._rate = max(slower, SLOWEST)
-        elif len(self._granted_at) > 1:
+        elif self._rate is None and len(self._granted_at) > 1:
             # Of the gaps between the last grants the middle one tells the pace: a pause of ours among
             # them does not.
             gaps = [later - earlier for earlier, later in pairwise(self._granted_at)]

@@ -39,6 +39,7 @@ def test_each_documented_error_raises_its_class(server: KSPayServer, entry: Cata
     assert isinstance(error, KSPayError)
     assert error.exit_code == 4
     assert (error.status, error.code) == (entry.status or 400, entry.code)
+    assert error.message == " ".join(filled(entry).split())
     assert error.retryable is (entry.family in RETRYABLE and entry.name != "invalidCredentials")
     assert error.call == "GET /transaction/txnId/tx_1"
     text = str(error)

@@ -27,6 +27,8 @@ from reconcile.kspay.errors import (
     ServerError,
 )
 from reconcile.kspay.payments import LOOK_UPS
+from reconcile.records import Period
+from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 
@@ -85,6 +87,28 @@ def shop() -> Iterator[Shop]:
     merchant = Merchant.made_up(11, datetime.now(UTC).date() - timedelta(days=3), 2)
     with serve(merchant) as box:
         yield Shop(Credentials(box.base_url, box.app_id, box.access_key, box.secret_key), merchant)
+
+
+@pytest.mark.parametrize("enveloped", [True, False], ids=["enveloped", "bare"])
+@pytest.mark.parametrize("form", [False, True], ids=["JSON", "form"])
+def test_all_ten_calls_in_either_rendering(enveloped: bool, form: bool) -> None:
+    merchant = Merchant.made_up(11, datetime.now(UTC).date() - timedelta(days=3), 2)
+    with serve(merchant, behaviour=Behaviour(enveloped=enveloped, token_requests=3)) as box:
+        keys = Credentials(box.base_url, box.app_id, box.access_key, box.secret_key)
+        with KSPay(keys, form=form, concurrency=1, give_up_seconds=20) as client:
+            currency = next(one for one in client.currencies() if one.code == "INR")
+            method = client.payment_methods(currency.id)[0]
+            begun = client.initiate(currency.id, method.id, AMOUNT, "A-1")
+            assert begun.transaction_id
+            order = client.process(begun.transaction_id)
+            assert order["pe_txnId"] == begun.transaction_id
+            paid = client.transaction(begun.transaction_id)
+            assert paid == client.transaction_by_reference("A-1")
+            assert (paid["currencyId"], paid["status"]) == (currency.id, "success")
+            days = Period(merchant.first_day, datetime.now(UTC).date())
+            assert paid["id"] in {row.values["id"] for page in client.transactions(days) for row in page.rows}
+        assert len(box.requests) == 10
+        assert min(box.requests.values()) > 0
 
 
 @pytest.mark.parametrize("form", [False, True])
