@@ -11,11 +11,13 @@ from sqlalchemy import Engine, text
 from reconcile import normalise
 from reconcile.errors import InputRefused
 from reconcile.expectations import BATCH, Validator
-from reconcile.kspay import Credentials, KSPay, WindowRecord
+from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import NotFoundError
+from reconcile.kspay.listing import instant
+from reconcile.kspay.windows import Window
 from reconcile.ledger import LedgerFile
 from reconcile.load import Loaded, Loading, loading
-from reconcile.progress import Progress
+from reconcile.progress import Pace, Progress
 from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
 from reconcile.settings import Profile, Settings
 from reconcile.store import read_sql
@@ -136,14 +138,45 @@ def fetch_app(
 
 def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[RawRow]:
     """The rows of Fetch All Transactions; says what it does as they pass."""
+    pace, days_read = Pace(), DaysRead()
     for page in kspay.transactions(days):
+        done = days_read.part(page)
         progress(
             "fetch",
             f"{app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
-            f"{page.rows_so_far:,} records",
-            (page.window_number - 1) / page.windows,
+            f"{page.rows_so_far:,} records{pace.words(page.rows_so_far, done)}",
+            done,
         )
         yield from page.rows
+
+
+class DaysRead:
+    """Which part of a fetch is done (0 to 1): the windows read, and the days read of the present one.
+
+    Listings run through their days one way or the other. Of one that does not, and of a further reading,
+    only whole windows count.
+    """
+
+    def __init__(self) -> None:
+        self._window: Window | None = None
+        self._start: datetime | None = None
+        self._part = 0.0
+
+    def part(self, page: Page) -> float:
+        """As of this page, which must be the one after the last."""
+        at = instant(page.rows[-1], "createdAt")
+        if page.window != self._window:
+            self._window, self._start, self._part = page.window, instant(page.rows[0], "createdAt"), 0.0
+        if self._start is not None and at is not None:
+            length = page.window.to_date - page.window.from_date
+            part = min(1.0, abs(at - self._start) / length)
+            if page.number == 1 and part > 0.5 and len(page.rows) > 1:
+                self._start = None  # in no order of days, or all on one page
+            elif part < self._part:
+                self._start, self._part = None, 0.0
+            else:
+                self._part = part
+        return (page.window_number - 1 + self._part) / page.windows
 
 
 def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:

@@ -1,0 +1,73 @@
+"""Records that KS Pay should not hold: each is quarantined by name, all others are reconciled."""
+
+from collections.abc import Iterator
+
+import pytest
+from driver import Command, MakeCommand, Shop
+
+from reconcile.sandbox.behaviour import SPOILT, named
+from reconcile.sandbox.server import serve
+
+DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+
+FOUND = {
+    "missing-fields": ("currencyCode;amount;createdAt", ";;", "amount is missing"),
+    "null-fields": ("currencyCode;amount;createdAt", ";;", "amount is missing"),
+    "wrong-types": (
+        "amount;createdAt;referenceNumber;status",
+        '["12"];1700000000;{"a":1};7',
+        "amount is neither a text nor an exact number",
+    ),
+    "unknown-currency": ("currencyCode", "XBT", "is neither an ISO 4217 code"),
+    "nan": ("amount", "NaN", "amount is not a number"),
+    "huge": ("amount", "1E+400", "has more than 30 digits before the point"),
+    "negative": ("amount", "-250", "amount is negative"),
+    "too-many-decimals": ("amount", "499.999", "has more decimals than its currency"),
+    "no-zone": ("createdAt", "2026-04-03T", "has no time with a zone"),
+    "two-versions": ("id", "tx_", "two different records have this id and the same updatedAt"),
+    "long-text": ("referenceNumber", "xxx", "has 1000000 characters where 500 are the most"),
+    "nan-literal": ("amount", "NaN", "amount is no number that JSON knows"),
+    "infinity-literal": ("amount", "-Infinity", "amount is no number that JSON knows"),
+    "invalid-utf8": ("referenceNumber", r"SPOILT-\xff\xc3invalid-utf8", "holds bytes that are no UTF-8"),
+    "invalid-utf8-unread": ("origin", r"\xe9http", "origin holds bytes that are no UTF-8"),
+}
+"""Of each kind: the fields at fault, what stands there (its beginning), and words of the reason."""
+
+
+@pytest.fixture(scope="module")
+def run(calm_shop: Shop, make_command: MakeCommand) -> Iterator[Command]:
+    merchant, _ = calm_shop
+    with serve(merchant, behaviour=named(["bad-records"])) as sandbox:
+        command = make_command(sandbox, RECONCILE_PAGE_SIZE="7")
+        merchant.write_ledger(command.folder / "ledger.csv")
+        command.good("run", *DAYS, "--ledger", "ledger.csv")
+        yield command
+
+
+def test_every_bad_record_is_named_in_the_quarantine(run: Command) -> None:
+    rows = run.latest().rows("quarantine")
+    assert set(FOUND) == set(SPOILT)
+    for kind, found in FOUND.items():
+        field, value, reason = found
+        matching = [
+            row
+            for row in rows
+            if (row["field"], row["value"][: len(value)]) == (field, value) and reason in row["reason"]
+        ]
+        alike = sum(found == other for other in FOUND.values()) + (kind == "two-versions")
+        assert len(matching) == alike, (kind, rows)
+        for row in matching:
+            assert (row["side"], row["source"]) == ("kspay", "kspay")
+            assert row["file"].startswith("GET /transaction 2026-")
+            assert "signature" not in row["raw"]
+    assert len(rows) == len(FOUND) + 1
+
+
+def test_the_others_are_reconciled(run: Command, calm_shop: Shop) -> None:
+    document = run.latest().document()
+    (fetched,) = document["fetched"]
+    assert fetched["usable"] == len(calm_shop[0].transactions)
+    assert fetched["quarantined"] == document["quarantined"]["kspay"]
+    # Two different records of one id are one discrepancy.
+    assert document["discrepancies"]["INVALID_RECORD"] == len(FOUND)
+    assert not any(name.startswith(("MISSING", "AMOUNT", "DUPLICATE")) for name in document["discrepancies"])
