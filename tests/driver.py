@@ -55,7 +55,7 @@ class Outcome:
         return lines[0]
 
 
-PROGRESS = ("sandbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
+PROGRESS = ("sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
 """How the lines begin by which a command tells what it is doing."""
 
 

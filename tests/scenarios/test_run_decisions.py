@@ -1,0 +1,161 @@
+"""What people decide in the spreadsheet: taken back, in force, shown, reopened, and nothing by halves."""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driver import Command, MakeCommand, Report, Shop
+
+Row = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def command(small_shop: Shop, make_command: MakeCommand) -> Command:
+    """The small shop, reconciled once."""
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    command.good("run", *days(small_shop), "--ledger", "ledger.csv")
+    return command
+
+
+def days(shop: Shop) -> tuple[str, ...]:
+    return "--from", str(shop[0].first_day), "--to", str(shop[0].last_day)
+
+
+def first(report: Report, name: str, kind: str) -> Row:
+    return next(row for row in report.rows(name) if row["type"] == kind)
+
+
+def save(path: Path, rows: list[Row], delimiter: str = ";", encoding: str = "cp1252") -> Path:
+    """As a spreadsheet program of another country saves it."""
+    with path.open("w", encoding=encoding, errors="replace", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def kinds(report: Report, name: str) -> set[tuple[str, str]]:
+    return {(row["discrepancy_id"], row["status"]) for row in report.rows(name)}
+
+
+def test_a_file_with_one_bad_row_is_refused_whole(command: Command) -> None:
+    rows = command.latest().rows("discrepancies")
+    rows[0]["resolution"] = "accept"
+    rows[1]["resolution"] = "acept"
+    rows[2] |= {"resolution": "ignore", "facts": "ABCDEFGHJK"}
+    refused = command("resolve", save(command.folder / "bad.csv", rows, "\t", "utf-8"), "--by", "Asha Rao")
+    assert (refused.code, refused.out) == (3, "")
+    lines = refused.err.splitlines()
+    assert [line.split(": ")[0] for line in lines[:2]] == [
+        f"bad.csv, row {number}, {rows[number - 2]['discrepancy_id']}" for number in (3, 4)
+    ]
+    assert "'acept' is no decision" in lines[0]
+    assert "facts have moved on" in lines[1]
+    rows = command.latest().rows("discrepancies")
+    rows[0]["resolution"] = "accept"
+    before = command.good("resolve", save(command.folder / "good.csv", rows), "--by", "A", "--dry-run").out
+    assert "1 decisions, 0 notes" in before  # nothing of the refused file was taken
+
+
+@pytest.fixture(scope="module")
+def decided(command: Command, small_shop: Shop) -> Iterator[tuple[dict[str, Row], Report]]:
+    """Decisions of four kinds, and the run after them."""
+    report = command.latest()
+    rows = {
+        kind: first(report, "discrepancies", kind)
+        for kind in ("AMOUNT_MISMATCH", "MISSING_IN_LEDGER", "STATUS_MISMATCH", "STALE_PENDING")
+    }
+    entry = first(report, "discrepancies", "MISSING_IN_KSPAY")["ledger_id"]
+    rows["AMOUNT_MISMATCH"] |= {"resolution": "Accept", "note": "a fee"}
+    rows["MISSING_IN_LEDGER"]["resolution"] = f"match:{entry}"
+    rows["STATUS_MISMATCH"]["resolution"] = "write_off"
+    rows["STALE_PENDING"]["note"] = "asked the bank"
+    path = save(command.folder / "decided.csv", list(rows.values())[::-1])
+    said = command.good("resolve", path, "--by", "Asha Rao").out
+    assert "3 decisions, 1 notes, 0 rows unchanged" in said
+    again = command.good("resolve", path, "--by", "Asha Rao").out
+    assert "0 decisions, 0 notes" in again
+    command.good("run", *days(small_shop))
+    yield rows, command.latest()
+
+
+def test_what_is_decided_is_resolved_and_shown_with_who_and_when(
+    decided: tuple[dict[str, Row], Report],
+) -> None:
+    rows, report = decided
+    resolved = {row["discrepancy_id"]: row for row in report.rows("resolved")}
+    wanted = {
+        rows[kind]["discrepancy_id"]: word
+        for kind, word in (("AMOUNT_MISMATCH", "accept"), ("STATUS_MISMATCH", "write_off"))
+    }
+    assert {id: resolved[id]["resolution"] for id in wanted} == wanted
+    assert {(row["status"], row["by"]) for row in resolved.values()} == {("resolved", "Asha Rao")}
+    assert all(row["at"].endswith("Z") for row in resolved.values())
+    assert resolved[rows["AMOUNT_MISMATCH"]["discrepancy_id"]]["note"] == "a fee"
+    open_ones = {row["discrepancy_id"]: row for row in report.rows("discrepancies")}
+    assert not resolved.keys() & open_ones.keys()
+    assert open_ones[rows["STALE_PENDING"]["discrepancy_id"]]["note"] == "asked the bank"
+    assert any(row["outcome"] == "resolved" for row in report.rows("summary"))
+
+
+def test_a_match_joins_what_a_person_named(decided: tuple[dict[str, Row], Report]) -> None:
+    rows, report = decided
+    manual = [row for row in report.rows("matched") if row["rule"] == "manual"]
+    entry = rows["MISSING_IN_LEDGER"]["resolution"].removeprefix("match:")
+    assert [(row["transaction_ids"], row["ledger_ids"]) for row in manual] == [
+        (rows["MISSING_IN_LEDGER"]["transaction_id"], entry)
+    ]
+    assert rows["MISSING_IN_LEDGER"]["discrepancy_id"] in {
+        row["discrepancy_id"] for row in report.rows("resolved")
+    }
+
+
+def test_resolved_csv_given_back_reopens(
+    command: Command, small_shop: Shop, decided: tuple[dict[str, Row], Report]
+) -> None:
+    rows, report = decided
+    taken_back = [row | {"resolution": "reopen"} for row in report.rows("resolved")]
+    command.good("resolve", save(command.folder / "back.csv", taken_back, ","), "--by", "Ravi")
+    command.good("run", *days(small_shop))
+    after = command.latest()
+    assert after.rows("resolved") == []
+    assert not [row for row in after.rows("matched") if row["rule"] == "manual"]
+    status = {row["discrepancy_id"]: row["status"] for row in after.rows("discrepancies")}
+    assert {status[row["discrepancy_id"]] for row in taken_back} == {"reopened"}
+    assert "each as it was written" in command.good("doctor").out
+
+
+def test_who_decided_must_be_named(command: Command) -> None:
+    assert command("resolve", "decided.csv").code == 2
+    assert command("resolve", "decided.csv", "--by", " ").code == 2
+    assert command("resolve", "nowhere.csv", "--by", "Asha").code == 2
+
+
+def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: MakeCommand) -> None:
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    inbox = command.folder / "inbox"
+    inbox.mkdir()
+    merchant.write_ledger(inbox / "ledger.csv")
+    (inbox / "broken.csv").write_text("nothing,of,use\n1,2,3\n", "utf-8")
+    for path in inbox.iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # not still being written
+    (inbox / "later.csv.part").write_text("ledger_id", "utf-8")
+    command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
+    assert (inbox / "done" / "ledger.csv").exists()
+    assert sorted(path.name for path in (inbox / "refused").iterdir()) == ["broken.csv", "broken.csv.reason.txt"]
+    assert (inbox / "later.csv.part").exists()
+    document = command.latest().document()
+    assert any("broken.csv" in warning for warning in document["warnings"])
+
+    rows = command.latest().rows("discrepancies")
+    rows[0]["resolution"] = "ignore"
+    path = save(inbox / "monday.csv", rows)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
+    assert (inbox / "done" / "monday.csv").exists()
+    assert [row["discrepancy_id"] for row in command.latest().rows("resolved")] == [rows[0]["discrepancy_id"]]
