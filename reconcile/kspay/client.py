@@ -176,7 +176,7 @@ class KSPay(Payments):
         windows = deque(self._plan(days))
         done = rows_so_far = 0
         beyond = False  # whether the period itself has been read
-        shown = 0  # rows of the fullest answer that may have been cut: with fewer, an answer is whole
+        shown = 0.0  # rows of the fullest answer that may have been cut: with fewer, an answer is whole
         while windows:
             window = windows.popleft()
             reader = self._reader(window)
@@ -196,8 +196,8 @@ class KSPay(Payments):
                     counts = (done, done + len(windows), rows_so_far)
                     yield Page(rows, window, batch.number, *counts, total=batch.total)
                 batch = next(batches, None)
-            if reader.record.distinct >= shown and self._is_cut(reader.record):
-                shown = reader.record.distinct
+            if _size(reader.record) >= shown and self._is_cut(reader.record):
+                shown = _size(reader.record)
                 windows.extendleft(reversed(_halves(window)))
                 continue
             self.windows_read.append(reader.record)
@@ -223,7 +223,7 @@ class KSPay(Payments):
         Then only shorter ranges show whether there is more, until they are answered with fewer rows.
         """
         held = record.distinct
-        if record.proof != ONE_ANSWER or not 0 < held <= self._page_size:
+        if record.proof != ONE_ANSWER or not held or _size(record) > self._page_size:
             return False
         if held < self._page_size and record.rows == held:
             return False  # no page but the first held any of these rows
@@ -231,7 +231,7 @@ class KSPay(Payments):
         # that would tell nothing: there it is to show no more than these.
         limit = held - 1 if held > 2 else held + 1
         rows = len(self._listing(record.window, 2, limit).rows)
-        return rows == limit if limit < held else rows > held
+        return 1 < rows <= limit if limit < held else rows > held
 
     def _further(self, last: Window) -> list[Window]:
         """The next window towards today, as long as the range may filter `updatedAt`.
@@ -248,7 +248,13 @@ class KSPay(Payments):
         window = Window(created_on - _DAY, min(created_on + 2 * _DAY, self._today()))
         if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
             return
-        for row in self._listing(window, 1, self._page_size).rows:
+        try:
+            rows = self._listing(window, 1, self._page_size).rows
+        except DateRangeError as error:
+            if error.entry != BEFORE_APP_CREATION:
+                raise
+            return  # the record is of the app's first day: another one may tell
+        for row in rows:
             self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
 
     def _plan(self, days: Period) -> list[Window]:
@@ -334,6 +340,11 @@ class KSPay(Payments):
                 raise  # it was the keys that were refused
             self._keeper.replace(bearer.tokens, error)
         return self._wire.ask(request(_Bearer(self._keeper)))
+
+
+def _size(record: WindowRecord) -> float:
+    """Rows of an answer, on average: where `page` is ignored all have as many."""
+    return record.rows / record.pages
 
 
 def _halves(window: Window) -> tuple[Window, Window]:

@@ -245,7 +245,9 @@ class Wire:
         try:
             payload = decode(body)
         except NotJSONError as error:
-            if status in _SUCCESS:
+            # A refusal that was cut off may have named an error that has a remedy.
+            cut_off = isinstance(error, CutOffError) and body.startswith(b"{") and status < 500
+            if status in _SUCCESS or (cut_off and status != 429):
                 undecodable = ProtocolError(name, status, message=self._clean(str(error)))
                 undecodable.passing = isinstance(error, CutOffError)
                 raise undecodable from None

@@ -237,6 +237,18 @@ def test_the_apps_first_day_is_found_and_remembered(server: KSPayServer, age: in
         assert server.times("GET", "/transaction") == asked
 
 
+def test_a_payment_of_the_apps_first_day_that_changed_later(server: KSPayServer) -> None:
+    today = datetime.now(UTC).date()
+    created = today - timedelta(days=12)
+    changed = f"{created + timedelta(days=6)}T12:00:00Z"
+    rows = [record(n, f"{created}T12:00:00Z", updatedAt=changed) for n in range(3)]
+    # To see what the range filters, the days around are asked for too, which begin before the app.
+    server.on("GET", "/transaction", rules(created, today, rows))
+    with server.client(page_size=2) as client:
+        pages = list(client.transactions(Period(created + timedelta(days=1), today)))
+    assert set(ids(pages)) == {row["id"] for row in rows}
+
+
 def test_11008_with_the_other_meaning_is_no_date_error(server: KSPayServer) -> None:
     server.on("GET", "/transaction", failure(400, 11008, "Access key does not match any active credentials"))
     with pytest.raises(Exception, match="Access key does not match") as caught, server.client() as client:

@@ -120,6 +120,8 @@ SPECIAL = {
     "an ignored limit and a listing that changes": named(["limit-ignored", "arrivals", "changes"]),
     "an ignored page and a cap": replace(named(["page-ignored"]), max_limit=120),
     "an ignored page and Kolkata's days up to midnight": named(["page-ignored", "other-zone", "midnight"]),
+    "an ignored page and payments that come in": named(["page-ignored", "arrivals", "oldest-first"]),
+    "an ignored page and rows listed twice": named(["page-ignored", "duplicates"]),
     "ranges of updates that change": named(["by-update", "updated-first", "changes"]),
     "today is another day": Behaviour(today_zone="Pacific/Niue"),
     "slow": Behaviour(delay=0.02),

@@ -43,6 +43,7 @@ PASSING = [
     Reply(200, {"result": "a long text that is cut off on its way"}, fault="truncate"),
     Reply(200, b'{"status": 200, "result": {"id": "tx_1'),
     Reply(200, b""),
+    Reply(400, b'{"status": 400, "code": 110'),
 ]
 
 
