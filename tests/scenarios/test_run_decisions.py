@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_a_file_with_one_bad_row_is_refused_whole(command: Command) -> None:
 
 
 @pytest.fixture(scope="module")
-def decided(command: Command, small_shop: Shop) -> Iterator[tuple[dict[str, Row], Report]]:
+def decided(command: Command, small_shop: Shop) -> tuple[dict[str, Row], Report]:
     """Decisions of four kinds, and the run after them."""
     report = command.latest()
     rows = {
@@ -80,7 +79,7 @@ def decided(command: Command, small_shop: Shop) -> Iterator[tuple[dict[str, Row]
     again = command.good("resolve", path, "--by", "Asha Rao").out
     assert "0 decisions, 0 notes" in again
     command.good("run", *days(small_shop))
-    yield rows, command.latest()
+    return rows, command.latest()
 
 
 def test_what_is_decided_is_resolved_and_shown_with_who_and_when(
@@ -92,7 +91,7 @@ def test_what_is_decided_is_resolved_and_shown_with_who_and_when(
         rows[kind]["discrepancy_id"]: word
         for kind, word in (("AMOUNT_MISMATCH", "accept"), ("STATUS_MISMATCH", "write_off"))
     }
-    assert {id: resolved[id]["resolution"] for id in wanted} == wanted
+    assert {key: resolved[key]["resolution"] for key in wanted} == wanted
     assert {(row["status"], row["by"]) for row in resolved.values()} == {("resolved", "Asha Rao")}
     assert all(row["at"].endswith("Z") for row in resolved.values())
     assert resolved[rows["AMOUNT_MISMATCH"]["discrepancy_id"]]["note"] == "a fee"
@@ -117,7 +116,7 @@ def test_a_match_joins_what_a_person_named(decided: tuple[dict[str, Row], Report
 def test_resolved_csv_given_back_reopens(
     command: Command, small_shop: Shop, decided: tuple[dict[str, Row], Report]
 ) -> None:
-    rows, report = decided
+    _, report = decided
     taken_back = [row | {"resolution": "reopen"} for row in report.rows("resolved")]
     command.good("resolve", save(command.folder / "back.csv", taken_back, ","), "--by", "Ravi")
     command.good("run", *days(small_shop))
@@ -147,7 +146,10 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
     (inbox / "later.csv.part").write_text("ledger_id", "utf-8")
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "ledger.csv").exists()
-    assert sorted(path.name for path in (inbox / "refused").iterdir()) == ["broken.csv", "broken.csv.reason.txt"]
+    assert sorted(path.name for path in (inbox / "refused").iterdir()) == [
+        "broken.csv",
+        "broken.csv.reason.txt",
+    ]
     assert (inbox / "later.csv.part").exists()
     document = command.latest().document()
     assert any("broken.csv" in warning for warning in document["warnings"])
