@@ -18,11 +18,14 @@ MARCH = Period(date(2026, 3, 1), date(2026, 3, 31))
 PATIENT = 30.0
 """Seconds: half of what a hanging answer is waited for, and far more than leaving takes."""
 
+# A process that a shell starts in the background inherits that it ignores Ctrl-C.
 PROGRAM = """
+import signal
 import sys
 from datetime import date
 from reconcile.kspay import Credentials, KSPay
 from reconcile.records import Period
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with KSPay(Credentials(*sys.argv[1:]), page_size=10, give_up_seconds=3600) as client:
     for page in client.transactions(Period(date(2026, 3, 1), date(2026, 3, 31))):
         print(page.number, flush=True)
