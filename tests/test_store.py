@@ -1,5 +1,6 @@
 """Migrations: applied once, whoever starts at the same time, and never on a database that is not ours to change."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.errors import ReconcileError
 from reconcile.settings import Settings
-from reconcile.store import open_store, sql_names
+from reconcile.store import open_store, read_sql, sql_names
 
 OPEN = """
 import sys
@@ -70,3 +71,43 @@ def test_a_database_that_does_not_fit_is_left_alone(
         connection.execute(text(change))
     with pytest.raises(ReconcileError, match=complaint), open_store(Settings(database_url=url)):
         pass
+
+
+def test_records_of_an_older_version_get_what_newer_ones_have(make_database: Callable[[], str]) -> None:
+    url = make_database()
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("create schema reconcile"))
+        connection.execute(text("set local search_path to reconcile, pg_catalog"))
+        connection.execute(
+            text(
+                "create table migrations (name text primary key, sha256 text not null,"
+                " applied_at timestamptz not null default now())"
+            )
+        )
+        for name in ("0001_records", "0002_results"):
+            statements = read_sql(f"migrations/{name}")
+            connection.exec_driver_sql(statements)
+            connection.execute(
+                text("insert into migrations (name, sha256) values (:name, :sha256)"),
+                {"name": name, "sha256": hashlib.sha256(statements.encode()).hexdigest()},
+            )
+        connection.execute(
+            text(
+                "insert into transactions (app_id, transaction_id, reference, currency, amount, status, created_at)"
+                " values ('ap', 'tx_1', 'INV-00/12', 'INR', 1, 'success', now()),"
+                " ('ap', 'tx_2', 'ＩＮＶ７', 'INR', 1, 'success', now()),"
+                " ('ap', 'tx_3', null, 'INR', 1, 'success', now())"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into entries (app_id, source, ledger_id, reference, currency, amount, status, dated_on)"
+                " values ('ap', 'default', 'L1', 'Straße 1', 'INR', 1, '', current_date)"
+            )
+        )
+    with open_store(Settings(database_url=url)) as engine, engine.connect() as connection:
+        transactions = connection.execute(text("select transaction_id, comparable from transactions"))
+        entries = connection.execute(text("select ledger_id, comparable from entries"))
+        assert dict(transactions.tuples().all()) == {"tx_1": "inv0012", "tx_2": "inv7", "tx_3": None}
+        assert entries.tuples().all() == [("L1", "strasse1")]
