@@ -21,12 +21,12 @@ def business_date(record: dict[str, Any]) -> date:
 
 
 class LateChanges:
-    """A merchant of 80 days, all covered by one run; then two payments change far back, and a night follows."""
+    """A merchant of 100 days, all covered by one run; then two payments change far back, and a night follows."""
 
     def __init__(self, command: Command) -> None:
         last = datetime.now(UTC).date() - DAY
-        first = last - 79 * DAY
-        merchant = Merchant.made_up(5, first, 80)
+        first = last - 99 * DAY  # more than the re-read days, so that every turn has days to read again
+        merchant = Merchant.made_up(5, first, 100)
         merchant.write_ledger(command.folder / "ledger.csv")
         turns = turns_since(last, last)
         (block, *_) = days_to_reread([Period(first, last)], 90, last - 9 * DAY, last, turns)
