@@ -233,7 +233,7 @@ def nights_before(draw: st.DrawFn, world: World) -> list[World]:
 
 
 LONG = settings(
-    max_examples=100,
+    max_examples=70,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate, Phase.shrink),
