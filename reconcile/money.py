@@ -6,7 +6,7 @@ currencies outside it from the `[currencies]` table of reconcile.toml.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from types import MappingProxyType
@@ -42,6 +42,17 @@ def parse_amount(text: str) -> Decimal:
     if -exponent > MAX_DECIMALS:
         raise ValueError(f"has more than {MAX_DECIMALS} decimals")
     return value
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of one currency, no digit lost (a bare `sum` rounds to 28). Zero of none.
+
+    Raises decimal.Inexact beyond 60 digits.
+    """
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
 
 
 def decimals(value: Decimal) -> int:

@@ -29,6 +29,7 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -284,6 +285,7 @@ class _Run:
             "cleared_discrepancies": list(matched.cleared),
             "quarantined": _quarantined(connection),
             "totals": files.read_totals(connection, self.settings.currencies),
+            **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
             "warnings": [*self.brought.warnings, *matched.warnings],

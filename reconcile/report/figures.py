@@ -1,0 +1,90 @@
+"""The figures of run.json that no CSV file of the run holds, so that its page can be drawn from its folder alone.
+
+All is as of that run: a page that is drawn again years later shows the same trend.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.money import Currencies, exact_sum
+from reconcile.store import read_sql
+
+RECONCILED = ("matched", "resolved")
+"""The outcomes that count as reconciled: nothing is wrong, or a person decided all that is."""
+
+
+def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
+    """What is open and at stake, the shares of rules and payment methods, the fetch, and the runs before.
+
+    Reads the temporary tables of the matching. Amounts are texts, in the major unit of their currency.
+    """
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                column: _written(value, row["currency"], currencies) if isinstance(value, Decimal) else value
+                for column, value in row.items()
+            }
+            for row in connection.execute(text(read_sql(name))).mappings()
+        ]
+
+    shares = rows("report/shares")
+    return {
+        "open": rows("report/open"),
+        "by_rule": [_without(row) for row in shares if row["by"] == "rule"],
+        "by_payment_method": [_without(row) for row in shares if row["by"] == "payment_method"],
+        "windows": [
+            {name: value if value is None or isinstance(value, int) else str(value) for name, value in row.items()}
+            for row in connection.execute(text(read_sql("report/windows")), {"run_id": run_id}).mappings()
+        ],
+        "runs_before": [
+            {
+                "run_id": row["run_id"],
+                "to": row["to"].isoformat(),
+                "open": sum(row["discrepancies"].values()),
+                "new": row["new"],
+                "cleared": row["cleared"],
+                "reconciled": reconciled(row["totals"]),
+            }
+            for row in connection.execute(text(read_sql("report/runs_before"))).mappings()
+        ],
+    }  # fmt: skip
+
+
+def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dict[str, Any]]:
+    """By currency, of the period's records by which money moved or may have: how many are reconciled.
+
+    `totals` are the rows of summary.csv, as run.json has them. Amounts are texts.
+    """
+    rows = [
+        row
+        for row in totals
+        if row["scope"] == "period" and row["side"] == side and row["outcome"] not in ("excluded", "total")
+    ]
+    found = []
+    for currency in dict.fromkeys(row["currency"] for row in rows):
+        every = [row for row in rows if row["currency"] == currency]
+        done = [row for row in every if row["outcome"] in RECONCILED]
+        zero = Decimal(every[0]["amount"]) * 0  # with the digits of the currency
+        found.append(
+            {
+                "currency": currency,
+                "count": sum(row["count"] for row in done),
+                "of": sum(row["count"] for row in every),
+                "amount": f"{exact_sum([zero, *(Decimal(row['amount']) for row in done)]):f}",
+                "of_amount": f"{exact_sum(Decimal(row['amount']) for row in every):f}",
+            }
+        )
+    return found
+
+
+def _without(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "by"}
+
+
+def _written(amount: Decimal, currency: str, currencies: Currencies) -> str:
+    # Records that cannot be used may have no currency that is known; they add nothing.
+    return currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}"
