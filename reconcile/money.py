@@ -55,6 +55,19 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     return total
 
 
+def grouped(plain: str, currency: str) -> str:
+    """A plain decimal with its digits grouped for reading; rupees in lakhs and crores, `12,34,567.00`."""
+    whole, point, minor = plain.lstrip("-").partition(".")
+    head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
+    if head:
+        first = len(head) % 2
+        pairs = [head[:first], *(head[at : at + 2] for at in range(first, len(head), 2))]
+        digits = ",".join([*filter(None, pairs), tail])
+    else:
+        digits = f"{int(tail):,}"
+    return f"{'-' if plain.startswith('-') else ''}{digits}{point}{minor}"
+
+
 def decimals(value: Decimal) -> int:
     """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
     _, digits, exponent = value.as_tuple()

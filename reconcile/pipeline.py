@@ -30,6 +30,7 @@ from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
 from reconcile.report.figures import figures
+from reconcile.report.page import write_page
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -241,7 +242,9 @@ class _Run:
         folder = out / self.run_id
         files.write_csvs(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
-        report = self._document(connection, aside, imported, fetched, matched)
+        report = self._document(connection, imported, fetched, matched)
+        write_page(report, aside)
+        report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:
             # In place before the commit: a run that the database calls finished has its files. A run
@@ -259,7 +262,6 @@ class _Run:
     def _document(
         self,
         connection: Connection,
-        aside: Path,
         imported: Imported | None,
         fetched: list[Fetched],
         matched: Matched,
@@ -289,7 +291,7 @@ class _Run:
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
             "warnings": [*self.brought.warnings, *matched.warnings],
-            "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
+            "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
                 "python": platform.python_version(),
