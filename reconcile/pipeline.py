@@ -29,8 +29,8 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.report.drawing import draw
 from reconcile.report.figures import figures
-from reconcile.report.page import write_page
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -243,7 +243,7 @@ class _Run:
         files.write_csvs(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
         report = self._document(connection, imported, fetched, matched)
-        write_page(report, aside)
+        draw(report, aside)
         report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:

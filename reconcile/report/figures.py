@@ -4,7 +4,7 @@ All is as of that run: a page that is drawn again years later shows the same tre
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -14,6 +14,22 @@ from reconcile.store import read_sql
 
 RECONCILED = ("matched", "resolved")
 """The outcomes that count as reconciled: nothing is wrong, or a person decided all that is."""
+
+TYPES = {
+    "MISSING_IN_LEDGER": "KS Pay took it, no ledger entry belongs to it",
+    "MISSING_IN_KSPAY": "the ledger books it, no transaction belongs to it",
+    "AMOUNT_MISMATCH": "matched, the amounts differ",
+    "CURRENCY_MISMATCH": "matched, the currencies differ",
+    "STATUS_MISMATCH": "matched, one side says paid and the other does not",
+    "DUPLICATE_IN_KSPAY": "a second payment of the same reference",
+    "DUPLICATE_IN_LEDGER": "a second booking of the same payment",
+    "DATE_MISMATCH": "matched, the dates lie far apart",
+    "STALE_PENDING": "pending at KS Pay for too long",
+    "UNKNOWN_STATUS": "a status that is not known",
+    "TIMING_DIFFERENCE": "the other side may show it within days",
+    "INVALID_RECORD": "cannot be used, see quarantine.csv",
+}
+"""In the order of their severity and of the contract, with what a reader should know of each."""
 
 
 def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
@@ -79,6 +95,17 @@ def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dic
             }
         )
     return found
+
+
+def share_of(one: Mapping[str, Any]) -> int:
+    """The share of a row of `reconciled` in thousandths: by amount, or by number where the amounts are zero.
+
+    Rounded down, so that only all of it is 1000.
+    """
+    part, whole = Decimal(one["amount"]), Decimal(one["of_amount"])
+    if not whole:
+        part, whole = Decimal(one["count"]), Decimal(one["of"])
+    return int((1000 * part / whole).to_integral_value(ROUND_FLOOR)) if whole else 1000
 
 
 def _without(row: Mapping[str, Any]) -> dict[str, Any]:

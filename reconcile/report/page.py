@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from functools import cache
 from heapq import nlargest
 from itertools import zip_longest
@@ -25,7 +25,7 @@ from markupsafe import Markup
 from reconcile.money import exact_sum, grouped
 from reconcile.report.cells import shown
 from reconcile.report.detail import day
-from reconcile.report.figures import reconciled
+from reconcile.report.figures import TYPES, reconciled, share_of
 
 NAME = "report.html"
 LARGEST = 100
@@ -35,20 +35,6 @@ OUTCOMES = (
     "matched", "matched_with_discrepancy", "unmatched", "timing", "excluded", "resolved", "quarantined", "total",
 )  # fmt: skip
 SEVERITIES = ("high", "medium", "low", "info")
-TYPES = {
-    "MISSING_IN_LEDGER": "KS Pay took it, no ledger entry belongs to it",
-    "MISSING_IN_KSPAY": "the ledger books it, no transaction belongs to it",
-    "AMOUNT_MISMATCH": "matched, the amounts differ",
-    "CURRENCY_MISMATCH": "matched, the currencies differ",
-    "STATUS_MISMATCH": "matched, one side says paid and the other does not",
-    "DUPLICATE_IN_KSPAY": "a second payment of the same reference",
-    "DUPLICATE_IN_LEDGER": "a second booking of the same payment",
-    "DATE_MISMATCH": "matched, the dates lie far apart",
-    "STALE_PENDING": "pending at KS Pay for too long",
-    "UNKNOWN_STATUS": "a status that is not known",
-    "TIMING_DIFFERENCE": "the other side may show it within days",
-    "INVALID_RECORD": "cannot be used, see quarantine.csv",
-}
 BUCKETS = (("0–1", 0), ("2–7", 2), ("8–30", 8), ("31–90", 31), ("over 90", 91))
 """Of ages in days: the name, and the age it begins with."""
 
@@ -77,9 +63,8 @@ class Share:
 
     @property
     def thousandths(self) -> int:
-        """By amount, rounded down, so that only all of it is 1000; by number where the amounts are zero."""
-        part, whole = (self.amount, self.of_amount) if self.of_amount else (self.count, self.of)
-        return int((Decimal(1000) * part / whole).to_integral_value(ROUND_FLOOR)) if whole else 1000
+        """By amount, rounded down, so that only all of it is 1000."""
+        return share_of({name: getattr(self, name) for name in ("count", "of", "amount", "of_amount")})
 
     @property
     def percent(self) -> str:
@@ -164,9 +149,11 @@ class Page:
     amountless: int  # open items without an amount
 
 
-def write_page(run: Mapping[str, Any], folder: Path) -> None:
+def write_page(run: Mapping[str, Any], folder: Path) -> Path:
     """Draw the page of a run into its folder, from the folder's CSV files and the content of its run.json."""
-    (folder / NAME).write_text(render(read_page(run, folder)), "utf-8")
+    path = folder / NAME
+    path.write_text(render(read_page(run, folder)), "utf-8")
+    return path
 
 
 def read_page(run: Mapping[str, Any], folder: Path) -> Page:
