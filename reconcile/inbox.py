@@ -84,7 +84,7 @@ def take_in(
             if kinds[path]:
                 decided.append(decisions.take_in(engine, settings, open_sheet(path), _owner(path)))
             else:
-                ledger = open_ledger(path, default_currency=profile.currency)
+                ledger = open_ledger(path, profile=profile)
                 imported.append(
                     import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
                 )

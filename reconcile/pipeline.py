@@ -137,7 +137,7 @@ def import_file(
     """Only import a ledger file; the next run matches it."""
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
-    ledger = open_ledger(path, default_currency=profile.currency)
+    ledger = open_ledger(path, profile=profile)
     with open_store(settings) as engine:
         return import_ledger(
             engine, settings, ledger, profile, app_ids, Validator(settings.currencies), progress
@@ -334,7 +334,7 @@ def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...])
 
 def _ledger_file(settings: Settings, request: Request, profile: Profile) -> LedgerFile | None:
     path = request.ledger or settings.ledger
-    return None if path is None else open_ledger(path, default_currency=profile.currency)
+    return None if path is None else open_ledger(path, profile=profile)
 
 
 def _any_ledger(engine: Engine) -> bool:

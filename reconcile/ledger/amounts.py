@@ -17,7 +17,9 @@ _USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
 _SCIENTIFIC = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+", re.ASCII)
 _SIDES = re.compile(r".*\d\W*(?:dr|cr)\.?", re.ASCII | re.IGNORECASE | re.DOTALL)
 _WHOLE = re.compile(
-    r"(?P<open>\()?(?P<before>(?:[^\d.,()]|(?<=[A-Za-z])\.)*)(?P<body>[.,]?\d[\d., ']*)(?P<after>[^\d()]*)(?P<close>\))?", re.ASCII
+    r"(?P<open>\()?(?P<before>(?:[^\d.,()]|(?<=[A-Za-z])\.)*)(?P<body>[.,]?\d[\d., ']*)"
+    r"(?P<after>[^\d()]*)(?P<close>\))?",
+    re.ASCII,
 )
 _SPACES = re.compile(r"[\s\u00a0\u202f\u2009]+")
 _SIGN = re.compile("[-+\u2212\u2013]")
@@ -25,8 +27,9 @@ _SIGN = re.compile("[-+\u2212\u2013]")
 _ADVICE = "is not a number: write it with a decimal point (1250.00)"
 
 _DOLLARS = frozenset(
-    "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD ZWG MXN CLP COP ARS".split()
-)
+    ("USD", "AUD", "BBD", "BMD", "BND", "BSD", "BZD", "CAD", "FJD", "GYD", "HKD", "JMD", "KYD", "LRD", "NAD", "NZD",
+     "SBD", "SGD", "SRD", "TTD", "TWD", "XCD", "ZWG", "MXN", "CLP", "COP", "ARS")
+)  # fmt: skip
 SIGNS: Mapping[str, frozenset[str]] = {
     "₹": frozenset({"INR"}),
     "rs": frozenset({"INR", "PKR", "LKR", "NPR", "MUR", "SCR"}),
@@ -176,7 +179,9 @@ def _undressed(text: str) -> tuple[str, bool, str]:
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
         raise ValueError("is not written out: format the column as a plain number (125000.00)")
     if _SIDES.fullmatch(text):
-        raise ValueError("names a side (Dr or Cr): map two columns, amount_in and amount_out, or write a sign")
+        raise ValueError(
+            "names a side (Dr or Cr): map two columns, amount_in and amount_out, or write a sign"
+        )
     if text.endswith("/-"):
         text = text[:-2].rstrip() + "."  # `1,250/-`, as India writes it: what stands before is whole rupees
     found = _WHOLE.fullmatch(text)
@@ -186,7 +191,11 @@ def _undressed(text: str) -> tuple[str, bool, str]:
     signs = _SIGN.findall(dress) + (["-"] if found["open"] else [])
     if len(signs) > 1:
         raise ValueError("is not a number: it has two signs")
-    marks = [word for word in (_SIGN.sub(" ", found["before"]).strip(), _SIGN.sub(" ", found["after"]).strip()) if word]
+    marks = [
+        word
+        for word in (_SIGN.sub(" ", found["before"]).strip(), _SIGN.sub(" ", found["after"]).strip())
+        if word
+    ]
     if len(marks) > 1 and len({word.lower() for word in marks}) > 1:
         # `₹ 500 INR` names one currency twice; `$ 500 CAD` says which dollar it is. The code decides.
         marks.sort(key=len)

@@ -75,7 +75,8 @@ def exact(number: float) -> Decimal | Unreadable:
         lost = len(value.normalize().as_tuple().digits) > _SURE_DIGITS
     if lost:
         return Unreadable(
-            repr(number), "has more digits than a binary number keeps (15): give the column as text or decimal"
+            repr(number),
+            "has more digits than a binary number keeps (15): give the column as text or decimal",
         )
     return value
 

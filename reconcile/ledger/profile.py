@@ -1,10 +1,12 @@
 """How one kind of ledger is to be read: `[ledger.NAME]` in reconcile.toml."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from reconcile.money import Currencies
 
 REQUIRED = ("ledger_id", "amount", "date")
 OPTIONAL = (
@@ -24,9 +26,8 @@ IN, OUT = "amount_in", "amount_out"
 """In place of `amount`: two columns, of money that came in and of money that went out. Which of debit and credit
 is which depends on the account that was exported, so the profile says it."""
 
-_KEYS = frozenset(
-    {"columns", "currency", "date_format", "decimal", "thousands", "sheet", "url", "url_file", "url_env", "query"}
-)
+_URLS = ("url", "url_file", "url_env")
+_KEYS = frozenset({"columns", "currency", "date_format", "decimal", "thousands", "sheet", "query", *_URLS})
 _DECIMALS = (".", ",")
 _THOUSANDS = ("", ",", ".", " ", "'")
 _DIRECTIVE = re.compile("%(.?)")
@@ -52,20 +53,21 @@ class Profile:
     sheet: str | None = None
     """Of a workbook."""
     query: str | None = None
-    """SQL, in place of a file."""
+    """SQL, in place of a file; then one of the three below says of which database."""
     url: str | None = field(default=None, repr=False)
-    """The database of the query, as SQLAlchemy writes it; may hold a password."""
+    """As SQLAlchemy writes it; may hold a password."""
+    url_file: str | None = None
+    """The path of a file that holds the URL."""
+    url_env: str | None = None
+    """The name of an environment variable that holds it."""
+    currencies: Currencies = field(default_factory=Currencies, repr=False)
+    """Whose codes an amount may name, and their decimals."""
 
 
-def read_profile(
-    name: str, table: object, currencies: Mapping[str, int], secret: Callable[[str, str], str | None]
-) -> Profile:
-    """Check one table. `secret` reads the file (`url_file`) or the environment variable (`url_env`) that it names.
-
-    Raises ValueError that says which key is wrong.
-    """
+def read_profile(name: str, table: object, currencies: Currencies) -> Profile:
+    """Check one table of reconcile.toml; raises ValueError that says which key is wrong."""
     if not isinstance(table, dict):
-        raise ValueError("must be a table")
+        raise ValueError("must be a table")  # noqa: TRY004 - worded for the settings
     if unknown := sorted(set(table) - _KEYS):
         raise ValueError(f"has an unknown key {unknown[0]!r} (known: {', '.join(sorted(_KEYS))})")
     for key in _KEYS - {"columns"}:
@@ -73,34 +75,31 @@ def read_profile(
             raise ValueError(f"{key} must be a text")
     values: dict[str, Any] = dict(table)
     currency = values.get("currency")
-    if currency is not None and currency not in currencies:
+    if currency is not None and currency not in currencies.digits:
         raise ValueError(f"currency {currency!r} is no currency that is known")
     _check_marks(values.get("decimal"), values.get("thousands"))
     if "date_format" in values:
         _check_date_format(values["date_format"])
-    url = _url(values, secret)
-    if (url is None) != ("query" not in values):
-        raise ValueError("needs query and one of url, url_file, url_env, or none of them")
-    return Profile(
-        name=name,
-        currency=currency,
-        columns=_columns(values.get("columns", {})),
-        date_format=values.get("date_format"),
-        decimal=values.get("decimal"),
-        thousands=values.get("thousands"),
-        sheet=values.get("sheet"),
-        query=values.get("query"),
-        url=url,
-    )
+    urls = [key for key in _URLS if key in values]
+    if len(urls) > 1:
+        raise ValueError(f"{' and '.join(urls)} are both set: keep one")
+    if bool(urls) != ("query" in values):
+        raise ValueError(f"needs query and one of {', '.join(_URLS)}, or none of them")
+    if empty := [key for key in (*_URLS, "query") if key in values and not values[key].strip()]:
+        raise ValueError(f"{empty[0]} is empty")
+    values["columns"] = _columns(values.get("columns", {}))
+    return Profile(name=name, currencies=currencies, **values)
 
 
 def _columns(table: object) -> dict[str, str]:
     known = (*COLUMNS, IN, OUT)
     if not isinstance(table, dict):
-        raise ValueError('columns must be a table such as { ledger_id = "Voucher No" }')
+        raise ValueError('columns must be a table such as { ledger_id = "Voucher No" }')  # noqa: TRY004
     for name, header in table.items():
         if name not in known:
-            raise ValueError(f"columns names {name!r}, which is no standard column (known: {', '.join(known)})")
+            raise ValueError(
+                f"columns names {name!r}, which is no standard column (known: {', '.join(known)})"
+            )
         if not isinstance(header, str) or not header.strip():
             raise ValueError(f"columns: {name} must be the text of a header")
     if "amount" in table and (IN in table or OUT in table):
@@ -135,15 +134,3 @@ def _check_date_format(pattern: str) -> None:
         raise ValueError(f"date_format {pattern!r} does not read back the days that it writes")
     if written.startswith("2001-03-02"):
         raise ValueError(f"date_format {pattern!r} contradicts ISO 8601, which is always understood")
-
-
-def _url(values: Mapping[str, str], secret: Callable[[str, str], str | None]) -> str | None:
-    given = [key for key in ("url", "url_file", "url_env") if key in values]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} are both set: keep one")
-    if not given:
-        return None
-    key = given[0]
-    if not values[key].strip():
-        raise ValueError(f"{key} is empty")
-    return values[key] if key == "url" else secret(key, values[key])
