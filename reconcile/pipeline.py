@@ -6,7 +6,7 @@ run, and nothing else differs. The run table and the lock in the database are th
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,7 +24,7 @@ from reconcile.expectations import Validator, preload
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
-from reconcile.ledger import LedgerFile, open_ledger
+from reconcile.ledger import LedgerFile, open_ledger, open_ledgers
 from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
@@ -131,17 +131,22 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
             return fetched
 
 
-def import_file(
-    settings: Settings, path: Path, profile_name: str | None, *, progress: Progress = silent
-) -> Imported:
-    """Only import a ledger file; the next run matches it."""
+def import_files(
+    settings: Settings, paths: Sequence[Path], profile_name: str | None, *, progress: Progress = silent
+) -> list[Imported]:
+    """Only import ledgers, without a path the profile's query; the next run matches them.
+
+    All are looked at before the first is taken in, so that one that is refused costs nothing.
+    """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
-    ledger = open_ledger(path, profile=profile)
+    ledgers = open_ledgers(paths, profile)
     with open_store(settings) as engine:
-        return import_ledger(
-            engine, settings, ledger, profile, app_ids, Validator(settings.currencies), progress
-        )
+        validator = Validator(settings.currencies)
+        return [
+            import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
+            for ledger in ledgers
+        ]
 
 
 class _Run:

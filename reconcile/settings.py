@@ -21,12 +21,10 @@ from sqlalchemy.exc import ArgumentError
 from reconcile.errors import UsageError
 from reconcile.kspay import Credentials
 from reconcile.kspay.statuses import STATUS_WORDS
+from reconcile.ledger.profile import TOML, read_profile
 from reconcile.ledger.profile import Profile as Profile  # settings hand profiles out
-from reconcile.ledger.profile import read_profile
 from reconcile.money import Currencies, Tolerances
 from reconcile.records import Family, Side
-
-TOML = "reconcile.toml"
 
 _F = Family
 DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {

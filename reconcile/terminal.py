@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reconcile.decisions import Taken
+from reconcile.extract import Imported
 from reconcile.progress import Progress
 from reconcile.runs import RunRecord
 
@@ -187,3 +188,28 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
     console = _console()
     _say(console, "Fetched (times in UTC)")
     console.print(table)
+
+
+def show_imports(imports: Sequence[Imported]) -> None:
+    """A line for each import, and their sums where there are several."""
+    console = Console(highlight=False, soft_wrap=True)
+    for one in imports:
+        console.print(
+            f"import {one.import_id}: {one.records:,} rows of {one.file}: {_changes([one])}", markup=False
+        )
+    if len(imports) > 1:
+        console.print(
+            f"together {sum(one.records for one in imports):,} rows of {len(imports)} files: {_changes(imports)}",
+            markup=False,
+        )
+
+
+def _changes(imports: Sequence[Imported]) -> str:
+    entries, added, changed, repeats, quarantined = (
+        sum(getattr(one, name) for one in imports)
+        for name in ("entries", "added", "changed", "repeats", "quarantined")
+    )
+    return (
+        f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
+        f"{quarantined:,} in quarantine"
+    )

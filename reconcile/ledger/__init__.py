@@ -20,10 +20,20 @@ from reconcile.ledger.header import Header, check_header, find_header, text_of
 from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
 from reconcile.ledger.query import open_query
 from reconcile.ledger.tables import is_archive, open_table
-from reconcile.ledger.unpack import Unpacked, unpack
+from reconcile.ledger.unpack import Source, unpack
 from reconcile.records import Place, RawRow
 
-__all__ = ["BROKEN", "COLUMNS", "REQUIRED", "LedgerFile", "Profile", "open_ledger", "open_ledgers"]
+__all__ = [
+    "BROKEN",
+    "COLUMNS",
+    "REQUIRED",
+    "LedgerFile",
+    "Profile",
+    "files_of",
+    "open_ledger",
+    "open_ledgers",
+    "query_of",
+]
 
 BROKEN = ""
 """The key in `RawRow.values` of the reason why a row is no record; its text is then under `line`.
@@ -53,7 +63,7 @@ class LedgerFile:
     """How its dates and amounts are written, as the profile says or as all of its rows prove."""
     findings: Findings | None = None
     """What its rows told; None for a query, which is read only once."""
-    unpacked: Unpacked | None = None
+    source: Source | None = None
     """Keeps what was unpacked for as long as it is needed."""
 
     @property
@@ -169,10 +179,10 @@ def open_ledger(
     profile = profile or Profile("default")
     if default_currency is not None:
         profile = replace(profile, currency=default_currency)
-    found = _files(path, profile)
+    found = files_of(path)
     if len(found) > 1:
         raise InputRefused(f"{path}: holds {len(found)} files; unpack it, and give one")
-    return found[0]
+    return _opened(found[0], profile)
 
 
 def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
@@ -182,8 +192,8 @@ def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
     """
     paths = list(paths)
     if not paths:
-        return [_queried(profile)]
-    return [ledger for path in paths for file in _in_folder(path) for ledger in _files(file, profile)]
+        return [query_of(profile)]
+    return [_opened(file, profile) for path in paths for one in _in_folder(path) for file in files_of(one)]
 
 
 def _in_folder(path: Path) -> list[Path]:
@@ -201,20 +211,18 @@ def _in_folder(path: Path) -> list[Path]:
     return files
 
 
-def _files(path: Path, profile: Profile) -> list[LedgerFile]:
+def files_of(path: Path) -> list[Source]:
+    """A file, or those in an archive; raises UsageError if there is no file that can be read."""
     mode = _mode(path)
     if S_ISDIR(mode):
-        raise UsageError(f"{path}: is a folder; name one CSV file")
+        raise UsageError(f"{path}: is a folder; name one file")
     if not S_ISREG(mode):
         raise UsageError(f"{path}: is not a file")
     name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
     try:
         if not is_archive(path):
-            return [_opened(path, str(path), name, profile, None)]
-        return [
-            _opened(one.path, f"{path.parent / one.name}", one.name, profile, one)
-            for one in unpack(path, name)
-        ]
+            return [Source(path, str(path), name)]
+        return unpack(path, name)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
@@ -226,24 +234,25 @@ def _mode(path: Path) -> int:
         raise UsageError(f"{path}: no ledger there: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _opened(path: Path, where: str, name: str, profile: Profile, unpacked: Unpacked | None) -> LedgerFile:
-    table, header, sheet = open_table(path, where, profile)
+def _opened(source: Source, profile: Profile) -> LedgerFile:
+    where = source.where
+    table, header, sheet = open_table(source.path, where, profile)
     if header.row == 0:
         raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
     findings = look(table.records(), header, profile)
     check_header(where, header, profile, named_by_amounts=bool(findings.currencies))
     if findings.refused is not None:
         raise InputRefused(f"{where}: {findings.refused}")
-    label = f"{name} [{sheet}]" if sheet else name
-    return LedgerFile(path, label, table, header, findings.style, findings, unpacked)
+    name = f"{source.name} [{sheet}]" if sheet else source.name
+    return LedgerFile(Path(where), name, table, header, findings.style, findings, source)
 
 
-def _queried(profile: Profile) -> LedgerFile:
+def query_of(profile: Profile) -> LedgerFile:
+    """The result of the profile's query; raises UsageError if it has none, InputRefused if it cannot be read."""
     if profile.query is None:
-        raise UsageError(f"[ledger.{profile.name}] has no query: name a file")
+        raise UsageError(f"no file is named, and [ledger.{profile.name}] has no query")
     table = open_query(profile)
     where = f"[ledger.{profile.name}]"
-    found = find_header([(1, table.names)], profile)
-    header = replace(found, row=0, names_its_columns=False)
+    header = replace(find_header([(1, table.names)], profile), row=0, names_its_columns=False)
     check_header(where, header, profile, named_by_amounts=False)
     return LedgerFile(Path(where), where, table, header, told(profile))

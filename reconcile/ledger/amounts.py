@@ -202,15 +202,19 @@ def _undressed(text: str) -> tuple[str, bool, str]:
     return found["body"].rstrip(" "), bool(signs and signs[0] != "+"), marks[-1] if marks else ""
 
 
-def _currencies(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
-    if not mark:
-        return frozenset()
+def currencies_of(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
+    """What a sign or a code may mean; nothing if it is neither."""
     word = mark.rstrip(".").lower()
     if word.upper() in codes:
         return frozenset({word.upper()})
-    if word in SIGNS:
-        return SIGNS[word]
-    raise ValueError(_ADVICE)
+    return SIGNS.get(word, frozenset())
+
+
+def _currencies(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
+    found = currencies_of(mark, codes)
+    if mark and not found:
+        raise ValueError(_ADVICE)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from reconcile.ledger.amounts import AmountColumn, AmountScan, AmountStyle
 from reconcile.ledger.cells import Broken, Record
 from reconcile.ledger.dates import DateColumn, DateStyle
 from reconcile.ledger.header import Header
-from reconcile.ledger.profile import IN, OUT, Profile
+from reconcile.ledger.profile import IN, OUT, TOML, Profile
 
 _ENOUGH = 3
 """So many dates of each kind must stand in a workbook before days and months that were swapped are suspected."""
@@ -89,7 +89,11 @@ def look(records: Iterator[Record], header: Header, profile: Profile) -> Finding
     column = scan.column()
     if style.amounts.told:
         column = AmountColumn(style.amounts, 0, None, {})
-    unclear = [_unclear_dates(days, places), _unclear_amounts(column), _swapped(days, texts, real)]
+    unclear = [
+        _unclear_dates(days, places, profile.name),
+        _unclear_amounts(column, profile.name),
+        _swapped(days, texts, real),
+    ]
     costs = [sum(days.unclear.values()), column.unclear, rows if unclear[2] else 0]
     refused = next(
         (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
@@ -109,7 +113,7 @@ def _place(name: str, header: Header) -> int | None:
     return header.names.index(name) if name in header.names else None
 
 
-def _unclear_dates(column: DateColumn, places: dict[str, int]) -> str | None:
+def _unclear_dates(column: DateColumn, places: dict[str, int], name: str) -> str | None:
     if not column.unclear:
         return None
     text = min(column.unclear, key=lambda one: places[one])
@@ -118,22 +122,27 @@ def _unclear_dates(column: DateColumn, places: dict[str, int]) -> str | None:
     except ValueError as error:
         says = str(error).partition(":")[0]
     rows = sum(column.unclear.values())
+    formats = dates.formats(text)
     return (
-        f"date {text!r} (row {places[text]}, and {rows - 1} more) {says}, and the column does not tell which: "
-        'give the ledger\'s profile date_format = "%d/%m/%Y" or what it is'
+        f"date {text!r} in row {places[text]}{_more(rows)} {says}, and the column does not tell which: "
+        f'say it in {TOML}, [ledger.{name}] date_format = "{formats[0]}" or "{formats[1]}"'
     )
 
 
-def _unclear_amounts(column: AmountColumn) -> str | None:
+def _unclear_amounts(column: AmountColumn, name: str) -> str | None:
     if column.example is None:
         return None
     row, text = column.example
     marks = " and ".join(f"{shown!r} (row {at})" for at, shown in column.proof.values())
     why = f"since the column holds both {marks}" if marks else "and the column does not tell which"
     return (
-        f"amount {text!r} (row {row}, and {column.unclear - 1} more) may use its mark for thousands or for decimals, "
-        f'{why}: give the ledger\'s profile decimal = "." or decimal = ","'
+        f"amount {text!r} in row {row}{_more(column.unclear)} may use its mark for thousands or for decimals, {why}: "
+        f'say it in {TOML}, [ledger.{name}] decimal = "." or ","'
     )
+
+
+def _more(rows: int) -> str:
+    return f" and in {rows - 1:,} more" if rows > 1 else ""
 
 
 def _swapped(column: DateColumn, texts: Counter[str], real: Counter[int]) -> str | None:

@@ -98,6 +98,13 @@ def shape_of(text: str) -> str:
     return f"{found[2]}{found[2]}{len(found[4])}" if found else ""
 
 
+def formats(text: str) -> list[str]:
+    """The profile's `date_format` for each order in which the numbers of this text make a day."""
+    shape = shape_of(text)
+    letters = {"d": "%d", "m": "%m", "y": "%Y" if shape.endswith("4") else "%y"}
+    return [shape[:1].join(letters[letter] for letter in order) for order in _days(_without_clock(text))]
+
+
 @dataclass(frozen=True, slots=True)
 class DateColumn:
     """What a column of dates tells when it is looked at whole."""
@@ -153,17 +160,22 @@ def clean(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _formatted(text: str, pattern: str) -> tuple[date, datetime | None]:
-    if text.isascii():  # strptime also takes digits of other scripts
-        try:
-            at = datetime.strptime(text, pattern)  # noqa: DTZ007 - a day is as written, whatever the zone
-        except ValueError:
-            pass
-        else:
-            _check_year(at.year)
-            return at.date(), None if at.tzinfo is None else at.astimezone(UTC)
+    at = _parsed(text, pattern) or _parsed(_without_clock(text), pattern)
+    if at is not None:
+        _check_year(at.year)
+        return at.date(), None if at.tzinfo is None else at.astimezone(UTC)
     if _ISO.fullmatch(text):
         return parse_iso(text)
     raise ValueError(f"does not fit the profile's date_format {pattern}, nor ISO 8601 (YYYY-MM-DD)")
+
+
+def _parsed(text: str, pattern: str) -> datetime | None:
+    if not text.isascii():  # strptime also takes digits of other scripts
+        return None
+    try:
+        return datetime.strptime(text, pattern)  # noqa: DTZ007 - a day is as written, whatever the zone
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -104,6 +104,8 @@ class DelimitedTable:
     path: Path
     text: Survey
     delimiter: str
+    binary: bool = False
+    """Whether a NUL stands near its beginning: then it is no text, unless it proves to be a ledger."""
 
     @property
     def kind(self) -> str:

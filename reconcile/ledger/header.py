@@ -48,9 +48,8 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
     """
     row = f"{where}, row {header.row}" if header.names_its_columns else where
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
-    lacking = [_told(name, profile) for name in _needed(profile) if name not in header.names]
-    if lacking:
-        columns = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
+    if absent := lacking(header, profile):
+        columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
         raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}")
     keys = [_key(cell) for cell in header.cells]
     for name in (*COLUMNS, IN, OUT):
@@ -61,6 +60,11 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
     if "currency" not in header.names and profile.currency is None and not named_by_amounts:
         advice = "add it, or give the ledger's profile a currency"
         raise InputRefused(f"{row}: the header lacks the column currency; {advice}; found: {found}")
+
+
+def lacking(header: Header, profile: Profile) -> list[str]:
+    """The columns that are needed and are not there, as errors name them."""
+    return [_told(name, profile) for name in _needed(profile) if name not in header.names]
 
 
 def shown(cell: str) -> str:

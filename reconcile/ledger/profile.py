@@ -26,6 +26,8 @@ IN, OUT = "amount_in", "amount_out"
 """In place of `amount`: two columns, of money that came in and of money that went out. Which of debit and credit
 is which depends on the account that was exported, so the profile says it."""
 
+TOML = "reconcile.toml"
+
 _URLS = ("url", "url_file", "url_env")
 _KEYS = frozenset({"columns", "currency", "date_format", "decimal", "thousands", "sheet", "query", *_URLS})
 _DECIMALS = (".", ",")

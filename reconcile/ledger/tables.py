@@ -8,9 +8,9 @@ from pathlib import Path
 from reconcile.errors import InputRefused, UsageError
 from reconcile.ledger.cells import Table
 from reconcile.ledger.delimited import DELIMITERS, DelimitedTable, NotTextError, survey
-from reconcile.ledger.header import Header, find_header, head
+from reconcile.ledger.header import Header, find_header, head, lacking
 from reconcile.ledger.parquet import open_parquet
-from reconcile.ledger.profile import REQUIRED, Profile
+from reconcile.ledger.profile import Profile
 from reconcile.ledger.workbook import SheetTable, is_workbook, open_workbook
 
 _ZIP, _COMPOUND, _GZIP, _PARQUET, _PDF = b"PK", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF"
@@ -43,8 +43,8 @@ def is_archive(path: Path) -> bool:
             return False
 
 
-def open_table(path: Path, where: str, profile: Profile) -> Found:
-    """The table that a file holds, and its header as far as one was found.
+def candidates(path: Path, where: str) -> list[Table]:
+    """What a file may be read as: a text with each delimiter, a workbook by each sheet.
 
     `where` is the file as errors name it. Raises UsageError if it cannot be read, InputRefused if it is no table.
     """
@@ -58,13 +58,34 @@ def open_table(path: Path, where: str, profile: Profile) -> Found:
         if start.startswith(_GZIP):
             raise InputRefused(f"{where}: is compressed twice; unpack it first")
         if start.startswith(_ZIP):
-            return _sheet(_sheets(path, where), where, profile)
+            return [*_sheets(path, where)]
         if start.startswith(_PARQUET):
-            table = open_parquet(path, where)
-            return table, find_header(head(table.records()), profile), ""
-        return _delimited(path, where, profile, binary=b"\0" in start)
+            return [open_parquet(path, where)]
+        text = survey(path)
     except OSError as error:
         raise UsageError(f"{where}: cannot be read: {error.strerror or error}") from None
+    except NotTextError as error:
+        raise InputRefused(f"{where}: {error}: not a table; save it as CSV (UTF-8)") from None
+    return [DelimitedTable(path, text, delimiter, binary=b"\0" in start) for delimiter in DELIMITERS]
+
+
+def open_table(path: Path, where: str, profile: Profile) -> Found:
+    """The table that a file holds, and its header as far as one was found; raises as `candidates` does."""
+    tables = candidates(path, where)
+    if all(isinstance(table, SheetTable) for table in tables):
+        return _sheet([table for table in tables if isinstance(table, SheetTable)], where, profile)
+    # The delimiter is the one by which the header makes most sense, then the one that cuts most rows alike.
+    found: list[tuple[int, int, int, Table, Header]] = []
+    for table in tables:
+        rows = head(table.records())
+        header = find_header(rows, profile)
+        found.append(
+            (header.matched, _alike(Counter(len(cells) for _, cells in rows)), -len(found), table, header)
+        )
+    *_, table, header = max(found, key=lambda one: one[:3])
+    if isinstance(table, DelimitedTable) and table.binary and not _names_a_ledger(header, profile):
+        raise InputRefused(f"{where}: is binary data, not a table; save it as CSV (UTF-8)")
+    return table, header, ""
 
 
 def _compound(path: Path) -> str:
@@ -113,29 +134,11 @@ def _sheet(sheets: list[SheetTable], where: str, profile: Profile) -> Found:
 
 
 def _names_a_ledger(header: Header, profile: Profile) -> bool:
-    needed = {name for name in REQUIRED if name != "amount"} | set(profile.columns)
-    return needed <= set(header.names)
+    return not lacking(header, profile)
 
 
 def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:10])) + (", …" if len(names) > 10 else "")
-
-
-def _delimited(path: Path, where: str, profile: Profile, *, binary: bool) -> Found:
-    try:
-        text = survey(path)
-    except NotTextError as error:
-        raise InputRefused(f"{where}: {error}: not a table; save it as CSV (UTF-8)") from None
-    # The delimiter is the one by which the header makes most sense, then the one that cuts most rows alike.
-    candidates: dict[str, tuple[Header, int]] = {}
-    for delimiter in DELIMITERS:
-        rows = head(DelimitedTable(path, text, delimiter).records())
-        candidates[delimiter] = find_header(rows, profile), _alike(Counter(len(cells) for _, cells in rows))
-    delimiter = max(candidates, key=lambda one: (candidates[one][0].matched, candidates[one][1]))
-    header = candidates[delimiter][0]
-    if binary and not _names_a_ledger(header, profile):
-        raise InputRefused(f"{where}: is binary data, not a table; save it as CSV (UTF-8)")
-    return DelimitedTable(path, text, delimiter), header, ""
 
 
 def _alike(widths: Mapping[int, int]) -> int:

@@ -25,17 +25,19 @@ _PASSED_OVER = ("__MACOSX/",)
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
-    """One file out of an archive."""
+class Source:
+    """A file that can be read: itself, or unpacked from an archive."""
 
-    name: str
-    """`august.zip/receipts.csv`: where it stood."""
     path: Path
-    folder: tempfile.TemporaryDirectory[str]
-    """Goes, with the file in it, when nothing refers to it any more."""
+    where: str
+    """As errors name it."""
+    name: str
+    """As the quarantine shows it: its base name; `august.zip/receipts.csv` in an archive."""
+    folder: tempfile.TemporaryDirectory[str] | None = None
+    """Goes, with the unpacked file in it, when nothing refers to it any more."""
 
 
-def unpack(path: Path, name: str) -> list[Unpacked]:
+def unpack(path: Path, name: str) -> list[Source]:
     """The files in an archive, sorted by name; raises InputRefused if it is damaged, locked or far too large."""
     folder = tempfile.TemporaryDirectory(prefix="reconcile-")
     try:
@@ -45,11 +47,11 @@ def unpack(path: Path, name: str) -> list[Unpacked]:
             file.seek(0)
             found = _zip(path, file, name) if zipped else _gzip(path, file, name)
             taken = 0
-            files: list[Unpacked] = []
+            files: list[Source] = []
             for number, (label, content) in enumerate(found):
                 target = Path(folder.name) / str(number)
                 taken = _copy(path, content, target, taken, packed)
-                files.append(Unpacked(label, target, folder))
+                files.append(Source(target, f"{path.parent / label}", label, folder))
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise InputRefused(f"{path}: is cut off or damaged ({error}); fetch it again") from None
     except (NotImplementedError, RuntimeError):  # an unknown compression; a password
