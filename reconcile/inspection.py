@@ -34,8 +34,9 @@ _WIDTH = 28
 _KNOWN_HEADERS: Mapping[str, tuple[str, ...]] = {
     "ledger_id": (
         "voucher no.", "voucher no", "vch no.", "vch no", "voucher number", "payment number", "receipt no",
-        "receipt no.", "receipt number", "transaction no", "txn no", "num", "no.", "entry no", "entry no.", "document no", "doc no",
-        "payment_id", "payment id", "id", "invoice number", "invoice no", "invoice no.", "invoice#",
+        "receipt no.", "receipt number", "transaction no", "txn no", "num", "no.", "entry no", "entry no.",
+        "document no", "doc no", "payment_id", "payment id", "id", "invoice number", "invoice no", "invoice no.",
+        "invoice#",
     ),
     "amount": (
         "amount (inr)", "amount (₹)", "amount received", "amount paid", "paid amount", "gross amount", "total amount",

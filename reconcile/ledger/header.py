@@ -12,6 +12,9 @@ from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
 LOOK = 50
 """Rows that are not blank among which the header is looked for."""
 
+_LONGEST = 500
+"""Characters of a cell that are compared with a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -111,7 +114,7 @@ def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
 
 def _key(header: str) -> str:
     """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
-    text = unicodedata.normalize("NFKC", header)
+    text = unicodedata.normalize("NFKC", header[:_LONGEST])
     return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
 
 
