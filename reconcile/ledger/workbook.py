@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
+from errno import EINVAL
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -128,6 +129,10 @@ def _refusing(where: str) -> Iterator[None]:
         raise InputRefused(
             f"{where}: is locked with a password, or packed in a way that is not read"
         ) from None
+    except OSError as error:
+        if error.errno != EINVAL:  # the place of a part before the beginning of the file
+            raise
+        raise InputRefused(refusal) from None
     except (ValueError, KeyError, OverflowError) as error:
         raise InputRefused(f"{refusal} ({_first_line(error)})") from None
     except BaseException as error:
