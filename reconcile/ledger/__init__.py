@@ -114,7 +114,7 @@ class LedgerFile:
     def _values(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
         """The values of a record of a source that knows numbers and dates."""
         assert not isinstance(cells, Broken), "only text can be broken so"
-        if not any(cells) or not any(text_of(cell).strip() for cell in cells):
+        if all(_blank(cell) for cell in cells):
             return None
         if cells[0] == self.header.cells[0] and self._is_header(cells):
             return {BROKEN: "repeats the header", "line": self._line(cells)}
@@ -143,6 +143,11 @@ class LedgerFile:
                 ):
                     return True
         return False
+
+
+def _blank(cell: Cell) -> bool:
+    text = cell if isinstance(cell, str) else cell.shown if isinstance(cell, Unreadable) else "a value"
+    return not text or text.isspace()
 
 
 def _fitting(name: str, cell: Cell) -> Cell:
