@@ -28,6 +28,9 @@ from reconcile.settings import Settings
 SHOWN = 5
 """Rows that are shown as they would be read, and at most as many that would not."""
 
+UNKNOWN = "?"
+"""In place of a currency that nothing tells."""
+
 _WIDTH = 28
 """Characters of a cell that are shown."""
 
@@ -93,7 +96,9 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
     findings = look(table.records(), header, profile)
-    profile = replace(profile, currency=profile.currency or _one_currency(header, findings, profile))
+    profile = replace(
+        profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
+    )
     ledger = LedgerFile(path, source.name, table, header, findings.style, findings, source)
     yield from _described(settings, ledger, profile, proposed)
 
@@ -239,7 +244,7 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
         cells = (entry.ledger_id, amount, entry.currency, str(day), reference, entry.status)
         table.append((str(entry.place.row), *cells))
     widths = [max(len(_cut(row[column])) for row in table) for column in range(len(table[0]))]
-    for row in table:
+    for row in table if first else []:
         yield (
             "  "
             + "  ".join(f"{_cut(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -266,7 +271,7 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
     if columns:
         yield f"columns = {{ {', '.join(f'{one} = {_quoted(cell)}' for one, cell in columns.items())} }}"
     if "currency" not in header.names:
-        if profile.currency:
+        if profile.currency not in (None, UNKNOWN):
             yield f"currency = {_quoted(profile.currency)}"
         else:
             yield 'currency = "INR"   # there is no column of it: write which it is'
