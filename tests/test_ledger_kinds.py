@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -116,6 +117,44 @@ def test_inspect_proposes_a_profile_that_works(examples: Settings) -> None:
     assert len(read(open_ledger(Path("tally.csv"), profile=profile), profile)) == 3
     assert any("3 of 4 rows can be read" in line for line in lines)
     assert any(line.startswith("  row 9: date is missing") for line in lines)
+
+
+def test_the_readme_shows_what_inspect_prints(examples: Settings) -> None:
+    readme = (EXAMPLES.parents[1] / "README.md").read_text("utf-8")
+    Path("reconcile.toml").unlink()
+    settings = Settings.read({})
+    shown = "\n".join(inspection.describe(settings, Path("tally.csv"), settings.profile(None)))
+    assert f"prints there:\n\n```\n{shown}\n```\n" in readme
+
+
+@pytest.mark.desktop
+def test_a_workbook_of_libreoffice(tmp_path: Path) -> None:
+    """Dates and numbers become real cells, formulas have results, and errors are cells of their own kind."""
+    source = tmp_path / "a.csv"
+    formula = '"=1+2.5",2026-08-03,INR,paid'
+    source.write_text(
+        f"Receipts\n\n{','.join(NAMES)}\n{GOOD}\nL2,x,{formula}\nL3,x,=1/0,2026-08-03,INR,paid\n"
+    )
+    options = "CSV:44,34,76,1,,1033,false,true,false,false,false,-1,true,true"
+    program = [
+        "soffice",
+        f"-env:UserInstallation=file://{tmp_path}/profile",
+        "--headless",
+        f"--infilter={options}",
+    ]
+    subprocess.run(
+        [*program, "--convert-to", "xlsx", "--outdir", str(tmp_path), str(source)],
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    first, second, third = typed(open_ledger(tmp_path / "a.xlsx"), Profile("default"))
+    assert isinstance(first, Entry)
+    assert (first.amount, first.dated_on, first.place.row) == (Decimal("10.5"), date(2026, 8, 1), 4)
+    assert isinstance(second, Entry)
+    assert second.amount == Decimal("3.5")
+    assert isinstance(third, Rejection)
+    assert third.reason == "amount holds an error of a formula: correct it in the spreadsheet"
 
 
 def test_inspect_tells_what_is_ambiguous(tmp_path: Path) -> None:
