@@ -8,6 +8,7 @@ import pytest
 from bad_ledgers import ALL, Bad
 from sqlalchemy import Engine, text
 
+from reconcile import inspection
 from reconcile.errors import InputRefused
 from reconcile.expectations import Validator
 from reconcile.extract import import_ledger
@@ -57,6 +58,17 @@ def test_outcome(name: str, tmp_path: Path, fresh_engine: Engine, validator: Val
     _check(bad, name, fresh_engine)
     assert (done.records, done.repeats, done.quarantined) == (bad.read, bad.repeats, len(bad.quarantined))
     assert done.records == done.entries + done.repeats + done.quarantined
+
+
+@pytest.mark.parametrize("name", [name for name, bad in ALL.items() if isinstance(bad.content, bytes)])
+def test_inspect_says_what_it_sees_or_refuses(name: str) -> None:
+    profile = read_profile("x", dict(ALL[name].profile), Currencies())
+    try:
+        lines = list(inspection.describe(SETTINGS, bad_ledgers.FOLDER / name, profile))
+    except InputRefused as error:
+        lines = [str(error)]
+    assert lines
+    assert all("\n" not in line for line in lines)
 
 
 def _check(bad: Bad, name: str, engine: Engine) -> None:
