@@ -69,7 +69,7 @@ def describe(settings: Settings, path: Path | None, profile: Profile) -> Iterato
     Raises UsageError or InputRefused as reading a ledger does, but not for columns that have other names.
     """
     if path is None:
-        yield from _described(settings, query_of(profile), profile, {})
+        yield from _described(settings, query_of(profile), profile, {}, "")
         return
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name one file of it")
@@ -82,11 +82,12 @@ def describe(settings: Settings, path: Path | None, profile: Profile) -> Iterato
 def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]:
     path, where = source.path, source.where
     proposed: dict[str, str] = {}
+    doubt = ""
     try:
         table, header, _ = open_table(path, where, profile)
         fits = not lacking(header, profile)
-    except InputRefused:
-        fits = False
+    except InputRefused as error:
+        fits, doubt = False, str(error).removeprefix(f"{where}: ")
     if not fits and not profile.columns:
         table, header, proposed = _propose(candidates(path, where), where)
         profile = replace(profile, columns=proposed)
@@ -100,7 +101,7 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
         profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
     )
     ledger = LedgerFile(path, source.name, table, header, findings.style, findings, source)
-    yield from _described(settings, ledger, profile, proposed)
+    yield from _described(settings, ledger, profile, proposed, doubt)
 
 
 def _one_currency(header: Header, findings: Findings, profile: Profile) -> str | None:
@@ -146,14 +147,14 @@ def _guess(cells: tuple[str, ...]) -> dict[str, str]:
 
 
 def _described(
-    settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str]
+    settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str], doubt: str
 ) -> Iterator[str]:
     header, findings = ledger.header, ledger.findings
     rows = f", {_rows_of(findings.rows)} below it" if findings else ""
     at = f"; header in row {header.row}{rows}" if header.row else ""
     yield f"{ledger.name}: {ledger.table.kind}{at}"
     yield ""
-    if proposed:
+    if any(cell.lower() != name for name, cell in proposed.items()):
         yield "The columns have other names than ours. By their names they may be:"
     first = next(ledger.rows(), None)
     width = max(len(_cut(cell or "(no name)")) for cell in header.cells)
@@ -169,7 +170,7 @@ def _described(
     if findings:
         yield f"Dates: {_dates(findings, profile)}"
         yield f"Amounts: {_amounts(findings)}"
-        yield from _ambiguous(findings, proposed)
+        yield from _ambiguous(findings, proposed, doubt)
     if not missing:
         yield from _rows(settings, ledger, profile)
     yield from _profile(ledger, profile, findings)
@@ -202,8 +203,8 @@ def _amounts(findings: Findings) -> str:
     return "; ".join(told) or "need no guess"
 
 
-def _ambiguous(findings: Findings, proposed: Mapping[str, str]) -> Iterator[str]:
-    says = list(findings.unclear)
+def _ambiguous(findings: Findings, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:
+    says = [doubt, *findings.unclear] if doubt else list(findings.unclear)
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
