@@ -285,7 +285,7 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
     if profile.thousands is not None:
         yield f"thousands = {_quoted(profile.thousands)}"
     if isinstance(ledger.table, SheetTable):
-        yield f"sheet = {_quoted(ledger.table.sheet.name)}"
+        yield f"sheet = {_quoted(ledger.table.name)}"
     if profile.query is not None:
         yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
 

@@ -21,6 +21,7 @@ from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
 from reconcile.ledger.query import open_query
 from reconcile.ledger.tables import is_archive, open_table
 from reconcile.ledger.unpack import Source, unpack
+from reconcile.ledger.workbook import SheetTable
 from reconcile.records import Place, RawRow
 
 __all__ = [
@@ -198,7 +199,12 @@ def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
     paths = list(paths)
     if not paths:
         return [query_of(profile)]
-    return [_opened(file, profile) for path in paths for one in _in_folder(path) for file in files_of(one)]
+    found: list[LedgerFile] = []
+    for source in (source for path in paths for file in _in_folder(path) for source in files_of(file)):
+        found.append(_opened(source, profile))
+        if len(found) > 1 and isinstance(found[-1].table, SheetTable):
+            found[-1].table.release()  # many workbooks do not fit into memory together
+    return found
 
 
 def _in_folder(path: Path) -> list[Path]:

@@ -59,14 +59,16 @@ Faults = Mapping[int, Sequence[tuple[int, Unreadable]]]
 """By row, the columns (both counted from 1) of cells that must not be used, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SheetTable:
-    """One sheet of a workbook."""
+    """One sheet of a workbook; its cells stay in memory until it is released."""
 
     path: Path
     where: str
     """The file as errors name it."""
-    sheet: CalamineSheet
+    name: str
+    """Of the sheet."""
+    sheet: CalamineSheet | None
     faults: Faults
     sha256: str
     modified_ns: int
@@ -74,16 +76,21 @@ class SheetTable:
     @property
     def kind(self) -> str:
         """The sheet's name."""
-        return f"XLSX, sheet {self.sheet.name!r}"
+        return f"XLSX, sheet {self.name!r}"
+
+    def release(self) -> None:
+        """Give the memory back; `records` reads the file again then, each time."""
+        self.sheet = None
 
     def records(self) -> Iterator[Record]:
         """All rows from the first to the last that hold anything, as wide as the widest."""
-        start = self.sheet.start
+        sheet = self.sheet or self._again()
+        start = sheet.start
         if start is None:
             return
         first_row, first_column = start[0] + 1, start[1] + 1
         faults = self.faults
-        for number, cells in enumerate(self.sheet.iter_rows(), first_row):
+        for number, cells in enumerate(sheet.iter_rows(), first_row):
             row = [cell if type(cell) is str else _cell(cell) for cell in cells]
             if number in faults:
                 for column, fault in faults[number]:
@@ -92,6 +99,13 @@ class SheetTable:
             yield number, row
         if self.path.stat().st_mtime_ns != self.modified_ns:
             raise InputRefused(f"{self.where}: changed while it was read; import it when it is complete")
+
+    def _again(self) -> CalamineSheet:
+        with _refusing(self.where), self.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime_ns != self.modified_ns:
+                raise InputRefused(f"{self.where}: has changed; import it when it is complete")
+            with load_workbook(file) as book:
+                return book.get_sheet_by_name(self.name)
 
 
 def open_workbook(path: Path, where: str) -> list[SheetTable]:
@@ -104,12 +118,15 @@ def open_workbook(path: Path, where: str) -> list[SheetTable]:
         file.seek(0)
         with load_workbook(file) as book:
             return [
-                SheetTable(
-                    path, where, sheet, _with_merged(where, sheet, faults.get(name, {})), sha256, modified_ns
-                )
+                _table(path, where, book.get_sheet_by_name(name), faults.get(name, {}), sha256, modified_ns)
                 for name in _worksheets(book)
-                if (sheet := book.get_sheet_by_name(name)) is not None
             ]
+
+
+def _table(
+    path: Path, where: str, sheet: CalamineSheet, faults: Faults, sha256: str, modified_ns: int
+) -> SheetTable:
+    return SheetTable(path, where, sheet.name, sheet, _with_merged(where, sheet, faults), sha256, modified_ns)
 
 
 def is_workbook(archive: zipfile.ZipFile) -> bool:
