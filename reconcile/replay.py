@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.records import Side
+from reconcile.report.detail import days as spoken_days
 from reconcile.store import read_sql, run_file, sql_names
 
 _SPLIT = "reference_split"
@@ -142,14 +143,10 @@ def why(replay: Replay, won: Seen, lost: Seen) -> str:
         abs((txn_lost.business_on - unit_lost.business_on).days),
     ]
     if days[0] < days[1]:
-        return f"date: {_days(days[1])} apart here, {_days(days[0])} there"
+        return f"date: {spoken_days(days[1])} apart here, {spoken_days(days[0])} there"
     if won.t != lost.t:
         return f"id: alike in all else, and {txn_won.name} comes before {txn_lost.name}"
     return f"id: alike in all else, and {unit_won.name} comes before {unit_lost.name}"
-
-
-def _days(days: int) -> str:
-    return f"{days} day{'' if days == 1 else 's'}"
 
 
 class View:
@@ -241,13 +238,21 @@ class View:
         return [
             {
                 "record": self._name(other),
-                "shares": [
-                    {"kind": kind, "key": key} for kind, key in self.again.keys.get(self._pair(other), [])
-                ],
+                "shares": self._shared(other),
                 "matched": other in self.mates,
                 "why": self._came_of(other),
             }
             for other in others
+        ]
+
+    def _shared(self, other: int) -> list[dict[str, str]]:
+        shared = self.again.keys.get(self._pair(other), [])
+        # Where a reference is shared as it is written, its normalised form says nothing more.
+        plainly = any(kind == "reference" for kind, _ in shared)
+        return [
+            {"kind": kind, "key": key}
+            for kind, key in shared
+            if not (plainly and kind == "normalised reference")
         ]
 
     def _came_of(self, other: int) -> str:

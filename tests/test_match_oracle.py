@@ -29,13 +29,10 @@ def connection(fresh_engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def run_engine(connection: Connection, world: World, nights: Sequence[World] = ()) -> Outcome:
-    """The world in the database, matched; the caller rolls back.
-
-    `nights` are what arrived before, possibly saying something else, each matched in its turn.
-    """
+def settings_of(world: World) -> Settings:
+    """The settings that say what the world's policy says."""
     policy = world.policy
-    settings = Settings(
+    return Settings(
         timezone=ZoneInfo(policy.timezone),
         tolerances=policy.tolerance,
         date_tolerance_days=policy.date_tolerance_days,
@@ -44,6 +41,14 @@ def run_engine(connection: Connection, world: World, nights: Sequence[World] = (
         stale_pending_hours=policy.stale_pending_hours,
         accept_suggestions=policy.accept_suggestions,
     )
+
+
+def run_engine(connection: Connection, world: World, nights: Sequence[World] = ()) -> Outcome:
+    """The world in the database, matched; the caller rolls back.
+
+    `nights` are what arrived before, possibly saying something else, each matched in its turn.
+    """
+    settings = settings_of(world)
     _record_runs(connection, world)
     for number, night in enumerate((*nights, world)):
         _arrive(connection, night, datetime(2026, 9, 1 + number, tzinfo=UTC))

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconcile.money import Currencies
 from reconcile.records import Side
-from reconcile.report.detail import day, spoken
+from reconcile.report.detail import day, days, spoken
 
 Story = Mapping[str, Any]
 
@@ -167,8 +167,7 @@ class _Text:
                 verdict = f"not suggested: {' and '.join(rivals)} may belong to it as well"
             else:
                 verdict = "not suggested: it is not the only candidate"
-            apart = "1 day" if one["days"] == 1 else f"{one['days']} days"
-            yield f"{one['name']}: equal amount and currency, {apart} apart; {verdict}"
+            yield f"{one['name']}: equal amount and currency, {days(one['days'])} apart; {verdict}"
 
     def group(self, story: Story) -> Iterator[str]:
         if len(story["group"]) < 2:
