@@ -129,9 +129,10 @@ class Joins:
 
     def _unknown(self, wish: Wish, one: str, side: Side) -> str:
         what = _WHAT[side]
-        forms = _forms(one)
-        for found in self._elsewhere:
-            if found.record_id not in forms:
+        with_source = _with_source(one)
+        # Where several apps have the id, this app's record tells most.
+        for found in sorted(self._elsewhere, key=lambda found: found.app_id != wish.app_id):
+            if found.record_id != one and (found.source, found.record_id) not in with_source:
                 continue
             if found.app_id != wish.app_id:
                 return f"{one} belongs to app {found.app_id}, this discrepancy to {wish.app_id}"

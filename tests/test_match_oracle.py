@@ -2,23 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from arrivals import arrive, record_run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from oracle import D, E, M, Outcome, T, reconcile
+from oracle import D, M, Outcome, reconcile
 from oracle import match as match_all
 from sqlalchemy import Connection, Engine, text
 from worlds import World, worlds
 
-from reconcile.load import number_load
 from reconcile.match import match
 from reconcile.progress import silent
-from reconcile.records import comparable
+from reconcile.records import Period
 from reconcile.settings import Settings
-from reconcile.store import copy_rows, run_file
 
 APPS = ("ap_1", "ap_2")
 
@@ -51,83 +50,17 @@ def run_engine(connection: Connection, world: World, nights: Sequence[World] = (
     settings = settings_of(world)
     _record_runs(connection, world)
     for number, night in enumerate((*nights, world)):
-        _arrive(connection, night, datetime(2026, 9, 1 + number, tzinfo=UTC))
+        arrive(connection, night.transactions, night.entries, APPS, datetime(2026, 9, 1 + number, tzinfo=UTC))
         connection.execute(text("discard temp"))
         run_id = f"night {number}"
-        _record_run(connection, run_id, world.period.first, world.period.last, "running")
+        record_run(connection, run_id, APPS, world.period, "running")
         match(connection, settings, run_id, APPS, world.period, silent)
     return _read(connection)
 
 
-def _arrive(connection: Connection, night: World, said_at: datetime) -> None:
-    """Load the records of one night as a fetch and an import do, by the statements of sql/load."""
-    for side, source, statements in (
-        ("kspay", "kspay", "load/20_transactions"),
-        ("ledger", "default", "load/21_entries"),
-    ):
-        connection.execute(text("discard temp"))
-        run_file(connection, "load/10_staging")
-        if side == "kspay":
-            _stage_transactions(connection, night.transactions, said_at)
-        else:
-            _stage_entries(connection, night.entries)
-        connection.execute(
-            text(
-                "insert into staged_scope (app_id, side, source) select app, :side, :source"
-                " from unnest(cast(:apps as text[])) as app"
-            ),
-            {"apps": list(APPS), "side": side, "source": source},
-        )
-        number_load(connection)
-        run_file(connection, statements)
-        run_file(connection, "load/30_quarantine")
-
-
-def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:
-    copy_rows(
-        connection,
-        "staged_transactions",
-        (
-            "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status",
-            "created_at", "updated_at", "provider_order_id", "provider_txn_id", "file", "row_number",
-        ),
-        (
-            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.family, t.created_at, said_at,
-             t.provider_order_id, t.provider_txn_id, "", 1)
-            for t in transactions
-        ),
-    )  # fmt: skip
-
-
-def _stage_entries(connection: Connection, entries: Sequence[E]) -> None:
-    copy_rows(
-        connection,
-        "staged_entries",
-        (
-            "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status",
-            "dated_on", "transaction_id", "provider_order_id", "provider_txn_id", "file", "row_number",
-        ),
-        (
-            (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.family, e.day,
-             e.transaction_id, e.provider_order_id, e.provider_txn_id, "", 1)
-            for e in entries
-        ),
-    )  # fmt: skip
-
-
 def _record_runs(connection: Connection, world: World) -> None:
     for day in world.covered:
-        _record_run(connection, str(day), day, day, "finished")
-
-
-def _record_run(connection: Connection, run_id: str, first: date, last: date, state: str) -> None:
-    connection.execute(
-        text(
-            "insert into runs (run_id, command, apps, period_first, period_last, state, finished_at)"
-            " values (:id, 'run', :apps, :first, :last, :state, case :state when 'finished' then now() end)"
-        ),
-        {"id": run_id, "apps": list(APPS), "first": first, "last": last, "state": state},
-    )
+        record_run(connection, str(day), APPS, Period(day, day), "finished")
 
 
 def _read(connection: Connection) -> Outcome:

@@ -9,7 +9,8 @@ matched as (
     select named.number, pairings.t
     from named
     inner join pairings as own on own.t = named.number
-    inner join pairings on pairings.m = own.m
+    inner join pairings as of_lowest on of_lowest.t = own.m
+    inner join pairings on pairings.e = of_lowest.e
     union
     select number, number
     from named
