@@ -142,7 +142,7 @@ def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp
         ),
         ("L1", "match:L2", "L2 is a ledger entry, and so is this discrepancy's record: name a transaction"),
         ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, this discrepancy to {app}"),
-        ("tx_1", "match:tally:L1", "tally:L1 is not known as a ledger entry"),
+        ("tx_1", "match:bank:L1", "bank:L1 is not known as a ledger entry"),
     ):
         said = refused(desk, rows[record] | {"resolution": resolution})
         assert reason in said, resolution
