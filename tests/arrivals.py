@@ -17,28 +17,43 @@ def arrive(
     entries: Sequence[E],
     apps: Sequence[str],
     said_at: datetime,
+    broken: Sequence[T | E] = (),
 ) -> None:
-    """Load what one night brought, of all these apps; `said_at` is the transactions' `updatedAt`."""
-    for side, source, statements in (
-        ("kspay", "kspay", "load/20_transactions"),
-        ("ledger", "default", "load/21_entries"),
-    ):
-        connection.execute(text("discard temp"))
-        run_file(connection, "load/10_staging")
-        if side == "kspay":
-            _stage_transactions(connection, transactions, said_at)
-        else:
-            _stage_entries(connection, entries)
-        connection.execute(
-            text(
-                "insert into staged_scope (app_id, side, source) select app, :side, :source"
-                " from unnest(cast(:apps as text[])) as app"
-            ),
-            {"apps": list(apps), "side": side, "source": source},
-        )
-        number_load(connection)
-        run_file(connection, statements)
-        run_file(connection, "load/30_quarantine")
+    """Load what one night brought, of all these apps; `said_at` is the transactions' `updatedAt`.
+
+    Of `broken` records nothing but the id can be used.
+    """
+    _load(connection, "kspay", "kspay", apps, transactions, (), said_at, broken)
+    for source in sorted({record.source for record in (*entries, *broken) if isinstance(record, E)}):
+        booked = [record for record in entries if record.source == source]
+        _load(connection, "ledger", source, apps, (), booked, said_at, broken)
+
+
+def _load(
+    connection: Connection,
+    side: str,
+    source: str,
+    apps: Sequence[str],
+    transactions: Sequence[T],
+    entries: Sequence[E],
+    said_at: datetime,
+    broken: Sequence[T | E],
+) -> None:
+    connection.execute(text("discard temp"))
+    run_file(connection, "load/10_staging")
+    _stage_transactions(connection, transactions, said_at)
+    _stage_entries(connection, entries)
+    _stage_rejections(connection, side, source, broken)
+    connection.execute(
+        text(
+            "insert into staged_scope (app_id, side, source) select app, :side, :source"
+            " from unnest(cast(:apps as text[])) as app"
+        ),
+        {"apps": list(apps), "side": side, "source": source},
+    )
+    number_load(connection)
+    run_file(connection, "load/20_transactions" if side == "kspay" else "load/21_entries")
+    run_file(connection, "load/30_quarantine")
 
 
 def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:
@@ -69,6 +84,23 @@ def _stage_entries(connection: Connection, entries: Sequence[E]) -> None:
             (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.family, e.day,
              e.transaction_id, e.provider_order_id, e.provider_txn_id, "", 1)
             for e in entries
+        ),
+    )  # fmt: skip
+
+
+def _stage_rejections(connection: Connection, side: str, source: str, broken: Sequence[T | E]) -> None:
+    copy_rows(
+        connection,
+        "staged_rejections",
+        (
+            "app_id", "side", "source", "record_id", "file", "row_number", "field", "value", "reason", "raw",
+            "currency", "dated_on", "dated_at",
+        ),
+        (
+            (b.app, side, source, b.id, "", 1, "amount", "x", "is no number", repr(b),
+             b.currency, None if isinstance(b, T) else b.day, b.created_at if isinstance(b, T) else None)
+            for b in broken
+            if source == ("kspay" if isinstance(b, T) else b.source)
         ),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
-from test_match_oracle import LONG, run_engine, settings_of
+from test_match_oracle import long, run_engine, settings_of
 from worlds import World, worlds
 
 from reconcile.match import state_policy
@@ -33,7 +33,7 @@ def stored(connection: Connection, side: str, number: int) -> dict[tuple[int, in
     return {(row.of_txn, row.of_entry): row.rule for row in rows}
 
 
-@LONG
+@long(15)
 @given(st.data(), worlds())
 def test_the_replay_of_any_record_ends_as_the_run_did(
     connection: Connection, data: st.DataObject, world: World
