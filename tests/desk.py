@@ -1,6 +1,7 @@
 """A finance desk: nights arrive and are matched, people decide in a file, and the next night shows what came of it."""
 
 import csv
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -12,7 +13,7 @@ from oracle import E, T
 from oracle_words import AUGUST
 from sqlalchemy import Engine, text
 
-from reconcile import decisions
+from reconcile import decisions, trail
 from reconcile.decisions import Taken
 from reconcile.match import Matched, match
 from reconcile.progress import silent

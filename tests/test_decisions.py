@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from desk import Desk, Row
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from worlds import entry, tx
 
 from reconcile.decisions import RowsRefused
+from reconcile.doctor import totals
+from reconcile.errors import CheckFailed
 from reconcile.trail import verify
 
 _apps = count(1)
@@ -198,3 +200,42 @@ def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: 
     assert len(desk.pairs) == 1
     with fresh_engine.connect() as connection:
         assert verify(connection) > 1
+
+
+def test_no_match_adds_up_currencies(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", "60"), entry(2, "C", "40", currency="USD")))
+    row = desk.one("MISSING_IN_LEDGER")
+    assert "would add up INR and USD" in refused(desk, row | {"resolution": "match:L1;L2"})
+    desk.resolve(row | {"resolution": "match:L2"})
+    desk.night()
+    assert desk.one("CURRENCY_MISMATCH")["currency"] == "INR;USD"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from pairings where t = (select number from transactions where app_id = :app)",
+        "update pairings set rule = 'manual' where t = (select number from transactions where app_id = :app)",
+        "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
+        "delete from findings where app_id = :app",
+    ],
+)
+def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: str) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
+    assert "totals are conserved" in totals(desk.engine, settings)
+    with desk.engine.begin() as connection:
+        connection.execute(text(statement), {"app": desk.apps[0]})
+    with pytest.raises(
+        CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
+    ):
+        totals(desk.engine, settings)
+
+
+def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
+    assert "totals are conserved" in totals(desk.engine, settings)
+    desk.night()
+    assert "totals are conserved" in totals(desk.engine, settings)

@@ -16,7 +16,7 @@ matched as (
     from named
 )
 
-select named.app_id, named.transaction_id as named, mate.transaction_id, mate.facts
+select named.app_id, named.transaction_id as named, mate.transaction_id, mate.currency, mate.facts
 from matched
 inner join named using (number)
 inner join known_transaction as mate on mate.number = matched.t
