@@ -74,8 +74,11 @@ class Desk:
                 )
             }
             connection.execute(
-                text("update runs set state = 'finished', finished_at = now() where run_id = :id"),
-                {"id": run_id},
+                text(
+                    "update runs set state = 'finished', finished_at = now(), report = cast(:report as jsonb)"
+                    " where run_id = :id"
+                ),
+                {"id": run_id, "report": json.dumps({"decisions": trail.head(connection)})},
             )
             connection.commit()
         return self.rows
