@@ -25,6 +25,9 @@ from reconcile.store import read_sql
 
 Row = dict[str, Any]
 
+Pair = tuple[str, str, str]
+"""Rule, transaction id, ledger id."""
+
 _numbers = count(1)
 
 
@@ -38,21 +41,21 @@ class Desk:
         self.apps = apps or ("ap_1",)
         self.rows: list[Row] = []
         self.matched: Matched | None = None
-        self.pairs: set[tuple[str, str, str]] = set()
+        self.pairs: set[Pair] = set()
+        self.pairs_of: dict[str, set[Pair]] = {}  # by app
 
     def night(
-        self, transactions: Sequence[T] = (), entries: Sequence[E] = (), period: Period = AUGUST
+        self,
+        transactions: Sequence[T] = (),
+        entries: Sequence[E] = (),
+        period: Period = AUGUST,
+        broken: Sequence[T | E] = (),
     ) -> list[Row]:
         """What is open and what is resolved after these records arrived and a run of the period finished."""
         number = next(_numbers)
+        said_at = datetime(2026, 9, 1, tzinfo=UTC) + timedelta(number)
         with self.engine.connect() as connection:
-            arrive(
-                connection,
-                transactions,
-                entries,
-                self.apps,
-                datetime(2026, 9, 1, tzinfo=UTC) + timedelta(number),
-            )
+            arrive(connection, transactions, entries, self.apps, said_at, broken)
             connection.execute(text("discard temp"))
             run_id = f"night {number}"
             record_run(connection, run_id, self.apps, period, "running")
@@ -62,17 +65,19 @@ class Desk:
                 for name in ("report/discrepancies", "report/resolved")
                 for row in connection.execute(text(read_sql(name))).mappings()
             ]
-            self.pairs = {
-                (row.rule, row.transaction_id, row.ledger_id)
-                for row in connection.execute(
-                    text(
-                        "select rule, transaction_id, ledger_id from pairings"
-                        " inner join (select number as t, transaction_id, app_id from transactions) as x using (t)"
-                        " inner join (select number as e, ledger_id from entries) as y using (e)"
-                        " inner join policy on app_id = any(app_ids)"
-                    )
+            found = connection.execute(
+                text(
+                    "select rule, transaction_id, ledger_id, x.app_id from pairings"
+                    " inner join (select number as t, transaction_id, app_id from transactions) as x using (t)"
+                    " inner join (select number as e, ledger_id from entries) as y using (e)"
+                    " inner join policy on app_id = any(app_ids)"
                 )
+            ).all()
+            self.pairs_of = {
+                app: {(one.rule, one.transaction_id, one.ledger_id) for one in found if one.app_id == app}
+                for app in self.apps
             }
+            self.pairs = set().union(*self.pairs_of.values())
             connection.execute(
                 text(
                     "update runs set state = 'finished', finished_at = now(), report = cast(:report as jsonb)"
