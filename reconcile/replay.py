@@ -62,9 +62,10 @@ class Replay:
 def replay(connection: Connection, side: str, number: int) -> Replay:
     """Match the group of one usable record, known by its stored number, as a run would by today's settings.
 
-    The policy must have been stated (`reconcile.match.state_policy`) and `group/10_by_hand` run. Leaves temporary
-    tables and changes the table of crowded keys: roll back.
+    The policy must have been stated (`reconcile.match.state_policy`) and `group/10_by_hand` run. Leaves nothing but
+    temporary tables, which end with the transaction.
     """
+    run_file(connection, "explain/crowded_aside")
     run_file(connection, "group/30_changed")
     run_file(connection, "explain/lone_group")
     connection.execute(
