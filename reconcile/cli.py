@@ -20,7 +20,14 @@ from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
-from reconcile.terminal import run_table, show_decisions, show_run, showing_progress, window_table
+from reconcile.terminal import (
+    run_table,
+    show_decisions,
+    show_run,
+    show_stories,
+    showing_progress,
+    window_table,
+)
 
 DEBUG = "--debug"
 
@@ -212,6 +219,23 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
             click.echo(line, err=True)
         raise
     show_decisions(taken, dry_run=dry_run)
+
+
+@cli.command()
+@click.argument("named", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def explain(named: str, as_json: bool) -> None:
+    """Tell the whole story of a transaction, a ledger entry (also source:id) or a discrepancy.
+
+    Example:  reconcile explain tx_2f6c0a
+    """
+    from reconcile import explain as telling
+    from reconcile.store import open_store
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        stories = telling.explain(engine, settings, named)
+    show_stories(stories, settings.currencies, as_json=as_json)
 
 
 @cli.command()

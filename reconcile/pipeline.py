@@ -91,11 +91,13 @@ def reconcile_period(
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
         validator = Validator(settings.currencies)
-        brought = Inbox()
+        brought, seconds = Inbox(), {}
         if settings.inbox is not None:
+            started = monotonic()
             brought = stage(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
+            seconds["inbox"] = round(monotonic() - started, 3)
         if ledger is None and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -104,7 +106,7 @@ def reconcile_period(
         with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
             return _Run(
-                settings, engine, run, apps, period, nightly, validator, brought, stage, progress
+                settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
             ).finish(ledger, profile, request.out, aside)
 
 
@@ -157,6 +159,7 @@ class _Run:
         nightly: bool,
         validator: Validator,
         brought: Inbox,
+        seconds: dict[str, float],
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -171,7 +174,7 @@ class _Run:
         self.stage = stage
         self.progress = progress
         self.started_at = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
+        self.seconds = seconds  # of the stages so far
 
     def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)

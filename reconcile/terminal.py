@@ -1,5 +1,6 @@
 """What a command shows a person: progress on standard error, tables on standard output."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,13 +8,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reconcile.decisions import Taken
+from reconcile.explain import plain
+from reconcile.money import Currencies
 from reconcile.progress import Progress
+from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
 OUTCOMES = (
@@ -139,6 +144,15 @@ def show_decisions(taken: Taken, *, dry_run: bool) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
+    """What `reconcile explain` tells, as text or as a JSON list."""
+    if as_json:
+        click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
+        return
+    for number, story in enumerate(stories):
+        click.echo("\n".join(["", *lines(story, currencies)] if number else lines(story, currencies)))
 
 
 def run_table(records: Sequence[RunRecord]) -> None:
