@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
+from reconcile.report.command import report
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
 from reconcile.terminal import (
@@ -273,6 +274,9 @@ def show(run_id: str) -> None:
     if record.command == "run" and record.report is not None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
+
+
+cli.add_command(report)
 
 
 def _profiles() -> str:

@@ -29,6 +29,8 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.report.drawing import draw
+from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -243,7 +245,9 @@ class _Run:
         folder = out / self.run_id
         files.write_csvs(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
-        report = self._document(connection, aside, imported, fetched, matched)
+        report = self._document(connection, imported, fetched, matched)
+        draw(report, aside)
+        report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:
             # In place before the commit: a run that the database calls finished has its files. A run
@@ -261,7 +265,6 @@ class _Run:
     def _document(
         self,
         connection: Connection,
-        aside: Path,
         imported: Imported | None,
         fetched: list[Fetched],
         matched: Matched,
@@ -287,10 +290,11 @@ class _Run:
             "cleared_discrepancies": list(matched.cleared),
             "quarantined": _quarantined(connection),
             "totals": files.read_totals(connection, self.settings.currencies),
+            **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
             "warnings": [*self.brought.warnings, *matched.warnings],
-            "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
+            "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
                 "python": platform.python_version(),

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from reconcile.money import Currencies
+from reconcile.money import Currencies, grouped
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -21,16 +21,7 @@ def spoken(amount: Decimal, currency: str | None, currencies: Currencies) -> str
         return (
             f"{amount:f} {currency or ''}".strip()
         )  # several currencies: the parts are in the other columns
-    plain = currencies.format(abs(amount), currency)
-    whole, point, minor = plain.partition(".")
-    head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
-    grouped = f"{int(tail):,}" if not head else ",".join([*_pairs(head), tail])
-    return f"{'-' if amount < 0 else ''}{grouped}{point}{minor} {currency}"
-
-
-def _pairs(digits: str) -> list[str]:
-    first = len(digits) % 2
-    return ([digits[:first]] if first else []) + [digits[i : i + 2] for i in range(first, len(digits), 2)]
+    return f"{grouped(currencies.format(amount, currency), currency)} {currency}"
 
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
