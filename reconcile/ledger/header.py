@@ -53,7 +53,8 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
     if absent := lacking(header, profile):
         columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
-        raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}")
+        advice = "" if profile.columns else "; `reconcile ledger inspect` proposes a profile for other names"
+        raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}{advice}")
     keys = [_key(cell) for cell in header.cells]
     for name in (*COLUMNS, IN, OUT):
         if name in header.names and keys.count(_key(profile.columns.get(name, name))) > 1:
