@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,24 +18,18 @@ from reconcile.kspay.errors import (
     BEFORE_APP_CREATION,
     AuthenticationError,
     DateRangeError,
+    InvalidRequestError,
     NotFoundError,
     ProtocolError,
 )
+from reconcile.kspay.filters import Border, Evidence, Filter, outside
 from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
-from reconcile.kspay.paging import (
-    ONE_ANSWER,
-    Evidence,
-    Filter,
-    IncompleteError,
-    WindowReader,
-    WindowRecord,
-    outside,
-)
+from reconcile.kspay.paging import ONE_ANSWER, IncompleteError, WindowReader, WindowRecord
 from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
-from reconcile.records import Period, RawRow
+from reconcile.records import Period, Place, RawRow
 
 _DAY = timedelta(days=1)
 
@@ -215,6 +209,7 @@ class KSPay(Payments):
             self._concurrency,
             self._evidence,
             self._probe_filter,
+            self._probe_border,
         )
 
     def _is_cut(self, record: WindowRecord) -> bool:
@@ -256,6 +251,25 @@ class KSPay(Payments):
             return  # the record is of the app's first day: another one may tell
         for row in rows:
             self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
+
+    def _probe_border(self, border: Border, limit: int, pages: int) -> None:
+        """Ask for the beginning of one day, to see whether the range filters `createdAt`."""
+
+        def changed_at(transaction_id: str) -> datetime | None:
+            try:
+                record = self.transaction(transaction_id)
+            except NotFoundError:
+                return None
+            return instant(RawRow(Place(transaction_id, 1), record), "updatedAt")
+
+        try:
+            created = border.filters_creation(
+                lambda window, number: self._listing(window, number, limit).rows, changed_at, pages
+            )
+        except (DateRangeError, InvalidRequestError):
+            return  # the server takes no such range, page or id: then readings must agree
+        if created:
+            self._evidence.filter = Filter.CREATED
 
     def _plan(self, days: Period) -> list[Window]:
         return plan(days, self._today(), self.first_accepted_day)

@@ -48,12 +48,12 @@ from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from hashlib import blake2b
 
 from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.errors import InvalidRequestError, ProtocolError
-from reconcile.kspay.listing import Listing, bounds, fingerprint, instant, row_id
+from reconcile.kspay.filters import TELLING_GAP, Border, Evidence, Filter, outside
+from reconcile.kspay.listing import Listing, fingerprint, instant, row_id, times_of
 from reconcile.kspay.windows import Window
 from reconcile.records import RawRow
 
@@ -69,6 +69,9 @@ MAX_BARREN_PAGES = 50
 CALM_PAGES = 50
 """So many pages are read in order after rows were seen to move."""
 
+PAGES_WORTH_A_PROBE = 20
+"""A second reading of fewer pages costs hardly more than to find out what the range filters (`Border`)."""
+
 FAR_PAGE = 1_000_000
 """Beyond every listing: what it holds tells whether `page` is honoured."""
 
@@ -77,8 +80,6 @@ COUNTED = "as many ids as listed rows"
 TWO_READINGS = "two equal readings"
 SETTLED = "as many ids as listed rows, unchanged through several readings"
 
-_DAY = timedelta(days=1)
-_TELLING_GAP = timedelta(days=4)
 
 # A known row's content hash and the number of the reading that saw it last share one int.
 _PASS_BITS = 6
@@ -93,14 +94,6 @@ class IncompleteError(ProtocolError):
     """A window that could not be read so that its completeness is certain."""
 
     advice = "nothing was taken over; try again at a quieter hour, or with a shorter period"
-
-
-class Filter(StrEnum):
-    """Which time the server's date range filters, as far as rows have shown it."""
-
-    UNDECIDED = "undecided"
-    CREATED = "createdAt"
-    UPDATED = "updatedAt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +120,6 @@ class Batch:
     total: int | None
 
 
-class Evidence:
-    """What rows have shown about the date range, over all windows of a client."""
-
-    def __init__(self) -> None:
-        self.filter = Filter.UNDECIDED
-
-    def take(self, window: Window, created: datetime | None, updated: datetime | None) -> None:
-        """Learn from a row that `window` was answered with."""
-        if created is None or updated is None or self.filter is Filter.CREATED:
-            return
-        if outside(window, updated):
-            self.filter = Filter.CREATED
-        elif outside(window, created):
-            self.filter = Filter.UPDATED
-
-
-def outside(window: Window, at: datetime) -> bool:
-    """Whether an instant lies outside the window whatever the zone that its days are cut in."""
-    return not window.from_date - _DAY <= at.date() <= window.to_date + _DAY
-
-
 class _Pass:
     """One reading from the first page on."""
 
@@ -172,6 +144,7 @@ class WindowReader:
         concurrency: int,
         evidence: Evidence,
         probe: Callable[[date], None],
+        probe_border: Callable[[Border, int, int], None],
     ):
         self._ahead = ahead
         self._window = window
@@ -179,6 +152,8 @@ class WindowReader:
         self._concurrency = concurrency
         self._evidence = evidence
         self._probe = probe
+        self._probe_border = probe_border
+        self._border = Border(window)
         self._known: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
         self._page_honoured = False
         self._length = 0
@@ -223,8 +198,10 @@ class WindowReader:
         yield from self._whole_pass()
         if self._proof:
             return
-        if self._evidence.filter is Filter.UNDECIDED and self._distant and self._distant[0] >= _TELLING_GAP:
+        if self._evidence.filter is Filter.UNDECIDED and self._distant and self._distant[0] >= TELLING_GAP:
             self._probe(self._distant[1])
+        if self._evidence.filter is Filter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
+            self._probe_border(self._border, self._limit, self._last_page)
         if self._evidence.filter is Filter.CREATED:
             yield from self._until_counted()
         else:
@@ -456,10 +433,13 @@ class WindowReader:
 
     def _learn(self, rows: list[RawRow]) -> None:
         """What the times of new rows tell of the window and of the filter."""
-        times = bounds(rows)
-        if times is not None and not self._telling(*times):
-            self._note_created(times[0])
-            self._note_created(times[1])
+        times = times_of(rows)
+        if self._passes == 1 and self._evidence.filter is Filter.UNDECIDED:
+            self._border.note(rows, times)
+        bounds = times.bounds() if times else None
+        if bounds is not None and not self._telling(*bounds):
+            self._note_created(bounds[0])
+            self._note_created(bounds[1])
             return
         for row in rows:
             created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
@@ -474,7 +454,7 @@ class WindowReader:
     ) -> bool:
         """Whether a row whose times lie within these bounds may tell anything of the filter."""
         widest = self._distant[0] if self._distant else timedelta()
-        return last_updated - created >= max(widest, _TELLING_GAP) or any(
+        return last_updated - created >= max(widest, TELLING_GAP) or any(
             outside(self._window, at) for at in (created, last_created, updated, last_updated)
         )
 
