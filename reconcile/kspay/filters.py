@@ -39,6 +39,8 @@ class Evidence:
 
     def __init__(self) -> None:
         self.filter = Filter.UNDECIDED
+        self.page_ignored: bool | None = None
+        """Whether every page of a listing is its first one; None: not seen yet."""
 
     def take(self, window: Window, created: datetime | None, updated: datetime | None) -> None:
         """Learn from a row that `window` was answered with."""
