@@ -29,6 +29,8 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.report.drawing import draw
+from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -91,11 +93,13 @@ def reconcile_period(
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
         validator = Validator(settings.currencies)
-        brought = Inbox()
+        brought, seconds = Inbox(), {}
         if settings.inbox is not None:
+            started = monotonic()
             brought = stage(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
+            seconds["inbox"] = round(monotonic() - started, 3)
         if ledger is None and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -104,7 +108,7 @@ def reconcile_period(
         with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
             return _Run(
-                settings, engine, run, apps, period, nightly, validator, brought, stage, progress
+                settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
             ).finish(ledger, profile, request.out, aside)
 
 
@@ -157,6 +161,7 @@ class _Run:
         nightly: bool,
         validator: Validator,
         brought: Inbox,
+        seconds: dict[str, float],
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -171,7 +176,7 @@ class _Run:
         self.stage = stage
         self.progress = progress
         self.started_at = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
+        self.seconds = seconds  # of the stages so far
 
     def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
@@ -240,7 +245,9 @@ class _Run:
         folder = out / self.run_id
         files.write_csvs(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
-        report = self._document(connection, aside, imported, fetched, matched)
+        report = self._document(connection, imported, fetched, matched)
+        draw(report, aside)
+        report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:
             # In place before the commit: a run that the database calls finished has its files. A run
@@ -258,7 +265,6 @@ class _Run:
     def _document(
         self,
         connection: Connection,
-        aside: Path,
         imported: Imported | None,
         fetched: list[Fetched],
         matched: Matched,
@@ -284,10 +290,11 @@ class _Run:
             "cleared_discrepancies": list(matched.cleared),
             "quarantined": _quarantined(connection),
             "totals": files.read_totals(connection, self.settings.currencies),
+            **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
             "warnings": [*self.brought.warnings, *matched.warnings],
-            "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
+            "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
                 "python": platform.python_version(),

@@ -23,9 +23,10 @@ from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from reconcile.store import open_store
 
-settings.register_profile("default")
-settings.register_profile("full", max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+# HYPOTHESIS_PROFILE=full tries thousands of random worlds where a usual run tries dozens.
+settings.register_profile("full", max_examples=2_000, deadline=None)
+if profile := os.environ.get("HYPOTHESIS_PROFILE"):
+    settings.load_profile(profile)
 
 
 def pytest_configure() -> None:

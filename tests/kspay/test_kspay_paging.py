@@ -102,6 +102,7 @@ def shops(draw: st.DrawFn) -> tuple[Shop, Period]:
     return shop, period
 
 
+@pytest.mark.timeout(3600)  # of the thousands of cases of `HYPOTHESIS_PROFILE=full`
 @settings(
     max_examples=3 * settings().max_examples,
     deadline=None,
