@@ -21,7 +21,15 @@ from reconcile.records import Period
 from reconcile.report.command import report
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
-from reconcile.terminal import run_table, show_decisions, show_run, showing_progress, window_table
+from reconcile.terminal import (
+    run_table,
+    show_decisions,
+    show_imports,
+    show_run,
+    show_stories,
+    showing_progress,
+    window_table,
+)
 
 DEBUG = "--debug"
 
@@ -167,22 +175,32 @@ def ledger() -> None:
 
 
 @ledger.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
-def ledger_import(path: Path, profile: str | None) -> None:
-    """Import a ledger file; the next run matches it.
+def ledger_import(paths: tuple[Path, ...], profile: str | None) -> None:
+    """Import ledgers: files, archives, folders; without a PATH the profile's query. The next run matches them.
 
     Example:  reconcile ledger import august.csv
     """
     from reconcile import pipeline
 
     with showing_progress() as progress:
-        imported = pipeline.import_file(Settings.read(), path, profile, progress=progress)
-    click.echo(
-        f"import {imported.import_id}: {imported.records:,} rows of {imported.file}: {imported.added:,} new, "
-        f"{imported.changed:,} changed, {imported.entries - imported.added - imported.changed:,} as they were, "
-        f"{imported.repeats:,} repeated, {imported.quarantined:,} in quarantine"
-    )
+        show_imports(pipeline.import_files(Settings.read(), paths, profile, progress=progress))
+
+
+@ledger.command("inspect")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+def ledger_inspect(path: Path | None, profile: str | None) -> None:
+    """Show what a ledger is taken for, how it would be read, what is ambiguous, and a profile to paste.
+
+    Example:  reconcile ledger inspect august.xlsx
+    """
+    from reconcile import inspection
+
+    settings = Settings.read()
+    for line in inspection.describe(settings, path, settings.profile(profile)):
+        click.echo(line)
 
 
 @cli.command()
@@ -213,6 +231,23 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
             click.echo(line, err=True)
         raise
     show_decisions(taken, dry_run=dry_run)
+
+
+@cli.command()
+@click.argument("named", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def explain(named: str, as_json: bool) -> None:
+    """Tell the whole story of a transaction, a ledger entry (also source:id) or a discrepancy.
+
+    Example:  reconcile explain tx_2f6c0a
+    """
+    from reconcile import explain as telling
+    from reconcile.store import open_store
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        stories = telling.explain(engine, settings, named)
+    show_stories(stories, settings.currencies, as_json=as_json)
 
 
 @cli.command()

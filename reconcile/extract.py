@@ -309,6 +309,7 @@ def import_ledger(
             default_currency=profile.currency,
             currencies=settings.currencies,
             app_ids=frozenset(app_ids),
+            style=ledger.style,
         )
         _stage(load, typed, validator.entries)
         loaded = load.take_in_entries(app_ids, profile.name, ledger.name)

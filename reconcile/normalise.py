@@ -16,6 +16,12 @@ from typing import Any
 import msgspec
 
 from reconcile.ledger import BROKEN
+from reconcile.ledger import amounts as written_amounts
+from reconcile.ledger import dates as written_dates
+from reconcile.ledger.cells import Unreadable
+from reconcile.ledger.columns import Style
+from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
+from reconcile.ledger.profile import IN, OUT
 from reconcile.money import Currencies, parse_amount
 from reconcile.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
 
@@ -32,18 +38,12 @@ MAX_RAW = 10_000
 MAX_VALUE = 250
 """Characters of a faulty value that the quarantine shows."""
 
-FIRST_YEAR, LAST_YEAR = 1900, 2100
-"""A date outside is a slip of the keyboard or of a program."""
-
-_DAY_OR_TIME = re.compile(
-    r"(\d{4})-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,30})?)?( ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?",
-    re.ASCII | re.IGNORECASE,
-)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
 _USUAL_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
-_SCIENTIFIC = re.compile(r"[+-]?[\d.]+[eE][+-]?\d+", re.ASCII)
-_GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:,\d{2})+,\d{3})(?:\.\d*)?", re.ASCII)
+_TOTALS = re.compile(
+    r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
+)
 
 _TEXTS = (
     "id", "appId", "currencyCode", "referenceNumber", "status", "providerOrderId", "providerTxnId", "paymentType",
@@ -78,13 +78,15 @@ def entries(
     default_currency: str | None,
     currencies: Currencies,
     app_ids: frozenset[str] = frozenset(),
+    style: Style = Style(),  # noqa: B008 - it is immutable
 ) -> Iterator[Entry | Rejection]:
-    """Type a ledger's rows. `app_ids` are the apps that an `app_id` column may name besides `app_id`.
+    """Type a ledger's rows. `app_ids` are the apps that an `app_id` column may name besides `app_id`; `style` is how
+    its dates and amounts are written.
 
     One value comes out for every row that goes in.
     """
     for row in rows:
-        yield _entry(row, app_id, source, default_currency, currencies, app_ids)
+        yield _entry(row, app_id, source, default_currency, currencies, app_ids, style)
 
 
 def _transaction(
@@ -143,6 +145,7 @@ def _entry(
     default_currency: str | None,
     currencies: Currencies,
     app_ids: frozenset[str],
+    style: Style,
 ) -> Entry | Rejection:
     values = row.values
     if BROKEN in values:
@@ -158,7 +161,7 @@ def _entry(
 
     def key(name: str) -> str | None:
         value = values.get(name)
-        if value and _LINE_BREAK.search(value):
+        if value and isinstance(value, str) and _LINE_BREAK.search(value):
             # Two rows may have been joined by a pair of stray quotes: not to be read as one.
             problems.append((name, value, "holds a line break or a tab"))
             return None
@@ -170,12 +173,14 @@ def _entry(
         problems.append(("app_id", owner, "names an app that is not in the settings"))
         owner = app_id
     currency = default_currency or ""
-    if "currency" in values or default_currency is None:
+    if "currency" in values:
         currency = (key("currency") or "").strip().upper()
-        if not currency and not _names(problems, "currency"):
-            problems.append(("currency", values.get("currency"), "is missing: write its ISO 4217 code"))
-    amount = _written_amount(values.get("amount") or "", problems)
-    dated_on, dated_at = _written_date(values.get("date") or "", problems)
+    amount, named = _written_amount(values, style, currency, currencies, problems)
+    if not currency and len(named) == 1:
+        currency = next(iter(named))
+    if not currency and not _names(problems, "currency"):
+        problems.append(("currency", values.get("currency"), "is missing: write its ISO 4217 code"))
+    dated_on, dated_at = _written_date(values.get("date") or "", style, problems)
     reference = key("reference")
     status = (_text("status", values.get("status"), MAX_TEXT, problems) or "").strip()
     transaction_id = key("transaction_id")
@@ -183,6 +188,8 @@ def _entry(
     provider_txn_id = key("provider_txn_id")
     description = _text("description", values.get("description"), MAX_TEXT, problems)
     if problems or amount is None:
+        if any(isinstance(value, str) and _TOTALS.match(value) for value in values.values()):
+            problems.append(("row", None, "looks like a line of totals"))
         return rejection(
             problems,
             side=Side.LEDGER,
@@ -248,7 +255,9 @@ def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str 
         return None
     if type(value) is str and len(value) <= limit and value.isascii() and "\0" not in value:
         return value if not value.isspace() else None  # nearly every text, and this is where the time goes
-    if not isinstance(value, str):
+    if isinstance(value, Unreadable):
+        problems.append((name, value.shown, value.reason))
+    elif not isinstance(value, str):
         problems.append((name, value, "is not a text"))
     elif len(value) > limit:
         problems.append((name, value, f"has {len(value)} characters where {limit} are the most"))
@@ -296,36 +305,63 @@ def _wire_amount(value: object, problems: list[Problem]) -> Decimal | None:
         return None
     # Decimal first: str(int) refuses more than 4,300 digits.
     written = str(Decimal(value)) if isinstance(value, int) else str(value)
-    return _parsed(written, written, problems)
+    return _parsed(written, problems)
 
 
-def _written_amount(text: str, problems: list[Problem]) -> Decimal | None:
-    """An amount as ledgers write it: a point before the decimals; commas only where they can be nothing else
-    than thousands separators (1,250.00 or 1,23,456.78 or 1,250,000)."""
-    text = text.strip()
-    if not text:
-        problems.append(("amount", text, "is missing"))
-    elif "," not in text:
-        if not _SCIENTIFIC.fullmatch(text):
-            return _parsed(text, text, problems, advice=": write it as 1250.00")
-        # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
+def _written_amount(
+    values: Mapping[str, Any], style: Style, currency: str, currencies: Currencies, problems: list[Problem]
+) -> tuple[Decimal | None, frozenset[str]]:
+    """The amount and the currencies that its sign or code may mean; of two columns, what came in less what
+    went out."""
+    if IN not in values:
+        return _one_amount("amount", values.get("amount") or "", style, currency, currencies, problems)
+    came, went = (values.get(name) for name in (IN, OUT))
+    found: list[tuple[Decimal, frozenset[str]]] = []
+    for name, value in ((IN, came), (OUT, went)):
+        if value is not None and value != "" and not (isinstance(value, str) and not value.strip()):
+            amount, named = _one_amount(name, value, style, currency, currencies, problems)
+            if amount is None:
+                return None, named
+            if amount:
+                found.append((amount if name == IN else amount.copy_negate(), named))
+    if len(found) == 1:
+        return found[0]
+    if found:
         problems.append(
-            ("amount", text, "is not written out: format the column as a plain number (125000.00)")
+            (IN, f"{came} / {went}", f"and {OUT} are both filled: one of them must be blank or 0")
         )
-    elif not _GROUPED.fullmatch(text):
-        problems.append(("amount", text, "is not a number: write it with a decimal point (1250.00)"))
-    elif "." not in text and text.count(",") == 1:
-        problems.append(("amount", text, "may use its comma for thousands or for decimals: write 1250.00"))
-    else:
-        return _parsed(text.replace(",", ""), text, problems)
-    return None
+        return None, frozenset()
+    if came or went:
+        return Decimal(0), frozenset()
+    problems.append((IN, None, f"and {OUT} are both missing"))
+    return None, frozenset()
 
 
-def _parsed(number: str, written: str, problems: list[Problem], advice: str = "") -> Decimal | None:
+def _one_amount(
+    name: str, value: object, style: Style, currency: str, currencies: Currencies, problems: list[Problem]
+) -> tuple[Decimal | None, frozenset[str]]:
+    try:
+        if isinstance(value, Decimal):
+            return parse_amount(str(value)), frozenset()
+        if isinstance(value, Unreadable):
+            raise ValueError(value.reason)  # noqa: TRY004, TRY301 - worded as every other reason
+        text = written_amounts.clean(str(value))
+        if not text:
+            raise ValueError("is missing")  # noqa: TRY301
+        found = style.amounts.read(text, currencies.digits, currency or None)
+        if found.currencies and currency and currency not in found.currencies:
+            raise ValueError(f"is written in {found.mark}, and the currency is {currency}")  # noqa: TRY301
+    except ValueError as error:
+        problems.append((name, value, str(error)))
+        return None, frozenset()
+    return found.value, found.currencies
+
+
+def _parsed(number: str, problems: list[Problem]) -> Decimal | None:
     try:
         return parse_amount(number)
     except ValueError as error:
-        problems.append(("amount", written, f"{error}{advice}"))
+        problems.append(("amount", number, str(error)))
         return None
 
 
@@ -335,7 +371,7 @@ def _instant(name: str, value: object, problems: list[Problem]) -> datetime | No
         return None
     if isinstance(value, str):
         try:
-            at = _usual_instant(value) or _parse_date(value)[1]
+            at = _usual_instant(value) or parse_iso(value)[1]
         except ValueError as error:
             problems.append((name, value, str(error)))
             return None
@@ -358,39 +394,34 @@ def _usual_instant(text: str) -> datetime | None:
     return at if FIRST_YEAR <= at.year <= LAST_YEAR else None
 
 
-def _written_date(text: str, problems: list[Problem]) -> tuple[date | None, datetime | None]:
+def _written_date(
+    value: object, style: Style, problems: list[Problem]
+) -> tuple[date | None, datetime | None]:
     """The day as written, or the instant where the ledger writes a zone; never both."""
-    text = text.strip()
-    if not text:
-        problems.append(("date", text, "is missing"))
-        return None, None
     try:
-        day, at = _parse_date(text)
+        if isinstance(value, str):
+            text = written_dates.clean(value)
+            if not text:
+                raise ValueError("is missing")  # noqa: TRY301
+            day, at = style.dates.read(text)
+        else:
+            day, at = _typed_date(value)
     except ValueError as error:
-        problems.append(("date", text, str(error)))
+        problems.append(("date", value, str(error)))
         return None, None
     return (day, None) if at is None else (None, at)
 
 
-def _parse_date(text: str) -> tuple[date, datetime | None]:
-    """A day as written and, where time and zone are written too, the instant in UTC.
-
-    Raises ValueError, worded for a quarantine reason."""
-    found = _DAY_OR_TIME.fullmatch(text)
-    if found is None:
-        raise ValueError("is not an ISO 8601 date: write it as YYYY-MM-DD")
-    if not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
+def _typed_date(value: object) -> tuple[date, datetime | None]:
+    """A real date or time of a workbook, a Parquet file or a database."""
+    if isinstance(value, Unreadable):
+        raise ValueError(value.reason)  # noqa: TRY004 - a value of the data, worded for its quarantine
+    assert isinstance(value, date)
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
         raise ValueError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}")
-    try:
-        if len(text) == len("2026-08-01"):
-            return date.fromisoformat(text), None
-        # Python reads the digits that it has no room for and drops them: seven or more are cut, not rounded.
-        at = datetime.fromisoformat(
-            text.upper().replace(",", ".").replace(" Z", "Z").replace(" +", "+").replace(" -", "-")
-        )
-    except ValueError:
-        raise ValueError("is no day or time that exists") from None
-    return at.date(), at.astimezone(UTC) if found[2] else None
+    if not isinstance(value, datetime):
+        return value, None
+    return value.date(), None if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _names(problems: list[Problem], field: str) -> bool:

@@ -6,7 +6,7 @@ run, and nothing else differs. The run table and the lock in the database are th
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,7 +24,7 @@ from reconcile.expectations import Validator, preload
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
-from reconcile.ledger import LedgerFile, open_ledger
+from reconcile.ledger import LedgerFile, open_ledger, open_ledgers
 from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
@@ -93,11 +93,13 @@ def reconcile_period(
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
         validator = Validator(settings.currencies)
-        brought = Inbox()
+        brought, seconds = Inbox(), {}
         if settings.inbox is not None:
+            started = monotonic()
             brought = stage(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
+            seconds["inbox"] = round(monotonic() - started, 3)
         if ledger is None and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -106,7 +108,7 @@ def reconcile_period(
         with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
             return _Run(
-                settings, engine, run, apps, period, nightly, validator, brought, stage, progress
+                settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
             ).finish(ledger, profile, request.out, aside)
 
 
@@ -133,17 +135,22 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
             return fetched
 
 
-def import_file(
-    settings: Settings, path: Path, profile_name: str | None, *, progress: Progress = silent
-) -> Imported:
-    """Only import a ledger file; the next run matches it."""
+def import_files(
+    settings: Settings, paths: Sequence[Path], profile_name: str | None, *, progress: Progress = silent
+) -> list[Imported]:
+    """Only import ledgers, without a path the profile's query; the next run matches them.
+
+    All are looked at before the first is taken in, so that one that is refused costs nothing.
+    """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
-    ledger = open_ledger(path, default_currency=profile.currency)
+    ledgers = open_ledgers(paths, profile)
     with open_store(settings) as engine:
-        return import_ledger(
-            engine, settings, ledger, profile, app_ids, Validator(settings.currencies), progress
-        )
+        validator = Validator(settings.currencies)
+        return [
+            import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
+            for ledger in ledgers
+        ]
 
 
 class _Run:
@@ -159,6 +166,7 @@ class _Run:
         nightly: bool,
         validator: Validator,
         brought: Inbox,
+        seconds: dict[str, float],
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -173,7 +181,7 @@ class _Run:
         self.stage = stage
         self.progress = progress
         self.started_at = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
+        self.seconds = seconds  # of the stages so far
 
     def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
@@ -338,7 +346,7 @@ def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...])
 
 def _ledger_file(settings: Settings, request: Request, profile: Profile) -> LedgerFile | None:
     path = request.ledger or settings.ledger
-    return None if path is None else open_ledger(path, default_currency=profile.currency)
+    return None if path is None else open_ledger(path, profile=profile)
 
 
 def _any_ledger(engine: Engine) -> bool:

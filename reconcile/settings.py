@@ -21,10 +21,10 @@ from sqlalchemy.exc import ArgumentError
 from reconcile.errors import UsageError
 from reconcile.kspay import Credentials
 from reconcile.kspay.statuses import STATUS_WORDS
+from reconcile.ledger.profile import TOML, read_profile
+from reconcile.ledger.profile import Profile as Profile  # settings hand profiles out
 from reconcile.money import Currencies, Tolerances
 from reconcile.records import Family, Side
-
-TOML = "reconcile.toml"
 
 _F = Family
 DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {
@@ -64,14 +64,6 @@ SECRETS = frozenset({"KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY", "RECONCILE_DATABASE
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How one kind of ledger file is to be read: `[ledger.NAME]` in reconcile.toml."""
-
-    name: str
-    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +119,7 @@ class Settings:
     def profile(self, name: str | None) -> Profile:
         """The named ledger profile; without a name the plain one, whose source is `default`."""
         if name is None:
-            return self.profiles.get("default", Profile("default"))
+            return self.profiles.get("default", Profile("default", currencies=self.currencies))
         if name not in self.profiles:
             known = ", ".join(sorted(self.profiles)) or "none"
             raise UsageError(f"--profile {name}: {TOML} has no [ledger.{name}] (known: {known})")
@@ -282,14 +274,10 @@ class _Reader:
     def profiles(self, currencies: Currencies) -> dict[str, Profile]:
         profiles: dict[str, Profile] = {}
         for name, table in self.table("ledger").items():
-            if not isinstance(table, dict) or set(table) - {"currency"}:
-                raise UsageError(f"{TOML}: [ledger.{name}] may hold the key currency, and no other")
-            currency = table.get("currency")
-            if currency is not None and currency not in currencies.digits:
-                raise UsageError(
-                    f"{TOML}: [ledger.{name}] currency {currency!r} is no currency that is known"
-                )
-            profiles[name] = Profile(name, currency)
+            try:
+                profiles[name] = read_profile(name, table, currencies)
+            except ValueError as error:
+                raise UsageError(f"{TOML}: [ledger.{name}] {error}") from None
         return profiles
 
     def table(self, name: str) -> dict[str, Any]:

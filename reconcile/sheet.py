@@ -10,7 +10,8 @@ from pathlib import Path
 from stat import S_ISREG
 
 from reconcile.errors import InputRefused, UsageError
-from reconcile.ledger.delimited import DELIMITERS, Broken, NotTextError, Survey, records, survey
+from reconcile.ledger.cells import Broken
+from reconcile.ledger.delimited import DELIMITERS, NotTextError, Survey, records, survey
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 """What is read."""

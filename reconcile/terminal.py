@@ -1,5 +1,6 @@
 """What a command shows a person: progress on standard error, tables on standard output."""
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -15,10 +17,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reconcile.decisions import Taken
+from reconcile.explain import plain
+from reconcile.extract import Imported
 from reconcile.money import Currencies, exact_sum, grouped
 from reconcile.progress import Progress
 from reconcile.report.figures import TYPES, reconciled, share_of
 from reconcile.report.statement import Statement, written
+from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
 _EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
@@ -223,6 +228,15 @@ def _count(number: int, what: str, several: str = "s") -> str:
     return f"{number:,} {several if ' ' in several else what + several}"
 
 
+def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
+    """What `reconcile explain` tells, as text or as a JSON list."""
+    if as_json:
+        click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
+        return
+    for number, story in enumerate(stories):
+        click.echo("\n".join(["", *lines(story, currencies)] if number else lines(story, currencies)))
+
+
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
     if not records:
@@ -269,3 +283,28 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
     console = _console()
     _say(console, "Fetched (times in UTC)")
     console.print(table)
+
+
+def show_imports(imports: Sequence[Imported]) -> None:
+    """A line for each import, and their sums where there are several."""
+    console = Console(highlight=False, soft_wrap=True)
+    for one in imports:
+        console.print(
+            f"import {one.import_id}: {one.records:,} rows of {one.file}: {_changes([one])}", markup=False
+        )
+    if len(imports) > 1:
+        console.print(
+            f"together {sum(one.records for one in imports):,} rows of {len(imports)} files: {_changes(imports)}",
+            markup=False,
+        )
+
+
+def _changes(imports: Sequence[Imported]) -> str:
+    entries, added, changed, repeats, quarantined = (
+        sum(getattr(one, name) for one in imports)
+        for name in ("entries", "added", "changed", "repeats", "quarantined")
+    )
+    return (
+        f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
+        f"{quarantined:,} in quarantine"
+    )

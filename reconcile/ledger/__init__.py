@@ -1,43 +1,53 @@
-"""Stage 1 of the merchant's side: a ledger file becomes raw rows, each with its place.
+"""Stage 1 of the merchant's side: a ledger becomes raw rows, each with its place.
 
-Nothing is renamed beyond the header and nothing is cast here: that is `reconcile.normalise`'s work.
+A ledger is a CSV file, a workbook, a Parquet file, one of these compressed, or the result of a query. Columns get
+their standard names here, and here is found out how dates and amounts are written; nothing is cast: that is
+`reconcile.normalise`'s work.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from reconcile.errors import InputRefused, UsageError
-from reconcile.ledger.delimited import DELIMITERS, Broken, NotTextError, Survey, records, survey
+from reconcile.ledger.cells import Broken, Cell, Table, Unreadable, plain
+from reconcile.ledger.columns import Findings, Style, look, told
+from reconcile.ledger.delimited import DelimitedTable
+from reconcile.ledger.header import Header, check_header, find_header, text_of
+from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
+from reconcile.ledger.query import open_query
+from reconcile.ledger.tables import is_archive, open_table
+from reconcile.ledger.unpack import Source, unpack
+from reconcile.ledger.workbook import SheetTable
 from reconcile.records import Place, RawRow
 
-REQUIRED = ("ledger_id", "amount", "date")
-OPTIONAL = (
-    "reference",
-    "currency",
-    "status",
-    "transaction_id",
-    "provider_order_id",
-    "provider_txn_id",
-    "description",
-    "app_id",
-)
-COLUMNS = (*REQUIRED, *OPTIONAL)
-"""The standard column names; any other column is kept for people to see, and not read."""
+__all__ = [
+    "BROKEN",
+    "COLUMNS",
+    "REQUIRED",
+    "LedgerFile",
+    "Profile",
+    "files_of",
+    "open_ledger",
+    "open_ledgers",
+    "query_of",
+]
 
 BROKEN = ""
 """The key in `RawRow.values` of the reason why a row is no record; its text is then under `line`.
 No column can have this name: a column without a header is called `column 3`."""
 
-_FOREIGN: Mapping[bytes, str] = {
-    b"PK\x03\x04": "is an Excel workbook (or a zip file); save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "is an Excel workbook, of an old kind or with a password; save the sheet as CSV",
-    b"%PDF": "is a PDF; export the ledger as CSV",
-    b"\x1f\x8b": "is compressed; unpack it first",
-    b"PAR1": "is a Parquet file; export the ledger as CSV",
-}
+_KEYS = frozenset(COLUMNS) - {"amount", "date", "status", "description"}
+_AMOUNTS = frozenset({"amount", IN, OUT})
+_READ = frozenset({*COLUMNS, IN, OUT})
+
+_PASSED_OVER = (".", "~$")
+"""How the names of files begin that programs leave in a folder beside the real ones."""
+
+_PASSED_OVER_NAMES = ("thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,55 +56,89 @@ class LedgerFile:
 
     path: Path
     name: str
-    """The base name, as the quarantine shows it."""
-    sha256: str
-    """Of the file's bytes, in hexadecimal digits."""
-    columns: tuple[str, ...]
-    """One name a cell: the standard name where it is one, else the header as written."""
-    delimiter: str
-    header_row: int
-    """Blank rows above the header are passed over; else 1."""
-    text: Survey
+    """The base name, as the quarantine shows it; with the sheet where there are several, and of an archive with
+    the file in it."""
+    table: Table
+    header: Header
+    style: Style
+    """How its dates and amounts are written, as the profile says or as all of its rows prove."""
+    findings: Findings | None = None
+    """What its rows told; None for a query, which is read only once."""
+    source: Source | None = None
+    """Keeps what was unpacked for as long as it is needed."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes (unpacked), in hexadecimal digits; of a query's rows, once they were read."""
+        return self.table.sha256
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """One name a cell: the standard name where it is one, else the header as written."""
+        return self.header.names
 
     def rows(self) -> Iterator[RawRow]:
-        """Every row below the header that is not wholly blank, one at a time, in memory that stays flat.
+        """Every row below the header that is not wholly blank, one at a time.
 
-        Every value is text. A row that is no record (too many or too few cells, quotes gone wrong)
-        comes with the reason under BROKEN, so that it is quarantined and not lost.
-        Raises InputRefused if the file is no longer the one that was opened.
+        A value is a text, or a real number or date where the source has such. A row that is no record (too
+        many or too few cells, quotes gone wrong) comes with the reason under BROKEN, so that it is quarantined
+        and not lost. Raises InputRefused if the file is no longer the one that was opened.
         """
-        try:
-            for number, cells in _records(self.path, self.text, self.delimiter):
-                if number > self.header_row and (values := self._values(cells)) is not None:
-                    yield RawRow(Place(self.name, number), values)
-            unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
-        except (OSError, UnicodeDecodeError):
-            unchanged = False
-        if not unchanged:
-            raise InputRefused(f"{self.path}: changed while it was read; import it when it is complete")
+        first = self.header.row
+        values_of = self._texts if isinstance(self.table, DelimitedTable) else self._values
+        for number, cells in self.table.records():
+            if number > first and (values := values_of(cells)) is not None:
+                yield RawRow(Place(self.name, number), values)
 
-    def _values(self, cells: list[str] | Broken) -> dict[str, str] | None:
+    def _texts(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
+        """The values of a record of delimited text."""
         if isinstance(cells, Broken):
             return {BROKEN: cells.reason, "line": cells.line}
-        if not any(cells) or _blank(cells):
+        if not any(cells) or not any(map(str.strip, cells)):  # type: ignore[arg-type]  # all are texts here
             return None
-        if len(cells) != len(self.columns):
+        columns = self.header.names
+        if len(cells) != len(columns):
             # Which cell is missing or was cut in two cannot be known, so none is read.
-            reason = f"has {len(cells)} cells where the header has {len(self.columns)}"
-            line = self.delimiter.join(cells)
-            return {BROKEN: f"{reason}: put cells that hold the delimiter in quotes", "line": line}
-        if any("\n" in cell or "\r" in cell for cell in cells) and self._swallowed(cells):
+            reason = f"has {len(cells)} cells where the header has {len(columns)}"
+            return {
+                BROKEN: f"{reason}: put cells that hold the delimiter in quotes",
+                "line": self._line(cells),
+            }
+        if any("\n" in cell or "\r" in cell for cell in cells) and self._swallowed(cells):  # type: ignore[operator]
             # Two stray quotes, each at the edge of a cell, turn what lies between them into one cell.
             reason = "holds what looks like another row inside quotes: check its quotation marks"
-            return {BROKEN: reason, "line": self.delimiter.join(cells)}
-        return dict(zip(self.columns, cells, strict=True))
+            return {BROKEN: reason, "line": self._line(cells)}
+        if cells[0] == self.header.cells[0] and self._is_header(cells):
+            return {BROKEN: "repeats the header", "line": self._line(cells)}
+        return dict(zip(columns, cells, strict=True))
 
-    def _swallowed(self, cells: list[str]) -> bool:
+    def _values(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
+        """The values of a record of a source that knows numbers and dates."""
+        assert not isinstance(cells, Broken), "only text can be broken so"
+        if all(_blank(cell) for cell in cells):
+            return None
+        if cells[0] == self.header.cells[0] and self._is_header(cells):
+            return {BROKEN: "repeats the header", "line": self._line(cells)}
+        values = dict(zip(self.header.names, cells, strict=True))
+        for name, cell in values.items():
+            if not isinstance(cell, str):
+                values[name] = _fitting(name, cell)
+        return values
+
+    def _is_header(self, cells: Sequence[Cell]) -> bool:
+        return self.header.row > 0 and tuple(text_of(cell).strip() for cell in cells) == self.header.cells
+
+    def _line(self, cells: Sequence[Cell]) -> str:
+        delimiter = self.table.delimiter if isinstance(self.table, DelimitedTable) else ";"
+        return delimiter.join(map(text_of, cells))
+
+    def _swallowed(self, cells: Sequence[Cell]) -> bool:
         """Whether a line inside a cell reads like the beginning of a row, up to that cell's column."""
-        numbers = (self.columns.index("amount"), self.columns.index("date"))
+        assert isinstance(self.table, DelimitedTable)
+        numbers = [place for place, name in enumerate(self.columns) if name in _AMOUNTS or name == "date"]
         for column, cell in enumerate(cells):
-            for line in cell.splitlines()[1:]:
-                parts = line.split(self.delimiter)
+            for line in text_of(cell).splitlines()[1:]:
+                parts = line.split(self.table.delimiter)
                 if len(parts) > max(column, 1) and all(
                     any(map(str.isdigit, parts[number])) for number in numbers if number < len(parts)
                 ):
@@ -102,108 +146,124 @@ class LedgerFile:
         return False
 
 
-def open_ledger(path: Path, *, default_currency: str | None = None) -> LedgerFile:
-    """Look at a whole ledger file and check its header.
+def _blank(cell: Cell) -> bool:
+    text = cell if isinstance(cell, str) else cell.shown if isinstance(cell, Unreadable) else "a value"
+    return not text or text.isspace()
 
-    `default_currency` stands for a missing `currency` column. Raises UsageError if there is no such
-    file, InputRefused if it is no ledger: empty, no text, or without a column that is needed.
+
+def _fitting(name: str, cell: Cell) -> Cell:
+    """A cell that is no text, as its column can use it."""
+    if name not in _READ:
+        return plain(cell) if isinstance(cell, Decimal) else text_of(cell)
+    if isinstance(cell, Unreadable) or (name in _AMOUNTS and isinstance(cell, Decimal)):
+        return cell
+    if isinstance(cell, Decimal):
+        if name == "date":
+            return Unreadable(plain(cell), "is a number: format the column as a date")
+        return plain(cell)
+    if name == "date":
+        return cell
+    if name in _AMOUNTS:
+        return Unreadable(text_of(cell), "is a date: format the column as a number")
+    if name in _KEYS:
+        return Unreadable(
+            text_of(cell),
+            "is a date, which a spreadsheet may have made of a text such as MAR1: format the column as text",
+        )
+    return text_of(cell)
+
+
+def open_ledger(
+    path: Path, *, default_currency: str | None = None, profile: Profile | None = None
+) -> LedgerFile:
+    """Look at a whole ledger file, check its header, and find out how its dates and amounts are written.
+
+    `default_currency` stands for a missing `currency` column, over the profile's. Raises UsageError if there is no
+    such file, InputRefused if it is no ledger: empty, no table, without a column that is needed, or with more than
+    half of its rows in need of a guess.
     """
-    _check_file(path)
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-        for magic, what in _FOREIGN.items():
-            if head.startswith(magic):
-                raise InputRefused(f"{path}: {what}")
-        text = survey(path)
-        candidates = [_header(path, text, delimiter) for delimiter in DELIMITERS]
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except NotTextError as error:
-        raise InputRefused(f"{path}: {error}: not a table; save it as CSV (UTF-8)") from None
-    # The delimiter is the one by which the header makes most sense, then the most frequent one.
-    row, cells, delimiter = max(candidates, key=lambda found: (len(_standard(found[1])), len(found[1])))
-    if row == 0:
-        raise InputRefused(f"{path}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
-    _check_header(path, row, cells, default_currency, binary=b"\0" in head)
-    return LedgerFile(
-        path=path,
-        name=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
-        sha256=text.sha256,
-        columns=_columns(cells),
-        delimiter=delimiter,
-        header_row=row,
-        text=text,
+    profile = profile or Profile("default")
+    if default_currency is not None:
+        profile = replace(profile, currency=default_currency)
+    found = files_of(path)
+    if len(found) > 1:
+        raise InputRefused(f"{path}: holds {len(found)} files; unpack it, and give one")
+    return _opened(found[0], profile)
+
+
+def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
+    """Open all ledgers of several files and folders, those of a folder sorted by name; none is left out.
+
+    Without any path it is the result of the profile's query. Raises as `open_ledger` does.
+    """
+    paths = list(paths)
+    if not paths:
+        return [query_of(profile)]
+    found: list[LedgerFile] = []
+    for source in (source for path in paths for file in _in_folder(path) for source in files_of(file)):
+        found.append(_opened(source, profile))
+        if len(found) > 1 and isinstance(found[-1].table, SheetTable):
+            found[-1].table.release()  # many workbooks do not fit into memory together
+    return found
+
+
+def _in_folder(path: Path) -> list[Path]:
+    if not S_ISDIR(_mode(path)):
+        return [path]
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if not file.name.startswith(_PASSED_OVER)
+        and file.name.lower() not in _PASSED_OVER_NAMES
+        and not S_ISDIR(_mode(file))
     )
+    if not files:
+        raise InputRefused(f"{path}: is a folder without a file in it")
+    return files
 
 
-def _check_file(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise UsageError(f"{path}: no ledger there: {getattr(error, 'strerror', None) or error}") from None
+def files_of(path: Path) -> list[Source]:
+    """A file, or those in an archive; raises UsageError if there is no file that can be read."""
+    mode = _mode(path)
     if S_ISDIR(mode):
-        raise UsageError(f"{path}: is a folder; name one CSV file")
+        raise UsageError(f"{path}: is a folder; name one file")
     if not S_ISREG(mode):
         raise UsageError(f"{path}: is not a file")
+    name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
+    try:
+        if not is_archive(path):
+            return [Source(path, str(path), name)]
+        return unpack(path, name)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _records(path: Path, text: Survey, delimiter: str) -> Iterator[tuple[int, list[str] | Broken]]:
-    with path.open(encoding=text.encoding, errors=text.errors, newline="") as file:
-        yield from enumerate(records(file, delimiter), start=1)
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise UsageError(f"{path}: no ledger there: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _blank(cells: list[str]) -> bool:
-    return not any(cell.strip() for cell in cells)
+def _opened(source: Source, profile: Profile) -> LedgerFile:
+    where = source.where
+    table, header, sheet = open_table(source.path, where, profile)
+    if header.row == 0:
+        raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
+    findings = look(table.records(), header, profile)
+    check_header(where, header, profile, named_by_amounts=bool(findings.currencies))
+    if findings.refused is not None:
+        raise InputRefused(f"{where}: {findings.refused}")
+    name = f"{source.name} [{sheet}]" if sheet else source.name
+    return LedgerFile(Path(where), name, table, header, findings.style, findings, source)
 
 
-def _header(path: Path, text: Survey, delimiter: str) -> tuple[int, list[str], str]:
-    """The first row that is not blank: its number (0: there is none), its trimmed cells, the delimiter."""
-    for number, cells in _records(path, text, delimiter):
-        if isinstance(cells, Broken):
-            return number, [cells.line.strip()], delimiter
-        # Tried with another delimiter than its own, a blank row `,,,` is a cell of delimiters.
-        if any(cell.strip().strip("".join(DELIMITERS)) for cell in cells):
-            return number, [cell.strip() for cell in cells], delimiter
-    return 0, [], delimiter
-
-
-def _standard(cells: list[str]) -> list[str]:
-    return [name for cell in cells if (name := cell.lower()) in COLUMNS]
-
-
-def _check_header(
-    path: Path, row: int, cells: list[str], default_currency: str | None, *, binary: bool
-) -> None:
-    standard = _standard(cells)
-    lacking = [name for name in REQUIRED if name not in standard]
-    if binary and lacking:
-        raise InputRefused(f"{path}: is binary data, not a table; save it as CSV (UTF-8)")
-    where = f"{path}, row {row}"
-    found = ", ".join(_shown(cell) for cell in cells[:20]) + (", …" if len(cells) > 20 else "")
-    if lacking:
-        columns = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
-        raise InputRefused(f"{where}: the header lacks the {columns}; found: {found}")
-    for name in COLUMNS:
-        if standard.count(name) > 1:
-            raise InputRefused(
-                f"{where}: the header repeats the column {name}; keep one of them; found: {found}"
-            )
-    if "currency" not in standard and default_currency is None:
-        advice = "add it, or give the ledger's profile a currency"
-        raise InputRefused(f"{where}: the header lacks the column currency; {advice}; found: {found}")
-
-
-def _shown(cell: str) -> str:
-    text = cell if len(cell) <= 40 else cell[:40] + "…"
-    return text if text.isprintable() and text else ascii(text)
-
-
-def _columns(cells: list[str]) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for position, cell in enumerate(cells, start=1):
-        name = cell.lower() if cell.lower() in COLUMNS else cell or f"column {position}"
-        while name in names:  # only columns that are not read may repeat
-            name = f"{name} (column {position})"
-        names[name] = None
-    return tuple(names)
+def query_of(profile: Profile) -> LedgerFile:
+    """The result of the profile's query; raises UsageError if it has none, InputRefused if it cannot be read."""
+    if profile.query is None:
+        raise UsageError(f"no file is named, and [ledger.{profile.name}] has no query")
+    table = open_query(profile)
+    where = f"[ledger.{profile.name}]"
+    header = replace(find_header([(1, table.names)], profile), row=0, names_its_columns=False)
+    check_header(where, header, profile, named_by_amounts=False)
+    return LedgerFile(Path(where), where, table, header, told(profile))

@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-DELIMITERS = (",", ";", "\t", "|")
+from reconcile.errors import InputRefused
+from reconcile.ledger.cells import Broken, Record
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 MAX_RECORD = 65_536
 """Characters of one record with quotes in it. It bounds how far a quote that is never closed is
@@ -33,14 +36,6 @@ _MULTIBYTE = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 
 class NotTextError(Exception):
     """The bytes are not text in any encoding that is read; the argument says why."""
-
-
-class Broken(NamedTuple):
-    """A record whose quoting makes no sense."""
-
-    line: str
-    """The line that it begins on."""
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +95,40 @@ def survey(path: Path) -> Survey:
             _check_windows(file)
             encoding, errors = "cp1252", "strict"
     return Survey(digest.hexdigest(), modified_ns, encoding, errors)
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedTable:
+    """A file of text that was surveyed, read with one delimiter."""
+
+    path: Path
+    text: Survey
+    delimiter: str
+    binary: bool = False
+    """Whether a NUL stands near its beginning: then it is no text, unless it proves to be a ledger."""
+
+    @property
+    def kind(self) -> str:
+        """The delimiter and the encoding, as people say them."""
+        encoding = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}[self.text.encoding]
+        damage = " with foreign bytes in it" if self.text.errors != "strict" else ""
+        return f"CSV, {DELIMITERS[self.delimiter]}, {encoding}{damage}"
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes."""
+        return self.text.sha256
+
+    def records(self) -> Iterator[Record]:
+        """Every record with its number, a blank line too; raises InputRefused if the file has changed."""
+        try:
+            with self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file:
+                yield from enumerate(records(file, self.delimiter), start=1)
+            unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
+        except (OSError, UnicodeDecodeError):
+            unchanged = False
+        if not unchanged:
+            raise InputRefused(f"{self.path}: changed while it was read; import it when it is complete")
 
 
 def _check_windows(file: IO[bytes]) -> None:

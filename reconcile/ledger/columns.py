@@ -1,0 +1,162 @@
+"""What a whole column tells about how its dates and amounts are written, before any of them is read."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from reconcile.ledger import dates
+from reconcile.ledger.amounts import AmountColumn, AmountScan, AmountStyle
+from reconcile.ledger.cells import Broken, Record
+from reconcile.ledger.dates import DateColumn, DateStyle
+from reconcile.ledger.header import Header
+from reconcile.ledger.profile import IN, OUT, TOML, Profile
+
+_ENOUGH = 3
+"""So many dates of each kind must stand in a workbook before days and months that were swapped are suspected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the dates and the amounts of one ledger are written."""
+
+    dates: DateStyle = field(default_factory=DateStyle)
+    amounts: AmountStyle = field(default_factory=AmountStyle)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one look at all rows of a ledger told."""
+
+    style: Style
+    rows: int
+    """Below the header and not blank."""
+    dates: DateColumn
+    amounts: AmountColumn
+    unclear: tuple[str, ...]
+    """What cannot be read without a guess, each in a sentence that says what to do."""
+    refused: str | None
+    """One of these sentences, where it would cost more than half of the rows."""
+    currencies: frozenset[str]
+    """Named by amounts themselves."""
+
+
+def told(profile: Profile) -> Style:
+    """What the profile says, where it says anything."""
+    tells = profile.decimal is not None or profile.thousands is not None
+    style = AmountStyle(profile.decimal or ".", profile.thousands, told=True) if tells else AmountStyle()
+    return Style(DateStyle(format=profile.date_format), style)
+
+
+def look(records: Iterator[Record], header: Header, profile: Profile) -> Findings:
+    """Read every row below the header once. What the profile says is not asked of the columns."""
+    style = told(profile)
+    day = _place("date", header)
+    currency = _place("currency", header)
+    numbers = [place for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
+    width = len(header.names)
+    texts: Counter[str] = Counter()
+    places: dict[str, int] = {}
+    real: Counter[int] = Counter()  # days of the month of cells that are real dates
+    scan = AmountScan(profile.currencies.digits)
+    rows = 0
+    for row, cells in records:
+        if row <= header.row or isinstance(cells, Broken):
+            continue
+        if len(cells) != width:
+            rows += any(cells)
+            continue
+        if not any(cells):
+            continue
+        rows += 1
+        if day is not None:
+            written = cells[day]
+            if isinstance(written, str):
+                if not (len(written) >= 10 and written[4] == "-" == written[7]):  # ISO, as nearly all
+                    text = dates.clean(written)
+                    texts[text] += 1
+                    places.setdefault(text, row)
+            elif isinstance(written, date):
+                real[written.day] += 1
+        for place in numbers:
+            amount = cells[place]
+            if isinstance(amount, str) and amount:
+                code = cells[currency] if currency is not None else profile.currency
+                scan.see(row, amount, code.strip().upper() if isinstance(code, str) else None)
+    days = dates.decide(texts)
+    if style.dates.format is not None:
+        days = DateColumn(style.dates, {}, {})
+    column = scan.column()
+    if style.amounts.told:
+        column = AmountColumn(style.amounts, 0, None, {})
+    unclear = [
+        _unclear_dates(days, places, profile.name),
+        _unclear_amounts(column, profile.name),
+        _swapped(days, texts, real),
+    ]
+    costs = [sum(days.unclear.values()), column.unclear, rows if unclear[2] else 0]
+    refused = next(
+        (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
+    )
+    return Findings(
+        style=Style(days.style, column.style),
+        rows=rows,
+        dates=days,
+        amounts=column,
+        unclear=tuple(says for says in unclear if says),
+        refused=refused,
+        currencies=frozenset(scan.currencies),
+    )
+
+
+def _place(name: str, header: Header) -> int | None:
+    return header.names.index(name) if name in header.names else None
+
+
+def _unclear_dates(column: DateColumn, places: dict[str, int], name: str) -> str | None:
+    if not column.unclear:
+        return None
+    text = min(column.unclear, key=lambda one: places[one])
+    try:
+        column.style.read(text)
+    except ValueError as error:
+        says = str(error).partition(":")[0]
+    rows = sum(column.unclear.values())
+    formats = dates.formats(text)
+    return (
+        f"date {text!r} in row {places[text]}{_more(rows)} {says}, and the column does not tell which: "
+        f'say it in {TOML}, [ledger.{name}] date_format = "{formats[0]}" or "{formats[1]}"'
+    )
+
+
+def _unclear_amounts(column: AmountColumn, name: str) -> str | None:
+    if column.example is None:
+        return None
+    row, text = column.example
+    marks = " and ".join(f"{shown!r} (row {at})" for at, shown in column.proof.values())
+    why = f"since the column holds both {marks}" if marks else "and the column does not tell which"
+    return (
+        f"amount {text!r} in row {row}{_more(column.unclear)} may use its mark for thousands or for decimals, {why}: "
+        f'say it in {TOML}, [ledger.{name}] decimal = "." or ","'
+    )
+
+
+def _more(rows: int) -> str:
+    return f" and in {rows - 1:,} more" if rows > 1 else ""
+
+
+def _swapped(column: DateColumn, texts: Counter[str], real: Counter[int]) -> str | None:
+    """A spreadsheet that expects the month first makes 03/04/2026 a real date, and leaves 13/04/2026 a text."""
+    later = [text for text in texts if dates.shape_of(text)]
+    if sum(real.values()) < _ENOUGH or max(real) > 12 or sum(texts[text] for text in later) < _ENOUGH:
+        return None
+    for text in later:
+        try:
+            if column.style.read(text)[0].day <= 12:
+                return None
+        except ValueError:
+            continue
+    return (
+        f"the column date holds real dates of the days 1 to 12 only, and later days as text such as {later[0]!r}: "
+        "a spreadsheet has swapped day and month in the real ones; export the ledger anew, and do not save it there"
+    )

@@ -1,0 +1,129 @@
+"""The header of a ledger: which row it is, under a title block too, and which cell names which column."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from reconcile.errors import InputRefused
+from reconcile.ledger.cells import Broken, Cell, Record
+from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
+
+LOOK = 50
+"""Rows that are not blank among which the header is looked for."""
+
+_LONGEST = 500
+"""Characters of a cell that are compared with a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One row of a table, taken for its header."""
+
+    row: int
+    """Its number; 0 where the table is wholly blank."""
+    cells: tuple[str, ...]
+    """As written, without blanks around them."""
+    names: tuple[str, ...]
+    """One name a cell: the standard name where it has one, else as written; all different."""
+    matched: int
+    """How many of the names are standard ones."""
+    names_its_columns: bool = True
+    """False for a query's result, which has no row of headers."""
+
+
+def head(records: Iterable[Record]) -> list[tuple[int, tuple[str, ...]]]:
+    """The first records that are not blank, as texts."""
+    found = ((number, _texts(cells)) for number, cells in records)
+    return list(islice(((number, texts) for number, texts in found if any(texts)), LOOK))
+
+
+def find_header(rows: Sequence[tuple[int, tuple[str, ...]]], profile: Profile) -> Header:
+    """The row that names most of the columns that are looked for; the first of them, if several do."""
+    candidates = [_header(number, texts, profile) for number, texts in rows]
+    return max(candidates, key=lambda header: header.matched, default=Header(0, (), (), 0))
+
+
+def check_header(where: str, header: Header, profile: Profile, *, named_by_amounts: bool) -> None:
+    """Raises InputRefused if a column that is needed is missing or stands twice.
+
+    `named_by_amounts`: the amounts themselves name their currency.
+    """
+    row = f"{where}, row {header.row}" if header.names_its_columns else where
+    found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
+    if absent := lacking(header, profile):
+        columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
+        advice = "" if profile.columns else "; `reconcile ledger inspect` proposes a profile for other names"
+        raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}{advice}")
+    keys = [_key(cell) for cell in header.cells]
+    for name in (*COLUMNS, IN, OUT):
+        if name in header.names and keys.count(_key(profile.columns.get(name, name))) > 1:
+            raise InputRefused(
+                f"{row}: the header repeats the column {_told(name, profile)}; keep one of them; found: {found}"
+            )
+    if "currency" not in header.names and profile.currency is None and not named_by_amounts:
+        advice = "add it, or give the ledger's profile a currency"
+        raise InputRefused(f"{row}: the header lacks the column currency; {advice}; found: {found}")
+
+
+def lacking(header: Header, profile: Profile) -> list[str]:
+    """The columns that are needed and are not there, as errors name them."""
+    return [_told(name, profile) for name in _needed(profile) if name not in header.names]
+
+
+def shown(cell: str) -> str:
+    """A header as an error can show it; letters that only look like Latin ones are told by their number."""
+    text = cell if len(cell) <= 40 else cell[:40] + "…"
+    letters = {unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha()}
+    mixed = len(letters) > 1 and "LATIN" in letters
+    return text if text and text.isprintable() and not mixed else ascii(text)
+
+
+def text_of(cell: Cell) -> str:
+    """Any cell as a text."""
+    return cell if isinstance(cell, str) else str(cell)
+
+
+def _texts(cells: Sequence[Cell] | Broken) -> tuple[str, ...]:
+    if isinstance(cells, Broken):
+        return (cells.line.strip(),)
+    texts = tuple(text_of(cell).strip() for cell in cells)
+    # Tried with another delimiter than its own, a blank row `,,,` is a cell of delimiters.
+    return texts if any(text.strip(",;\t|") for text in texts) else ()
+
+
+def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
+    mapped = {_key(header): name for name, header in profile.columns.items()}
+    plain = {name: name for name in COLUMNS if name not in profile.columns}
+    if IN in profile.columns:
+        del plain["amount"]
+    wanted = plain | mapped
+    names: dict[str, None] = {}
+    matched: set[str] = set()
+    for position, cell in enumerate(cells, start=1):
+        standard = wanted.get(_key(cell))
+        if standard is not None and standard not in names:
+            matched.add(standard)
+            names[standard] = None
+            continue
+        name = cell or f"column {position}"
+        while name in names or name in COLUMNS or name in (IN, OUT):
+            name = f"{name} (column {position})"
+        names[name] = None
+    return Header(row, cells, tuple(names), len(matched))
+
+
+def _key(header: str) -> str:
+    """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
+    text = unicodedata.normalize("NFKC", header[:_LONGEST])
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
+
+
+def _needed(profile: Profile) -> list[str]:
+    required = [name for name in REQUIRED if not (name == "amount" and IN in profile.columns)]
+    return required + [name for name in profile.columns if name not in required]
+
+
+def _told(name: str, profile: Profile) -> str:
+    header = profile.columns.get(name)
+    return name if header is None or _key(header) == name else f"{header!r} (for {name})"
