@@ -266,10 +266,17 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
     """What was fetched, window by window, and why nothing of it can be missing."""
     if not windows:
         return
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
         numeric = column in ("pages", "records", "distinct", "passes")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=column != "proof")
+        # Where it is narrow texts are broken; a number never is.
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            min_width=len(column) if numeric else None,
+            overflow="fold",
+        )
     for window in windows:
         first, last = window["first_created_at"], window["last_created_at"]
         table.add_row(
@@ -282,7 +289,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
         )
     console = _console()
     _say(console, "Fetched (times in UTC)")
-    console.print(table)
+    _print(console, table)
 
 
 def show_imports(imports: Sequence[Imported]) -> None:

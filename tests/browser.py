@@ -105,8 +105,9 @@ def browser() -> Iterator[Tab]:
     its_in, to = os.pipe()
     of, its_out = os.pipe()
     process = subprocess.Popen(
-        # The browser reads its file descriptor 3 and writes 4, whatever numbers ours have.
-        ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh", PROGRAM, *FLAGS, f"--user-data-dir={profile}"],
+        # The browser reads its file descriptor 3 and writes 4, whatever numbers ours have; a plain sh may
+        # not know numbers of two digits.
+        ["bash", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "bash", PROGRAM, *FLAGS, f"--user-data-dir={profile}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

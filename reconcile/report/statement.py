@@ -198,12 +198,15 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
         text(read_sql("statement/movements")),
         {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))},
     )
+    follows = opening is None or opening.run in after
     for row in rows:
         item = None if row.amount is None else Item(row.type, row.facts, row.currency, row.amount)
+        if follows and (row.discrepancy_id in state) == (row.kind in ("new", "reopened")):
+            raise _unproven(f"{row.discrepancy_id} cannot be {row.kind} in run {row.run_id}")
         kind = "reopened" if row.kind == "new" and row.discrepancy_id in known else row.kind
         moved += _moves(state, row.discrepancy_id, item, kind, closing.app_id, row)
         known.setdefault(row.discrepancy_id)
-    if opening is not None and opening.run not in after:
+    if not follows:
         # The opening was run again after the closing: it knows more, so the closing takes a step back.
         for key in sorted(state.keys() | final.keys()):
             kind = "reopened" if key in final else "cleared"

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pty
 import re
 import shlex
 import signal
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
@@ -102,9 +104,10 @@ def test_runs_and_show(small_run: tuple[Command, Outcome]) -> None:
     latest, named = command.good("show", "latest"), command.good("show", report.run_id)
     assert latest.out == named.out
     assert latest.err == ""
-    totals = [line for line in ran.out.splitlines() if "total" in line]
-    assert totals
-    assert set(totals) <= set(latest.out.splitlines())
+    # The same as at the end of the run, but for the paths: those are relative to where it was called.
+    said = [line for line in ran.out.splitlines() if not line.startswith("reports/")]
+    assert len(said) > 10
+    assert latest.out.splitlines()[1 : len(said) + 1] == said
     assert str(report.folder.parent.name) in latest.out
     nonsense = command("show", "nonsense")
     assert (nonsense.code, nonsense.out) == (2, "")
@@ -113,7 +116,46 @@ def test_runs_and_show(small_run: tuple[Command, Outcome]) -> None:
 
 def test_a_run_says_where_the_report_is(small_run: tuple[Command, Outcome]) -> None:
     command, ran = small_run
-    assert ran.out.splitlines()[-1] == f"Report: reports/{command.latest().run_id}/discrepancies.csv"
+    run_id = command.latest().run_id
+    names = [
+        line.removeprefix(f"reports/{run_id}/")
+        for line in ran.out.splitlines()
+        if line.startswith("reports/")
+    ]
+    assert {"report.html", "discrepancies.csv"} <= set(names)
+    assert all((command.folder / "reports" / run_id / name).is_file() for name in names)
+
+
+def test_colours_only_on_a_terminal(small_run: tuple[Command, Outcome]) -> None:
+    command, ran = small_run
+    assert "\x1b" not in ran.out
+    assert "\x1b" not in command.good("show", "latest", FORCE_COLOR="1", TERM="xterm-256color").out
+    for changes, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        shown = on_terminal(command, "show", "latest", TERM="xterm-256color", COLUMNS="80", **changes)
+        assert ("\x1b[33m" in shown or "\x1b[31m" in shown) == coloured
+        # Narrow as it is, no number is cut.
+        assert "…" not in shown
+
+
+def on_terminal(command: Command, *words: str, **changes: str) -> str:
+    """What a command writes on a terminal."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, *words],
+        cwd=command.folder,
+        env=command.environment(**changes),
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        said = b""
+        with suppress(OSError):  # Linux says so when the other end is closed
+            while more := os.read(ours, 1 << 16):
+                said += more
+    os.close(ours)
+    assert process.returncode == 0, said
+    return said.decode()
 
 
 def test_show_of_nothing(make_command: MakeCommand) -> None:
