@@ -41,7 +41,9 @@ where
         when 'provider_order_id' then exists (select from entries where provider_order_id is not null)
         when 'provider_txn_id' then exists (select from entries where provider_txn_id is not null)
         else true
-    end;
+    end
+-- A record that changed and kept a key brings that key twice; its carriers are counted once.
+on conflict do nothing;
 
 delete from fresh_key
 where
