@@ -52,7 +52,7 @@ class Rule(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Any]
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many records broke one expectation."""
 
     expectation: str
@@ -329,10 +329,10 @@ class Validator:
     def warnings(self) -> list[str]:
         """A line for each whole that only warns or was allowed, for people."""
         return [
-            f"{suite}: {says} ({failure['expectation']}{', allowed' if failure['allowed'] else ''})"
+            f"{suite}: {says} ({failure['expectation']}{', allowed' if failure.get('allowed') else ''})"
             for suite, failures in ((one["suite"], one["failures"]) for one in self.summary())
             for failure in failures
-            for says in failure["says"]
+            for says in failure.get("says", ())
         ]
 
     def write_docs(self) -> None:

@@ -7,8 +7,9 @@ removes the states that stand on it alone; what later imports said stays. Nothin
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
 from reconcile.errors import UsageError
 from reconcile.load import take_turns
@@ -108,3 +109,17 @@ def withdraw(engine: Engine, import_id: int) -> Withdrawn:
         return Withdrawn(
             import_id, found.source, found.file, row.withdrawn, row.returned, row.released, row.restored
         )
+
+
+def quarantined(engine: Engine, limit: int) -> tuple[int, Sequence[Row[Any]]]:
+    """How many records are in quarantine, and those that are there for longest."""
+    with engine.connect() as connection:
+        count = connection.execute(text("select count(*) from quarantine")).scalar_one()
+        rows = connection.execute(
+            text(
+                "select since, side, source, record_id, file, row_number, field, value, reason from quarantine"
+                ' order by since, side, source collate "C", file collate "C", row_number, content limit :limit'
+            ),
+            {"limit": limit},
+        ).all()
+    return count, rows

@@ -68,14 +68,15 @@ def showing_progress() -> Iterator[Progress]:
         yield log
 
 
-def _console() -> Console:
+def table_console() -> Console:
+    """Where tables go: standard output."""
     # Piped output is read by programs and people's eyes alike: as wide as the table needs.
     return Console() if sys.stdout.isatty() else Console(width=140, no_color=True)
 
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     """The totals per currency, the discrepancies by type, and where the files are."""
-    console = _console()
+    console = table_console()
     _totals(console, report)
     _counts(console, "Discrepancies", report["discrepancies"])
     _counts(console, "Matches by rule", report["matched"])
@@ -126,7 +127,7 @@ def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
     """How many decisions a file brought; with `dry_run` a line for each that it would bring."""
-    console = _console()
+    console = table_console()
     if dry_run:
         for change in taken.changes:
             _say(console, f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}")
@@ -145,7 +146,7 @@ def _count(number: int, what: str) -> str:
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
     if not records:
-        _say(_console(), "no runs yet")
+        _say(table_console(), "no runs yet")
         return
     table = Table()
     for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
@@ -164,7 +165,7 @@ def run_table(records: Sequence[RunRecord]) -> None:
             str(found),
             record.error or "",
         )
-    _console().print(table)
+    table_console().print(table)
 
 
 def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
@@ -185,7 +186,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
             f"{last:%Y-%m-%d %H:%M}" if last else "",
             window["proof"],
         )
-    console = _console()
+    console = table_console()
     _say(console, "Fetched (times in UTC)")
     console.print(table)
 
@@ -205,11 +206,11 @@ def show_imports(imports: Sequence[Imported]) -> None:
 
 
 def _changes(imports: Sequence[Imported]) -> str:
-    entries, added, changed, repeats, quarantined = (
+    entries, added, changed, repeats, quarantined, withdrawn = (
         sum(getattr(one, name) for one in imports)
-        for name in ("entries", "added", "changed", "repeats", "quarantined")
+        for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn")
     )
     return (
         f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
-        f"{quarantined:,} in quarantine"
+        f"{quarantined:,} in quarantine" + (f", {withdrawn:,} withdrawn" if withdrawn else "")
     )

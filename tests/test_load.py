@@ -1,5 +1,6 @@
 """Loading: what a later fetch or import does to what is there, and who comes out of quarantine."""
 
+from dataclasses import astuple
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -62,7 +63,7 @@ def broken(
 
 @pytest.fixture
 def engine(fresh_engine: Engine) -> Engine:
-    tables = "transactions, transaction_versions, entries, entry_versions, quarantine, quarantine_versions"
+    tables = "transactions, transaction_versions, entries, entry_versions, quarantine, quarantine_versions, loads, imports"
     with fresh_engine.begin() as connection:
         connection.execute(text(f"truncate {tables}"))
     return fresh_engine
@@ -84,7 +85,11 @@ def book(engine: Engine, *records: Entry | Rejection, file: str = "a.csv") -> Lo
             [record for record in records if isinstance(record, Entry)],
             [record for record in records if isinstance(record, Rejection)],
         )
-        return load.take_in_entries(["ap_1"], "default", file)
+        return load.take_in_entries(["ap_1"], "default", file, sha256=file)
+
+
+def counts(loaded: Loaded) -> tuple[int, ...]:
+    return astuple(loaded)[:6]
 
 
 def rows(engine: Engine, statement: str) -> list[Any]:
@@ -93,7 +98,7 @@ def rows(engine: Engine, statement: str) -> list[Any]:
 
 
 def test_an_amount_comes_back_digit_for_digit(engine: Engine) -> None:
-    assert fetch(engine, TRANSACTION) == Loaded(1, 1, 0, 0, 1, 0)
+    assert fetch(engine, TRANSACTION) == Loaded(1, 1, 0, 0, 1, 0, 0, None)
     assert rows(engine, "select amount from transactions") == [(Decimal("12345678901234567890.10"),)]
 
 
@@ -103,7 +108,7 @@ def test_the_same_again_changes_no_row(engine: Engine) -> None:
         engine,
         "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
     )
-    assert fetch(engine, TRANSACTION, broken("tx_2"), broken(None)) == Loaded(3, 1, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, broken("tx_2"), broken(None)) == Loaded(3, 1, 0, 2, 0, 0, 0, None)
     after = rows(
         engine,
         "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
@@ -138,13 +143,13 @@ def test_the_later_version_wins_in_any_order(engine: Engine, order: list[int]) -
         replace(TRANSACTION, updated_at=None, status="CREATED"),
     ]
     # The first of those that claim the time of creation is contradicted by another, but both are old news.
-    assert fetch(engine, *[versions[n] for n in order]) == Loaded(4, 1, 3, 0, 1, 0)
+    assert fetch(engine, *[versions[n] for n in order]) == Loaded(4, 1, 3, 0, 1, 0, 0, None)
     assert rows(engine, "select status from transactions") == [("success",)]
 
 
 def test_two_different_records_of_one_id_and_update_are_both_quarantined(engine: Engine) -> None:
     other = replace(TRANSACTION, amount=Decimal(5), place=Place("page 2", 7))
-    assert fetch(engine, TRANSACTION, other) == Loaded(2, 0, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, other) == Loaded(2, 0, 0, 2, 0, 0, 0, None)
     assert rows(engine, "select record_id, file, row_number from quarantine order by row_number") == [
         ("tx_1", "page 1", 1),
         ("tx_1", "page 2", 7),
@@ -153,7 +158,7 @@ def test_two_different_records_of_one_id_and_update_are_both_quarantined(engine:
 
 
 def test_a_record_that_is_readable_once_and_once_not_is_quarantined_as_a_whole(engine: Engine) -> None:
-    assert fetch(engine, TRANSACTION, broken("tx_1")) == Loaded(2, 0, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, broken("tx_1")) == Loaded(2, 0, 0, 2, 0, 0, 0, None)
     assert fetch(engine, TRANSACTION).usable == 1
     assert rows(engine, "select * from quarantine") == []
     assert len(rows(engine, "select * from quarantine_versions")) == 2
@@ -180,11 +185,11 @@ def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(eng
 
 def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(engine: Engine) -> None:
     again = replace(ENTRY, place=Place("a.csv", 3))
-    assert book(engine, ENTRY, again) == Loaded(2, 1, 1, 0, 1, 0)
+    assert counts(book(engine, ENTRY, again)) == (2, 1, 1, 0, 1, 0)
     other = replace(ENTRY, amount=Decimal(11), place=Place("a.csv", 4))
-    assert book(engine, ENTRY, again, other) == Loaded(3, 0, 1, 2, 0, 0)
+    assert counts(book(engine, ENTRY, again, other)) == (3, 0, 1, 2, 0, 0)
     assert [row[0] for row in rows(engine, "select row_number from quarantine order by 1")] == [2, 4]
-    assert book(engine, other) == Loaded(1, 1, 0, 0, 0, 1)
+    assert counts(book(engine, other)) == (1, 1, 0, 0, 0, 1)
     assert rows(engine, "select amount from entries") == [(Decimal(11),)]
     assert rows(engine, "select amount from entry_versions") == [(Decimal("10.00"),)]
     assert rows(engine, "select * from quarantine") == []
@@ -192,7 +197,7 @@ def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(e
 
 def test_equal_rows_without_an_id_are_two_payments_and_leave_with_their_file(engine: Engine) -> None:
     twins = [broken(None, side=Side.LEDGER, row=row, file="a.csv") for row in (2, 3)]
-    assert book(engine, *twins) == Loaded(2, 0, 0, 2, 0, 0)
+    assert counts(book(engine, *twins)) == (2, 0, 0, 2, 0, 0)
     book(engine, ENTRY, file="b.csv")
     assert len(rows(engine, "select * from quarantine")) == 2
     book(engine, ENTRY, twins[0])
