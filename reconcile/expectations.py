@@ -8,6 +8,7 @@ hold to be used, each rule once and with its reason. Great Expectations takes ab
 import contextlib
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -105,11 +106,11 @@ def rules(suite: str) -> tuple[Rule, ...]:
         Rule(
             name="id_present",
             weight=Weight.QUARANTINES,
-            column="transaction_id" if kspay else "ledger_id",
+            column="transaction_id" if kspay else "id_letters",
             field="id" if kspay else "ledger_id",
             reason="is missing",
             why="A record without an id can be neither updated nor matched twice over safely.",
-            expectation="ExpectColumnValueLengthsToBeBetween",
+            expectation="ExpectColumnValueLengthsToBeBetween" if kspay else "ExpectColumnValuesToBeBetween",
             arguments={"min_value": 1},
         ),
         Rule(
@@ -173,12 +174,16 @@ def rules(suite: str) -> tuple[Rule, ...]:
 _UNKNOWN = -1  # decimals of a currency that is not known
 _QUANTA = tuple(Decimal(1).scaleb(-digits) for digits in range(money.MAX_DECIMALS + 1))
 _SHOWN = {
+    "id_letters": "ledger_id",
     "currency_decimals": "currency",
     "decimals_too_many": "amount",
     "below_zero": "amount",
     "created_year": "created_at",
 }
 """For a helper column, the attribute of the record that it was worked out from."""
+
+_TRAITS = ("id_letters", "currency_decimals", "decimals_too_many")
+"""Columns: what the expectations look at in an entry."""
 
 _RESULT_FORMAT = {
     "result_format": "COMPLETE",
@@ -242,6 +247,7 @@ class Validator:
         self._allow = allow
         self._frames = asset.add_batch_definition_whole_dataframe("whole")
         self._currencies = currencies
+        self._verdicts: dict[tuple[int, int, int], tuple[Rule, ...]] = {}
         self._numbers = count(1)
         self._turn = threading.Lock()
         self._rules = {name: rules(name) for name in ("transactions", "entries")}
@@ -263,9 +269,45 @@ class Validator:
         return _apart(batch, broken, self._currencies)
 
     def entries(self, batch: Sequence[Entry]) -> tuple[list[Entry], list[Rejection]]:
-        """The records of a batch that may be used, in their order, and a rejection for each other one."""
-        broken = self._validate("entries", batch, {"ledger_id": [record.ledger_id for record in batch]})
-        return _apart(batch, broken, self._currencies)
+        """The records of a batch that may be used, in their order, and a rejection for each other one.
+
+        Every expectation here looks at one small number of a record, so Great Expectations is asked about each
+        combination of these numbers once, and about none twice: nearly every entry has the same.
+        """
+        digits = self._currencies.digits
+        traits = [
+            (
+                1 if entry.ledger_id else 0,
+                allowed := digits.get(entry.currency, _UNKNOWN),
+                _too_many(entry.amount, allowed),
+            )
+            for entry in batch
+        ]
+        found = self._rules["entries"]
+        with self._turn:
+            if fresh := list(set(traits).difference(self._verdicts)):
+                columns: dict[str, list[Any]] = {
+                    name: [trait[place] for trait in fresh] for place, name in enumerate(_TRAITS)
+                }
+                _, broken = _judged(found, self._run("entries", columns), len(fresh))
+                self._verdicts |= {trait: tuple(broken.get(row, ())) for row, trait in enumerate(fresh)}
+            verdicts = self._verdicts
+            unusable = {row: list(verdicts[trait]) for row, trait in enumerate(traits) if verdicts[trait]}
+            counts = Counter(rule.name for rules_broken in unusable.values() for rule in rules_broken)
+            if batch:
+                self._totals["entries", ""] += Validation(
+                    suite="entries",
+                    evaluated=len(found),
+                    successful=len(found) - len(counts),
+                    records=len(batch),
+                    quarantined=len(unusable),
+                    failures=tuple(
+                        Failure(rule.name, rule.weight, counts[rule.name])
+                        for rule in found
+                        if counts[rule.name]
+                    ),
+                )
+        return _apart(batch, unusable, self._currencies)
 
     def judge(
         self, suite: str, grain: str, found: Sequence[Rule], subjects: Sequence[Subject]
@@ -353,7 +395,7 @@ class Validator:
         self._context.build_data_docs()
 
     def _validate(
-        self, suite: str, batch: Sequence[Transaction] | Sequence[Entry], columns: dict[str, list[Any]]
+        self, suite: str, batch: Sequence[Transaction], columns: dict[str, list[Any]]
     ) -> dict[int, list[Rule]]:
         """The rules that quarantine and were broken, by the index of the record that broke them."""
         if not batch:
