@@ -2,10 +2,15 @@
 
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from driver import Command, MakeCommand, Shop
+from sqlalchemy import create_engine, text
+
+from reconcile.load import take_turns
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
@@ -88,7 +93,7 @@ def test_validate_alone_and_its_pages(calm: Command, tmp_path: Path) -> None:
     told = calm.good(
         "validate", "--data-docs", tmp_path / "pages", PYTHONPATH=str(tmp_path), WATCHED=str(watched)
     )
-    for line in ("transactions: 9 of 9", "entries: 7 of 7", "results: 7 of 7"):
+    for line in ("transactions: 10 of 10", "entries: 8 of 8", "results: 7 of 7"):
         assert line in told.out, told
     pages = list((tmp_path / "pages").rglob("*.html"))
     assert {"transactions.html", "entries.html"} <= {page.name for page in pages}
@@ -105,13 +110,27 @@ def test_an_empty_database_is_not_valid(make_command: MakeCommand) -> None:
     assert told.err.count("nothing was evaluated") == 3
 
 
-def test_an_import_that_is_killed_leaves_nothing_and_is_done_again(make_command: MakeCommand) -> None:
-    command = make_command(KSPAY_APP_ID="ap_1")
-    lines = [f"L{n},{n}.00,2026-04-01,INR" for n in range(40_000)]
+def test_an_import_that_is_killed_leaves_nothing_and_is_done_again(
+    make_command: MakeCommand, make_database: Callable[[], str]
+) -> None:
+    """Killed when all is staged and about to be taken in: it waits there for another load of its source."""
+    url = make_database()
+    command = make_command(KSPAY_APP_ID="ap_1", RECONCILE_DATABASE_URL=url)
+    lines = [f"L{n},{n}.00,2026-04-01,INR" for n in range(1000)]
     (command.folder / "big.csv").write_text("\n".join(["ledger_id,amount,date,currency", *lines]), "utf-8")
-    with command.start("ledger", "import", "big.csv") as running:
-        running.wait_for("ledger: big.csv: ")
-        os.kill(running.process.pid, signal.SIGKILL)
-        assert running.ended().code == -signal.SIGKILL
+    command.good("ledger", "list")  # makes the tables
+    engine = create_engine(url)
+    waiting = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    with engine.connect() as other, engine.connect() as looking:
+        take_turns(other, "ledger", "default")
+        with command.start("ledger", "import", "big.csv") as running:
+            while running.process.poll() is None and not looking.execute(waiting).scalar_one():
+                looking.rollback()
+                time.sleep(0.05)
+            os.kill(running.process.pid, signal.SIGKILL)
+            assert running.ended().code == -signal.SIGKILL
+        other.rollback()
+    engine.dispose()
+    assert "big.csv" not in command.good("ledger", "list").out
     done = command.good("ledger", "import", "big.csv")
-    assert "import 1: 40,000 rows of big.csv: 40,000 new" in done.out
+    assert "import 1: 1,000 rows of big.csv: 1,000 new" in done.out
