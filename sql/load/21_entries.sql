@@ -183,6 +183,25 @@ from (
 ) as replacing
 inner join entries as held on held.number = replacing.held_number;
 
+-- The first time, and where there are many: indexes are made faster at the end than kept up for every row.
+create temp table resting_index on commit drop as
+select indexname, indexdef
+from pg_indexes
+where
+    schemaname = current_schema() and tablename = 'entries' and indexname <> 'entries_pkey'
+    and not exists (select from entries)
+    and (select count(*) from changes) > 10000;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexname from resting_index loop
+        execute format('drop index %I', resting.indexname);
+    end loop;
+end
+$$;
+
 insert into entries as held (
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
     transaction_id, provider_order_id, provider_txn_id, description, changed_in, loaded_in
@@ -192,6 +211,16 @@ select
     transaction_id, provider_order_id, provider_txn_id, description, load_id, load_id
 from changes
 where held_number is null;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexdef from resting_index loop
+        execute resting.indexdef;
+    end loop;
+end
+$$;
 
 update entries as held set
     reference = changes.reference,
