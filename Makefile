@@ -3,12 +3,17 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 
-.PHONY: setup demo test lint lock clean
+# Files of tests are spread over the cores; each process has a Postgres of its own.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: setup demo test test-full test-desktop lint lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    set up, then reconcile a made-up merchant from end to end"
 	@echo "make test    set up, then run the tests"
+	@echo "make test-full  all of them: thousands of random cases, and the spreadsheet and browser tests"
+	@echo "make test-desktop  only those that need LibreOffice or Chromium"
 	@echo "make lint    set up, then run ruff and mypy"
 	@echo "make setup   only set up: .venv with the reconcile command in it"
 	@echo "make lock    resolve the dependencies of pyproject.toml anew into requirements.lock"
@@ -29,7 +34,13 @@ demo: setup
 	$(BIN)/reconcile demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not desktop"
+
+test-desktop: setup
+	$(PYTEST) -m desktop
+
+test-full: setup
+	HYPOTHESIS_PROFILE=full $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from reconcile.cli_keeping import (
 )
 from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
+from reconcile.report.command import report
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
 from reconcile.terminal import (
@@ -33,6 +34,7 @@ from reconcile.terminal import (
     show_decisions,
     show_imports,
     show_run,
+    show_stories,
     showing_progress,
     window_table,
 )
@@ -262,6 +264,23 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
 
 
 @cli.command()
+@click.argument("named", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def explain(named: str, as_json: bool) -> None:
+    """Tell the whole story of a transaction, a ledger entry (also source:id) or a discrepancy.
+
+    Example:  reconcile explain tx_2f6c0a
+    """
+    from reconcile import explain as telling
+    from reconcile.store import open_store
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        stories = telling.explain(engine, settings, named)
+    show_stories(stories, settings.currencies, as_json=as_json)
+
+
+@cli.command()
 @click.option("--limit", default=20, show_default=True, help="How many.")
 def runs(limit: int) -> None:
     """List the runs, the newest first.
@@ -296,6 +315,9 @@ def show(run_id: str) -> None:
     if record.command == "run" and record.report is not None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
+
+
+cli.add_command(report)
 
 
 def _profiles() -> str:

@@ -8,6 +8,7 @@ the newest decision of every discrepancy from there (the view `decisions_in_forc
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -89,6 +90,16 @@ class _Asked:
         return self.word, frozenset(self.ids), self.row.facts, self.row.note
 
 
+def taken_before(engine: Engine, sheet: Sheet) -> datetime | None:
+    """When a file of these very bytes was taken in; None if never."""
+    with engine.connect() as connection:
+        at: datetime | None = connection.scalar(
+            text("select max(taken_at) from decision_files where sha256 = :sha256"),
+            {"sha256": sheet.text.sha256},
+        )
+    return at
+
+
 def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_run: bool = False) -> Taken:
     """Judge the rows of a file and add what is new, as decided by `by`; with `dry_run` nothing is written.
 
@@ -100,7 +111,9 @@ def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_ru
         judged = _Judge(connection, settings).judge(rows)
         if judged.refusals:
             raise RowsRefused(str(sheet.path), sorted(judged.refusals, key=lambda refusal: refusal.row))
-        trail.append(connection, judged.decisions, Source(by, sheet.name, sheet.text.sha256))
+        source = Source(by, sheet.name, sheet.text.sha256)
+        trail.append(connection, judged.decisions, source)
+        trail.note_file(connection, source)
         if dry_run:
             connection.rollback()
         else:
@@ -149,7 +162,7 @@ class _Judge:
         if row.broken is not None:
             self._refuse(row, row.broken)
             return None
-        if not row.resolution and known is not None and _same_note(row.note, known.note):
+        if not row.resolution and known is not None and not _is_new(row.note, known.notes):
             return None  # the note came with the report, and nobody touched the row
         word, colon, rest = row.resolution.partition(":")
         word = word.strip().lower()
@@ -213,7 +226,7 @@ class _Judge:
 
     def _decide(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> None:
         row, word, known = asked.row, asked.word, self._known[asked.row.discrepancy_id]
-        note = row.note if not _same_note(row.note, known.note) else None
+        note = row.note if _is_new(row.note, known.notes) else None
         repeats = word is None or _repeats(word, row.facts, joined, known)
         if repeats and note is None:
             self.unchanged += 1
@@ -228,16 +241,26 @@ class _Judge:
             covers = _covers(known, joined if decision == MATCH else None)
             if note is not None:
                 covers += f", note: {_printable(note)}"
+            elif _is_new(row.note, [known.note]):
+                covers += f", its newest note stays: {_printable(known.note)}"
             self.changes.append(Change(known.discrepancy_id, known.type, decision or "note", covers))
 
 
 def _repeats(word: str, facts: str, joined: tuple[Joined, ...] | None, known: Any) -> bool:
-    """Whether this decision is in force already; what is not decided cannot be taken back again."""
+    """Whether this decision is in force already; what is not decided cannot be taken back again.
+
+    One whose facts have moved on since is in force no more, so that repeating it is no way to renew it.
+    """
+    if word == MATCH:
+        # It rests on the facts of its records, which `joined` holds as they are now.
+        return known.decision == MATCH and set(joined or ()) == {
+            Joined(**record) for record in known.decided_records
+        }
+    if facts != known.facts:
+        return False
     if word == "reopen":
         return not _is_resolved(known)
-    if (known.decision, known.decided_facts) != (word, facts):
-        return False
-    return joined is None or set(joined) == {Joined(**record) for record in known.decided_records}
+    return (known.decision, known.decided_facts) == (word, facts)
 
 
 def _is_resolved(known: Any) -> bool:
@@ -285,10 +308,12 @@ def _covers(known: Any, joined: tuple[Joined, ...] | None) -> str:
     return _printable(record)
 
 
-def _same_note(written: str, held: str | None) -> bool:
-    """Whether a note says nothing new: it is empty, or the one in force, which the report may have cut."""
-    return written in ("", held) or (
-        held is not None and len(held) > LONGEST and written == f"{held[: LONGEST - 1]}…"
+def _is_new(written: str, notes: Sequence[str] | None) -> bool:
+    """Whether a note says something new. One that was ever noted there came with a report, which may have cut it,
+    and must not take the place of a newer one."""
+    return bool(written) and not any(
+        written == held or (len(held) > LONGEST and written == f"{held[: LONGEST - 1]}…")
+        for held in notes or ()
     )
 
 

@@ -14,8 +14,9 @@ from reconcile.pipeline import EARLIEST
 from reconcile.progress import silent
 from reconcile.records import Period
 from reconcile.settings import Settings
-from reconcile.store import open_store
+from reconcile.store import open_store, read_sql
 
+_SHOWN = 5  # so many of the records that are not as they should be are named
 _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
 
 
@@ -42,7 +43,7 @@ def examine() -> Iterator[Finding]:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
             yield _look("decisions", lambda: _decisions(engine))
-            yield _look("totals", lambda: _totals(engine, settings))
+            yield _look("totals", lambda: totals(engine, settings))
     except ReconcileError as error:
         yield Finding("database", str(error), error.exit_code)
 
@@ -96,10 +97,10 @@ def _decisions(engine: Engine) -> str:
         return f"{trail.verify(connection):,} in the audit trail, each as it was written and none missing"
 
 
-def _totals(engine: Engine, settings: Settings) -> str:
+def totals(engine: Engine, settings: Settings) -> str:
     """Match everything anew and check it, and take it back: nothing is written.
 
-    What the last run remembered must be what matching everything gives, unless records came since.
+    What the last run remembered must be what matching everything gives, unless records came or people decided since.
     """
     if not settings.app_ids:
         raise CheckFailed("not checked: no app is set (KSPAY_APP_ID)")
@@ -118,30 +119,33 @@ def _totals(engine: Engine, settings: Settings) -> str:
             },
         )
         before = _remembered(connection, settings)
+        connection.execute(text("create temp table findings_before on commit drop as select * from findings"))
         result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
-        otherwise = connection.execute(
-            text(
-                "select (select count(*) from pairings inner join asked on made_by = run_number)"
-                " + (select count(*) from pairing_versions inner join asked on undone_by = run_number)"
-            )
-        ).scalar_one()
+        otherwise = connection.execute(text(read_sql("explain/remembered_otherwise"))).scalars().all()
         comparable = before is not None and before == _remembered(connection, settings)
         connection.rollback()
     if comparable and otherwise:
+        named = ", ".join(otherwise[:_SHOWN])
+        more = f" and {len(otherwise) - _SHOWN} more" if len(otherwise) > _SHOWN else ""
         raise CheckFailed(
-            f"{otherwise} pairs of records are remembered otherwise than matching everything anew gives"
+            f"what is remembered of {named}{more} is not what matching everything anew gives: find out who changed "
+            "the database, then restore it from a backup"
         )
     return f"every record has one outcome and all totals are conserved ({len(result.checks)} checks)"
 
 
 def _remembered(connection: Connection, settings: Settings) -> str | None:
-    """What the remembered matches rest on; None where records came since."""
+    """What the remembered matches rest on; None where records came or people decided since."""
     row = connection.execute(
         text(
             "select (select string_agg(policy, ' ' order by app_id) from matched_policies"
             " where app_id = any(cast(:apps as text[]))) as policies,"
             " exists (select from loads where app_id = any(cast(:apps as text[])) and records > 0"
-            " and matched_by is null) as waiting"
+            " and matched_by is null)"
+            " or exists (select from decisions where app_id = any(cast(:apps as text[])) and decision is not null"
+            " and decision_id > coalesce((select (report -> 'decisions' ->> 'records')::bigint from runs"
+            " where command = 'run' and state = 'finished' and apps && cast(:apps as text[])"
+            " order by finished_at desc limit 1), 0)) as waiting"
         ),
         {"apps": list(settings.app_ids)},
     ).one()

@@ -89,10 +89,11 @@ def withdraw(engine: Engine, import_id: int) -> Withdrawn:
         )
         numbered = connection.execute(
             text(
-                "with numbered as (insert into loads (app_id, side) select app_id, 'ledger' from loads"
+                "with numbered as (insert into loads (app_id, side, source, file)"
+                " select app_id, side, source, cast(:file as text) from loads"
                 " where import_id = :id returning app_id, load_id) insert into this_load select * from numbered"
             ),
-            {"id": import_id},
+            {"id": import_id, "file": f"the withdrawal of import {import_id}"},
         )
         if not numbered.rowcount:
             raise UsageError(

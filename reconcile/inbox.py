@@ -1,8 +1,8 @@
 """The inbox: a folder whose ledgers and decision files the next run takes in before anything else.
 
 What was taken in goes to `done/`, what was refused to `refused/` with the reason beside. A file that
-may still be being written stays for the next run. Taking in the same file again changes nothing, so
-a run that is killed before it moved a file does no harm.
+may still be being written stays for the next run. A run that is killed before it moved a file does no
+harm: a ledger says the same again, and no file of decisions is taken twice.
 """
 
 import os
@@ -78,11 +78,22 @@ def take_in(
     refused: list[Refused] = []
     warnings: list[str] = []
 
+    def warn(name: str, says: str) -> None:
+        warnings.append(f"inbox: {name}: {says}")
+        progress(f"inbox: {name}", says, None)
+
     def take(path: Path) -> str | None:
         """Take in one file; the reason if it is refused."""
         try:
             if kinds[path]:
-                decided.append(decisions.take_in(engine, settings, open_sheet(path), _owner(path)))
+                sheet = open_sheet(path)
+                if (before := decisions.taken_before(engine, sheet)) is not None:
+                    warn(
+                        _shown(path),
+                        f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
+                    )
+                else:
+                    decided.append(decisions.take_in(engine, settings, sheet, _owner(path)))
             else:
                 ledger = open_ledger(path, profile=profile)
                 imported.append(
@@ -93,10 +104,6 @@ def take_in(
         except (InputRefused, UsageError) as error:
             return str(error)
         return None
-
-    def warn(name: str, says: str) -> None:
-        warnings.append(f"inbox: {name}: {says}")
-        progress(f"inbox: {name}", says, None)
 
     with _alone(engine):
         waiting = _waiting(folder)

@@ -28,14 +28,18 @@ from reconcile.settings import Settings
 SHOWN = 5
 """Rows that are shown as they would be read, and at most as many that would not."""
 
+UNKNOWN = "?"
+"""In place of a currency that nothing tells."""
+
 _WIDTH = 28
 """Characters of a cell that are shown."""
 
 _KNOWN_HEADERS: Mapping[str, tuple[str, ...]] = {
     "ledger_id": (
         "voucher no.", "voucher no", "vch no.", "vch no", "voucher number", "payment number", "receipt no",
-        "receipt no.", "receipt number", "transaction no", "txn no", "num", "no.", "entry no", "entry no.", "document no", "doc no",
-        "payment_id", "payment id", "id", "invoice number", "invoice no", "invoice no.", "invoice#",
+        "receipt no.", "receipt number", "transaction no", "txn no", "num", "no.", "entry no", "entry no.",
+        "document no", "doc no", "payment_id", "payment id", "id", "invoice number", "invoice no", "invoice no.",
+        "invoice#",
     ),
     "amount": (
         "amount (inr)", "amount (₹)", "amount received", "amount paid", "paid amount", "gross amount", "total amount",
@@ -65,7 +69,7 @@ def describe(settings: Settings, path: Path | None, profile: Profile) -> Iterato
     Raises UsageError or InputRefused as reading a ledger does, but not for columns that have other names.
     """
     if path is None:
-        yield from _described(settings, query_of(profile), profile, {})
+        yield from _described(settings, query_of(profile), profile, {}, "")
         return
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name one file of it")
@@ -78,11 +82,12 @@ def describe(settings: Settings, path: Path | None, profile: Profile) -> Iterato
 def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]:
     path, where = source.path, source.where
     proposed: dict[str, str] = {}
+    doubt = ""
     try:
         table, header, _ = open_table(path, where, profile)
         fits = not lacking(header, profile)
-    except InputRefused:
-        fits = False
+    except InputRefused as error:
+        fits, doubt = False, str(error).removeprefix(f"{where}: ")
     if not fits and not profile.columns:
         table, header, proposed = _propose(candidates(path, where), where)
         profile = replace(profile, columns=proposed)
@@ -92,9 +97,11 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
     findings = look(table.records(), header, profile)
-    profile = replace(profile, currency=profile.currency or _one_currency(header, findings, profile))
+    profile = replace(
+        profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
+    )
     ledger = LedgerFile(path, source.name, table, header, findings.style, findings, source)
-    yield from _described(settings, ledger, profile, proposed)
+    yield from _described(settings, ledger, profile, proposed, doubt)
 
 
 def _one_currency(header: Header, findings: Findings, profile: Profile) -> str | None:
@@ -140,14 +147,14 @@ def _guess(cells: tuple[str, ...]) -> dict[str, str]:
 
 
 def _described(
-    settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str]
+    settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str], doubt: str
 ) -> Iterator[str]:
     header, findings = ledger.header, ledger.findings
     rows = f", {_rows_of(findings.rows)} below it" if findings else ""
     at = f"; header in row {header.row}{rows}" if header.row else ""
     yield f"{ledger.name}: {ledger.table.kind}{at}"
     yield ""
-    if proposed:
+    if any(cell.lower() != name for name, cell in proposed.items()):
         yield "The columns have other names than ours. By their names they may be:"
     first = next(ledger.rows(), None)
     width = max(len(_cut(cell or "(no name)")) for cell in header.cells)
@@ -163,7 +170,7 @@ def _described(
     if findings:
         yield f"Dates: {_dates(findings, profile)}"
         yield f"Amounts: {_amounts(findings)}"
-        yield from _ambiguous(findings, proposed)
+        yield from _ambiguous(findings, proposed, doubt)
     if not missing:
         yield from _rows(settings, ledger, profile)
     yield from _profile(ledger, profile, findings)
@@ -196,8 +203,8 @@ def _amounts(findings: Findings) -> str:
     return "; ".join(told) or "need no guess"
 
 
-def _ambiguous(findings: Findings, proposed: Mapping[str, str]) -> Iterator[str]:
-    says = list(findings.unclear)
+def _ambiguous(findings: Findings, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:
+    says = [doubt, *findings.unclear] if doubt else list(findings.unclear)
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
@@ -238,7 +245,7 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
         cells = (entry.ledger_id, amount, entry.currency, str(day), reference, entry.status)
         table.append((str(entry.place.row), *cells))
     widths = [max(len(_cut(row[column])) for row in table) for column in range(len(table[0]))]
-    for row in table:
+    for row in table if first else []:
         yield (
             "  "
             + "  ".join(f"{_cut(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -265,7 +272,7 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
     if columns:
         yield f"columns = {{ {', '.join(f'{one} = {_quoted(cell)}' for one, cell in columns.items())} }}"
     if "currency" not in header.names:
-        if profile.currency:
+        if profile.currency not in (None, UNKNOWN):
             yield f"currency = {_quoted(profile.currency)}"
         else:
             yield 'currency = "INR"   # there is no column of it: write which it is'
@@ -278,7 +285,7 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
     if profile.thousands is not None:
         yield f"thousands = {_quoted(profile.thousands)}"
     if isinstance(ledger.table, SheetTable):
-        yield f"sheet = {_quoted(ledger.table.sheet.name)}"
+        yield f"sheet = {_quoted(ledger.table.name)}"
     if profile.query is not None:
         yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
 

@@ -59,6 +59,7 @@ class Joins:
         self._in_force = connection.execute(
             text(read_sql("decisions/matches_in_force")), {"app_ids": self._app_ids}
         ).all()
+        self._currencies: dict[tuple[str, str, str, str], str] = {}
         held = [record for match in self._in_force for record in match.records]
         own = [wish.record_id for wish in wishes] + [record["record_id"] for record in held]
         named = [form for wish in wishes for one in wish.ids for form in _forms(one)]
@@ -82,6 +83,13 @@ class Joins:
                 f"would join {len(own)} transactions with {len(other)} entries: a match has one record on at "
                 "least one side; split it"
             )
+        for side in (own, other):
+            currencies = {self._currencies[wish.app_id, *one.key] for records in side for one in records}
+            if len(currencies) > 1:
+                raise ValueError(
+                    f"would add up {' and '.join(sorted(currencies))}: what stands on one side of a match has one "
+                    "currency; split it"
+                )
         return tuple(sorted({record for records in (*own, *other) for record in records}))
 
     def standing(self, besides: Iterable[str]) -> dict[tuple[str, str, str, str], str]:
@@ -129,9 +137,10 @@ class Joins:
 
     def _unknown(self, wish: Wish, one: str, side: Side) -> str:
         what = _WHAT[side]
-        forms = _forms(one)
-        for found in self._elsewhere:
-            if found.record_id not in forms:
+        with_source = _with_source(one)
+        # Where several apps have the id, this app's record tells most.
+        for found in sorted(self._elsewhere, key=lambda found: found.app_id != wish.app_id):
+            if found.record_id != one and (found.source, found.record_id) not in with_source:
                 continue
             if found.app_id != wish.app_id:
                 return f"{one} belongs to app {found.app_id}, this discrepancy to {wish.app_id}"
@@ -144,13 +153,16 @@ class Joins:
     def _read_transactions(self, ids: Sequence[str]) -> Mapping[_Key, tuple[Joined, ...]]:
         found: dict[_Key, tuple[Joined, ...]] = defaultdict(tuple)
         for row in self._read("transactions", {"app_ids": self._app_ids, "ids": ids}):
-            found[row.app_id, row.named] += (Joined(Side.KSPAY, "kspay", row.transaction_id, row.facts),)
+            member = Joined(Side.KSPAY, "kspay", row.transaction_id, row.facts)
+            self._currencies[row.app_id, *member.key] = row.currency
+            found[row.app_id, row.named] += (member,)
         return found
 
     def _read_entries(self, ids: Sequence[str]) -> Mapping[_Key, Mapping[str, _Booking]]:
         found: dict[_Key, dict[str, _Booking]] = defaultdict(lambda: defaultdict(tuple))
         for row in self._read("entries", {"app_ids": self._app_ids, "ids": ids}):
             member = Joined(Side.LEDGER, row.source, row.ledger_id, row.facts)
+            self._currencies[row.app_id, *member.key] = row.currency
             found[row.app_id, row.named][row.named_source] += (member,)
         return found
 

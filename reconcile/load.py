@@ -180,8 +180,9 @@ def number_load(connection: Connection) -> None:
     """Give this load its number for each app of its scope: what it changes will carry it."""
     connection.execute(
         text(
-            "with numbered as (insert into loads (app_id, side) select distinct app_id, side"
-            " from staged_scope returning app_id, load_id) insert into this_load select * from numbered"
+            "with numbered as (insert into loads (app_id, side, source, file)"
+            " select distinct app_id, side, source, file from staged_scope returning app_id, load_id)"
+            " insert into this_load select * from numbered"
         )
     )
 

@@ -6,7 +6,7 @@ currencies outside it from the `[currencies]` table of reconcile.toml.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from types import MappingProxyType
@@ -42,6 +42,30 @@ def parse_amount(text: str) -> Decimal:
     if -exponent > MAX_DECIMALS:
         raise ValueError(f"has more than {MAX_DECIMALS} decimals")
     return value
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of one currency, no digit lost (a bare `sum` rounds to 28). Zero of none.
+
+    Raises decimal.Inexact beyond 60 digits.
+    """
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
+
+
+def grouped(plain: str, currency: str) -> str:
+    """A plain decimal with its digits grouped for reading; rupees in lakhs and crores, `12,34,567.00`."""
+    whole, point, minor = plain.lstrip("-").partition(".")
+    head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
+    if head:
+        first = len(head) % 2
+        pairs = [head[:first], *(head[at : at + 2] for at in range(first, len(head), 2))]
+        digits = ",".join([*filter(None, pairs), tail])
+    else:
+        digits = f"{int(tail):,}"
+    return f"{'-' if plain.startswith('-') else ''}{digits}{point}{minor}"
 
 
 def decimals(value: Decimal) -> int:

@@ -29,6 +29,8 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
+from reconcile.report.drawing import draw
+from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
@@ -95,11 +97,13 @@ def reconcile_period(
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
         validator = Validator(settings.currencies, request.allow)
-        brought = Inbox()
+        brought, seconds = Inbox(), {}
         if settings.inbox is not None:
+            started = monotonic()
             brought = stage(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
+            seconds["inbox"] = round(monotonic() - started, 3)
         if not ledgers and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -108,7 +112,7 @@ def reconcile_period(
         with runs.failing(engine, run), files.writing_aside(request.out, run) as aside:
             nightly = request.period is None
             return _Run(
-                settings, engine, run, apps, period, nightly, validator, brought, stage, progress
+                settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
             ).finish(ledgers, request.out, aside)
 
 
@@ -146,7 +150,8 @@ def import_files(
 ) -> list[Imported]:
     """Only import ledgers, without a path the profile's query; the next run matches them.
 
-    A snapshot is one file: the whole ledger of the days that it spans. All are looked at before the first is taken in, so that one that is refused costs nothing.
+    A snapshot is one file: the whole ledger of the days that it spans. All are looked at before the first is
+    taken in, so that one that is refused costs nothing.
     """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
@@ -178,6 +183,7 @@ class _Run:
         nightly: bool,
         validator: Validator,
         brought: Inbox,
+        seconds: dict[str, float],
         stage: Stage,
         progress: Progress,
     ) -> None:
@@ -192,7 +198,7 @@ class _Run:
         self.stage = stage
         self.progress = progress
         self.started_at = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
+        self.seconds = seconds  # of the stages so far
 
     def finish(self, ledgers: Ledgers, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
@@ -268,7 +274,9 @@ class _Run:
         folder = out / self.run_id
         files.write_csvs(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
-        report = self._document(connection, aside, imported, fetched, matched)
+        report = self._document(connection, imported, fetched, matched)
+        draw(report, aside)
+        report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:
             # In place before the commit: a run that the database calls finished has its files. A run
@@ -286,7 +294,6 @@ class _Run:
     def _document(
         self,
         connection: Connection,
-        aside: Path,
         imported: list[Imported],
         fetched: list[Fetched],
         matched: Matched,
@@ -312,10 +319,11 @@ class _Run:
             "cleared_discrepancies": list(matched.cleared),
             "quarantined": _quarantined(connection),
             "totals": files.read_totals(connection, self.settings.currencies),
+            **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
             "warnings": [*self.brought.warnings, *matched.warnings, *self.validator.warnings()],
-            "files": {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())},
+            "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
                 "python": platform.python_version(),

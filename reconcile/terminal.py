@@ -1,31 +1,31 @@
 """What a command shows a person: progress on standard error, tables on standard output."""
 
+import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reconcile.decisions import Taken
+from reconcile.explain import plain
 from reconcile.extract import Imported
+from reconcile.money import Currencies, exact_sum, grouped
 from reconcile.progress import Progress
+from reconcile.report.figures import TYPES, reconciled, share_of
+from reconcile.report.statement import Statement, written
+from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
-OUTCOMES = (
-    "matched",
-    "matched_with_discrepancy",
-    "unmatched",
-    "timing",
-    "excluded",
-    "resolved",
-    "quarantined",
-)
 _EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
 
 
@@ -70,59 +70,142 @@ def showing_progress() -> Iterator[Progress]:
 
 def table_console() -> Console:
     """Where tables go: standard output."""
-    # Piped output is read by programs and people's eyes alike: as wide as the table needs.
-    return Console() if sys.stdout.isatty() else Console(width=140, no_color=True)
+    # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
+    # colours, which rich leaves out on a terminal too where NO_COLOR is set.
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=140, no_color=True, force_terminal=False)
 
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
-    """The totals per currency, the discrepancies by type, and where the files are."""
+    """How much is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
     console = table_console()
-    _totals(console, report)
-    _counts(console, "Discrepancies", report["discrepancies"])
-    _counts(console, "Matches by rule", report["matched"])
-    _say(console, f"{report['new']} new, {report['cleared']} cleared since the runs before")
+    _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
+    _print(console, _currencies(report))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    # The database keeps no order of keys: a run that is shown again looks as it did.
+    for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
+        table.add_row(name, f"{count:,}", style=_STYLES.get(name, "red"))
+    _print(console, table)
+    matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
+    rules = ", ".join(f"{name} {count:,}" for name, count in matched)
+    _say(console, f"{_count(sum(report['matched'].values()), 'match', 'es')}{f': {rules}' if rules else ''}")
+    open_items = _count(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
+    _say(
+        console,
+        f"{open_items}, {report['new']:,} new and {report['cleared']:,} cleared since the runs before",
+    )
     for warning in report["warnings"]:
         _say(console, f"warning: {warning}")
     if folder is not None:
-        _say(console, f"Report: {folder / 'discrepancies.csv'}")
+        say_paths(folder / name for name in _shown_files(report))
+
+
+_STYLES = {
+    "DUPLICATE_IN_LEDGER": "yellow",
+    "STALE_PENDING": "yellow",
+    "UNKNOWN_STATUS": "yellow",
+    "DATE_MISMATCH": "blue",
+    "TIMING_DIFFERENCE": "dim",
+}
+
+
+def _shown_files(report: Mapping[str, Any]) -> list[str]:
+    """What people open: page, workbook, and the file that they decide in; the others lie beside."""
+    kinds = (".html", ".xlsx")
+    drawn = [name for kind in kinds for name in report["files"] if name.endswith(kind)]
+    return [*drawn, "discrepancies.csv"]
+
+
+def say_paths(paths: Iterable[Path]) -> None:
+    """A path a line, so that each can be copied or clicked; and whether it is gone."""
+    console = table_console()
+    for path in paths:
+        _say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
+
+
+def _print(console: Console, table: Table) -> None:
+    """A table without the empty ends of lines that a terminal does not show."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    _say(console, "\n".join(line.rstrip() for line in printed.get().splitlines() if line.strip()))
 
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _totals(console: Console, report: Mapping[str, Any]) -> None:
-    """How many records of each side and currency have which outcome, and what all of them add up to."""
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in report["totals"]:
-        rows.setdefault((row["scope"], row["currency"], row["side"]), {})[row["outcome"]] = row
-    shown = [name for name in OUTCOMES if any(name in outcomes for outcomes in rows.values())]
-    table = Table()
-    for column in ("scope", "currency", "side"):
-        table.add_column(column)
-    for name in (*shown, "total", "amount"):
-        table.add_column(name.replace("matched_with_discrepancy", "discrepancy"), justify="right")
-    # The period first, and the two sides of a currency under each other; records without one come last.
-    order = sorted(rows, key=lambda key: (key[0] != "period", not key[1], key[1], key[2]))
-    for number, key in enumerate(order):
-        counts = [f"{rows[key][name]['count']:,}" if name in rows[key] else "" for name in (*shown, "total")]
-        last = number + 1 == len(order) or order[number + 1][:2] != key[:2]
-        amount = rows[key]["total"]["amount"]
-        table.add_row(key[0], key[1] or "unknown", key[2], *counts, amount, end_section=last)
-    _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']}), in records")
-    console.print(table)
+def _currencies(report: Mapping[str, Any]) -> Table:
+    """By currency, of the transactions by which money moved or may have: what is reconciled; and what is open."""
+    shares = {one["currency"]: one for one in reconciled(report["totals"])}
+    open_items: dict[str, list[Mapping[str, Any]]] = {}
+    for row in report.get("open", ()):
+        open_items.setdefault(row["currency"], []).append(row)
+    known = sorted({*shares, *open_items}, key=lambda code: (not code, code))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("currency")
+    for column in ("reconciled", "amount", "of", "open", "at stake"):
+        table.add_column(column, justify="right", overflow="fold")  # a number is never cut
+    for currency in known:
+        kspay = shares.get(currency)
+        share = amount = of_amount = ""
+        if kspay and currency:
+            thousandths = share_of(kspay)
+            colour = "green" if thousandths == _ALL else "yellow"
+            share = f"[{colour}]{thousandths // 10}.{thousandths % 10} %[/]"
+            amount, of_amount = (grouped(kspay[name], currency) for name in ("amount", "of_amount"))
+        rows = open_items.get(currency, [])
+        at_stake = f"{exact_sum(Decimal(row['amount']) for row in rows):f}" if rows and currency else ""
+        table.add_row(
+            currency or "none",
+            share,
+            amount,
+            of_amount,
+            f"{sum(row['count'] for row in rows):,}" if rows else "",
+            at_stake and grouped(at_stake, currency),
+        )
+    return table
 
 
-def _counts(console: Console, title: str, counts: Mapping[str, int]) -> None:
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, count in counts.items():
-        table.add_row(name, f"{count:,}")
-    if not counts:
-        table.add_row("none", "0")
-    _say(console, title)
-    console.print(table)
+_ALL = 1000  # thousandths
+
+
+def show_statement(statement: Statement, currencies: Currencies) -> None:
+    """The close statement of a month, currency by currency."""
+    console = table_console()
+    _say(console, f"Close statement of {statement.month}")
+    for app_id, closing in statement.closing.items():
+        opening = statement.opening.get(app_id)
+        began = f"as of {opening.as_of} (run {opening.run_id})" if opening else "before any run"
+        ends = f"as of {closing.as_of} (run {closing.run_id})"
+        _say(console, f"{app_id}: opening {began}, closing {ends}")
+        if closing.as_of < statement.last:
+            _say(console, f"warning: no run is as of {statement.last} yet, so this is not the whole month")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("currency")
+        table.add_column("line")
+        for column in ("items", "open", "at stake"):
+            table.add_column(column, justify="right", overflow="fold")
+        for row in statement.lines:
+            if row.app_id == app_id:
+                ends_here = row.line in ("opening", "closing")
+                sign = "+" if row.count > 0 and not ends_here else ""
+                amount = grouped(written(row.amount, row.currency, currencies), row.currency)
+                table.add_row(
+                    (row.currency or "none") if row.line == "opening" else "",
+                    row.line,
+                    f"{row.items:,}",
+                    f"{row.count:{sign},}",
+                    f"+{amount}" if row.amount > 0 and not ends_here else amount,
+                    style="bold" if ends_here else None,
+                    end_section=row.line == "closing",
+                )
+        _print(console, table)
 
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
@@ -139,8 +222,20 @@ def show_decisions(taken: Taken, *, dry_run: bool) -> None:
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(number: int, what: str, several: str = "s") -> str:
+    """`1 match`, `2 matches`: `several` is what is added, or a whole other word."""
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {several if ' ' in several else what + several}"
+
+
+def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
+    """What `reconcile explain` tells, as text or as a JSON list."""
+    if as_json:
+        click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
+        return
+    for number, story in enumerate(stories):
+        click.echo("\n".join(["", *lines(story, currencies)] if number else lines(story, currencies)))
 
 
 def run_table(records: Sequence[RunRecord]) -> None:

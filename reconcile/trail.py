@@ -10,7 +10,7 @@ import json
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import Any
 
@@ -71,6 +71,14 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Source
             }
             for one in decisions
         ],
+    )
+
+
+def note_file(connection: Connection, source: Source) -> None:
+    """Remember that a file was taken, in the caller's transaction, even if it brought nothing new."""
+    connection.execute(
+        text("insert into decision_files (sha256, file, by_name) values (:sha256, :file, :by)"),
+        asdict(source),
     )
 
 

@@ -1,6 +1,7 @@
 """What tests share: one embedded Postgres for the session with a new database for whoever asks, and
 KS Pay servers over made-up merchants."""
 
+import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from driver import Command, MakeCommand, Outcome, Shop
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -20,6 +22,11 @@ from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from reconcile.store import open_store
+
+# HYPOTHESIS_PROFILE=full tries thousands of random worlds where a usual run tries dozens.
+settings.register_profile("full", max_examples=2_000, deadline=None)
+if profile := os.environ.get("HYPOTHESIS_PROFILE"):
+    settings.load_profile(profile)
 
 
 def pytest_configure() -> None:

@@ -90,6 +90,7 @@ class World:
     policy: Policy
     period: Period
     covered: frozenset[date]
+    broken: tuple[T | E, ...] = ()  # what came, and cannot be used
 
 
 @dataclass(frozen=True)

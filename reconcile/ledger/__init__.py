@@ -21,6 +21,7 @@ from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
 from reconcile.ledger.query import open_query
 from reconcile.ledger.tables import is_archive, open_table
 from reconcile.ledger.unpack import Source, unpack
+from reconcile.ledger.workbook import SheetTable
 from reconcile.records import Place, RawRow
 
 __all__ = [
@@ -115,7 +116,7 @@ class LedgerFile:
     def _values(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
         """The values of a record of a source that knows numbers and dates."""
         assert not isinstance(cells, Broken), "only text can be broken so"
-        if not any(cells) or not any(text_of(cell).strip() for cell in cells):
+        if all(_blank(cell) for cell in cells):
             return None
         if cells[0] == self.header.cells[0] and self._is_header(cells):
             return {BROKEN: "repeats the header", "line": self._line(cells)}
@@ -144,6 +145,11 @@ class LedgerFile:
                 ):
                     return True
         return False
+
+
+def _blank(cell: Cell) -> bool:
+    text = cell if isinstance(cell, str) else cell.shown if isinstance(cell, Unreadable) else "a value"
+    return not text or text.isspace()
 
 
 def _fitting(name: str, cell: Cell) -> Cell:
@@ -194,7 +200,12 @@ def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
     paths = list(paths)
     if not paths:
         return [query_of(profile)]
-    return [_opened(file, profile) for path in paths for one in _in_folder(path) for file in files_of(one)]
+    found: list[LedgerFile] = []
+    for source in (source for path in paths for file in _in_folder(path) for source in files_of(file)):
+        found.append(_opened(source, profile))
+        if len(found) > 1 and isinstance(found[-1].table, SheetTable):
+            found[-1].table.release()  # many workbooks do not fit into memory together
+    return found
 
 
 def _in_folder(path: Path) -> list[Path]:

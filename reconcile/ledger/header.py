@@ -12,6 +12,9 @@ from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
 LOOK = 50
 """Rows that are not blank among which the header is looked for."""
 
+_LONGEST = 500
+"""Characters of a cell that are compared with a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -50,7 +53,8 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
     if absent := lacking(header, profile):
         columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
-        raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}")
+        advice = "" if profile.columns else "; `reconcile ledger inspect` proposes a profile for other names"
+        raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}{advice}")
     keys = [_key(cell) for cell in header.cells]
     for name in (*COLUMNS, IN, OUT):
         if name in header.names and keys.count(_key(profile.columns.get(name, name))) > 1:
@@ -111,7 +115,7 @@ def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
 
 def _key(header: str) -> str:
     """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
-    text = unicodedata.normalize("NFKC", header)
+    text = unicodedata.normalize("NFKC", header[:_LONGEST])
     return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
 
 

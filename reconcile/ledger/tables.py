@@ -115,7 +115,7 @@ def _sheets(path: Path, where: str) -> list[SheetTable]:
 
 def _sheet(sheets: list[SheetTable], where: str, profile: Profile) -> Found:
     """The sheet that the profile names, else the only one that has the header."""
-    names = [table.sheet.name for table in sheets]
+    names = [table.name for table in sheets]
     if not sheets:
         raise InputRefused(f"{where}: holds no sheet of cells")
     if profile.sheet is not None:
@@ -125,12 +125,12 @@ def _sheet(sheets: list[SheetTable], where: str, profile: Profile) -> Found:
     found = [(table, find_header(head(table.records()), profile)) for table in sheets]
     good = [pair for pair in found if _names_a_ledger(pair[1], profile)]
     if len(good) > 1:
-        several = _listed([table.sheet.name for table, _ in good])
+        several = _listed([table.name for table, _ in good])
         raise InputRefused(
             f"{where}: the sheets {several} have the header; give the ledger's profile a sheet"
         )
     table, header = good[0] if good else max(found, key=lambda pair: pair[1].matched)
-    return table, header, table.sheet.name if len(names) > 1 else ""
+    return table, header, table.name if len(names) > 1 else ""
 
 
 def _names_a_ledger(header: Header, profile: Profile) -> bool:

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path
 from typing import IO
 
@@ -58,6 +59,10 @@ def unpack(path: Path, name: str) -> list[Source]:
         raise InputRefused(
             f"{path}: is locked with a password, or packed in a way that is not read"
         ) from None
+    except OSError as error:
+        if error.errno != EINVAL:  # the place of a part before the beginning of the file
+            raise
+        raise InputRefused(f"{path}: is cut off or damaged; fetch it again") from None
     except (
         UnicodeDecodeError,
         ValueError,

@@ -90,3 +90,8 @@ def cell(value: object) -> str:
     if isinstance(value, Decimal | float):
         raise TypeError("an amount is written with its currency, by amount_cell")
     return str(value) if isinstance(value, int) else text_cell(str(value))
+
+
+def shown(written: str) -> str:
+    """What a spreadsheet shows of a cell that was written here: `="0012"` is 0012."""
+    return written[2:-1].replace('""', '"') if written.startswith('="') else written

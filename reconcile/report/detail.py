@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from reconcile.money import Currencies
+from reconcile.money import Currencies, grouped
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -21,21 +21,15 @@ def spoken(amount: Decimal, currency: str | None, currencies: Currencies) -> str
         return (
             f"{amount:f} {currency or ''}".strip()
         )  # several currencies: the parts are in the other columns
-    plain = currencies.format(abs(amount), currency)
-    whole, point, minor = plain.partition(".")
-    head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
-    grouped = f"{int(tail):,}" if not head else ",".join([*_pairs(head), tail])
-    return f"{'-' if amount < 0 else ''}{grouped}{point}{minor} {currency}"
-
-
-def _pairs(digits: str) -> list[str]:
-    first = len(digits) % 2
-    return ([digits[:first]] if first else []) + [digits[i : i + 2] for i in range(first, len(digits), 2)]
+    return f"{grouped(currencies.format(amount, currency), currency)} {currency}"
 
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
     """What is wrong in this row of `sql/report/discrepancies.sql`, with both numbers and what to look at."""
-    return _SENTENCES[row["type"]](_Row(row, currencies, date_tolerance_days))
+    told = _Row(row, currencies, date_tolerance_days)
+    if row["rule"] is not None and row["type"] in _UNMATCHED:
+        return f"{told.took}, the ledger books {told.ledger} on {day(row['ledger_date'])}{told.matched}."
+    return _SENTENCES[row["type"]](told)
 
 
 class _Row:
@@ -71,28 +65,103 @@ class _Row:
     def books(self) -> str:
         return f"The ledger books {self.ledger} on {day(self['ledger_date'])}"
 
+    @property
+    def matched(self) -> str:
+        """` (rule: the key; what else agrees or differs)`, of a match; nothing of an unmatched record."""
+        rule = self["rule"]
+        if rule is None:
+            return ""
+        besides = [part for part in (self._amounts(), self._dates()) if part]
+        return f" ({'; '.join([f'{rule}: {self._key(rule)}', *besides])})"
+
+    def _key(self, rule: str) -> str:
+        named, reference = self["named_transaction"], self["reference"]
+        by_name = f"the entry names {self['transaction_id']}"
+        by_reference = f"both have reference {reference}"
+        one_reference = reference is not None and reference == self["ledger_reference"]
+        match rule:
+            case "manual":
+                return "a person joined them"
+            case "amount_date":
+                return "an accepted suggestion, nothing but amount and date"
+            case "provider_id" if self["shared_order_id"]:
+                return f"both have the provider's order id {self['shared_order_id']}"
+            case "provider_id" if self["shared_txn_id"]:
+                return f"both have the provider's transaction id {self['shared_txn_id']}"
+            case "provider_id":
+                return "both have one id of the payment provider"
+            case "reference_normalised":
+                return f"references {reference} and {self['ledger_reference']} are one, written differently"
+            case "transaction_id":
+                return by_name
+            case "reference":
+                return by_reference if one_reference else "they share a reference"
+            case "reference_split":
+                many = "all that is left on one side together"
+                return f"{by_reference}, {many}" if one_reference else f"{by_name}, {many}"
+        if named is not None and named == self["transaction_id"]:
+            return by_name
+        return by_reference if one_reference else "they share a reference"
+
+    def _amounts(self) -> str:
+        difference = self["difference"]
+        if self["type"] in ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH") or difference is None:
+            return ""
+        if not difference:
+            return "equal amounts"
+        return f"amounts {spoken(abs(difference), self['kspay_currency'], self.currencies)} apart"
+
+    def _dates(self) -> str:
+        if self["type"] == "DATE_MISMATCH" or self["kspay_date"] is None or self["ledger_date"] is None:
+            return ""
+        apart = abs((self["kspay_date"] - self["ledger_date"]).days)
+        return "same day" if not apart else f"{days(apart)} apart"
+
+
+def days(number: int) -> str:
+    """`1 day`, `2 days`."""
+    return f"{number} day{'' if number == 1 else 's'}"
+
+
+def _under(row: _Row, name: str) -> str:
+    return f" under reference {row[name]}" if row[name] else ""
+
+
+def _suggestion(row: _Row) -> str:
+    other = row["suggested_counterpart"]
+    return f"; {other}, of equal amount and near in date, may be it" if other else ""
+
 
 def _missing_in_ledger(row: _Row) -> str:
-    return f"{row.took}; no ledger entry belongs to it."
+    return (
+        f"{row.took}{_under(row, 'reference')}; no ledger entry is left that belongs to it{_suggestion(row)}."
+    )
 
 
 def _missing_in_kspay(row: _Row) -> str:
     named = row["named_transaction"]
-    return f"{row.books}; no KS Pay transaction belongs to it{f' ({named} is not known)' if named else ''}."
+    under = f" for {named}" if named else _under(row, "ledger_reference")
+    return f"{row.books}{under}; no KS Pay transaction is left that belongs to it{_suggestion(row)}."
 
 
 def _amount(row: _Row) -> str:
     difference = row["difference"]
-    by = spoken(abs(difference), row["kspay_currency"], row.currencies)
-    return f"{row.took}, the ledger books {row.ledger}: {by} {'less' if difference > 0 else 'more'}."
+    by = _bare(abs(difference), row)
+    than = "less" if difference > 0 else "more"
+    return f"{row.took}, the ledger books {_bare(row['ledger_amount'], row)}: {by} {than}{row.matched}."
+
+
+def _bare(amount: Decimal, row: _Row) -> str:
+    """An amount in the currency that the sentence has named."""
+    return spoken(amount, row["kspay_currency"], row.currencies).partition(" ")[0]
 
 
 def _currency(row: _Row) -> str:
-    return f"{row.took}, but the ledger books {row.ledger}: the currencies differ."
+    return f"{row.took}, but the ledger books {row.ledger}: the currencies differ{row.matched}."
 
 
 def _status(row: _Row) -> str:
-    return f"KS Pay says {row.kspay_status} for {row.kspay}, but the ledger says {row.ledger_status}."
+    return f"KS Pay says {row.kspay_status} for {row.kspay}, but the ledger says {row.ledger_status}{row.matched}."
 
 
 def _duplicate_in_kspay(row: _Row) -> str:
@@ -101,19 +170,23 @@ def _duplicate_in_kspay(row: _Row) -> str:
 
 
 def _duplicate_in_ledger(row: _Row) -> str:
-    return f"{row.books}, and another entry books the same payment: it may be booked twice."
+    named = row["named_transaction"]
+    under = f" for {named}" if named else _under(row, "ledger_reference")
+    return f"{row.books}{under}, and another entry books the same payment: it may be booked twice."
 
 
 def _date(row: _Row) -> str:
     apart = abs((row["kspay_date"] - row["ledger_date"]).days)
+    allowed = f"{row.tolerance_days} {'is' if row.tolerance_days == 1 else 'are'} allowed"
     return (
         f"KS Pay dates it {day(row['kspay_date'])}, the ledger {day(row['ledger_date'])}: "
-        f"{apart} days apart, {row.tolerance_days} are allowed."
+        f"{days(apart)} apart, {allowed}{row.matched}."
     )
 
 
 def _stale(row: _Row) -> str:
-    return f"{row.kspay} is pending at KS Pay since {day(row['kspay_date'])}."
+    ledger = f", and the ledger says {row.ledger_status}" if row["ledger_date"] is not None else ""
+    return f"{row.kspay} is pending at KS Pay since {day(row['kspay_date'])}{ledger}{row.matched}."
 
 
 def _unknown(row: _Row) -> str:
@@ -123,19 +196,33 @@ def _unknown(row: _Row) -> str:
     if row["ledger_date"] is not None:
         parts.append(f"the ledger says {row.ledger_status} for {row.ledger}")
     said = ", ".join(parts)
-    return f"{said[0].upper()}{said[1:]}: a status that is not known; add it to [status] in reconcile.toml."
+    mend = "add it to [status] in reconcile.toml"
+    return f"{said[0].upper()}{said[1:]}: a status that is not known{row.matched}; {mend}."
 
 
 def _timing(row: _Row) -> str:
     if row["kspay_date"] is not None:
-        return f"{row.took}; the ledger may book it within the next days."
-    return f"{row.books}; KS Pay may show it within the next days."
+        soon = "the ledger may book it within the next days"
+        return f"{row.took}{_under(row, 'reference')}; {soon}{_suggestion(row)}."
+    soon = "KS Pay may show it within the next days"
+    return f"{row.books}{_under(row, 'ledger_reference')}; {soon}{_suggestion(row)}."
 
 
 def _invalid(row: _Row) -> str:
     side = "KS Pay" if row["broken_side"] == "kspay" else "the ledger"
     return f"A record of {side} cannot be used ({row['broken_field']}): {row['broken_reason']}."
 
+
+# These are of matches only where a person has joined what was unmatched.
+_UNMATCHED = frozenset(
+    (
+        "MISSING_IN_LEDGER",
+        "MISSING_IN_KSPAY",
+        "TIMING_DIFFERENCE",
+        "DUPLICATE_IN_KSPAY",
+        "DUPLICATE_IN_LEDGER",
+    )
+)
 
 _SENTENCES = {
     "MISSING_IN_LEDGER": _missing_in_ledger,

@@ -1,13 +1,13 @@
 -- Grain: one id that no usable record of its app has, times every place where it is found.
-select side, app_id, record_id, in_quarantine
+select side, app_id, source, record_id, in_quarantine
 from (
-    select 'kspay' as side, app_id, transaction_id as record_id, false as in_quarantine
+    select 'kspay' as side, app_id, 'kspay' as source, transaction_id as record_id, false as in_quarantine
     from transactions
     union all
-    select 'ledger', app_id, ledger_id, false
+    select 'ledger', app_id, source, ledger_id, false
     from entries
     union all
-    select side, app_id, record_id, true
+    select side, app_id, source, record_id, true
     from quarantine
 ) as found
 where record_id = any(:ids)

@@ -12,7 +12,12 @@ select
     decisions_in_force.decision,
     decisions_in_force.facts as decided_facts,
     decisions_in_force.records as decided_records,
-    decisions_in_force.note
+    decisions_in_force.note,
+    (
+        select array_agg(decisions.note)
+        from decisions
+        where decisions.discrepancy_id = discrepancies.discrepancy_id and decisions.note is not null
+    ) as notes
 from discrepancies
 left join decisions_in_force using (discrepancy_id)
 where discrepancies.discrepancy_id = any(:ids)

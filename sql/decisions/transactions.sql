@@ -9,13 +9,14 @@ matched as (
     select named.number, pairings.t
     from named
     inner join pairings as own on own.t = named.number
-    inner join pairings on pairings.m = own.m
+    inner join pairings as of_lowest on of_lowest.t = own.m
+    inner join pairings on pairings.e = of_lowest.e
     union
     select number, number
     from named
 )
 
-select named.app_id, named.transaction_id as named, mate.transaction_id, mate.facts
+select named.app_id, named.transaction_id as named, mate.transaction_id, mate.currency, mate.facts
 from matched
 inner join named using (number)
 inner join known_transaction as mate on mate.number = matched.t

@@ -15,14 +15,14 @@ create unique index on wrong (side, number);
 analyze wrong;
 
 create temp table scoped on commit drop as
-select 'period' as scope, 'kspay' as side, number, currency, amount, business_on
+select 'period' as scope, 'kspay' as side, number, currency, amount, business_on, payment_type
 from known_transaction
 cross join asked
 where
     created_at >= (select period_first - 1 from asked) and created_at < (select period_last + 2 from asked)
     and business_on between asked.period_first and asked.period_last
 union all
-select 'period', 'ledger', number, currency, amount, business_on
+select 'period', 'ledger', number, currency, amount, business_on, null
 from known_entry
 cross join asked
 where
@@ -31,7 +31,7 @@ where
     and business_on between asked.period_first and asked.period_last
 union all
 -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
-select 'period', 'broken', q, coalesce(currency, ''), 0, business_on
+select 'period', 'broken', q, coalesce(currency, ''), 0, business_on, null
 from broken
 cross join asked
 where business_on between asked.period_first and asked.period_last or business_on is null;
@@ -43,19 +43,19 @@ with listed as (
     inner join involved using (d)
 )
 
-select 'carried', 'kspay', number, currency, amount, business_on
+select 'carried', 'kspay', number, currency, amount, business_on, payment_type
 from listed
 inner join shown_transaction using (number)
 cross join asked
 where listed.side = 'kspay' and business_on < asked.period_first
 union all
-select 'carried', 'ledger', number, currency, amount, business_on
+select 'carried', 'ledger', number, currency, amount, business_on, null
 from listed
 inner join shown_entry using (number)
 cross join asked
 where listed.side = 'ledger' and business_on < asked.period_first
 union all
-select 'carried', 'broken', q, coalesce(currency, ''), 0, business_on
+select 'carried', 'broken', q, coalesce(currency, ''), 0, business_on, null
 from listed
 inner join broken on broken.q = listed.number
 cross join asked
@@ -65,18 +65,18 @@ analyze scoped;
 
 create temp table outcome on commit drop as
 with taken as (
-    select 'kspay' as side, t as number
+    select 'kspay' as side, t as number, rule
     from pairings
     where t in (select number from scoped where side = 'kspay')
     union
-    select 'ledger', e
+    select 'ledger', e, rule
     from pairings
     where e in (select number from scoped where side = 'ledger')
 )
 
 select
     scoped.*,
-    taken.number is not null as taken,
+    taken.rule,
     case
         when scoped.side = 'broken' then 'quarantined'
         when wrong.decided then 'resolved'

@@ -158,6 +158,10 @@ select
     rule.rule,
     coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
     entries.named_transaction,
+    case when transactions.provider_order_id = entries.provider_order_id then entries.provider_order_id end
+        as shared_order_id,
+    case when transactions.provider_txn_id = entries.provider_txn_id then entries.provider_txn_id end
+        as shared_txn_id,
     invalid.side as broken_side,
     invalid.field as broken_field,
     invalid.reason as broken_reason,

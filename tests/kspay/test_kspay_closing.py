@@ -53,7 +53,8 @@ class Hanging:
 
 
 def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("kspay")]
+    """Those of the client's pool; other tests of the session may have a sandbox in a thread of its own."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("kspay_")]
 
 
 def take(pages: Any, count: int) -> None:

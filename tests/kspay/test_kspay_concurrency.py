@@ -26,7 +26,8 @@ def fetched(client: Any) -> list[str]:
 
 
 def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("kspay")]
+    """Those of the client's pool; other tests of the session may have a sandbox in a thread of its own."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("kspay_")]
 
 
 class Together:

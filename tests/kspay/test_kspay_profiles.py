@@ -104,7 +104,7 @@ def test_a_profile(merchant: Merchant, profile: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", {*FAULTS}.difference(*(fields.get("faults", ()) for _, fields in PROFILES.values()))
+    "fault", sorted({*FAULTS}.difference(*(fields.get("faults", ()) for _, fields in PROFILES.values())))
 )
 def test_a_fault_without_a_profile(merchant: Merchant, fault: str) -> None:
     with fetching(merchant, Behaviour(faults=(fault,), fault_every=5), page_size=50) as (sandbox, client):

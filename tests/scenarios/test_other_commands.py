@@ -28,7 +28,7 @@ def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
 def test_every_command_has_help_with_an_example(make_command: MakeCommand) -> None:
     command = make_command()
     names = listed(command.good("--help").out)
-    assert {"demo", "run", "fetch", "ledger", "runs", "show", "sandbox", "doctor"} <= set(names)
+    assert {"demo", "run", "fetch", "ledger", "explain", "runs", "show", "sandbox", "doctor"} <= set(names)
     words: list[tuple[str, ...]] = [(name,) for name in names]
     words += [("ledger", name) for name in listed(command.good("ledger", "--help").out)]
     with ThreadPoolExecutor(3) as pool:

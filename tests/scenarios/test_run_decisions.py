@@ -1,11 +1,13 @@
 """What people decide in the spreadsheet: taken back, in force, shown, reopened, and nothing by halves."""
 
 import csv
+import json
 import os
 from pathlib import Path
 
 import pytest
 from driver import Command, MakeCommand, Report, Shop
+from gate import Hold, gate
 
 Row = dict[str, str]
 
@@ -161,3 +163,84 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "monday.csv").exists()
     assert [row["discrepancy_id"] for row in command.latest().rows("resolved")] == [rows[0]["discrepancy_id"]]
+
+
+def old(path: Path) -> Path:
+    """As a file that nobody is writing any more."""
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    return path
+
+
+def test_two_people_decide_at_the_same_time(command: Command, small_shop: Shop) -> None:
+    """Each file is taken as a whole, one after the other; the chain has no fork and no gap."""
+    rows = [row for row in command.latest().rows("discrepancies") if row["type"] == "DATE_MISMATCH"][:3]
+    files = [
+        save(command.folder / f"{by}.csv", [row | {"resolution": word, "note": f"{by} says"} for row in rows])
+        for by, word in (("asha", "accept"), ("ravi", "ignore"))
+    ]
+    with (
+        command.start("resolve", files[0], "--by", "asha") as one,
+        command.start("resolve", files[1], "--by", "ravi") as other,
+    ):
+        ended = [one.ended(), other.ended()]
+    assert [(outcome.code, outcome.err) for outcome in ended] == [(0, ""), (0, "")]
+    every = f"{len(rows)} decision{'s' if len(rows) > 1 else ''}, 0 notes, 0 rows unchanged"
+    assert all(every in outcome.out for outcome in ended)
+    told = json.loads(command.good("explain", rows[0]["discrepancy_id"], "--json").out)[0]["discrepancies"][0]
+    made = [
+        (one["by"], one["decision"], one["standing"]) for one in told["decisions"] if "says" in one["note"]
+    ]
+    assert sorted(by for by, *_ in made) == ["asha", "ravi"]
+    assert [standing for *_, standing in made] == ["earlier", "in force"]
+    assert "each as it was written" in command.good("doctor").out
+    back = [row | {"resolution": "reopen", "note": ""} for row in rows]
+    command.good("resolve", save(command.folder / "both-back.csv", back), "--by", "asha")
+
+
+def test_decided_during_a_run_and_again_by_a_file_left_in_the_inbox(
+    command: Command, small_shop: Shop
+) -> None:
+    """What is decided while a run fetches is in its report; and after a kill between taking a file in and
+    moving it, the next run finds it in the inbox again, where it must override nothing newer."""
+    report = command.latest()
+    meanwhile = first(report, "discrepancies", "DUPLICATE_IN_KSPAY") | {"resolution": "write_off"}
+    posted = first(report, "discrepancies", "UNKNOWN_STATUS") | {"resolution": "accept"}
+    inbox = command.folder / "post"
+    (inbox / "done").mkdir(parents=True)
+    (inbox / "done" / "monday.csv").write_text("another of that name", "utf-8")
+    path = old(save(inbox / "monday.csv", [posted]))
+    content = path.read_bytes()
+    aside = save(command.folder / "meanwhile.csv", [meanwhile])
+    hold = Hold("/transaction?")
+    with (
+        gate(small_shop[1], hold) as held,
+        command.start(
+            "run", *days(small_shop), KSPAY_BASE_URL=held.base_url, RECONCILE_INBOX=str(inbox)
+        ) as run,
+    ):
+        assert hold.held.wait(60)
+        assert "1 decision" in command.good("resolve", aside, "--by", "Asha Rao").out
+        hold.go.set()
+        assert run.ended().code == 0
+    report = command.latest()
+    document = report.document()
+    assert document["inbox"]["decided"][0]["decisions"] == 1
+    assert document["seconds"]["inbox"] > 0
+    assert sorted(one.name for one in (inbox / "done").iterdir()) == ["monday-2.csv", "monday.csv"]
+    resolved = {one["discrepancy_id"]: one["resolution"] for one in report.rows("resolved")}
+    assert resolved[meanwhile["discrepancy_id"]] == "write_off"
+    assert resolved[posted["discrepancy_id"]] == "accept"
+    told = command.good("explain", meanwhile["discrepancy_id"]).out
+    assert f"reported by run {report.run_id}: DUPLICATE_IN_KSPAY, resolved" in told
+    assert "write_off by Asha Rao at" in told
+
+    newer = save(command.folder / "newer.csv", [posted | {"resolution": "ignore"}])
+    command.good("resolve", newer, "--by", "Ravi")
+    path.write_bytes(content)
+    old(path)
+    command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
+    (warning,) = [line for line in command.latest().document()["warnings"] if "inbox" in line]
+    assert "monday.csv: is the file that was taken in on" in warning
+    assert not path.exists()
+    resolved = {one["discrepancy_id"]: one["resolution"] for one in command.latest().rows("resolved")}
+    assert resolved[posted["discrepancy_id"]] == "ignore"

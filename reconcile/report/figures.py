@@ -1,0 +1,117 @@
+"""The figures of run.json that no CSV file of the run holds, so that its page can be drawn from its folder alone.
+
+All is as of that run: a page that is drawn again years later shows the same trend.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.money import Currencies, exact_sum
+from reconcile.store import read_sql
+
+RECONCILED = ("matched", "resolved")
+"""The outcomes that count as reconciled: nothing is wrong, or a person decided all that is."""
+
+TYPES = {
+    "MISSING_IN_LEDGER": "KS Pay took it, no ledger entry belongs to it",
+    "MISSING_IN_KSPAY": "the ledger books it, no transaction belongs to it",
+    "AMOUNT_MISMATCH": "matched, the amounts differ",
+    "CURRENCY_MISMATCH": "matched, the currencies differ",
+    "STATUS_MISMATCH": "matched, one side says paid and the other does not",
+    "DUPLICATE_IN_KSPAY": "a second payment of the same reference",
+    "DUPLICATE_IN_LEDGER": "a second booking of the same payment",
+    "DATE_MISMATCH": "matched, the dates lie far apart",
+    "STALE_PENDING": "pending at KS Pay for too long",
+    "UNKNOWN_STATUS": "a status that is not known",
+    "TIMING_DIFFERENCE": "the other side may show it within days",
+    "INVALID_RECORD": "cannot be used, see quarantine.csv",
+}
+"""In the order of their severity and of the contract, with what a reader should know of each."""
+
+
+def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
+    """What is open and at stake, the shares of rules and payment methods, the fetch, and the runs before.
+
+    Reads the temporary tables of the matching. Amounts are texts, in the major unit of their currency.
+    """
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                column: _written(value, row["currency"], currencies) if isinstance(value, Decimal) else value
+                for column, value in row.items()
+            }
+            for row in connection.execute(text(read_sql(name))).mappings()
+        ]
+
+    shares = rows("report/shares")
+    return {
+        "open": rows("report/open"),
+        "by_rule": [_without(row) for row in shares if row["by"] == "rule"],
+        "by_payment_method": [_without(row) for row in shares if row["by"] == "payment_method"],
+        "windows": [
+            {name: value if value is None or isinstance(value, int) else str(value) for name, value in row.items()}
+            for row in connection.execute(text(read_sql("report/windows")), {"run_id": run_id}).mappings()
+        ],
+        "runs_before": [
+            {
+                "run_id": row["run_id"],
+                "to": row["to"].isoformat(),
+                "open": sum(row["discrepancies"].values()),
+                "new": row["new"],
+                "cleared": row["cleared"],
+                "reconciled": reconciled(row["totals"]),
+            }
+            for row in connection.execute(text(read_sql("report/runs_before"))).mappings()
+        ],
+    }  # fmt: skip
+
+
+def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dict[str, Any]]:
+    """By currency, of the period's records by which money moved or may have: how many are reconciled.
+
+    `totals` are the rows of summary.csv, as run.json has them. Amounts are texts.
+    """
+    rows = [
+        row
+        for row in totals
+        if row["scope"] == "period" and row["side"] == side and row["outcome"] not in ("excluded", "total")
+    ]
+    found = []
+    for currency in dict.fromkeys(row["currency"] for row in rows):
+        every = [row for row in rows if row["currency"] == currency]
+        done = [row for row in every if row["outcome"] in RECONCILED]
+        zero = Decimal(every[0]["amount"]) * 0  # with the digits of the currency
+        found.append(
+            {
+                "currency": currency,
+                "count": sum(row["count"] for row in done),
+                "of": sum(row["count"] for row in every),
+                "amount": f"{exact_sum([zero, *(Decimal(row['amount']) for row in done)]):f}",
+                "of_amount": f"{exact_sum(Decimal(row['amount']) for row in every):f}",
+            }
+        )
+    return found
+
+
+def share_of(one: Mapping[str, Any]) -> int:
+    """The share of a row of `reconciled` in thousandths: by amount, or by number where the amounts are zero.
+
+    Rounded down, so that only all of it is 1000.
+    """
+    part, whole = Decimal(one["amount"]), Decimal(one["of_amount"])
+    if not whole:
+        part, whole = Decimal(one["count"]), Decimal(one["of"])
+    return int((1000 * part / whole).to_integral_value(ROUND_FLOOR)) if whole else 1000
+
+
+def _without(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "by"}
+
+
+def _written(amount: Decimal, currency: str, currencies: Currencies) -> str:
+    # Records that cannot be used may have no currency that is known; they add nothing.
+    return currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}"

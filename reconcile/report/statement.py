@@ -1,0 +1,331 @@
+"""The close statement of a month: what was open when it began, what came, changed and went, and what is open now.
+
+Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency:
+what went stands with a minus. It is worked out from the movements that each run wrote, run by run from the
+opening run to the closing one, and proven three times: the lines add up, the items that result are those of
+the closing run, and opening and closing are what the two runs said themselves. A mismatch is an error.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.errors import CheckFailed, UsageError
+from reconcile.money import Currencies, exact_sum
+from reconcile.report.cells import amount_cell, cell, text_cell
+from reconcile.report.files import write_csv
+from reconcile.store import read_sql
+
+LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closing")
+STATEMENT = ("app_id", "currency", "line", "items", "count", "amount")
+ITEMS = (
+    "line", "discrepancy_id", "type", "app_id", "currency", "count", "amount", "run_id", "as_of", "decision", "by",
+)  # fmt: skip
+
+
+class Item(NamedTuple):
+    """What an open discrepancy is after a run."""
+
+    type: str
+    facts: str
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What one run did to the open items of one currency by one discrepancy."""
+
+    line: str
+    discrepancy_id: str
+    type: str
+    app_id: str
+    currency: str
+    count: int  # by how many more or fewer items are open
+    amount: Decimal  # by how much more or less is at stake
+    run_id: str
+    as_of: date
+    decision: str | None
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the statement."""
+
+    app_id: str
+    currency: str
+    line: str
+    items: int  # how many discrepancies, or movements of them, it sums up
+    count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The run whose open items are those of the opening or the closing of one app."""
+
+    app_id: str
+    run: int
+    run_id: str
+    as_of: date
+    open: Sequence[Mapping[str, Any]]  # as its run.json says
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The close of one month."""
+
+    month: str
+    last: date
+    opening: Mapping[str, Position]  # by app; none where it had no run before
+    closing: Mapping[str, Position]
+    lines: Sequence[Line]
+    movements: Sequence[Movement]
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """The first and the last day of `2026-08`. Raises UsageError for anything else."""
+    if not re.fullmatch("[1-9][0-9]{3}-(0[1-9]|1[0-2])", month):
+        raise UsageError(f"--period {month!r} is no month; write it as 2026-08")
+    first = date.fromisoformat(f"{month}-01")
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def read_statement(engine: Engine, month: str) -> Statement:
+    """Work out the statement of a month from the database.
+
+    Raises UsageError if no run is as of a day of the month, CheckFailed if it does not add up.
+    """
+    first, last = month_days(month)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        closing = _positions(connection, last)
+        if not any(first <= position.as_of for position in closing.values()):
+            raise UsageError(
+                f"--period {month}: no finished run is as of a day of that month; reconcile runs lists those there are"
+            )
+        opening = _positions(connection, first - timedelta(days=1))
+        lines: list[Line] = []
+        movements: list[Movement] = []
+        for app_id, position in closing.items():
+            of_app = _movements(connection, opening.get(app_id), position)
+            lines += _lines(app_id, of_app, opening.get(app_id), position)
+            movements += of_app
+    return Statement(month, last, opening, closing, lines, movements)
+
+
+def _positions(connection: Connection, day: date) -> dict[str, Position]:
+    rows = connection.execute(text(read_sql("statement/position")), {"day": day})
+    found = {row.app_id: Position(row.app_id, row.run, row.run_id, row.as_of, row.open) for row in rows}
+    return dict(sorted(found.items()))
+
+
+def _chain(connection: Connection, position: Position | None) -> list[int]:
+    """The run of a position and those that it follows, back to the first."""
+    if position is None:
+        return []
+    rows = connection.execute(
+        text("select run, base from run_bases where app_id = :app_id"), {"app_id": position.app_id}
+    )
+    bases = dict(rows.tuples().all())
+    chain, run = [], position.run
+    while run is not None:
+        chain.append(run)
+        run = bases[run]
+    return chain
+
+
+def _items(connection: Connection, position: Position | None, chain: list[int]) -> dict[str, Item | None]:
+    """All discrepancies that were ever open by then; None for those that no longer are."""
+    if position is None:
+        return {}
+    rows = connection.execute(text(read_sql("statement/items")), {"app_id": position.app_id, "runs": chain})
+    found = {
+        row.discrepancy_id: None
+        if row.amount is None
+        else Item(row.type, row.facts, row.currency, row.amount)
+        for row in rows
+    }
+    _prove(position, found)
+    return found
+
+
+def _prove(position: Position, items: Mapping[str, Item | None]) -> None:
+    """That these are as many, and as much is at stake, as the run itself said."""
+    open_items = [item for item in items.values() if item is not None]
+    ours = {
+        one: (
+            sum(item.currency == one for item in open_items),
+            exact_sum(item.amount for item in open_items if item.currency == one),
+        )
+        for one in {item.currency for item in open_items}
+    }
+    said = {
+        row["currency"]: (row["count"], Decimal(row["amount"]))
+        for row in position.open
+        if row["app_id"] == position.app_id
+    }
+    for one in sorted(ours.keys() | said.keys()):
+        mine, its = ours.get(one, (0, Decimal(0))), said.get(one, (0, Decimal(0)))
+        if mine != its:
+            raise _unproven(
+                f"{mine[0]} open items of {mine[1]:f} {one} add up after run {position.run_id}, which said "
+                f"{its[0]} of {its[1]:f}"
+            )
+
+
+def _unproven(what: str) -> CheckFailed:
+    return CheckFailed(
+        f"the close statement does not add up, so none is written: {what}; "
+        "somebody may have changed the database: reconcile doctor looks further"
+    )
+
+
+def _movements(connection: Connection, opening: Position | None, closing: Position) -> list[Movement]:
+    before, after = _chain(connection, opening), _chain(connection, closing)
+    known = _items(connection, opening, before)
+    final = {key: item for key, item in _items(connection, closing, after).items() if item is not None}
+    state = {key: item for key, item in known.items() if item is not None}
+    moved: list[Movement] = []
+    rows = connection.execute(
+        text(read_sql("statement/movements")),
+        {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))},
+    )
+    for row in rows:
+        item = None if row.amount is None else Item(row.type, row.facts, row.currency, row.amount)
+        kind = "reopened" if row.kind == "new" and row.discrepancy_id in known else row.kind
+        moved += _moves(state, row.discrepancy_id, item, kind, closing.app_id, row)
+        known.setdefault(row.discrepancy_id)
+    if opening is not None and opening.run not in after:
+        # The opening was run again after the closing: it knows more, so the closing takes a step back.
+        for key in sorted(state.keys() | final.keys()):
+            kind = "reopened" if key in final else "cleared"
+            moved += _moves(state, key, final.get(key), kind, closing.app_id, closing)
+    if state != final:
+        raise _unproven(f"the movements do not lead to the open items of run {closing.run_id}")
+    return moved
+
+
+def _moves(
+    state: dict[str, Item], key: str, after: Item | None, kind: str, app_id: str, where: Any
+) -> list[Movement]:
+    """Let one discrepancy be `after` now: a movement, two where its currency changed, none where nothing did."""
+    before = state.get(key)
+    shown = after or before
+    if shown is None or before == after:
+        return []
+    if after is None:
+        del state[key]
+    else:
+        state[key] = after
+    line = "changed" if before and after else kind
+    changes: dict[str, tuple[int, Decimal]] = {}
+    for item, sign in ((before, -1), (after, 1)):
+        if item is not None:
+            count, amount = changes.get(item.currency, (0, Decimal(0)))
+            changes[item.currency] = (count + sign, exact_sum((amount, sign * item.amount)))
+    decided = line in ("resolved", "reopened")
+    return [
+        Movement(
+            line,
+            key,
+            shown.type,
+            app_id,
+            currency,
+            count,
+            amount,
+            where.run_id,
+            where.as_of,
+            getattr(where, "decision", None) if decided else None,
+            getattr(where, "by", None) if decided else None,
+        )
+        for currency, (count, amount) in changes.items()
+    ]
+
+
+def _lines(
+    app_id: str, movements: Sequence[Movement], opening: Position | None, closing: Position
+) -> list[Line]:
+    grouped: defaultdict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
+    for one in movements:
+        grouped[one.currency, one.line].append((one.count, one.amount))
+    ends = {}
+    for name, position in (("opening", opening), ("closing", closing)):
+        for row in position.open if position else ():
+            if row["app_id"] == app_id:
+                ends[row["currency"], name] = (row["count"], Decimal(row["amount"]))
+    lines = []
+    for currency in sorted({key[0] for key in (*grouped, *ends)}, key=lambda code: (not code, code)):
+        of_currency = []
+        for line in LINES:
+            if line in ("opening", "closing"):
+                count, amount = ends.get((currency, line), (0, Decimal(0)))
+                of_currency.append(Line(app_id, currency, line, count, count, amount))
+            else:
+                moved = grouped[currency, line]
+                of_currency.append(
+                    Line(
+                        app_id,
+                        currency,
+                        line,
+                        len(moved),
+                        sum(count for count, _ in moved),
+                        exact_sum(amount for _, amount in moved),
+                    )
+                )
+        *terms, end = of_currency
+        count, amount = sum(one.count for one in terms), exact_sum(one.amount for one in terms)
+        if (count, amount) != (end.count, end.amount):
+            raise _unproven(
+                f"the lines of {currency or 'no currency'} give {count} items of {amount:f}, the closing is "
+                f"{end.count} of {end.amount:f}"
+            )
+        lines += of_currency
+    return lines
+
+
+def written(amount: Decimal, currency: str, currencies: Currencies) -> str:
+    """A plain decimal; records that cannot be used may have no currency that is known, and no amount."""
+    return currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}"
+
+
+def write_statement(statement: Statement, currencies: Currencies, out: Path) -> tuple[Path, Path]:
+    """Write the statement and the movements behind its lines as CSV files, whole or not at all."""
+    paths = out / f"statement-{statement.month}.csv", out / f"statement-{statement.month}-items.csv"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for path, columns, rows in (
+            (paths[0], STATEMENT, statement.lines),
+            (paths[1], ITEMS, _in_order(statement.movements)),
+        ):
+            aside = path.with_name(f".{path.name}.writing")
+            write_csv(
+                aside,
+                columns,
+                (
+                    {name: _cell(getattr(row, name)) for name in columns if name != "amount"}
+                    | {"amount": amount_cell(written(row.amount, row.currency, currencies))}
+                    for row in rows
+                ),
+            )
+            aside.replace(path)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    return paths
+
+
+def _in_order(movements: Sequence[Movement]) -> list[Movement]:
+    return sorted(
+        movements, key=lambda one: (one.app_id, not one.currency, one.currency, LINES.index(one.line))
+    )
+
+
+def _cell(value: object) -> str:
+    return text_cell(value) if isinstance(value, str) else cell(value)

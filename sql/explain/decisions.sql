@@ -1,0 +1,32 @@
+-- Grain: one record of the audit trail about one of some discrepancies, or of a match that joins the
+-- record; the oldest first. `newest` is whether it is the one that counts.
+select
+    decisions.decision_id,
+    decisions.discrepancy_id,
+    decisions.type,
+    decisions.facts,
+    decisions.decision,
+    decisions.records,
+    decisions.note,
+    decisions.by_name,
+    decisions.os_user,
+    decisions.decided_at,
+    decisions.file,
+    decisions.file_sha256,
+    decisions_in_force.decision_id is not null as newest,
+    by_hand.h is not null as stands
+from decisions
+left join decisions_in_force using (decision_id)
+left join (select distinct h from by_hand) as by_hand on by_hand.h = decisions.decision_id
+where
+    decisions.app_id = :app_id
+    and (
+        decisions.discrepancy_id = any(:ids)
+        or decisions.records
+        @> jsonb_build_array(
+            jsonb_build_object(
+                'side', cast(:side as text), 'source', cast(:source as text), 'record_id', cast(:record_id as text)
+            )
+        )
+    )
+order by decisions.decision_id

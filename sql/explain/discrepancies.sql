@@ -1,0 +1,28 @@
+-- Grain: one version of a discrepancy that stands at one of some records; the oldest first, the last row is what it
+-- is now (`replaced_by` null).
+with chosen as (
+    select *
+    from discrepancies
+    where
+        app_id = :app_id
+        and (side || '/' || source || '/' || record_id) = any(:keys)
+),
+
+version as (
+    select
+        discrepancy_versions.discrepancy_id, discrepancy_versions.type, discrepancy_versions.severity,
+        discrepancy_versions.facts, discrepancy_versions.cleared_by, replaced_by, runs.number as replaced_number
+    from discrepancy_versions
+    inner join runs on runs.run_id = replaced_by
+    where discrepancy_id in (select discrepancy_id from chosen)
+    union all
+    select discrepancy_id, type, severity, facts, cleared_by, null, null
+    from chosen
+)
+
+select
+    chosen.discrepancy_id, chosen.side, chosen.source, chosen.record_id, chosen.aspect, chosen.first_seen,
+    version.type, version.severity, version.facts, version.cleared_by, version.replaced_by
+from version
+inner join chosen using (discrepancy_id)
+order by chosen.aspect, chosen.discrepancy_id, version.replaced_number nulls last

@@ -1,0 +1,36 @@
+-- Grain: one record of which another match, or another thing that is wrong, was remembered than matching everything
+-- anew gives. Needs `findings_before`, what was remembered of findings.
+with moved as (
+    select t, e
+    from pairings
+    inner join asked on made_by = run_number
+    union
+    select t, e
+    from pairing_versions
+    inner join asked on undone_by = run_number
+),
+
+changed_finding as (
+    (select * from findings except select * from findings_before)
+    union
+    (select * from findings_before except select * from findings)
+),
+
+named as (
+    select transactions.transaction_id as record
+    from moved
+    inner join transactions on transactions.number = moved.t
+    union
+    select entries.source || ':' || entries.ledger_id
+    from moved
+    inner join entries on entries.number = moved.e
+    union
+    select coalesce(transactions.transaction_id, entries.source || ':' || entries.ledger_id)
+    from changed_finding
+    left join transactions on side = 'kspay' and transactions.number = changed_finding.number
+    left join entries on side = 'ledger' and entries.number = changed_finding.number
+)
+
+select record
+from named
+order by record collate "C"

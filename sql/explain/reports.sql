@@ -1,0 +1,5 @@
+-- Grain: one finished run of an app, the oldest first, and where its files are.
+select run_id, period_first, period_last, folder
+from runs
+where command = 'run' and state = 'finished' and :app_id = any(apps) and folder is not null
+order by number

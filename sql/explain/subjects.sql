@@ -1,0 +1,32 @@
+-- Grain: one record or one discrepancy that goes by the id, in whatever app and source. An entry goes by its ledger
+-- id, and by source:id. `place` orders what several hold.
+with named as (
+    select 'kspay' as side, app_id, 'kspay' as source, transaction_id as record_id
+    from transactions
+    where transaction_id = :id
+    union
+    select 'ledger', app_id, source, ledger_id
+    from entries
+    where ledger_id = any(:forms)
+    union
+    select 'ledger', app_id, source, ledger_id
+    from entry_versions
+    where ledger_id = any(:forms)
+    union
+    select side, app_id, source, record_id
+    from quarantine
+    where record_id = any(:forms)
+    union
+    select side, app_id, source, record_id
+    from quarantine_versions
+    where record_id = any(:forms)
+)
+
+select null as discrepancy_id, side, app_id, source, record_id
+from named
+where record_id = :id or (side = 'ledger' and source || ':' || record_id = :id)
+union all
+select discrepancy_id, side, app_id, source, record_id
+from discrepancies
+where discrepancy_id = :id
+order by side, app_id, source, record_id

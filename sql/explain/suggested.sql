@@ -1,0 +1,57 @@
+-- Grain: one record that amount_date looks at beside this one: unmatched but for that rule, paid or refunded,
+-- of equal amount and currency, within the date tolerance. `side` tells rivals from candidates.
+with free as (
+    select 'kspay' as side, txn.number, txn.transaction_id as name, txn.currency, txn.amount, txn.business_on
+    from findings
+    inner join known_transaction as txn using (number)
+    where
+        findings.app_id = :app_id and findings.side = 'kspay' and findings.m is null
+        and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
+    union
+    select 'kspay', txn.number, txn.transaction_id, txn.currency, txn.amount, txn.business_on
+    from pairings
+    inner join known_transaction as txn on txn.number = pairings.t
+    where pairings.rule = 'amount_date' and txn.app_id = :app_id
+    union
+    select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
+    from findings
+    inner join known_entry as held using (number)
+    where
+        findings.app_id = :app_id and findings.side = 'ledger'
+        and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
+    union
+    select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
+    from pairings
+    inner join known_entry as held on held.number = pairings.e
+    where
+        pairings.rule = 'amount_date' and held.app_id = :app_id
+        and pairings.e not in (select e from bookings)
+),
+
+own as (
+    select * from free where side = :side and number = :number
+),
+
+candidate as (
+    select free.*, own.number as of_own
+    from own
+    cross join policy
+    inner join free using (currency, amount)
+    where
+        free.side <> own.side
+        and abs(free.business_on - own.business_on) <= policy.date_tolerance_days
+)
+
+select candidate.name, abs(candidate.business_on - own.business_on) as days, rival.rivals
+from candidate
+cross join own
+cross join lateral (
+    select coalesce(array_agg(free.name order by free.name collate "C"), '{}') as rivals
+    from free
+    cross join policy
+    where
+        free.side = own.side and free.number <> own.number
+        and free.currency = candidate.currency and free.amount = candidate.amount
+        and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
+) as rival
+order by days, candidate.name collate "C"

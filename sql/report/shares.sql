@@ -1,0 +1,17 @@
+-- Grain: one row a rule and currency (the rule empty where there is no match), and one a payment method and
+-- currency, of the period's transactions by which money moved or may have: all that are not excluded.
+select
+    case when grouping(rule) = 0 then 'rule' else 'payment_method' end as "by",
+    coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') as name,
+    currency,
+    count(*) as count,
+    sum(amount) as amount,
+    count(rule) as matched,
+    coalesce(sum(amount) filter (where rule is not null), 0) as matched_amount
+from outcome
+where scope = 'period' and side = 'kspay' and outcome <> 'excluded'
+group by grouping sets ((rule, currency), (payment_type, currency))
+order by
+    grouping(rule),
+    coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') collate "C",
+    currency collate "C"

@@ -1,0 +1,12 @@
+-- Grain: one row an app: the run whose open items are those of a day. Of the runs as of that day or an earlier
+-- one, the newest of the latest day.
+select distinct on (run_bases.app_id)
+    run_bases.app_id,
+    run_bases.run,
+    run_bases.as_of,
+    runs.run_id,
+    runs.report -> 'open' as open
+from run_bases
+inner join runs on runs.number = run_bases.run
+where run_bases.as_of <= :day
+order by run_bases.app_id, run_bases.as_of desc, run_bases.run desc

@@ -1,0 +1,241 @@
+"""What people decide, judged row by row: what is in force, what has moved on, and what a `match:` may join."""
+
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import Desk, Row
+from sqlalchemy import Engine, text
+from worlds import entry, tx
+
+from reconcile.decisions import RowsRefused
+from reconcile.doctor import totals
+from reconcile.errors import CheckFailed
+from reconcile.trail import verify
+
+_apps = count(1)
+
+
+@pytest.fixture
+def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
+    """A desk of an app of its own, so that the tests share one database and no record."""
+    return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
+
+
+def refused(desk: Desk, row: Row) -> str:
+    """Why the row is refused."""
+    with pytest.raises(RowsRefused) as error:
+        desk.resolve(row)
+    (line,) = error.value.lines
+    return line.partition(": ")[2]
+
+
+def of(desk: Desk, *records: Any) -> list[Any]:
+    """The same records, of the desk's app."""
+    return [replace(record, app=desk.apps[0]) for record in records]
+
+
+def test_a_decision_repeated_is_no_change_and_one_that_has_moved_on_is_refused(desk: Desk) -> None:
+    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
+    row = desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}
+    assert desk.resolve(row).decisions == 1
+    assert desk.resolve(row).unchanged == 1
+    desk.night()
+    assert desk.statuses() == {"AMOUNT_MISMATCH": "resolved"}
+    desk.night((), of(desk, entry(1, amount="80")))
+    assert desk.statuses() == {"AMOUNT_MISMATCH": "reopened"}
+    # The newest decision says the same, and it is in force no more: the row must not look as if it were.
+    assert "facts have moved on" in refused(desk, row)
+    assert "facts have moved on" in refused(desk, row | {"resolution": "reopen"})
+    assert desk.resolve(desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}).decisions == 1
+
+
+def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk) -> None:
+    desk.night(of(desk, tx(1)))
+    first = desk.one("MISSING_IN_LEDGER")
+    assert desk.resolve(first | {"note": "asked the bank"}).notes == 1
+    desk.night()
+    old_report = desk.one("MISSING_IN_LEDGER")
+    assert old_report["note"] == "asked the bank"
+    assert desk.resolve(old_report | {"note": "the bank found it"}).notes == 1
+    assert desk.resolve(old_report).notes == 0
+    taken = desk.resolve(old_report | {"resolution": "accept"})
+    assert (taken.decisions, taken.notes) == (1, 0)
+    assert taken.changes[0].covers.endswith("its newest note stays: the bank found it")
+    desk.night()
+    row = desk.one("MISSING_IN_LEDGER")
+    assert (row["status"], row["note"]) == ("resolved", "the bank found it")
+
+
+def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    row = desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"}
+    assert desk.resolve(row).decisions == 1
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1")}
+    assert {r["status"] for r in desk.rows} == {"resolved"}
+    assert desk.resolve(row).unchanged == 1
+    desk.night((), of(desk, entry(1, "B", "90")))
+    assert desk.pairs == set()
+    assert desk.statuses() == {"MISSING_IN_LEDGER": "reopened", "MISSING_IN_KSPAY": "open"}
+    # Both records lie open again, and the entry is another one than the person saw.
+    assert desk.resolve(row).decisions == 1
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1")}
+
+
+def test_match_of_one_with_several_either_way(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X", "100")))
+    desk.resolve(desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_3; tx_2"})
+    desk.night()
+    assert desk.pairs == {("manual", "tx_2", "L1"), ("manual", "tx_3", "L1")}
+    assert desk.statuses() == {"MISSING_IN_LEDGER": "open", "MISSING_IN_KSPAY": "resolved"}
+
+
+def test_match_of_a_booking_joins_its_entries_whichever_is_named(desk: Desk) -> None:
+    """A sale and the refund of it are one booking: it is matched as one, by the id of either."""
+    desk.night(
+        of(desk, tx(1, "A", family="refunded")), of(desk, entry(1, "B"), entry(2, "B", "-100", day=11))
+    )
+    for named in ("L1", "L2", "L2;L1", f"{'default'}:L2"):
+        row = desk.one("MISSING_IN_LEDGER") | {"resolution": f"match:{named}"}
+        desk.resolve(row)
+        desk.night()
+        assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}, named
+        desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "reopen"})
+        desk.night()
+        assert desk.pairs == set()
+    row = desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_1"}
+    desk.resolve(row)
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}
+
+
+def test_a_ledger_id_of_two_sources_must_be_told_apart(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", source="tally")))
+    row = desk.one("MISSING_IN_LEDGER")
+    said = refused(desk, row | {"resolution": "match:L1"})
+    assert said == "the ledger id L1 is that of several entries: write default:L1 or tally:L1"
+    desk.resolve(row | {"resolution": "match:tally:L1"})
+    desk.night()
+    assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"tally:L1"}
+
+
+def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp_path: Path) -> None:
+    other = Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
+    other.night((), of(other, entry(77, "Z")))
+    desk.night(
+        of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X"), entry(2, "Y"))
+    )
+    rows = {row["transaction_id"] or row["ledger_id"]: row for row in desk.rows}
+    app = desk.apps[0]
+    for record, resolution, reason in (
+        ("tx_1", "match", "'match' is no decision"),
+        ("tx_1", "match:", "names no record"),
+        ("tx_1", "match: ; ;", "names no record"),
+        ("tx_1", "accept:L1", "'accept:L1' is no decision"),
+        ("tx_1", "match:L9", f"L9 is not known as a ledger entry of app {app}"),
+        (
+            "tx_1",
+            "match:tx_2",
+            "tx_2 is a transaction, and so is this discrepancy's record: name a ledger entry",
+        ),
+        ("L1", "match:L2", "L2 is a ledger entry, and so is this discrepancy's record: name a transaction"),
+        ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, this discrepancy to {app}"),
+        ("tx_1", "match:bank:L1", "bank:L1 is not known as a ledger entry"),
+    ):
+        said = refused(desk, rows[record] | {"resolution": resolution})
+        assert reason in said, resolution
+    with pytest.raises(RowsRefused) as both:
+        desk.resolve(rows["tx_1"] | {"resolution": "match:L1"}, rows["tx_2"] | {"resolution": "match:L1"})
+    assert ["all match L1: a record is matched once" in line for line in both.value.lines] == [True, True]
+    desk.resolve(rows["tx_1"] | {"resolution": "match:L1"})
+    said = refused(desk, rows["tx_2"] | {"resolution": "match:L1"})
+    assert f"L1 stands in the match that a person made of {rows['tx_1']['discrepancy_id']}" in said
+
+
+def test_several_with_several_are_refused(desk: Desk) -> None:
+    desk.night(
+        of(desk, tx(1, amount="40"), tx(2, amount="60")), of(desk, entry(1, amount="101"), entry(2, "X"))
+    )
+    desk.night((), of(desk, entry(1, amount="100", day=20)))  # two transactions, one entry, and too far apart
+    assert {rule for rule, *_ in desk.pairs} == {"reference_split"}
+    said = refused(desk, desk.one("DATE_MISMATCH") | {"resolution": "match:L1;L2"})
+    assert "would join 2 transactions with 2 entries" in said
+    desk.resolve(desk.one("DATE_MISMATCH") | {"resolution": "match:L2"})
+    desk.night()
+    assert {pair for pair in desk.pairs if pair[0] == "manual"} == {
+        ("manual", "tx_1", "L2"),
+        ("manual", "tx_2", "L2"),
+    }
+
+
+def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A"), tx(2, "B")))
+    rows = {row["transaction_id"]: row for row in desk.rows}
+    desk.night((), of(desk, entry(1, "A")))
+    assert "is cleared: run night" in refused(desk, rows["tx_1"] | {"resolution": "accept"})
+    assert "is cleared" in refused(desk, rows["tx_1"] | {"note": "now it is there"})
+
+
+def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: Path) -> None:
+    """The ids are the same in both apps; each decision is about its own."""
+    apps = f"ap_{next(_apps)}", f"ap_{next(_apps)}"
+    desk = Desk(fresh_engine, tmp_path, None, *apps)
+    desk.night([tx(1, "A", app=app) for app in apps], [entry(1, "B", app=app) for app in apps])
+    rows = {(row["app_id"], row["type"]): row for row in desk.rows}
+    desk.resolve(
+        rows[apps[0], "MISSING_IN_LEDGER"] | {"resolution": "match:L1"},
+        rows[apps[1], "MISSING_IN_LEDGER"] | {"resolution": "ignore"},
+    )
+    desk.night()
+    status = {(row["app_id"], row["type"]): row["status"] for row in desk.rows}
+    assert status == {
+        (apps[0], "MISSING_IN_LEDGER"): "resolved",
+        (apps[1], "MISSING_IN_LEDGER"): "resolved",
+        (apps[1], "MISSING_IN_KSPAY"): "open",
+    }
+    assert len(desk.pairs) == 1
+    with fresh_engine.connect() as connection:
+        assert verify(connection) > 1
+
+
+def test_no_match_adds_up_currencies(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", "60"), entry(2, "C", "40", currency="USD")))
+    row = desk.one("MISSING_IN_LEDGER")
+    assert "would add up INR and USD" in refused(desk, row | {"resolution": "match:L1;L2"})
+    desk.resolve(row | {"resolution": "match:L2"})
+    desk.night()
+    assert desk.one("CURRENCY_MISMATCH")["currency"] == "INR;USD"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from pairings where t = (select number from transactions where app_id = :app)",
+        "update pairings set rule = 'manual' where t = (select number from transactions where app_id = :app)",
+        "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
+        "delete from findings where app_id = :app",
+    ],
+)
+def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: str) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
+    assert "totals are conserved" in totals(desk.engine, settings)
+    with desk.engine.begin() as connection:
+        connection.execute(text(statement), {"app": desk.apps[0]})
+    with pytest.raises(
+        CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
+    ):
+        totals(desk.engine, settings)
+
+
+def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
+    assert "totals are conserved" in totals(desk.engine, settings)
+    desk.night()
+    assert "totals are conserved" in totals(desk.engine, settings)
