@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,24 +18,28 @@ from reconcile.kspay.errors import (
     BEFORE_APP_CREATION,
     AuthenticationError,
     DateRangeError,
+    InvalidRequestError,
     NotFoundError,
     ProtocolError,
 )
-from reconcile.kspay.listing import Listing, Page, describe, instant, read_listing, without_secret
-from reconcile.kspay.paging import (
-    ONE_ANSWER,
-    Evidence,
-    Filter,
-    IncompleteError,
-    WindowReader,
-    WindowRecord,
-    outside,
+from reconcile.kspay.filters import Border, Evidence, Filter, outside
+from reconcile.kspay.listing import (
+    Listing,
+    Page,
+    describe,
+    fingerprint,
+    instant,
+    read_listing,
+    row_id,
+    without_secret,
 )
+from reconcile.kspay.narrowing import Narrowing, Size
+from reconcile.kspay.paging import WindowReader, WindowRecord
 from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
-from reconcile.records import Period, RawRow
+from reconcile.records import Period, Place, RawRow
 
 _DAY = timedelta(days=1)
 
@@ -104,6 +108,7 @@ class KSPay(Payments):
         self.windows_read: list[WindowRecord] = []
         """How each window was read, in the order in which they were proven complete."""
         self._evidence = Evidence()
+        self._narrowing = Narrowing(page_size)
         self._concurrency = concurrency
         self._workers = (
             ThreadPoolExecutor(concurrency, thread_name_prefix="kspay") if concurrency > 1 else None
@@ -176,7 +181,6 @@ class KSPay(Payments):
         windows = deque(self._plan(days))
         done = rows_so_far = 0
         beyond = False  # whether the period itself has been read
-        shown = 0.0  # rows of the fullest answer that may have been cut: with fewer, an answer is whole
         while windows:
             window = windows.popleft()
             reader = self._reader(window)
@@ -196,14 +200,16 @@ class KSPay(Payments):
                     counts = (done, done + len(windows), rows_so_far)
                     yield Page(rows, window, batch.number, *counts, total=batch.total)
                 batch = next(batches, None)
-            if _size(reader.record) >= shown and self._is_cut(reader.record):
-                shown = _size(reader.record)
-                windows.extendleft(reversed(_halves(window)))
-                continue
+            if self._evidence.page_ignored:
+                parts = self._narrowing.parts(window, reader.first_answer)
+                if parts:
+                    windows.extendleft(reversed(parts))
+                    continue
             self.windows_read.append(reader.record)
             if not windows:
                 beyond = True
                 windows.extend(self._further(window))
+        self._narrowing.settle(self._first_answer, self.first_accepted_day, self._today())
 
     def _reader(self, window: Window) -> WindowReader:
         return WindowReader(
@@ -215,23 +221,21 @@ class KSPay(Payments):
             self._concurrency,
             self._evidence,
             self._probe_filter,
+            self._probe_border,
         )
 
-    def _is_cut(self, record: WindowRecord) -> bool:
-        """Whether the one answer may not have been all: `limit` counts, and no `page` brings the rest.
-
-        Then only shorter ranges show whether there is more, until they are answered with fewer rows.
-        """
-        held = record.distinct
-        if record.proof != ONE_ANSWER or not held or _size(record) > self._page_size:
-            return False
-        if held < self._page_size and record.rows == held:
-            return False  # no page but the first held any of these rows
-        # The second page of a listing that honours `page` has one row now, if any. Of one or two rows
-        # that would tell nothing: there it is to show no more than these.
-        limit = held - 1 if held > 2 else held + 1
-        rows = len(self._listing(record.window, 2, limit).rows)
-        return 1 < rows <= limit if limit < held else rows > held
+    def _first_answer(self, window: Window) -> Size:
+        """How many rows the first answer holds, and how many differ; none before the app was created."""
+        try:
+            rows = self._listing(window, 1, self._page_size).rows
+        except DateRangeError as error:
+            if error.entry != BEFORE_APP_CREATION:
+                raise
+            self.first_accepted_day = self._find_first_accepted(window.from_date)
+            if self.first_accepted_day >= window.to_date:
+                return 0, 0
+            rows = self._listing(Window(self.first_accepted_day, window.to_date), 1, self._page_size).rows
+        return len(rows), len({row_id(row) or fingerprint(row) for row in rows})
 
     def _further(self, last: Window) -> list[Window]:
         """The next window towards today, as long as the range may filter `updatedAt`.
@@ -256,6 +260,25 @@ class KSPay(Payments):
             return  # the record is of the app's first day: another one may tell
         for row in rows:
             self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
+
+    def _probe_border(self, border: Border, limit: int, pages: int) -> None:
+        """Ask for the beginning of one day, to see whether the range filters `createdAt`."""
+
+        def changed_at(transaction_id: str) -> datetime | None:
+            try:
+                record = self.transaction(transaction_id)
+            except NotFoundError:
+                return None
+            return instant(RawRow(Place(transaction_id, 1), record), "updatedAt")
+
+        try:
+            created = border.filters_creation(
+                lambda window, number: self._listing(window, number, limit).rows, changed_at, pages
+            )
+        except (DateRangeError, InvalidRequestError):
+            return  # the server takes no such range, page or id: then readings must agree
+        if created:
+            self._evidence.filter = Filter.CREATED
 
     def _plan(self, days: Period) -> list[Window]:
         return plan(days, self._today(), self.first_accepted_day)
@@ -340,26 +363,6 @@ class KSPay(Payments):
                 raise  # it was the keys that were refused
             self._keeper.replace(bearer.tokens, error)
         return self._wire.ask(request(_Bearer(self._keeper)))
-
-
-def _size(record: WindowRecord) -> float:
-    """Rows of an answer, on average: where `page` is ignored all have as many."""
-    return record.rows / record.pages
-
-
-def _halves(window: Window) -> tuple[Window, Window]:
-    """Two windows that hold the same days, for a server that does not show more of this one."""
-    days = (window.to_date - window.from_date).days
-    if days < 2:
-        raise IncompleteError(
-            f"GET /transaction {window}",
-            200,
-            message="whatever the page, the answer holds the first transactions only, perhaps not all of the day",
-            advice="raise RECONCILE_PAGE_SIZE or choose a longer period, and tell KS Pay's support that "
-            "`page` is ignored",
-        )
-    middle = window.from_date + days // 2 * _DAY
-    return Window(window.from_date, middle), Window(middle, window.to_date)
 
 
 def _created_outside(row: RawRow, days: Period) -> bool:

@@ -6,6 +6,7 @@ UTF-8, and the literals NaN and Infinity. Every object that holds such a thing s
 
 import codecs
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -49,7 +50,7 @@ def decode(body: bytes) -> Any:
 
 def _decode_carefully(text: bytes, *, cut_off: bool) -> Any:
     """What the fast decoder refuses: numbers of hundreds of digits, half surrogates, and what is not quite JSON."""
-    decoded = text.decode("utf-8", "reconcile.bytes")
+    decoded = _BROKEN_ESCAPE.sub(_as_text, text.decode("utf-8", "reconcile.bytes"))
     try:
         value = json.loads(decoded, parse_float=_exact, parse_int=_whole, parse_constant=_Constant)
         return _cleaned(value)[0]
@@ -60,6 +61,14 @@ def _decode_carefully(text: bytes, *, cut_off: bool) -> Any:
         raise NotJSONError("an answer that is no JSON") from None
     except RecursionError:
         raise NotJSONError("JSON nested too deeply") from None
+
+
+_BROKEN_ESCAPE = re.compile(rf"\\(?:\\|(?:u[0-9A-Fa-f]{{0,3}})?(?={_BYTES}))")
+
+
+def _as_text(escape: re.Match[str]) -> str:
+    """A backslash that a bad byte follows, instead of what it was to escape, as a backslash of the text."""
+    return escape[0] if escape[0] == "\\\\" else "\\" + escape[0]
 
 
 def _marked(error: UnicodeError) -> tuple[str, int]:

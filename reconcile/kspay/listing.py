@@ -82,21 +82,37 @@ def instant(row: RawRow, name: str) -> datetime | None:
     return None if at.tzinfo is None else at.astimezone(UTC)
 
 
-def bounds(rows: list[RawRow]) -> tuple[datetime, datetime, datetime, datetime] | None:
-    """First and last `createdAt`, first and last `updatedAt`; None where any has not KS Pay's usual form.
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`createdAt` and `updatedAt` of rows, as the texts they came as: in order as texts, they are in order."""
 
-    Times of that form are in order as texts, so that only four of them need be read.
-    """
-    times: list[list[Any]] = [[row.values.get(name) for row in rows] for name in ("createdAt", "updatedAt")]
-    try:
-        if not _USUAL_TIMES.fullmatch("".join([*times[0], *times[1]])):
+    created: list[str]
+    updated: list[str]
+
+    def bounds(self) -> tuple[datetime, datetime, datetime, datetime] | None:
+        """First and last `createdAt`, first and last `updatedAt`; only these four texts are read.
+
+        None where one of them is no time after all, such as the 30th of February.
+        """
+        try:
+            first, last, updated, last_updated = (
+                datetime.fromisoformat(pick(column))
+                for column in (self.created, self.updated)
+                for pick in (min, max)
+            )
+        except ValueError:
             return None
-        first, last, updated, last_updated = (
-            datetime.fromisoformat(pick(column)) for column in times for pick in (min, max)
-        )
-    except (TypeError, ValueError):
+        return first, last, updated, last_updated
+
+
+def times_of(rows: list[RawRow]) -> Times | None:
+    """The times of one row or more; None where any has not KS Pay's usual form."""
+    created, updated = ([row.values.get(name) for row in rows] for name in ("createdAt", "updatedAt"))
+    try:
+        usual = _USUAL_TIMES.fullmatch("".join([*created, *updated]))  # type: ignore[list-item]
+    except TypeError:
         return None
-    return first, last, updated, last_updated
+    return Times(created, updated) if usual else None  # type: ignore[arg-type]
 
 
 def fingerprint(row: RawRow) -> int:

@@ -10,12 +10,16 @@ rows move from page to page: some come twice, some are skipped. What holds under
   instant), or were skipped, the window is read again, only until the count is reached.
 - Rows may leave a window whose range filters `updatedAt`, and then a count can deceive. Unless the
   rows show that it is `createdAt`, the window is read until two whole readings agree.
-- One answer is one moment: an empty first page proves an empty window, a server that ignores `page`
-  gives everything at once, and where rows cannot leave, a window that fits into one page is complete.
+- One answer is one moment: an empty first page proves an empty window, and where rows cannot leave, a
+  window that fits into one page is complete. Of a server that ignores `page` one answer is all that can be
+  had of a window: whether it was cut, only other windows tell (`narrowing`).
 - Two whole readings in a row that show the same rows in the same order, none of them twice, agree. A
   reading that shows a row twice may have missed another one: of two rows of one instant on the border of
   two pages, in a new order at each request, the same one comes twice in every fourth reading. Only
   `EQUAL_IF_REPEATED` equal readings prove that it is the server itself that repeats rows.
+
+- A listing that repeats rows *and* orders them anew never reads twice the same, and its length counts the
+  repeated ones. There `QUIET_READINGS` without anything new, all of one length, prove that nothing is missing.
 
 If none of these holds after `MAX_PASSES` readings, the window is refused: never a part for the whole.
 
@@ -48,20 +52,24 @@ from array import array
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from hashlib import blake2b
 
 from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.errors import InvalidRequestError, ProtocolError
-from reconcile.kspay.listing import Listing, bounds, fingerprint, instant, row_id
+from reconcile.kspay.filters import TELLING_GAP, Border, Evidence, Filter, outside
+from reconcile.kspay.listing import Listing, fingerprint, instant, row_id, times_of
 from reconcile.kspay.windows import Window
 from reconcile.records import RawRow
 
-MAX_PASSES = 40
+MAX_PASSES = 60
 """Readings of one window before it is given up. Of rows in random order each misses about a third."""
 
 EQUAL_IF_REPEATED = 12
 """So many equal readings in a row prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
+
+QUIET_READINGS = 16
+"""So many readings in a row after which nothing was new: a row in random order is missed by all of them with
+a chance of at most 1 in 8 million, for of each it is missed with at most 1 / e."""
 
 MAX_BARREN_PAGES = 50
 """So many pages in a row that repeat rows of the same reading are no listing."""
@@ -69,16 +77,18 @@ MAX_BARREN_PAGES = 50
 CALM_PAGES = 50
 """So many pages are read in order after rows were seen to move."""
 
+PAGES_WORTH_A_PROBE = 20
+"""A second reading of fewer pages costs hardly more than to find out what the range filters (`Border`)."""
+
 FAR_PAGE = 1_000_000
 """Beyond every listing: what it holds tells whether `page` is honoured."""
 
 ONE_ANSWER = "one answer held it all"
 COUNTED = "as many ids as listed rows"
 TWO_READINGS = "two equal readings"
+QUIET = "nothing new through many readings"
 SETTLED = "as many ids as listed rows, unchanged through several readings"
 
-_DAY = timedelta(days=1)
-_TELLING_GAP = timedelta(days=4)
 
 # A known row's content hash and the number of the reading that saw it last share one int.
 _PASS_BITS = 6
@@ -93,14 +103,6 @@ class IncompleteError(ProtocolError):
     """A window that could not be read so that its completeness is certain."""
 
     advice = "nothing was taken over; try again at a quieter hour, or with a shorter period"
-
-
-class Filter(StrEnum):
-    """Which time the server's date range filters, as far as rows have shown it."""
-
-    UNDECIDED = "undecided"
-    CREATED = "createdAt"
-    UPDATED = "updatedAt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +129,6 @@ class Batch:
     total: int | None
 
 
-class Evidence:
-    """What rows have shown about the date range, over all windows of a client."""
-
-    def __init__(self) -> None:
-        self.filter = Filter.UNDECIDED
-
-    def take(self, window: Window, created: datetime | None, updated: datetime | None) -> None:
-        """Learn from a row that `window` was answered with."""
-        if created is None or updated is None or self.filter is Filter.CREATED:
-            return
-        if outside(window, updated):
-            self.filter = Filter.CREATED
-        elif outside(window, created):
-            self.filter = Filter.UPDATED
-
-
-def outside(window: Window, at: datetime) -> bool:
-    """Whether an instant lies outside the window whatever the zone that its days are cut in."""
-    return not window.from_date - _DAY <= at.date() <= window.to_date + _DAY
-
-
 class _Pass:
     """One reading from the first page on."""
 
@@ -156,6 +137,7 @@ class _Pass:
         self.first_page: set[int] = set()
         self.digest = blake2b(digest_size=16)
         self.changed = False
+        self.new = 0  # keys that no reading saw before
         self.repeats = 0  # rows that it showed before
         self.barren = 0
         self.in_order_to = 1  # up to this page nothing is asked ahead
@@ -172,6 +154,7 @@ class WindowReader:
         concurrency: int,
         evidence: Evidence,
         probe: Callable[[date], None],
+        probe_border: Callable[[Border, int, int], None],
     ):
         self._ahead = ahead
         self._window = window
@@ -179,12 +162,18 @@ class WindowReader:
         self._concurrency = concurrency
         self._evidence = evidence
         self._probe = probe
+        self._probe_border = probe_border
+        self._border = Border(window)
         self._known: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
         self._page_honoured = False
+        self.first_answer = 0, 0
+        """Rows of the first answer, for which alone the limit was as given, and how many of them differ."""
         self._length = 0
         self._last_page = 0
         self._pages = self._rows = self._passes = 0
-        self._equal = 1  # readings in a row that showed the same
+        self._equal = 1  # readings in a row that showed the same, in the same order
+        self._quiet = 0  # readings in a row that showed nothing new
+        self._quiet_length = -1
         self._together_from = 0  # the reading from which on rows are counted together …
         self._together = 0  # … and how many different ones were seen since
         self._first_at: datetime | None = None
@@ -223,8 +212,10 @@ class WindowReader:
         yield from self._whole_pass()
         if self._proof:
             return
-        if self._evidence.filter is Filter.UNDECIDED and self._distant and self._distant[0] >= _TELLING_GAP:
+        if self._evidence.filter is Filter.UNDECIDED and self._distant and self._distant[0] >= TELLING_GAP:
             self._probe(self._distant[1])
+        if self._evidence.filter is Filter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
+            self._probe_border(self._border, self._limit, self._last_page)
         if self._evidence.filter is Filter.CREATED:
             yield from self._until_counted()
         else:
@@ -249,6 +240,8 @@ class WindowReader:
             self._pass.digest.update(array("q", self._marks))
             if number == 1:
                 self._pass.first_page = set(keys)
+                if self._passes == 1:
+                    self.first_answer = len(keys), len(set(keys))
                 self._settle_limit(len(keys))
             if not keys:
                 self._ends_at(number - 1, last)
@@ -256,6 +249,11 @@ class WindowReader:
                     # The one answer was the whole listing. (Where rows can leave, the second page may be
                     # empty only because its rows moved up to the first meanwhile.)
                     self._proof = ONE_ANSWER
+                return False
+            if self._evidence.page_ignored is None and number > 1:
+                yield from self._see_whether_page_counts(keys)
+            if self._evidence.page_ignored:
+                self._proof = ONE_ANSWER
                 return False
             if enough():
                 return True
@@ -302,6 +300,25 @@ class WindowReader:
         self._last_page = page
         self._length = (page - 1) * self._limit + rows if page else 0
 
+    def _see_whether_page_counts(self, keys: list[int]) -> Iterator[Batch]:
+        """Look far beyond the end, once a page shows a row of the first page again."""
+        if self._pass.first_page.isdisjoint(keys):
+            return
+        far = yield from self._page(FAR_PAGE)
+        if not far:
+            self._page_honoured, self._evidence.page_ignored = True, False
+        elif not self._pass.first_page.isdisjoint(far):
+            # The first page it is, whatever is asked for; unless there is only one, and every page beyond
+            # the last is the last. Then the second page has one row if one fewer fits into the first.
+            rows, limit = self.first_answer[0], self._limit
+            if rows > 2:
+                self._limit = rows - 1
+                second = yield from self._page(2)
+                self._limit = limit
+                self._evidence.page_ignored = len(second) != 1
+            else:
+                self._evidence.page_ignored = True
+
     def _is_the_end(self, number: int, keys: set[int]) -> Generator[Batch, None, bool]:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
@@ -345,13 +362,20 @@ class WindowReader:
             if self._proof:
                 return
             if self._agrees(digest, previous):
-                self._proof = TWO_READINGS
                 return
 
     def _agrees(self, digest: bytes | None, previous: bytes | None) -> bool:
         """Whether the last readings, by their digests, prove together that nothing is missing."""
         self._equal = self._equal + 1 if digest is not None and digest == previous else 1
-        return self._equal >= (EQUAL_IF_REPEATED if self._pass.repeats else 2)
+        if digest is None or self._pass.new or self._pass.changed or self._length != self._quiet_length:
+            self._quiet = 0
+        self._quiet += 1
+        self._quiet_length = self._length
+        if self._equal >= (EQUAL_IF_REPEATED if self._pass.repeats else 2):
+            self._proof = TWO_READINGS
+        elif self._quiet > QUIET_READINGS:
+            self._proof = QUIET
+        return bool(self._proof)
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
@@ -385,7 +409,6 @@ class WindowReader:
             if self._proof:
                 return
             if self._agrees(digest, previous):
-                self._proof = TWO_READINGS
                 return
             if self._evidence.filter is Filter.CREATED:
                 yield from self._until_counted()
@@ -436,6 +459,7 @@ class WindowReader:
             return False
         self._known[key] = mark << _PASS_BITS | self._passes
         if before is None:
+            self._pass.new += 1
             return True
         if before >> _PASS_BITS == mark:
             return False
@@ -456,10 +480,13 @@ class WindowReader:
 
     def _learn(self, rows: list[RawRow]) -> None:
         """What the times of new rows tell of the window and of the filter."""
-        times = bounds(rows)
-        if times is not None and not self._telling(*times):
-            self._note_created(times[0])
-            self._note_created(times[1])
+        times = times_of(rows)
+        if self._passes == 1 and self._evidence.filter is Filter.UNDECIDED:
+            self._border.note(rows, times)
+        bounds = times.bounds() if times else None
+        if bounds is not None and not self._telling(*bounds):
+            self._note_created(bounds[0])
+            self._note_created(bounds[1])
             return
         for row in rows:
             created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
@@ -474,7 +501,7 @@ class WindowReader:
     ) -> bool:
         """Whether a row whose times lie within these bounds may tell anything of the filter."""
         widest = self._distant[0] if self._distant else timedelta()
-        return last_updated - created >= max(widest, _TELLING_GAP) or any(
+        return last_updated - created >= max(widest, TELLING_GAP) or any(
             outside(self._window, at) for at in (created, last_created, updated, last_updated)
         )
 

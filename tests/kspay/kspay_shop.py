@@ -21,6 +21,9 @@ class Behaviour:
     own_size: int | None = None  # pages of this size whatever `limit` says
     offset_by_asked: bool = False  # page p starts at (p - 1) x the limit asked for, although capped
     ignores_page: bool = False
+    all_at_once: bool = True  # where it ignores `page`; else the first rows only, as many as a page has
+    repeats_every: int = 0  # after so many rows the last one is listed again
+    zone_hours: int = 0  # where its days are cut, east of UTC
     total: str = "none"  # right, wrong
     shape: str = "list"  # object
     filters: str = "createdAt"  # updatedAt
@@ -85,13 +88,24 @@ class Shop:
         start, end = date.fromisoformat(query["fromDate"]), date.fromisoformat(query["toDate"])
         assert start < end <= datetime.now(UTC).date() + DAY
         last = end if how.to_included else end - DAY
-        held = self._sorted([row for row in self.rows if start <= day(row[how.filters]) <= last])
+        held = self._sorted(
+            [row for row in self.rows if start <= day(row[how.filters], how.zone_hours) <= last]
+        )
+        if how.repeats_every:
+            held = [
+                row
+                for n, each in enumerate(held, 1)
+                for row in [each] * (2 if n % how.repeats_every == 0 else 1)
+            ]
         asked_limit, page = int(query["limit"]), int(query["page"])
         size = how.own_size or min(asked_limit, how.cap)
         step = asked_limit if how.offset_by_asked else size
         if how.clamps_page and held:
             page = min(page, (len(held) - 1) // size + 1)
-        shown = held if how.ignores_page else held[(page - 1) * step : (page - 1) * step + size]
+        if how.ignores_page:
+            shown = held if how.all_at_once else held[:size]
+        else:
+            shown = held[(page - 1) * step : (page - 1) * step + size]
         if how.shape == "list":
             return success(shown)
         result: dict[str, Any] = {"transactions": shown}
@@ -128,5 +142,5 @@ def transaction(number: int, created: str, updated: str) -> dict[str, Any]:
     return {"id": f"tx_{number:04d}", "amount": "1", "createdAt": created, "updatedAt": updated}
 
 
-def day(text: str) -> date:
-    return datetime.fromisoformat(text).date()
+def day(text: str, hours: int = 0) -> date:
+    return (datetime.fromisoformat(text) + timedelta(hours=hours)).date()

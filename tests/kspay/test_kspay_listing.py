@@ -60,9 +60,16 @@ def test_a_silently_capped_limit_loses_nothing(server: KSPayServer, count: int) 
 
 def test_a_server_that_ignores_page_ends(server: KSPayServer) -> None:
     rows = march(7)
-    server.on("GET", "/transaction", success(rows))
-    assert ids(fetch(server, page_size=3)) == [row["id"] for row in rows]
-    assert server.times("GET", "/transaction") == 3
+    all_at_once = paged(rows)
+
+    def handler(asked: Asked) -> Reply:
+        asked.query |= {"page": "1", "limit": "1000"}
+        return all_at_once(asked)
+
+    server.on("GET", "/transaction", handler)
+    assert set(ids(fetch(server, page_size=3))) == {row["id"] for row in rows}
+    # Three pages and one of another size show that `page` is ignored, and halves that nothing was cut off.
+    assert server.times("GET", "/transaction") <= 12
 
 
 SHAPES: list[tuple[str, Any]] = [
@@ -130,6 +137,11 @@ SOUND = b'{"id":"tx_sound","amount":"1.00"}'
             b'{"id":"tx_1","note":"caf\xe9 \xc3"}',
             [("note", r"caf\xe9 \xc3", "no UTF-8")],
             {"note": r"caf\xe9 \xc3"},
+        ),
+        (
+            b'{"id":"tx_1","note":"x\\\xff","more":"\\\\\xfe \\"","u":"\\u00\xff\\u0041"}',
+            [("note", r"x\\xff", "no UTF-8"), ("more", r'\\xfe "', "no UTF-8"), ("u", r"\u00\xffA", "no UTF-8")],
+            {"note": r"x\\xff", "more": r'\\xfe "', "u": r"\u00\xffA"},
         ),
         (b'{"id":"tx_\xff"}', [("id", r"tx_\xff", "no UTF-8")], {"id": r"tx_\xff"}),
         (b'{"id":"tx_1","n\xf6te":"x"}', [(r"n\xf6te", r"n\xf6te", "no UTF-8")], {r"n\xf6te": "x"}),

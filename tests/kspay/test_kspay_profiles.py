@@ -140,6 +140,39 @@ def test_behaviours_together(merchant: Merchant, name: str) -> None:
         check_fetched(merchant, sandbox, client)
 
 
+@pytest.mark.parametrize("page_size", [PAGE_SIZE, 100])
+@pytest.mark.parametrize("arrivals", [0, 3])
+def test_the_first_fifty_whatever_page_and_limit(merchant: Merchant, page_size: int, arrivals: int) -> None:
+    behaviour = Behaviour(
+        honours_page=False,
+        honours_limit=False,
+        default_limit=50,
+        arrive_every=arrivals,
+        arrive_backdated=True,
+    )
+    calm = replace(merchant, transactions=merchant.transactions[::2])  # two days hold fewer than fifty
+    assert len(calm.transactions) > 60
+    with fetching(calm, behaviour, page_size) as (sandbox, client):
+        check_fetched(calm, sandbox, client)
+        assert len(client.windows_read) > 1
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Behaviour(repeat_every=7, max_limit=20, shuffle_ties=True),
+        Behaviour(repeat_every=2, shuffle_ties=True),
+        Behaviour(repeat_every=2, shuffle_ties=True, filters_by="updatedAt", order="updated"),
+    ],
+)
+def test_rows_listed_twice_in_a_new_order_each_time(merchant: Merchant, behaviour: Behaviour) -> None:
+    at = f"{merchant.first_day}T10:00:00.000Z"
+    rows = [record | {"createdAt": at, "updatedAt": at} for record in merchant.transactions if record["id"]]
+    tied = replace(merchant, transactions=rows[:37])
+    with fetching(tied, behaviour) as (sandbox, client):
+        check_fetched(tied, sandbox, client)
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
 @pytest.mark.parametrize("honours_page", [True, False])
 def test_the_last_page_is_exactly_full(merchant: Merchant, order: Any, honours_page: bool) -> None:
