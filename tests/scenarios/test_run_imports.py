@@ -57,6 +57,10 @@ def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
     assert calm.latest().rows("summary") == before.rows("summary")
     assert calm.latest().findings() == before.findings()
     assert "FAIL" not in calm.good("doctor").out
+    told = calm.good("explain", lines[0].split(",")[header.split(",").index("ledger_id")]).out
+    assert "import 2 of wrong.csv: amount was" in told
+    assert "the withdrawal of import 2: amount was" in told
+    assert f"undone by run {between.run_id}" in told
     listing = calm.good("ledger").out
     assert "taken back on" in listing
     assert listing == calm.good("ledger", "list").out
