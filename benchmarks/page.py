@@ -58,8 +58,7 @@ def fill(engine: Engine, matches: int, discrepancies: int) -> None:
             text(
                 "insert into transactions (app_id, transaction_id, reference, comparable, currency, amount, status,"
                 " created_at, payment_type)"
-                " select :app, 'tx_' || i, 'ORD-' || i, 'ord' || i,"
-                " (array['INR', 'INR', 'INR', 'USD', 'KWD'])[i % 5 + 1],"
+                " select :app, 'tx_' || i, 'ORD-' || i, 'ord' || i, (array['INR', 'INR', 'USD', 'KWD'])[i % 4 + 1],"
                 " 100 + i % 90000, 'success', timestamptz '2026-07-03 00:00+00' + i % 85000 * interval '1 minute',"
                 " (array['UPI', 'CARD', 'NETBANKING', 'WALLET'])[i % 4 + 1] from generate_series(1, :rows) as i"
             ),
@@ -67,8 +66,8 @@ def fill(engine: Engine, matches: int, discrepancies: int) -> None:
         )
         connection.execute(
             text(
-                "insert into entries (app_id, source, ledger_id, reference, comparable, currency, amount,"
-                " status, dated_on)"
+                "insert into entries (app_id, source, ledger_id, reference, comparable, currency, amount, status,"
+                " dated_on)"
                 " select app_id, 'default', 'L' || substr(transaction_id, 4), reference, comparable, currency,"
                 " amount + case when substr(transaction_id, 4)::integer <= :differing then 1 else 0 end, 'paid',"
                 " (created_at at time zone 'Asia/Kolkata')::date from transactions"

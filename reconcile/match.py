@@ -261,9 +261,12 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
     written = {(row.app_id, comparable(row.key)) for row in crowded if row.kind == "reference"}
     return Matched(
         matches=counts(
-            "select rule, count(distinct m) from pairings inner join scoped on scope = 'period'"
-            " and number = case side when 'kspay' then t when 'ledger' then e end"
-            ' group by rule order by rule collate "C"'
+            # Each side by itself: a join on either of two columns would go through all pairs of rows.
+            "select rule, count(*) from ("
+            " select rule, m from pairings inner join scoped on scope = 'period' and side = 'kspay' and number = t"
+            " union"
+            " select rule, m from pairings inner join scoped on scope = 'period' and side = 'ledger' and number = e"
+            ') as matches group by rule order by rule collate "C"'
         ),
         discrepancies=counts(
             "select type, count(*) from reported where status <> 'resolved' group by type"

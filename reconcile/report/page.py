@@ -231,7 +231,8 @@ def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
     if others and (difference or len(others) > 1):
         return "", None  # records of several currencies on one side: there is no amount of them all
     written = difference if row["type"] == "AMOUNT_MISMATCH" else kspay or ledger
-    return first, abs(Decimal(shown(written))) if written else None
+    # copy_abs: a plain abs() would round to 28 digits.
+    return first, Decimal(shown(written)).copy_abs() if written else None
 
 
 def _bucket(age: int) -> int:

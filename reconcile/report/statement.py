@@ -230,7 +230,8 @@ def _moves(
     for item, sign in ((before, -1), (after, 1)):
         if item is not None:
             count, amount = changes.get(item.currency, (0, Decimal(0)))
-            changes[item.currency] = (count + sign, exact_sum((amount, sign * item.amount)))
+            by = item.amount if sign > 0 else item.amount.copy_negate()  # `-amount` would round to 28 digits
+            changes[item.currency] = (count + sign, exact_sum((amount, by)))
     decided = line in ("resolved", "reopened")
     return [
         Movement(
