@@ -16,6 +16,14 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import DBAPIError
 
+from reconcile.cli_keeping import (
+    allow_option,
+    check_allowed,
+    ledger_list,
+    ledger_withdraw,
+    quarantine,
+    validate,
+)
 from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.report.command import report
@@ -104,6 +112,7 @@ def demo(seed: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
 @click.option("--strict", is_flag=True, help="Exit 10 if open discrepancies above info exist.")
 @click.option("--wait", is_flag=True, help="Wait for another run on the same app to end.")
+@allow_option
 def run(
     first: date | None,
     last: date | None,
@@ -113,6 +122,7 @@ def run(
     as_json: bool,
     strict: bool,
     wait: bool,
+    allow: tuple[str, ...],
 ) -> None:
     """Reconcile a period: ledger, KS Pay, matching, report.
 
@@ -122,7 +132,7 @@ def run(
     """
     from reconcile import pipeline
 
-    request = pipeline.Request(_period(first, last), ledger, profile, out, wait)
+    request = pipeline.Request(_period(first, last), ledger, profile, out, wait, check_allowed(allow))
     settings = Settings.read()
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):
@@ -166,18 +176,29 @@ def fetch(first: date | None, last: date | None) -> None:
             click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
 
 
-@cli.group()
-def ledger() -> None:
-    """Your own books: import them.
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def ledger(context: click.Context) -> None:
+    """Your own books: import them, list the imports, take a wrong one back.
 
     Example:  reconcile ledger import august.csv
     """
+    if context.invoked_subcommand is None:
+        context.invoke(ledger_list)
 
 
 @ledger.command("import")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
-def ledger_import(paths: tuple[Path, ...], profile: str | None) -> None:
+@click.option(
+    "--snapshot",
+    is_flag=True,
+    help="The file is the whole ledger of the days it spans: withdraw what it lacks.",
+)
+@allow_option
+def ledger_import(
+    paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...]
+) -> None:
     """Import ledgers: files, archives, folders; without a PATH the profile's query. The next run matches them.
 
     Example:  reconcile ledger import august.csv
@@ -185,7 +206,16 @@ def ledger_import(paths: tuple[Path, ...], profile: str | None) -> None:
     from reconcile import pipeline
 
     with showing_progress() as progress:
-        show_imports(pipeline.import_files(Settings.read(), paths, profile, progress=progress))
+        show_imports(
+            pipeline.import_files(
+                Settings.read(),
+                paths,
+                profile,
+                snapshot=snapshot,
+                allow=check_allowed(allow),
+                progress=progress,
+            )
+        )
 
 
 @ledger.command("inspect")
@@ -353,6 +383,12 @@ def doctor() -> None:
         click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
         worst = worst or finding.exit_code
     sys.exit(worst)
+
+
+cli.add_command(validate)
+cli.add_command(quarantine)
+ledger.add_command(ledger_list)
+ledger.add_command(ledger_withdraw)
 
 
 def main() -> NoReturn:

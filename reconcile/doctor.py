@@ -57,7 +57,8 @@ def _look(subject: str, look: Callable[[], str]) -> Finding:
 
 def _settings(settings: Settings) -> str:
     settings.kspay_apps()
-    if settings.ledger is not None and not settings.ledger.exists():
+    query = settings.ledger is not None and str(settings.ledger) in settings.profiles
+    if settings.ledger is not None and not query and not settings.ledger.exists():
         raise UsageError(f"RECONCILE_LEDGER: {settings.ledger} does not exist")
     if settings.inbox is not None:
         inbox.check(settings.inbox)

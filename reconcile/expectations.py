@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from reconcile import money
-from reconcile.errors import CheckFailed
+from reconcile.errors import CheckFailed, InputRefused
 from reconcile.normalise import Problem, rejection
 from reconcile.records import Entry, Rejection, Side, Transaction
 
@@ -29,8 +31,9 @@ of a batch takes 2 kB of memory while it is judged and loaded."""
 class Weight(StrEnum):
     """What a broken expectation does."""
 
+    BLOCKS = "blocks"  # nothing of the batch is used, unless a person allows it by name
     QUARANTINES = "quarantines"  # the record is kept out, and shown
-    WARNS = "warns"  # it is counted
+    WARNS = "warns"  # it is counted, and shown
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -50,12 +53,16 @@ class Rule(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Any]
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many records broke one expectation."""
 
     expectation: str
     weight: Weight
     count: int
+    says: tuple[str, ...] = ()
+    """Of a whole (a file, a day, a currency): which, and what is wrong with it."""
+    allowed: bool = False
+    """Whether a person allowed by name what would have blocked."""
 
 
 class Validation(msgspec.Struct, frozen=True):
@@ -72,17 +79,23 @@ class Validation(msgspec.Struct, frozen=True):
 
     def __add__(self, other: "Validation") -> "Validation":
         """Both together; they must be of one suite."""
-        counts = Counter[tuple[str, Weight]]()
+        found: dict[str, Failure] = {}
         for failure in (*self.failures, *other.failures):
-            counts[failure.expectation, failure.weight] += failure.count
+            before = found.get(failure.expectation)
+            found[failure.expectation] = msgspec.structs.replace(
+                failure,
+                count=failure.count + (before.count if before else 0),
+                says=((before.says if before else ()) + failure.says)[:_SHOWN_WHOLES],
+                allowed=failure.allowed or bool(before and before.allowed),
+            )
         evaluated = max(self.evaluated, other.evaluated)
         return Validation(
             suite=self.suite,
             evaluated=evaluated,
-            successful=evaluated - len(counts),
+            successful=evaluated - len(found),
             records=self.records + other.records,
             quarantined=self.quarantined + other.quarantined,
-            failures=tuple(Failure(*key, count) for key, count in sorted(counts.items())),
+            failures=tuple(found[name] for name in sorted(found)),
         )
 
 
@@ -93,11 +106,11 @@ def rules(suite: str) -> tuple[Rule, ...]:
         Rule(
             name="id_present",
             weight=Weight.QUARANTINES,
-            column="transaction_id" if kspay else "ledger_id",
+            column="transaction_id" if kspay else "id_letters",
             field="id" if kspay else "ledger_id",
             reason="is missing",
             why="A record without an id can be neither updated nor matched twice over safely.",
-            expectation="ExpectColumnValueLengthsToBeBetween",
+            expectation="ExpectColumnValueLengthsToBeBetween" if kspay else "ExpectColumnValuesToBeBetween",
             arguments={"min_value": 1},
         ),
         Rule(
@@ -161,12 +174,29 @@ def rules(suite: str) -> tuple[Rule, ...]:
 _UNKNOWN = -1  # decimals of a currency that is not known
 _QUANTA = tuple(Decimal(1).scaleb(-digits) for digits in range(money.MAX_DECIMALS + 1))
 _SHOWN = {
+    "id_letters": "ledger_id",
     "currency_decimals": "currency",
     "decimals_too_many": "amount",
     "below_zero": "amount",
     "created_year": "created_at",
 }
 """For a helper column, the attribute of the record that it was worked out from."""
+
+_TRAITS = ("id_letters", "currency_decimals", "decimals_too_many")
+"""Columns: what the expectations look at in an entry."""
+
+_RESULT_FORMAT = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["row"],
+    "return_unexpected_index_query": False,
+    "partial_unexpected_count": 0,
+}
+
+_SHOWN_WHOLES = 10
+"""So many files, days or currencies that break one expectation are named."""
+
+Subject = tuple[str, Mapping[str, int], Mapping[str, str]]
+"""A whole to judge: its name, what is wrong with it by rule (0: nothing), and in words."""
 
 _Record = TypeVar("_Record", Transaction, Entry)
 
@@ -196,21 +226,37 @@ def preload() -> threading.Thread:
 
 
 class Validator:
-    """Both suites, and what they have said so far. Make one for a run; threads may share it."""
+    """The suites, and what they have said so far. Make one for a run; threads may share it.
 
-    def __init__(self, currencies: money.Currencies) -> None:
-        gx = _load()
+    `allow` names expectations that would block and may not; with `docs`, a folder, every result is kept for
+    Great Expectations' own pages.
+    """
+
+    def __init__(
+        self,
+        currencies: money.Currencies,
+        allow: frozenset[str] = frozenset(),
+        docs: Path | None = None,
+    ) -> None:
+        gx = self._gx = _load()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         asset = context.data_sources.add_pandas("records").add_dataframe_asset("batch")
+        self._context = context
+        self._docs = docs
+        self._allow = allow
         self._frames = asset.add_batch_definition_whole_dataframe("whole")
         self._currencies = currencies
+        self._verdicts: dict[tuple[int, int, int], tuple[Rule, ...]] = {}
+        self._numbers = count(1)
         self._turn = threading.Lock()
         self._rules = {name: rules(name) for name in ("transactions", "entries")}
         self._suites = {
             name: context.suites.add(_suite(gx, name, found)) for name, found in self._rules.items()
         }
-        self._totals = {name: Validation(name, 0, 0, 0, 0, ()) for name in self._rules}
+        self._wholes: dict[str, tuple[Rule, ...]] = {}
+        # A suite judges records, and wholes of several kinds: each has its own total.
+        self._totals = {(name, ""): Validation(name, 0, 0, 0, 0, ()) for name in self._rules}
 
     def transactions(self, batch: Sequence[Transaction]) -> tuple[list[Transaction], list[Rejection]]:
         """The records of a batch that may be used, in their order, and a rejection for each other one."""
@@ -223,22 +269,133 @@ class Validator:
         return _apart(batch, broken, self._currencies)
 
     def entries(self, batch: Sequence[Entry]) -> tuple[list[Entry], list[Rejection]]:
-        """The records of a batch that may be used, in their order, and a rejection for each other one."""
-        broken = self._validate("entries", batch, {"ledger_id": [record.ledger_id for record in batch]})
-        return _apart(batch, broken, self._currencies)
+        """The records of a batch that may be used, in their order, and a rejection for each other one.
+
+        Every expectation here looks at one small number of a record, so Great Expectations is asked about each
+        combination of these numbers once, and about none twice: nearly every entry has the same.
+        """
+        digits = self._currencies.digits
+        traits = [
+            (
+                1 if entry.ledger_id else 0,
+                allowed := digits.get(entry.currency, _UNKNOWN),
+                _too_many(entry.amount, allowed),
+            )
+            for entry in batch
+        ]
+        found = self._rules["entries"]
+        with self._turn:
+            if fresh := list(set(traits).difference(self._verdicts)):
+                columns: dict[str, list[Any]] = {
+                    name: [trait[place] for trait in fresh] for place, name in enumerate(_TRAITS)
+                }
+                _, broken = _judged(found, self._run("entries", columns), len(fresh))
+                self._verdicts |= {trait: tuple(broken.get(row, ())) for row, trait in enumerate(fresh)}
+            verdicts = self._verdicts
+            unusable = {row: list(verdicts[trait]) for row, trait in enumerate(traits) if verdicts[trait]}
+            counts = Counter(rule.name for rules_broken in unusable.values() for rule in rules_broken)
+            if batch:
+                self._totals["entries", ""] += Validation(
+                    suite="entries",
+                    evaluated=len(found),
+                    successful=len(found) - len(counts),
+                    records=len(batch),
+                    quarantined=len(unusable),
+                    failures=tuple(
+                        Failure(rule.name, rule.weight, counts[rule.name])
+                        for rule in found
+                        if counts[rule.name]
+                    ),
+                )
+        return _apart(batch, unusable, self._currencies)
+
+    def judge(
+        self, suite: str, grain: str, found: Sequence[Rule], subjects: Sequence[Subject]
+    ) -> tuple[str, ...]:
+        """Judge wholes; the names of what would have blocked and was allowed.
+
+        Raises InputRefused for what blocks, or CheckFailed where it is a result of ours.
+        """
+        if not subjects:
+            return ()
+        columns = {rule.column: [facts[rule.column] for _, facts, _ in subjects] for rule in found}
+        with self._turn:
+            name = f"{suite} by {grain}"
+            if name not in self._suites:
+                self._suites[name] = self._context.suites.add(_suite(self._gx, name, found))
+            counts, broken = _judged(found, self._run(name, columns), len(subjects))
+            says: dict[str, list[str]] = {}
+            for index, rules_broken in sorted(broken.items()):
+                subject, _, words = subjects[index]
+                for rule in rules_broken:
+                    says.setdefault(rule.name, []).append(f"{subject}: {words.get(rule.name, rule.reason)}")
+            failures = [
+                Failure(
+                    rule.name,
+                    rule.weight,
+                    count,
+                    tuple(says[rule.name][:_SHOWN_WHOLES]),
+                    allowed=rule.weight is Weight.BLOCKS and rule.name in self._allow,
+                )
+                for rule, count in counts
+            ]
+            total = Validation(suite, len(found), len(found) - len(failures), 0, 0, tuple(failures))
+            before = self._totals.get((suite, grain))
+            self._totals[suite, grain] = before + total if before else total
+        for failure in failures:
+            if failure.weight is Weight.BLOCKS and not failure.allowed:
+                if suite == "results":
+                    raise CheckFailed(f"{failure.expectation}: {failure.says[0]}")
+                raise InputRefused(
+                    f"{failure.says[0]}: nothing of it is used; correct it, or use it with "
+                    f"--allow {failure.expectation}"
+                )
+        return tuple(failure.expectation for failure in failures if failure.allowed)
 
     def forget(self, suite: str) -> None:
         """Start a suite's totals anew, because its stage is run again from the beginning."""
         with self._turn:
-            self._totals[suite] = Validation(suite, 0, 0, 0, 0, ())
+            for of, grain in list(self._totals):
+                if of == suite:
+                    self._totals[of, grain] = Validation(suite, 0, 0, 0, 0, ())
 
     def summary(self) -> list[dict[str, Any]]:
-        """A `Validation` for each suite over all batches so far, as plain values for run.json."""
-        found: list[dict[str, Any]] = msgspec.to_builtins(list(self._totals.values()))
-        return found
+        """A `Validation` for each suite over all that was judged so far, as plain values for run.json."""
+        found: dict[str, Validation] = {}
+        for (suite, _), one in self._totals.items():
+            before = found.get(suite)
+            found[suite] = one if before is None else _beside(before, one)
+        plain: list[dict[str, Any]] = msgspec.to_builtins(list(found.values()))
+        return plain
+
+    def warnings(self) -> list[str]:
+        """A line for each whole that only warns or was allowed, for people."""
+        return [
+            f"{suite}: {says} ({failure['expectation']}{', allowed' if failure.get('allowed') else ''})"
+            for suite, failures in ((one["suite"], one["failures"]) for one in self.summary())
+            for failure in failures
+            for says in failure.get("says", ())
+        ]
+
+    def write_docs(self) -> None:
+        """Write Great Expectations' own pages about all that was judged into the folder `docs`."""
+        assert self._docs is not None
+        self._context.add_data_docs_site(
+            site_name="reconcile",
+            site_config={
+                "class_name": "SiteBuilder",
+                "show_how_to_buttons": False,
+                "store_backend": {
+                    "class_name": "TupleFilesystemStoreBackend",
+                    "base_directory": str(self._docs.resolve()),
+                },
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+        self._context.build_data_docs()
 
     def _validate(
-        self, suite: str, batch: Sequence[Transaction] | Sequence[Entry], columns: dict[str, list[Any]]
+        self, suite: str, batch: Sequence[Transaction], columns: dict[str, list[Any]]
     ) -> dict[int, list[Rule]]:
         """The rules that quarantine and were broken, by the index of the record that broke them."""
         if not batch:
@@ -250,7 +407,12 @@ class Validator:
         ]
         with self._turn:
             counts, broken = _judged(self._rules[suite], self._run(suite, columns), len(batch))
-            self._totals[suite] += Validation(
+            broken = {
+                index: kept
+                for index, found in broken.items()
+                if (kept := [rule for rule in found if rule.weight is Weight.QUARANTINES])
+            }
+            self._totals[suite, ""] += Validation(
                 suite=suite,
                 evaluated=len(self._rules[suite]),
                 successful=len(self._rules[suite]) - len(counts),
@@ -272,16 +434,30 @@ class Validator:
         )
         frame["row"] = range(len(frame))
         # Batch.validate rather than a ValidationDefinition, which keeps every result in memory.
-        outcome = self._frames.get_batch({"dataframe": frame}).validate(
-            self._suites[suite],
-            result_format={
-                "result_format": "COMPLETE",
-                "unexpected_index_column_names": ["row"],
-                "return_unexpected_index_query": False,
-                "partial_unexpected_count": 0,
-            },
-        )
+        if self._docs is not None:
+            definition = self._gx.ValidationDefinition(
+                name=f"{suite} {next(self._numbers)}", data=self._frames, suite=self._suites[suite]
+            )
+            outcome = self._context.validation_definitions.add(definition).run(
+                batch_parameters={"dataframe": frame}, result_format=_RESULT_FORMAT
+            )
+        else:
+            outcome = self._frames.get_batch({"dataframe": frame}).validate(
+                self._suites[suite], result_format=_RESULT_FORMAT
+            )
         return outcome.results  # type: ignore[no-any-return]
+
+
+def _beside(one: Validation, other: Validation) -> Validation:
+    """Two parts of a suite that judged different things, as one."""
+    return Validation(
+        suite=one.suite,
+        evaluated=one.evaluated + other.evaluated,
+        successful=one.successful + other.successful,
+        records=one.records + other.records,
+        quarantined=one.quarantined + other.quarantined,
+        failures=(*one.failures, *other.failures),
+    )
 
 
 def _too_many(amount: Decimal, allowed: int) -> int:
@@ -295,7 +471,7 @@ def _suite(gx: Any, name: str, found: Iterable[Rule]) -> Any:
     suite = gx.ExpectationSuite(name=name)
     for rule in found:
         kind = getattr(gx.expectations, rule.expectation)
-        severity = "critical" if rule.weight is Weight.QUARANTINES else "warning"
+        severity = "warning" if rule.weight is Weight.WARNS else "critical"
         suite.add_expectation(
             kind(
                 column=rule.column,
@@ -311,7 +487,7 @@ def _suite(gx: Any, name: str, found: Iterable[Rule]) -> Any:
 def _judged(
     found: Sequence[Rule], results: Iterable[Any], size: int
 ) -> tuple[list[tuple[Rule, int]], dict[int, list[Rule]]]:
-    """The broken rules with their counts, and the broken quarantining rules by record.
+    """The broken rules with their counts, and by record.
 
     An expectation that was not evaluated on every record is a fault of ours, never a success.
     """
@@ -338,9 +514,8 @@ def _judged(
             raise CheckFailed(f"expectation {rule.name} failed without naming every record that broke it")
         if indexes:
             counts.append((rule, len(indexes)))
-        if rule.weight is Weight.QUARANTINES:
-            for index in indexes:
-                broken.setdefault(index, []).append(rule)
+        for index in indexes:
+            broken.setdefault(index, []).append(rule)
     return counts, broken
 
 

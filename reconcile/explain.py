@@ -31,7 +31,7 @@ _TOLD = {
     ),
     Side.LEDGER: (
         "reference", "currency", "amount", "status", "dated_on", "dated_at", "transaction_id", "provider_order_id",
-        "provider_txn_id", "description",
+        "provider_txn_id", "description", "withdrawn",
     ),
 }  # fmt: skip
 
@@ -89,7 +89,11 @@ class _Teller:
         story["now"] = {field: getattr(now, field) for field in _TOLD[self.side]} if now else None
         story["family"] = family
         story["business_date"] = now and now.business_on
-        story["state"] = _state(usable, now is not None, any(stay.cleared_at is None for stay in stays))
+        story["state"] = _state(
+            usable,
+            now is not None and not getattr(now, "withdrawn", False),
+            any(stay.cleared_at is None for stay in stays),
+        )
         story["versions"] = _versions(connection, self.side, versions)
         story["quarantine"] = [dict(stay._mapping) for stay in stays]
         story["waiting"] = self._waiting(connection)

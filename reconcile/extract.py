@@ -16,11 +16,12 @@ from reconcile.kspay.errors import NotFoundError
 from reconcile.kspay.listing import instant
 from reconcile.kspay.windows import Window
 from reconcile.ledger import LedgerFile
-from reconcile.load import Loaded, Loading, loading
+from reconcile.load import Loading, loading
 from reconcile.progress import Pace, Progress
 from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
 from reconcile.settings import Profile, Settings
 from reconcile.store import read_sql
+from reconcile.wholes import judge_batch
 
 R = TypeVar("R", Transaction, Entry)
 
@@ -74,6 +75,7 @@ class Imported:
     quarantined: int
     added: int
     changed: int
+    withdrawn: int  # entries that a snapshot lacked
 
 
 def fetch_app(
@@ -114,7 +116,9 @@ def fetch_app(
         ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
         again = _ById(app.app_id, progress)
         take(again.rows(kspay, ids), None)
-        loaded = load.take_in_transactions(app.app_id, ranges)
+        loaded = load.take_in_transactions(
+            app.app_id, ranges, lambda batch: judge_batch(validator, "transactions", app.app_id, batch)
+        )
         _record_windows(engine, run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day
         if accepted is not None and accepted != remembered:
@@ -286,8 +290,14 @@ def import_ledger(
     app_ids: Sequence[str],
     validator: Validator,
     progress: Progress,
+    *,
+    snapshot: bool = False,
 ) -> Imported:
-    """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine."""
+    """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
+
+    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. Raises
+    InputRefused if an expectation blocks it; then nothing of it is kept.
+    """
     if len(app_ids) > 1 and "app_id" not in ledger.columns:
         raise InputRefused(
             f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
@@ -312,10 +322,17 @@ def import_ledger(
             style=ledger.style,
         )
         _stage(load, typed, validator.entries)
-        loaded = load.take_in_entries(app_ids, profile.name, ledger.name)
-        import_id = _record_import(engine, ledger, profile.name, loaded)
+        loaded = load.take_in_entries(
+            app_ids,
+            profile.name,
+            ledger.name,
+            sha256=ledger.sha256,
+            snapshot_timezone=settings.timezone.key if snapshot else None,
+            judge=lambda batch: judge_batch(validator, "entries", ledger.name, batch),
+        )
+    assert loaded.import_id is not None, "every import has a number"
     return Imported(
-        import_id=import_id,
+        import_id=loaded.import_id,
         source=profile.name,
         file=ledger.name,
         sha256=ledger.sha256,
@@ -325,6 +342,7 @@ def import_ledger(
         quarantined=loaded.quarantined,
         added=loaded.added,
         changed=loaded.changed,
+        withdrawn=loaded.withdrawn,
     )
 
 
@@ -339,37 +357,3 @@ def _stage(
         rejections = [item for item in batch if isinstance(item, Rejection)]
         kept, refused = judge([item for item in batch if not isinstance(item, Rejection)])
         load.stage(kept, rejections + refused, days)
-
-
-def _record_import(engine: Engine, ledger: LedgerFile, source: str, loaded: Loaded) -> int:
-    """The number of this import; the same file again that changed nothing is the import of before."""
-    with engine.begin() as connection:
-        last = connection.execute(
-            text(
-                "select import_id, sha256 from imports where source = :source order by import_id desc limit 1"
-            ),
-            {"source": source},
-        ).one_or_none()
-        if last is not None and last.sha256 == ledger.sha256 and not loaded.added and not loaded.changed:
-            return int(last.import_id)
-        return int(
-            connection.execute(
-                text(
-                    "insert into imports"
-                    " (source, file, sha256, records, entries, repeats, quarantined, added, changed)"
-                    " values (:source, :file, :sha256, :records, :entries, :repeats, :quarantined, :added, :changed)"
-                    " returning import_id"
-                ),
-                {
-                    "source": source,
-                    "file": ledger.name,
-                    "sha256": ledger.sha256,
-                    "records": loaded.read,
-                    "entries": loaded.usable,
-                    "repeats": loaded.repeats,
-                    "quarantined": loaded.quarantined,
-                    "added": loaded.added,
-                    "changed": loaded.changed,
-                },
-            ).scalar_one()
-        )

@@ -3,7 +3,7 @@
 A fetch or an import becomes visible as a whole or not at all; the same input again changes no row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -11,7 +11,7 @@ from operator import attrgetter
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.records import Entry, Period, Rejection, Side, Transaction
-from reconcile.store import copy_rows, run_file
+from reconcile.store import copy_rows, read_sql, run_file
 
 _TRANSACTION = (
     "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
@@ -36,6 +36,26 @@ class Loaded:
     quarantined: int
     added: int
     changed: int
+    withdrawn: int
+    """Entries that a snapshot lacked."""
+    import_id: int | None
+    """Of a ledger; the same file again that changes nothing is the import of before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a load is about to do, for the expectations that judge it as a whole before it counts."""
+
+    records: int
+    unusable: int
+    in_force: int
+    """Entries of the days that a snapshot spans, before it."""
+    withdrawn: int
+
+
+Judge = Callable[[Batch], tuple[str, ...]]
+"""Gives the names of what would have blocked and was allowed; raises InputRefused for a load that must not be
+used: then nothing of it is kept."""
 
 
 class Loading:
@@ -68,24 +88,43 @@ class Loading:
                 self._read += copy_rows(self._connection, table, names, rows)
         self._connection.commit()
 
-    def take_in_transactions(self, app_id: str, ranges: Iterable[Period]) -> Loaded:
+    def take_in_transactions(
+        self, app_id: str, ranges: Iterable[Period], judge: Judge | None = None
+    ) -> Loaded:
         """Move what was staged into `transactions` and `quarantine`; `ranges` are the UTC days asked for."""
         scope = {"app_id": app_id, "side": Side.KSPAY, "source": "kspay", "file": None}
         scopes: list[dict[str, object]] = [
             {**scope, "first": days.first, "last": days.last} for days in ranges
         ]
-        return self._take_in("load/20_transactions", scopes)
+        return self._take_in(["load/20_transactions", "load/30_quarantine"], scopes, judge)
 
-    def take_in_entries(self, app_ids: Iterable[str], source: str, file: str) -> Loaded:
-        """Move what was staged into `entries` and `quarantine`."""
+    def take_in_entries(
+        self,
+        app_ids: Iterable[str],
+        source: str,
+        file: str,
+        *,
+        sha256: str,
+        snapshot_timezone: str | None = None,
+        judge: Judge | None = None,
+    ) -> Loaded:
+        """Move what was staged into `entries` and `quarantine`, and record the import.
+
+        With a time zone it is a snapshot: the whole ledger of the days that it spans there, by source and app.
+        """
         scope = {"side": Side.LEDGER, "source": source, "file": file, "first": None, "last": None}
-        return self._take_in("load/21_entries", [{**scope, "app_id": app_id} for app_id in app_ids])
+        self._connection.execute(
+            text("insert into this_import (sha256, snapshot_timezone) values (:sha256, :timezone)"),
+            {"sha256": sha256, "timezone": snapshot_timezone},
+        )
+        statements = ["load/21_entries", "load/25_import", "load/30_quarantine"]
+        return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], judge)
 
-    def _take_in(self, statements: str, scopes: list[dict[str, object]]) -> Loaded:
+    def _take_in(
+        self, statements: Sequence[str], scopes: list[dict[str, object]], judge: Judge | None
+    ) -> Loaded:
         connection = self._connection
-        # Two loads of one source take turns: their rows would otherwise be locked in crossing orders.
-        key = f"reconcile load {scopes[0]['side']} {scopes[0]['source']}"
-        connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+        take_turns(connection, str(scopes[0]["side"]), str(scopes[0]["source"]))
         connection.execute(
             text(
                 "insert into staged_scope (app_id, side, source, file, fetched_first, fetched_last)"
@@ -94,20 +133,47 @@ class Loading:
             scopes,
         )
         number_load(connection)
-        run_file(connection, statements)
-        run_file(connection, "load/30_quarantine")
+        for statement in statements:
+            run_file(connection, statement)
         row = connection.execute(
-            text("select usable, added, changed, (select count(*) from rejected) as quarantined from loaded")
+            text(
+                "select usable, added, changed, in_force, withdrawn, (select count(*) from rejected) as quarantined,"
+                " (select import_id from this_import) as import_id from loaded"
+            )
         ).one()
-        connection.commit()
-        return Loaded(
+        allowed: tuple[str, ...] = ()
+        if judge is not None:
+            # Of a load that is refused nothing is committed.
+            allowed = judge(Batch(self._read, row.quarantined, row.in_force, row.withdrawn))
+        loaded = Loaded(
             read=self._read,
             usable=row.usable,
             repeats=self._read - row.usable - row.quarantined,
             quarantined=row.quarantined,
             added=row.added,
             changed=row.changed,
+            withdrawn=row.withdrawn,
+            import_id=row.import_id,
         )
+        if loaded.import_id is not None:
+            names = ("usable", "repeats", "quarantined", "added", "changed", "withdrawn")
+            connection.execute(
+                text(read_sql("load/35_import_counts")),
+                {
+                    "records": loaded.read,
+                    "allowed": list(allowed),
+                    **{name: getattr(loaded, name) for name in names},
+                },
+            )
+        connection.commit()
+        return loaded
+
+
+def take_turns(connection: Connection, side: str, source: str) -> None:
+    """Let loads of one source follow one another, until the transaction ends: their rows would otherwise be
+    locked in crossing orders."""
+    key = {"key": f"reconcile load {side} {source}"}
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
 
 
 def number_load(connection: Connection) -> None:

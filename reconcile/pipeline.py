@@ -24,7 +24,7 @@ from reconcile.expectations import Validator, preload
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
-from reconcile.ledger import LedgerFile, open_ledger, open_ledgers
+from reconcile.ledger import LedgerFile, open_ledgers
 from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
@@ -34,8 +34,11 @@ from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
 from reconcile.store import app_locks, open_store
+from reconcile.wholes import judge_period, judge_results
 
 T = TypeVar("T")
+
+Ledgers = Sequence[tuple[LedgerFile, Profile]]
 
 
 EARLIEST = date(2000, 1, 1)
@@ -62,6 +65,7 @@ class Request:
     profile: str | None = None
     out: Path = Path("reports")
     wait: bool = False
+    allow: frozenset[str] = frozenset()  # expectations that would block and may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +89,14 @@ def reconcile_period(
     check_period(request.period, settings)
     apps = settings.kspay_apps()
     profile = settings.profile(request.profile)
-    ledger = _ledger_file(settings, request, profile)
+    ledgers = _ledgers(settings, request, profile)
     preload()
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
         runs.sweep(engine, app_ids)
-        validator = Validator(settings.currencies)
+        validator = Validator(settings.currencies, request.allow)
         brought, seconds = Inbox(), {}
         if settings.inbox is not None:
             started = monotonic()
@@ -100,7 +104,7 @@ def reconcile_period(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
             seconds["inbox"] = round(monotonic() - started, 3)
-        if ledger is None and not _any_ledger(engine):
+        if not ledgers and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
@@ -109,7 +113,7 @@ def reconcile_period(
             nightly = request.period is None
             return _Run(
                 settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
-            ).finish(ledger, profile, request.out, aside)
+            ).finish(ledgers, request.out, aside)
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -136,19 +140,32 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
 
 
 def import_files(
-    settings: Settings, paths: Sequence[Path], profile_name: str | None, *, progress: Progress = silent
+    settings: Settings,
+    paths: Sequence[Path],
+    profile_name: str | None,
+    *,
+    snapshot: bool = False,
+    allow: frozenset[str] = frozenset(),
+    progress: Progress = silent,
 ) -> list[Imported]:
     """Only import ledgers, without a path the profile's query; the next run matches them.
 
-    All are looked at before the first is taken in, so that one that is refused costs nothing.
+    A snapshot is one file: the whole ledger of the days that it spans. All are looked at before the first is
+    taken in, so that one that is refused costs nothing.
     """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
     ledgers = open_ledgers(paths, profile)
+    if snapshot and len(ledgers) > 1:
+        raise UsageError(
+            f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
+            "import them one by one"
+        )
+    preload()
     with open_store(settings) as engine:
-        validator = Validator(settings.currencies)
+        validator = Validator(settings.currencies, allow)
         return [
-            import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
+            import_ledger(engine, settings, ledger, profile, app_ids, validator, progress, snapshot=snapshot)
             for ledger in ledgers
         ]
 
@@ -183,16 +200,18 @@ class _Run:
         self.started_at = datetime.now(UTC)
         self.seconds = seconds  # of the stages so far
 
-    def finish(self, ledger: LedgerFile | None, profile: Profile, out: Path, aside: Path) -> Finished:
+    def finish(self, ledgers: Ledgers, out: Path, aside: Path) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
-        imported: Imported | None = None
-        if ledger is not None:
-            file = ledger
+        imported: list[Imported] = []
+        if ledgers:
             imported = self.timed(
                 "ledger",
-                lambda: import_ledger(
-                    self.engine, self.settings, file, profile, app_ids, self.validator, self.progress
-                ),
+                lambda: [
+                    import_ledger(
+                        self.engine, self.settings, ledger, profile, app_ids, self.validator, self.progress
+                    )
+                    for ledger, profile in ledgers
+                ],
             )
         fetched = self.timed("fetch", self._fetch)
         with self._one_view() as connection:
@@ -241,11 +260,16 @@ class _Run:
         connection: Connection,
         out: Path,
         aside: Path,
-        imported: Imported | None,
+        imported: list[Imported],
         fetched: list[Fetched],
         matched: Matched,
     ) -> Finished:
         self.progress("report", "writing the files", None)
+        started = monotonic()
+        self.validator.forget("results")
+        judge_period(connection, self.validator, self.period)
+        judge_results(connection, self.validator, self.run_id, matched.checks)
+        self.seconds["validate"] = round(monotonic() - started, 3)
         started = monotonic()
         folder = out / self.run_id
         files.write_csvs(connection, self.settings, aside)
@@ -270,7 +294,7 @@ class _Run:
     def _document(
         self,
         connection: Connection,
-        imported: Imported | None,
+        imported: list[Imported],
         fetched: list[Fetched],
         matched: Matched,
     ) -> dict[str, Any]:
@@ -285,7 +309,7 @@ class _Run:
             "finished_at": _instant(finished_at),
             "seconds": self.seconds,
             "fetched": [asdict(one) for one in fetched],
-            "imported": asdict(imported) if imported else None,
+            "imported": _together(imported),
             "inbox": self._inbox(),
             "decisions": trail.head(connection),
             "matched": dict(matched.matches),
@@ -298,7 +322,7 @@ class _Run:
             **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
-            "warnings": [*self.brought.warnings, *matched.warnings],
+            "warnings": [*self.brought.warnings, *matched.warnings, *self.validator.warnings()],
             "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),
@@ -344,9 +368,32 @@ def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...])
     return Period(first, last)
 
 
-def _ledger_file(settings: Settings, request: Request, profile: Profile) -> LedgerFile | None:
-    path = request.ledger or settings.ledger
-    return None if path is None else open_ledger(path, profile=profile)
+def _ledgers(settings: Settings, request: Request, profile: Profile) -> Ledgers:
+    """The ledgers to import first, each with its profile; none where what was imported before is taken."""
+    if request.ledger is not None:
+        return [(file, profile) for file in open_ledgers([request.ledger], profile)]
+    if settings.ledger is not None:
+        # The name of a profile with a query stands for that query.
+        named = settings.profiles.get(str(settings.ledger))
+        if named is not None and named.query is not None:
+            return [(file, named) for file in open_ledgers([], named)]
+        return [(file, profile) for file in open_ledgers([settings.ledger], profile)]
+    if request.profile is not None and profile.query is not None:
+        return [(file, profile) for file in open_ledgers([], profile)]
+    return []
+
+
+def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
+    """What a run imported: of one file all that is known of it, of several the sums, and `files` each."""
+    if len(imported) <= 1:
+        return asdict(imported[0]) if imported else None
+    counts = ("records", "entries", "repeats", "quarantined", "added", "changed", "withdrawn")
+    sums = {name: sum(getattr(one, name) for one in imported) for name in counts}
+    return {
+        "file": f"{len(imported)} files",
+        **sums,
+        "files": [asdict(one) for one in imported],
+    }
 
 
 def _any_ledger(engine: Engine) -> bool:

@@ -68,7 +68,8 @@ def showing_progress() -> Iterator[Progress]:
         yield log
 
 
-def _console() -> Console:
+def table_console() -> Console:
+    """Where tables go: standard output."""
     # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
     # colours, which rich leaves out on a terminal too where NO_COLOR is set.
     if sys.stdout.isatty():
@@ -78,7 +79,7 @@ def _console() -> Console:
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     """How much is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
-    console = _console()
+    console = table_console()
     _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
     _print(console, _currencies(report))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
@@ -120,7 +121,7 @@ def _shown_files(report: Mapping[str, Any]) -> list[str]:
 
 def say_paths(paths: Iterable[Path]) -> None:
     """A path a line, so that each can be copied or clicked; and whether it is gone."""
-    console = _console()
+    console = table_console()
     for path in paths:
         _say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
 
@@ -176,7 +177,7 @@ _ALL = 1000  # thousandths
 
 def show_statement(statement: Statement, currencies: Currencies) -> None:
     """The close statement of a month, currency by currency."""
-    console = _console()
+    console = table_console()
     _say(console, f"Close statement of {statement.month}")
     for app_id, closing in statement.closing.items():
         opening = statement.opening.get(app_id)
@@ -209,7 +210,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
     """How many decisions a file brought; with `dry_run` a line for each that it would bring."""
-    console = _console()
+    console = table_console()
     if dry_run:
         for change in taken.changes:
             _say(console, f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}")
@@ -240,7 +241,7 @@ def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
     if not records:
-        _say(_console(), "no runs yet")
+        _say(table_console(), "no runs yet")
         return
     table = Table()
     for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
@@ -259,7 +260,7 @@ def run_table(records: Sequence[RunRecord]) -> None:
             str(found),
             record.error or "",
         )
-    _console().print(table)
+    table_console().print(table)
 
 
 def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
@@ -287,7 +288,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
             f"{last:%Y-%m-%d %H:%M}" if last else "",
             window["proof"],
         )
-    console = _console()
+    console = table_console()
     _say(console, "Fetched (times in UTC)")
     _print(console, table)
 
@@ -307,11 +308,11 @@ def show_imports(imports: Sequence[Imported]) -> None:
 
 
 def _changes(imports: Sequence[Imported]) -> str:
-    entries, added, changed, repeats, quarantined = (
+    entries, added, changed, repeats, quarantined, withdrawn = (
         sum(getattr(one, name) for one in imports)
-        for name in ("entries", "added", "changed", "repeats", "quarantined")
+        for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn")
     )
     return (
         f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
-        f"{quarantined:,} in quarantine"
+        f"{quarantined:,} in quarantine" + (f", {withdrawn:,} withdrawn" if withdrawn else "")
     )

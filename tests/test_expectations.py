@@ -239,7 +239,7 @@ def outcome(validator: Validator) -> Callable[[dict[str, list[Any]]], list[Any]]
 
 
 SOUND: dict[str, list[Any]] = {
-    "ledger_id": ["L1", "L2"],
+    "id_letters": [1, 1],
     "currency_decimals": [2, 2],
     "decimals_too_many": [-2, -2],
 }
@@ -252,7 +252,7 @@ def test_a_sound_outcome_is_a_success(outcome: Callable[[dict[str, list[Any]]], 
 @pytest.mark.parametrize(
     "change",
     [
-        {"ledger_id": None},
+        {"id_letters": None},
         {"currency_decimals": [None, 2]},
         {"decimals_too_many": ["x", "y"]},
     ],

@@ -1,5 +1,8 @@
 """Loading: what a later fetch or import does to what is there, and who comes out of quarantine."""
 
+import random
+from dataclasses import astuple
+from dataclasses import replace as dataclass_replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +13,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from sqlalchemy import Engine, text
 
-from reconcile.load import Loaded, loading
+from reconcile.errors import InputRefused, UsageError
+from reconcile.imports import withdraw
+from reconcile.load import Batch, Judge, Loaded, loading
 from reconcile.records import Entry, Period, Place, Rejection, Side, Transaction
 
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
@@ -64,7 +69,7 @@ def broken(
 def engine(fresh_engine: Engine) -> Engine:
     tables = "transactions, transaction_versions, entries, entry_versions, quarantine, quarantine_versions"
     with fresh_engine.begin() as connection:
-        connection.execute(text(f"truncate {tables}"))
+        connection.execute(text(f"truncate {tables}, loads, imports"))
     return fresh_engine
 
 
@@ -84,7 +89,11 @@ def book(engine: Engine, *records: Entry | Rejection, file: str = "a.csv") -> Lo
             [record for record in records if isinstance(record, Entry)],
             [record for record in records if isinstance(record, Rejection)],
         )
-        return load.take_in_entries(["ap_1"], "default", file)
+        return load.take_in_entries(["ap_1"], "default", file, sha256=file)
+
+
+def counts(loaded: Loaded) -> tuple[int, ...]:
+    return astuple(loaded)[:6]
 
 
 def rows(engine: Engine, statement: str) -> list[Any]:
@@ -93,7 +102,7 @@ def rows(engine: Engine, statement: str) -> list[Any]:
 
 
 def test_an_amount_comes_back_digit_for_digit(engine: Engine) -> None:
-    assert fetch(engine, TRANSACTION) == Loaded(1, 1, 0, 0, 1, 0)
+    assert fetch(engine, TRANSACTION) == Loaded(1, 1, 0, 0, 1, 0, 0, None)
     assert rows(engine, "select amount from transactions") == [(Decimal("12345678901234567890.10"),)]
 
 
@@ -103,7 +112,7 @@ def test_the_same_again_changes_no_row(engine: Engine) -> None:
         engine,
         "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
     )
-    assert fetch(engine, TRANSACTION, broken("tx_2"), broken(None)) == Loaded(3, 1, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, broken("tx_2"), broken(None)) == Loaded(3, 1, 0, 2, 0, 0, 0, None)
     after = rows(
         engine,
         "select xmin::text, transaction_id from transactions union select xmin::text, content from quarantine",
@@ -138,13 +147,13 @@ def test_the_later_version_wins_in_any_order(engine: Engine, order: list[int]) -
         replace(TRANSACTION, updated_at=None, status="CREATED"),
     ]
     # The first of those that claim the time of creation is contradicted by another, but both are old news.
-    assert fetch(engine, *[versions[n] for n in order]) == Loaded(4, 1, 3, 0, 1, 0)
+    assert fetch(engine, *[versions[n] for n in order]) == Loaded(4, 1, 3, 0, 1, 0, 0, None)
     assert rows(engine, "select status from transactions") == [("success",)]
 
 
 def test_two_different_records_of_one_id_and_update_are_both_quarantined(engine: Engine) -> None:
     other = replace(TRANSACTION, amount=Decimal(5), place=Place("page 2", 7))
-    assert fetch(engine, TRANSACTION, other) == Loaded(2, 0, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, other) == Loaded(2, 0, 0, 2, 0, 0, 0, None)
     assert rows(engine, "select record_id, file, row_number from quarantine order by row_number") == [
         ("tx_1", "page 1", 1),
         ("tx_1", "page 2", 7),
@@ -153,7 +162,7 @@ def test_two_different_records_of_one_id_and_update_are_both_quarantined(engine:
 
 
 def test_a_record_that_is_readable_once_and_once_not_is_quarantined_as_a_whole(engine: Engine) -> None:
-    assert fetch(engine, TRANSACTION, broken("tx_1")) == Loaded(2, 0, 0, 2, 0, 0)
+    assert fetch(engine, TRANSACTION, broken("tx_1")) == Loaded(2, 0, 0, 2, 0, 0, 0, None)
     assert fetch(engine, TRANSACTION).usable == 1
     assert rows(engine, "select * from quarantine") == []
     assert len(rows(engine, "select * from quarantine_versions")) == 2
@@ -180,11 +189,11 @@ def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(eng
 
 def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(engine: Engine) -> None:
     again = replace(ENTRY, place=Place("a.csv", 3))
-    assert book(engine, ENTRY, again) == Loaded(2, 1, 1, 0, 1, 0)
+    assert counts(book(engine, ENTRY, again)) == (2, 1, 1, 0, 1, 0)
     other = replace(ENTRY, amount=Decimal(11), place=Place("a.csv", 4))
-    assert book(engine, ENTRY, again, other) == Loaded(3, 0, 1, 2, 0, 0)
+    assert counts(book(engine, ENTRY, again, other)) == (3, 0, 1, 2, 0, 0)
     assert [row[0] for row in rows(engine, "select row_number from quarantine order by 1")] == [2, 4]
-    assert book(engine, other) == Loaded(1, 1, 0, 0, 0, 1)
+    assert counts(book(engine, other)) == (1, 1, 0, 0, 0, 1)
     assert rows(engine, "select amount from entries") == [(Decimal(11),)]
     assert rows(engine, "select amount from entry_versions") == [(Decimal("10.00"),)]
     assert rows(engine, "select * from quarantine") == []
@@ -192,7 +201,7 @@ def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(e
 
 def test_equal_rows_without_an_id_are_two_payments_and_leave_with_their_file(engine: Engine) -> None:
     twins = [broken(None, side=Side.LEDGER, row=row, file="a.csv") for row in (2, 3)]
-    assert book(engine, *twins) == Loaded(2, 0, 0, 2, 0, 0)
+    assert counts(book(engine, *twins)) == (2, 0, 0, 2, 0, 0)
     book(engine, ENTRY, file="b.csv")
     assert len(rows(engine, "select * from quarantine")) == 2
     book(engine, ENTRY, twins[0])
@@ -210,3 +219,148 @@ def test_nothing_is_seen_of_what_was_only_staged(engine: Engine) -> None:
     with loading(engine) as load:
         load.stage([TRANSACTION], [], AUGUST)
     assert rows(engine, "select * from transactions") == []
+
+
+def taken_in(
+    engine: Engine, name: str, *records: Entry | Rejection, snapshot: bool = False, judge: Judge | None = None
+) -> Loaded:
+    """One import of a file whose content is known by its name."""
+    with loading(engine) as load:
+        load.stage(
+            [record for record in records if isinstance(record, Entry)],
+            [record for record in records if isinstance(record, Rejection)],
+        )
+        timezone = "Asia/Kolkata" if snapshot else None
+        return load.take_in_entries(
+            ["ap_1"], "default", name, sha256=name, snapshot_timezone=timezone, judge=judge
+        )
+
+
+def number_of(loaded: Loaded) -> int:
+    assert loaded.import_id is not None
+    return loaded.import_id
+
+
+def held(engine: Engine) -> dict[str, int]:
+    """The entries that count, with their amounts."""
+    return dict(rows(engine, "select ledger_id, amount::int from entries where not withdrawn order by 1"))
+
+
+def entry(ledger_id: str, amount: int, day: int = 3) -> Entry:
+    return replace(ENTRY, ledger_id=ledger_id, amount=Decimal(amount), dated_on=date(2026, 8, day))
+
+
+def test_the_same_file_under_another_name_is_the_import_of_before(engine: Engine) -> None:
+    first = taken_in(engine, "a", entry("1", 10))
+    other = taken_in(engine, "b", entry("2", 20))
+    assert taken_in(engine, "a", entry("1", 10)) == dataclass_replace(first, added=0)
+    assert number_of(other) == number_of(first) + 1
+    assert rows(engine, "select count(*) from imports") == [(2,)]
+
+
+def test_a_withdrawn_import_leaves_what_was_before_and_what_came_later(engine: Engine) -> None:
+    taken_in(engine, "a", entry("1", 10), entry("2", 20), entry("3", 30))
+    wrong = taken_in(engine, "b", entry("1", 11), entry("2", 22), entry("4", 44), entry("5", 55))
+    taken_in(engine, "c", entry("2", 23), entry("5", 55))  # one changed once more, one confirmed
+    done = withdraw(engine, number_of(wrong))
+    assert (done.withdrawn, done.returned) == (1, 1)
+    assert held(engine) == {"1": 10, "2": 23, "3": 30, "5": 55}
+    with pytest.raises(UsageError, match="already"):
+        withdraw(engine, number_of(wrong))
+    # The same file again is a new import, and its entries live again.
+    again = taken_in(engine, "b", entry("1", 11), entry("2", 22), entry("4", 44), entry("5", 55))
+    assert number_of(again) > number_of(wrong)
+    assert held(engine) == {"1": 11, "2": 22, "3": 30, "4": 44, "5": 55}
+
+
+def test_imports_can_be_withdrawn_in_any_order(engine: Engine) -> None:
+    first = taken_in(engine, "a", entry("1", 10), entry("2", 20))
+    second = taken_in(engine, "b", entry("1", 11), entry("2", 20))
+    third = taken_in(engine, "c", entry("1", 12))
+    withdraw(engine, number_of(second))
+    assert held(engine) == {"1": 12, "2": 20}
+    withdraw(engine, number_of(third))
+    assert held(engine) == {"1": 10, "2": 20}
+    withdraw(engine, number_of(first))
+    assert held(engine) == {}
+    assert len(rows(engine, "select * from entries")) == 2
+
+
+def test_an_entry_stays_while_a_later_import_says_the_same(engine: Engine) -> None:
+    first = taken_in(engine, "a", entry("1", 10), entry("2", 20))
+    second = taken_in(engine, "b", entry("1", 10))
+    withdraw(engine, number_of(first))
+    assert held(engine) == {"1": 10}
+    withdraw(engine, number_of(second))
+    assert held(engine) == {}
+
+
+def test_a_snapshot_withdraws_what_it_lacks_of_its_days_and_can_be_undone(engine: Engine) -> None:
+    taken_in(engine, "a", entry("1", 10, 3), entry("2", 20, 4), entry("3", 30, 5), entry("4", 40, 9))
+    broken_row = broken("2", side=Side.LEDGER, row=3, file="b")
+    snapshot = taken_in(engine, "b", entry("1", 10, 3), broken_row, entry("5", 50, 6), snapshot=True)
+    assert (snapshot.added, snapshot.withdrawn) == (1, 1)
+    # What is in quarantine is in the file; what lies on other days is not its business.
+    assert held(engine) == {"1": 10, "2": 20, "4": 40, "5": 50}
+    withdraw(engine, number_of(snapshot))
+    assert held(engine) == {"1": 10, "2": 20, "3": 30, "4": 40}
+    assert rows(engine, "select * from quarantine") == []
+
+
+def test_a_withdrawn_entry_that_arrives_again_lives_again(engine: Engine) -> None:
+    taken_in(engine, "a", entry("1", 10, 3), entry("2", 20, 4), entry("3", 30, 5))
+    taken_in(engine, "b", entry("1", 10, 3), entry("3", 30, 5), snapshot=True)
+    assert held(engine) == {"1": 10, "3": 30}
+    assert taken_in(engine, "c", entry("2", 20, 4)).added == 1
+    assert held(engine) == {"1": 10, "2": 20, "3": 30}
+
+
+def test_what_a_wrong_import_let_out_of_quarantine_returns_to_it(engine: Engine) -> None:
+    taken_in(engine, "a", broken("1", side=Side.LEDGER, file="a"))
+    wrong = taken_in(engine, "b", entry("1", 10), broken("9", side=Side.LEDGER, file="b"))
+    assert rows(engine, "select record_id from quarantine") == [("9",)]
+    done = withdraw(engine, number_of(wrong))
+    assert (done.released, done.restored) == (1, 1)
+    assert rows(engine, "select record_id from quarantine") == [("1",)]
+    assert held(engine) == {}
+
+
+def test_of_a_load_that_is_refused_nothing_is_kept(engine: Engine) -> None:
+    seen: list[Batch] = []
+
+    def refuse(batch: Batch) -> tuple[str, ...]:
+        seen.append(batch)
+        raise InputRefused("no")
+
+    taken_in(engine, "a", entry("1", 10, 3), entry("2", 20, 4), entry("3", 30, 5))
+    with pytest.raises(InputRefused, match="no"):
+        taken_in(engine, "b", entry("1", 11, 3), entry("3", 30, 5), snapshot=True, judge=refuse)
+    assert seen == [Batch(records=2, unusable=0, in_force=3, withdrawn=1)]
+    assert held(engine) == {"1": 10, "2": 20, "3": 30}
+    assert rows(engine, "select count(*) from imports") == [(1,)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    files=st.lists(
+        st.dictionaries(st.sampled_from("1234"), st.integers(1, 3), min_size=1), min_size=1, max_size=5
+    ),
+    order=st.randoms(use_true_random=False),
+)
+def test_after_withdrawals_the_last_import_that_counts_is_right(
+    engine: Engine, files: list[dict[str, int]], order: random.Random
+) -> None:
+    """Whatever is withdrawn and when: an entry says what the last remaining import of it says."""
+    with engine.begin() as connection:
+        connection.execute(text("truncate entries, entry_versions, quarantine, loads, imports"))
+    imports = {
+        number_of(taken_in(engine, str(name), *[entry(*row) for row in file.items()])): file
+        for name, file in enumerate(files)
+    }
+    for number in order.sample(sorted(imports), order.randint(0, len(imports))):
+        withdraw(engine, number)
+        del imports[number]
+        wanted: dict[str, int] = {}
+        for _, file in sorted(imports.items()):
+            wanted |= file
+        assert held(engine) == wanted

@@ -213,13 +213,13 @@ def long(usual: int) -> settings:
     )
 
 
-@long(50)
+@long(40)
 @given(worlds())
 def test_engine_and_oracle_agree(connection: Connection, world: World) -> None:
     agree(connection, world)
 
 
-@long(40)
+@long(25)
 @given(st.data(), worlds(most=9))
 def test_any_order_of_arrival_ends_in_the_same_state(
     connection: Connection, data: st.DataObject, world: World
@@ -227,7 +227,7 @@ def test_any_order_of_arrival_ends_in_the_same_state(
     agree(connection, world, data.draw(nights_before(world)))
 
 
-@long(15)
+@long(8)
 @given(st.data(), worlds(most=7))
 def test_what_goes_into_quarantine_is_as_if_it_had_never_come(
     connection: Connection, data: st.DataObject, world: World
@@ -236,7 +236,7 @@ def test_what_goes_into_quarantine_is_as_if_it_had_never_come(
     agree(connection, replace(world, broken=unusable), [night])
 
 
-@long(3)
+@long(2)
 @given(st.data(), worlds(most=7))
 def test_a_key_that_hundreds_carry_is_none_and_becomes_one_again(
     connection: Connection, data: st.DataObject, world: World

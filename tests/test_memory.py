@@ -134,3 +134,16 @@ def test_a_match_by_hand_of_records_that_moved_apart_reports_both_again(desk: De
     desk.night([tx(1, "A", family="failed", app=app)])
     assert desk.statuses() == {"MISSING_IN_KSPAY": "reopened"}
     assert desk.one("MISSING_IN_KSPAY")["discrepancy_id"] in ids
+
+
+def test_a_record_that_changes_and_keeps_its_key_is_counted_once_among_its_carriers(desk: Desk) -> None:
+    """A key that hundreds carry, and not more than 500, is a key still after one of them changed."""
+    app = desk.apps[0]
+    some = [entry(n, "R1", str(1000 + n), app=app) for n in range(260)]
+    desk.night([tx(n, "R1", str(1000 + n), app=app) for n in range(260)], some)
+    assert len(desk.pairs) == 260
+    desk.night([], [replace(some[0], family="refunded")])
+    assert len(desk.pairs) == 260
+    assert desk.statuses() == {"STATUS_MISMATCH": "open"}
+    assert desk.matched is not None
+    assert desk.matched.warnings == ()

@@ -33,7 +33,7 @@ def stored(connection: Connection, side: str, number: int) -> dict[tuple[int, in
     return {(row.of_txn, row.of_entry): row.rule for row in rows}
 
 
-@long(15)
+@long(8)
 @given(st.data(), worlds())
 def test_the_replay_of_any_record_ends_as_the_run_did(
     connection: Connection, data: st.DataObject, world: World

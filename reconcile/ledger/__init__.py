@@ -94,7 +94,8 @@ class LedgerFile:
         """The values of a record of delimited text."""
         if isinstance(cells, Broken):
             return {BROKEN: cells.reason, "line": cells.line}
-        if not any(cells) or not any(map(str.strip, cells)):  # type: ignore[arg-type]  # all are texts here
+        line = "".join(cells)  # type: ignore[arg-type]  # all are texts here
+        if not line or line.isspace():
             return None
         columns = self.header.names
         if len(cells) != len(columns):
@@ -104,7 +105,7 @@ class LedgerFile:
                 BROKEN: f"{reason}: put cells that hold the delimiter in quotes",
                 "line": self._line(cells),
             }
-        if any("\n" in cell or "\r" in cell for cell in cells) and self._swallowed(cells):  # type: ignore[operator]
+        if ("\n" in line or "\r" in line) and self._swallowed(cells):
             # Two stray quotes, each at the edge of a cell, turn what lies between them into one cell.
             reason = "holds what looks like another row inside quotes: check its quotation marks"
             return {BROKEN: reason, "line": self._line(cells)}

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from reconcile.money import parse_amount
 
-_USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
+USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
 """Nearly every amount; can be only one number."""
 
 _SCIENTIFIC = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+", re.ASCII)
@@ -109,7 +109,7 @@ class AmountStyle:
 
         Raises ValueError, worded for a quarantine reason.
         """
-        if self.decimal != "," and self.thousands is None and _USUAL.fullmatch(text):
+        if self.decimal != "," and self.thousands is None and USUAL.fullmatch(text):
             return Amount(parse_amount(text), frozenset(), "")
         body, negative, mark = _undressed(text)
         currencies = _currencies(mark, codes)
@@ -135,7 +135,7 @@ class AmountStyle:
         """The decimal mark that this text needs; "" if any would do, None if it is no number.
 
         `1,250` needs none, but means something else with each: that is `unclear`."""
-        if _USUAL.fullmatch(text):
+        if USUAL.fullmatch(text):
             return "." if "." in text else ""
         try:
             body, _, mark = _undressed(text)
@@ -244,7 +244,7 @@ class AmountScan:
 
     def see(self, row: int, text: str, currency: str | None) -> None:
         """Take one amount into account; `currency` is its row's."""
-        if _USUAL.fullmatch(text):
+        if USUAL.fullmatch(text):
             if "." in text and "." not in self._proof:
                 self._proof["."] = (row, text)
             return

@@ -214,6 +214,8 @@ class _Text:
     def _value(self, value: Any) -> str:
         if value is None:
             return "empty"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
         if isinstance(value, datetime):
             return _instant(value)
         if isinstance(value, date):
@@ -236,7 +238,7 @@ def _by(version: Story) -> str:
     if version["import"] is not None:
         origin = f"import {version['import']} of {version['file']}"
     elif version["file"] is not None:
-        origin = f"import of {version['file']}"
+        origin = version["file"]  # the withdrawal of an import
     elif version["run"] is not None:
         origin = f"fetched by run {version['run']}"
     else:

@@ -17,7 +17,8 @@ with held as (
     inner join policy on entries.app_id = any(policy.app_ids)
     cross join asked
     where
-        coalesce(dated_on, (dated_at at time zone 'UTC')::date)
+        not withdrawn
+        and coalesce(dated_on, (dated_at at time zone 'UTC')::date)
         between asked.period_first - 1 and asked.period_last + 1
         and (
             dated_on between asked.period_first and asked.period_last

@@ -1,23 +1,15 @@
--- Grain: one load: the import, or the run that fetched, and the run that matched what it brought.
+-- Grain: one load: the import, or the run that fetched (only one at a time works on an app, so its time tells), and
+-- the run that matched what it brought. Of the withdrawal of an import `file` says so, and there is no import.
 select
     loads.load_id,
     loads.side,
-    loads.source,
-    loads.file,
+    coalesce(imports.file, loads.file) as file,
     loads.loaded_at,
     loads.matched_by,
-    import.import_id,
+    loads.import_id,
     run.run_id
 from loads
-left join lateral (
-    select import_id
-    from imports
-    where
-        loads.side = 'ledger' and imports.source = loads.source and imports.file = loads.file
-        and imports.imported_at >= loads.loaded_at
-    order by import_id
-    limit 1
-) as import on true
+left join imports using (import_id)
 left join lateral (
     select run_id
     from runs

@@ -58,7 +58,7 @@ select
 from (
     select 'kspay' as side, app_id, comparable, reference from transactions
     union all
-    select 'ledger', app_id, comparable, reference from entries
+    select 'ledger', app_id, comparable, reference from entries where not withdrawn
 ) as carried
 where (app_id, comparable) in (select app_id, key from crowded_keys where kind = 'comparable')
 group by side, app_id, reference

@@ -14,7 +14,7 @@ create temp table seen_key (
     primary key (app_id, kind, key)
 ) on commit drop;
 
-create temp table fresh_key (like seen_key) on commit drop;
+create temp table fresh_key (like seen_key including indexes) on commit drop;
 
 create temp table key_record (like seen_key, side text not null, number bigint not null) on commit drop;
 

@@ -41,7 +41,9 @@ where
         when 'provider_order_id' then exists (select from entries where provider_order_id is not null)
         when 'provider_txn_id' then exists (select from entries where provider_txn_id is not null)
         else true
-    end;
+    end
+-- A record that changed and kept a key brings that key twice; its carriers are counted once.
+on conflict do nothing;
 
 delete from fresh_key
 where
@@ -71,7 +73,7 @@ where kind = 'comparable'
 union all
 select fresh_key.app_id, kind, key, 'ledger', number
 from fresh_key
-inner join entries on entries.comparable = key and entries.app_id = fresh_key.app_id
+inner join entries on entries.comparable = key and entries.app_id = fresh_key.app_id and not entries.withdrawn
 where kind = 'comparable'
 union all
 select fresh_key.app_id, kind, key, 'kspay', number
@@ -81,7 +83,7 @@ where kind = 'transaction_id'
 union all
 select fresh_key.app_id, kind, key, 'ledger', number
 from fresh_key
-inner join entries on entries.transaction_id = key and entries.app_id = fresh_key.app_id
+inner join entries on entries.transaction_id = key and entries.app_id = fresh_key.app_id and not entries.withdrawn
 where kind = 'transaction_id'
 union all
 select fresh_key.app_id, kind, key, 'kspay', number
@@ -91,7 +93,7 @@ where kind = 'provider_order_id'
 union all
 select fresh_key.app_id, kind, key, 'ledger', number
 from fresh_key
-inner join entries on entries.provider_order_id = key and entries.app_id = fresh_key.app_id
+inner join entries on entries.provider_order_id = key and entries.app_id = fresh_key.app_id and not entries.withdrawn
 where kind = 'provider_order_id'
 union all
 select fresh_key.app_id, kind, key, 'kspay', number
@@ -101,7 +103,7 @@ where kind = 'provider_txn_id'
 union all
 select fresh_key.app_id, kind, key, 'ledger', number
 from fresh_key
-inner join entries on entries.provider_txn_id = key and entries.app_id = fresh_key.app_id
+inner join entries on entries.provider_txn_id = key and entries.app_id = fresh_key.app_id and not entries.withdrawn
 where kind = 'provider_txn_id'
 union all
 select fresh_key.app_id, kind, key, carried.side, number
@@ -109,7 +111,7 @@ from fresh_key
 inner join (
     select 'kspay' as side, app_id, reference, number from transactions
     union all
-    select 'ledger', app_id, reference, number from entries
+    select 'ledger', app_id, reference, number from entries where not withdrawn
 ) as carried on carried.app_id = fresh_key.app_id and carried.reference = key
 where kind = 'reference';
 

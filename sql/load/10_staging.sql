@@ -15,7 +15,7 @@ create temp table staged_entries (
 
 -- These a record gets when it is taken in.
 alter table staged_transactions drop column number, drop column changed_in;
-alter table staged_entries drop column number, drop column changed_in;
+alter table staged_entries drop column number, drop column changed_in, drop column loaded_in, drop column withdrawn;
 
 -- Grain: one row an app: the number that its changed records carry from now on.
 create temp table this_load (app_id text primary key, load_id integer not null);
@@ -46,4 +46,12 @@ create temp table staged_scope (
     file text,
     fetched_first date,
     fetched_last date
+);
+
+-- Grain: one row, of an import: what it is, and its number once that is known.
+create temp table this_import (
+    import_id bigint,
+    is_new boolean,
+    sha256 text not null,
+    snapshot_timezone text  -- of a snapshot: in which its days are counted
 );

@@ -118,7 +118,9 @@ create temp table loaded on commit drop as
 select
     (select count(*) from incoming) as usable,
     count(*) filter (where held_number is null) as added,
-    count(*) filter (where held_number is not null) as changed
+    count(*) filter (where held_number is not null) as changed,
+    0 as in_force,
+    0 as withdrawn
 from changes;
 
 insert into transaction_versions (

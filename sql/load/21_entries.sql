@@ -1,6 +1,7 @@
 -- Grain: one row an entry. Moves the staged records of one import into `entries`: rows of one
 -- ledger_id that say the same are one, rows that differ are both quarantined. The last import of an
--- entry wins, equal values change nothing, and older versions are kept.
+-- entry wins, equal values change nothing, and older versions are kept. Of a snapshot, entries of the days
+-- that it spans and that it lacks are withdrawn; a withdrawn entry that arrives lives again.
 
 analyze staged_entries;
 
@@ -98,7 +99,8 @@ select
     incoming.*,
     this_load.load_id,
     held.number as held_number,
-    (
+    held.withdrawn as held_withdrawn,
+    held.withdrawn is true or (
         held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
         held.transaction_id, held.provider_order_id, held.provider_txn_id
     ) is distinct from (
@@ -110,6 +112,7 @@ inner join this_load using (app_id)
 left join entries as held using (app_id, source, ledger_id)
 where
     held.app_id is null
+    or held.withdrawn
     or (
         held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
         held.transaction_id, held.provider_order_id, held.provider_txn_id, held.description
@@ -119,33 +122,105 @@ where
         incoming.provider_txn_id, incoming.description
     );
 
+-- A record in quarantine is not missing, and a typing error in its date must not widen the days.
+create temp table in_span on commit drop as
+with dated as (
+    select
+        app_id,
+        source,
+        coalesce(dated_on, (dated_at at time zone snapshot_timezone)::date) as business_on
+    from incoming
+    cross join this_import
+    where snapshot_timezone is not null
+),
+
+spanned as (
+    select app_id, source, min(business_on) as first_day, max(business_on) as last_day
+    from dated
+    group by app_id, source
+)
+
+select
+    held.app_id,
+    held.number as held_number,
+    this_load.load_id,
+    not exists (
+        select from incoming_ids where incoming_ids.app_id = held.app_id and incoming_ids.record_id = held.ledger_id
+    ) as missing
+from spanned
+cross join this_import
+inner join entries as held using (app_id, source)
+inner join this_load using (app_id)
+where
+    not held.withdrawn
+    and coalesce(held.dated_on, (held.dated_at at time zone snapshot_timezone)::date) between first_day and last_day;
+
+create temp view missing as select held_number, load_id from in_span where missing;
+
 create temp table loaded on commit drop as
 select
     (select count(*) from incoming) as usable,
-    count(*) filter (where held_number is null) as added,
-    count(*) filter (where held_number is not null) as changed
+    count(*) filter (where held_number is null or held_withdrawn) as added,
+    count(*) filter (where not held_withdrawn) as changed,
+    (select count(*) from in_span) as in_force,
+    (select count(*) from missing) as withdrawn
 from changes;
 
 insert into entry_versions (
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
-    transaction_id, provider_order_id, provider_txn_id, description, number, changed_in, replaced_in
+    transaction_id, provider_order_id, provider_txn_id, description, number, changed_in, loaded_in, withdrawn,
+    replaced_in
 )
 select
     held.app_id, held.source, held.ledger_id, held.reference, held.comparable, held.currency, held.amount,
     held.status, held.dated_on, held.dated_at, held.transaction_id, held.provider_order_id,
-    held.provider_txn_id, held.description, held.number, held.changed_in, changes.load_id
-from changes
-inner join entries as held on held.number = changes.held_number;
+    held.provider_txn_id, held.description, held.number, held.changed_in, held.loaded_in, held.withdrawn,
+    replacing.load_id
+from (
+    select held_number, load_id from changes
+    union all
+    select held_number, load_id from missing
+) as replacing
+inner join entries as held on held.number = replacing.held_number;
+
+-- The first time, and where there are many: indexes are made faster at the end than kept up for every row.
+create temp table resting_index on commit drop as
+select indexname, indexdef
+from pg_indexes
+where
+    schemaname = current_schema() and tablename = 'entries' and indexname <> 'entries_pkey'
+    and not exists (select from entries)
+    and (select count(*) from changes) > 10000;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexname from resting_index loop
+        execute format('drop index %I', resting.indexname);
+    end loop;
+end
+$$;
 
 insert into entries as held (
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
-    transaction_id, provider_order_id, provider_txn_id, description, changed_in
+    transaction_id, provider_order_id, provider_txn_id, description, changed_in, loaded_in
 )
 select
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
-    transaction_id, provider_order_id, provider_txn_id, description, load_id
+    transaction_id, provider_order_id, provider_txn_id, description, load_id, load_id
 from changes
 where held_number is null;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexdef from resting_index loop
+        execute resting.indexdef;
+    end loop;
+end
+$$;
 
 update entries as held set
     reference = changes.reference,
@@ -159,6 +234,15 @@ update entries as held set
     provider_order_id = changes.provider_order_id,
     provider_txn_id = changes.provider_txn_id,
     description = changes.description,
-    changed_in = case when changes.moved then changes.load_id else held.changed_in end
+    changed_in = case when changes.moved then changes.load_id else held.changed_in end,
+    loaded_in = changes.load_id,
+    withdrawn = false
 from changes
 where held.number = changes.held_number;
+
+update entries as held set
+    changed_in = missing.load_id,
+    loaded_in = missing.load_id,
+    withdrawn = true
+from missing
+where held.number = missing.held_number;

@@ -50,7 +50,14 @@ where
             end
     );
 
-insert into quarantine_versions select * from released;
+insert into quarantine_versions (
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
+)
+select
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    dated_on, dated_at, fetched_first, fetched_last, since, imports, (select import_id from this_import)
+from released;
 
 delete from quarantine as held using released
 where
@@ -58,27 +65,31 @@ where
     and held.record_id is not distinct from released.record_id and held.content = released.content;
 
 merge into quarantine as held
-using rejected as seen
+using (
+    select rejected.*, array(select import_id from this_import) as imports
+    from rejected
+) as seen
     on
         held.app_id = seen.app_id and held.side = seen.side and held.source = seen.source
         and held.record_id is not distinct from seen.record_id and held.content = seen.content
-when matched and (
+when matched and (not held.imports @> seen.imports or (
     held.file, held.row_number, held.field, held.value, held.reason, held.currency, held.dated_on, held.dated_at,
     held.fetched_first, held.fetched_last
 ) is distinct from (
     seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.currency, seen.dated_on, seen.dated_at,
     seen.fetched_first, seen.fetched_last
-) then update set
+)) then update set
     file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
     reason = seen.reason, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
-    fetched_first = seen.fetched_first, fetched_last = seen.fetched_last
+    fetched_first = seen.fetched_first, fetched_last = seen.fetched_last,
+    imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last
+    dated_on, dated_at, fetched_first, fetched_last, imports
 ) values (
     seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
     seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on, seen.dated_at,
-    seen.fetched_first, seen.fetched_last
+    seen.fetched_first, seen.fetched_last, seen.imports
 );
 
 -- A record that goes into quarantine or comes out of it is matched anew, and its group with it.
@@ -114,6 +125,6 @@ select
 
 update loads set
     records = (select count(*) from changes where changes.load_id = loads.load_id and changes.moved)
-    + (select count(*) from released) + (select count(*) from rejected)
+    + (select withdrawn from loaded) + (select count(*) from released) + (select count(*) from rejected)
 from this_load
 where loads.load_id = this_load.load_id;

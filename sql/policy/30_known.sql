@@ -49,6 +49,7 @@ cross join policy
 left join status_family on status_family.side = 'ledger' and status_family.status = lower(btrim(held.status))
 where
     held.app_id = any(policy.app_ids)
+    and not held.withdrawn
     and not exists (
         select from quarantine
         where
@@ -69,17 +70,17 @@ where held.app_id = any(policy.app_ids);
 create temp view side_key as
 select 'kspay' as side, app_id, 'reference' as kind, reference as key from transactions
 union all
-select 'ledger', app_id, 'reference', reference from entries
+select 'ledger', app_id, 'reference', reference from entries where not withdrawn
 union all
 select 'kspay', app_id, 'comparable', comparable from transactions
 union all
-select 'ledger', app_id, 'comparable', comparable from entries
+select 'ledger', app_id, 'comparable', comparable from entries where not withdrawn
 union all
-select 'ledger', app_id, 'transaction_id', transaction_id from entries
+select 'ledger', app_id, 'transaction_id', transaction_id from entries where not withdrawn
 union all
-select 'ledger', app_id, 'provider_order_id', provider_order_id from entries
+select 'ledger', app_id, 'provider_order_id', provider_order_id from entries where not withdrawn
 union all
-select 'ledger', app_id, 'provider_txn_id', provider_txn_id from entries
+select 'ledger', app_id, 'provider_txn_id', provider_txn_id from entries where not withdrawn
 union all
 select 'kspay', app_id, 'provider_order_id', provider_order_id
 from transactions

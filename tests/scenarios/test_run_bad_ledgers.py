@@ -78,11 +78,11 @@ def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Command]], nam
     assert not command.home.exists()
 
 
-def test_a_folder(make_command: MakeCommand) -> None:
+def test_an_empty_folder(make_command: MakeCommand) -> None:
     command = make_command(None, **KEYS)
     outcome = command("run", *DAYS, "--ledger", "user")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert "user: is a folder" in outcome.complaint
+    assert (outcome.code, outcome.out) == (3, "")
+    assert "user: is a folder without a file in it" in outcome.complaint
 
 
 def test_an_import_refuses_the_same(make_command: MakeCommand) -> None:

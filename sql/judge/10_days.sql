@@ -1,0 +1,28 @@
+-- Grain: one row a side, app and business day that has a record: how many.
+with dated as (
+    select
+        'kspay' as side,
+        held.app_id,
+        (held.created_at at time zone policy.timezone)::date as day
+    from transactions as held
+    inner join policy on held.app_id = any(policy.app_ids)
+    where
+        held.created_at >= cast(:first as date)::timestamp at time zone policy.timezone
+        and held.created_at < (cast(:last as date) + 1)::timestamp at time zone policy.timezone
+    union all
+    select
+        'ledger',
+        held.app_id,
+        coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date)
+    from entries as held
+    inner join policy on held.app_id = any(policy.app_ids)
+    where
+        not held.withdrawn
+        and coalesce(held.dated_on, (held.dated_at at time zone 'UTC')::date)
+        between cast(:first as date) - 1 and cast(:last as date) + 1
+)
+
+select side, app_id, day, count(*) as records
+from dated
+where day between :first and :last
+group by side, app_id, day

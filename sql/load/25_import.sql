@@ -1,0 +1,56 @@
+-- Gives an import its number. The same file again, under whatever name, that changed nothing is the import of
+-- before, unless a later one touched an entry of it: then it stands beside that one.
+
+analyze changes;
+
+update this_import set
+    import_id = same.import_id,
+    is_new = false
+from (
+    select imports.import_id
+    from imports
+    inner join this_import as this on this.sha256 = imports.sha256
+    where
+        imports.source = (select min(source) from staged_scope)
+        and imports.withdrawn_at is null
+        and not exists (select from changes)
+        and not exists (select from missing)
+        and not exists (
+            select from incoming
+            inner join entries as held using (app_id, source, ledger_id)
+            where held.loaded_in > (select max(load_id) from loads where loads.import_id = imports.import_id)
+        )
+    order by imports.import_id desc
+    limit 1
+) as same;
+
+with made as (
+    insert into imports (source, file, sha256, records, entries, repeats, quarantined, added, changed, snapshot)
+    select scope.source, scope.file, sha256, 0, 0, 0, 0, 0, 0, snapshot_timezone is not null
+    from this_import
+    cross join (select source, file from staged_scope limit 1) as scope
+    where import_id is null
+    returning import_id
+)
+
+update this_import set import_id = made.import_id, is_new = true
+from made;
+
+update loads set
+    import_id = this_import.import_id,
+    confirmed = case
+        when (select usable > added + changed from loaded)
+            then coalesce(
+                (
+                    select range_agg(int8range(held.number, held.number + 1))
+                    from incoming
+                    inner join entries as held using (app_id, source, ledger_id)
+                    where held.app_id = loads.app_id and held.loaded_in < loads.load_id
+                ),
+                '{}'
+            )
+        else '{}'
+    end
+from this_import
+cross join this_load
+where this_import.is_new and this_load.load_id = loads.load_id;

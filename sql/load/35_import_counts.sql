@@ -1,0 +1,12 @@
+-- What the import did, once all of it is done.
+update imports set
+    records = :records,
+    entries = :usable,
+    repeats = :repeats,
+    quarantined = :quarantined,
+    added = :added,
+    changed = :changed,
+    withdrawn = :withdrawn,
+    allowed = :allowed
+from this_import
+where this_import.is_new and imports.import_id = this_import.import_id

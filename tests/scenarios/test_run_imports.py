@@ -1,0 +1,140 @@
+"""A wrong import is taken back, a snapshot withdraws, a broken file blocks: what the commands leave behind."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from driver import Command, MakeCommand, Shop
+from sqlalchemy import create_engine, text
+
+from reconcile.load import take_turns
+
+DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+
+# No connection but to the machine's own Postgres: Python itself tells of every one.
+WATCH = """
+import os, sys
+def watch(event, arguments):
+    if event == "socket.getaddrinfo" or (event == "socket.connect" and isinstance(arguments[1], tuple)):
+        with open(os.environ["WATCHED"], "a") as file:
+            print(event, arguments[-1] if event == "socket.connect" else arguments[0], file=file)
+sys.addaudithook(watch)
+"""
+
+
+@pytest.fixture(scope="module")
+def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
+    merchant, sandbox = calm_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
+def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
+    """The report after it is the report before it, byte for byte, and matching anew gives the same."""
+    calm.good("run", *DAYS, "--ledger", "ledger.csv")
+    before = calm.latest()
+    header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
+    # Half of it, with every amount ten times as high: a file of another currency's unit, say.
+    column = header.split(",").index("amount")
+    wrong = [line.split(",") for line in lines[::2]]
+    for cells in wrong:
+        whole, _, cents = cells[column].partition(".")
+        cells[column] = f"{whole}0.{cells[column][-1]}0" if cents else f"{whole}0"
+    table = "\n".join([header, *(",".join(cells) for cells in wrong)])
+    (calm.folder / "wrong.csv").write_text(table, "utf-8")
+    calm.good("run", *DAYS, "--ledger", "wrong.csv")
+    between = calm.latest()
+    assert between.document()["discrepancies"]["AMOUNT_MISMATCH"] > 10
+    assert between.same() != before.same()
+    done = calm.good("ledger", "withdraw", "2").out
+    assert f"{len(wrong):,} back as they were before it" in done
+    calm.good("run", *DAYS)
+    assert calm.latest().rows("matched") == before.rows("matched")
+    assert calm.latest().rows("summary") == before.rows("summary")
+    assert calm.latest().findings() == before.findings()
+    assert "FAIL" not in calm.good("doctor").out
+    told = calm.good("explain", lines[0].split(",")[header.split(",").index("ledger_id")]).out
+    assert "import 2 of wrong.csv: amount was" in told
+    assert "the withdrawal of import 2: amount was" in told
+    assert f"undone by run {between.run_id}" in told
+    listing = calm.good("ledger").out
+    assert "taken back on" in listing
+    assert listing == calm.good("ledger", "list").out
+    wrong_again = calm("ledger", "withdraw", "2")
+    assert (wrong_again.code, wrong_again.out) == (2, "")
+    assert "already" in wrong_again.complaint
+    assert "no import 77 is known" in calm("ledger", "withdraw", "77").complaint
+
+
+def test_a_mostly_broken_file_blocks_until_it_is_allowed_by_name(make_command: MakeCommand) -> None:
+    command = make_command(KSPAY_APP_ID="ap_1")
+    rows = [f"L{n},{'x' if n % 5 else n}.00,2026-04-01,INR" for n in range(120)]
+    (command.folder / "bad.csv").write_text("\n".join(["ledger_id,amount,date,currency", *rows]), "utf-8")
+    refused = command("ledger", "import", "bad.csv")
+    assert (refused.code, refused.out) == (3, "")
+    for word in ("bad.csv", "96 of 120", "--allow mostly_usable"):
+        assert word in refused.complaint
+    assert command.good("quarantine").out == "nothing is in quarantine\n"
+    typo = command("ledger", "import", "bad.csv", "--allow", "mostly_usabel")
+    assert typo.code == 2
+    assert "mostly_usable" in typo.complaint
+    allowed = command.good("ledger", "import", "bad.csv", "--allow", "mostly_usable")
+    assert "96 in quarantine" in allowed.out
+    assert "allowed mostly_usable" in command.good("ledger", "list").out
+    listed = command.good("quarantine", "--limit", "2").out
+    assert "96 records in quarantine, 2 of them shown" in listed
+    assert "L1 " in listed
+
+
+def test_validate_alone_and_its_pages(calm: Command, tmp_path: Path) -> None:
+    """Runs after the import was undone: all suites, pages of Great Expectations, and no call to anywhere."""
+    (tmp_path / "sitecustomize.py").write_text(WATCH, "utf-8")
+    watched = tmp_path / "watched.txt"
+    told = calm.good(
+        "validate", "--data-docs", tmp_path / "pages", PYTHONPATH=str(tmp_path), WATCHED=str(watched)
+    )
+    for line in ("transactions: 10 of 10", "entries: 8 of 8", "results: 7 of 7"):
+        assert line in told.out, told
+    pages = list((tmp_path / "pages").rglob("*.html"))
+    assert {"transactions.html", "entries.html"} <= {page.name for page in pages}
+    assert len([page for page in pages if "validations" in page.parts]) >= 3
+    reached = watched.read_text("utf-8").splitlines() if watched.exists() else []
+    assert [line for line in reached if "127.0.0.1" not in line and "localhost" not in line] == []
+    # Nothing was written to the database: no run, and nothing that waits to be matched.
+    assert "validate" not in calm.good("runs").out
+
+
+def test_an_empty_database_is_not_valid(make_command: MakeCommand) -> None:
+    told = make_command(KSPAY_APP_ID="ap_1")("validate")
+    assert told.code == 3
+    assert told.err.count("nothing was evaluated") == 3
+
+
+def test_an_import_that_is_killed_leaves_nothing_and_is_done_again(
+    make_command: MakeCommand, make_database: Callable[[], str]
+) -> None:
+    """Killed when all is staged and about to be taken in: it waits there for another load of its source."""
+    url = make_database()
+    command = make_command(KSPAY_APP_ID="ap_1", RECONCILE_DATABASE_URL=url)
+    lines = [f"L{n},{n}.00,2026-04-01,INR" for n in range(1000)]
+    (command.folder / "big.csv").write_text("\n".join(["ledger_id,amount,date,currency", *lines]), "utf-8")
+    command.good("ledger", "list")  # makes the tables
+    engine = create_engine(url)
+    waiting = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    with engine.connect() as other, engine.connect() as looking:
+        take_turns(other, "ledger", "default")
+        with command.start("ledger", "import", "big.csv") as running:
+            while running.process.poll() is None and not looking.execute(waiting).scalar_one():
+                looking.rollback()
+                time.sleep(0.05)
+            os.kill(running.process.pid, signal.SIGKILL)
+            assert running.ended().code == -signal.SIGKILL
+        other.rollback()
+    engine.dispose()
+    assert "big.csv" not in command.good("ledger", "list").out
+    done = command.good("ledger", "import", "big.csv")
+    assert "import 1: 1,000 rows of big.csv: 1,000 new" in done.out
