@@ -2,13 +2,13 @@
 
 Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency:
 what went stands with a minus. It is worked out from the movements that each run wrote, run by run from the
-opening run to the closing one, and proven three times: the lines add up, the items that result are those of
-the closing run, and opening and closing are what the two runs said themselves. A mismatch is an error.
+opening run to the closing one, and proven: the lines add up, and what is open after the opening run,
+after each run of the month and after the closing run is what that run itself said. A mismatch is an error.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -153,31 +153,24 @@ def _items(connection: Connection, position: Position | None, chain: list[int]) 
         else Item(row.type, row.facts, row.currency, row.amount)
         for row in rows
     }
-    _prove(position, found)
+    _prove(position.app_id, position.run_id, position.open, found.values())
     return found
 
 
-def _prove(position: Position, items: Mapping[str, Item | None]) -> None:
-    """That these are as many, and as much is at stake, as the run itself said."""
-    open_items = [item for item in items.values() if item is not None]
-    ours = {
-        one: (
-            sum(item.currency == one for item in open_items),
-            exact_sum(item.amount for item in open_items if item.currency == one),
-        )
-        for one in {item.currency for item in open_items}
-    }
-    said = {
-        row["currency"]: (row["count"], Decimal(row["amount"]))
-        for row in position.open
-        if row["app_id"] == position.app_id
-    }
-    for one in sorted(ours.keys() | said.keys()):
-        mine, its = ours.get(one, (0, Decimal(0))), said.get(one, (0, Decimal(0)))
-        if mine != its:
+def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: Iterable[Item | None]) -> None:
+    """That these open items are as many, and as much is at stake, as the run itself said."""
+    by_currency: defaultdict[str, list[Decimal]] = defaultdict(list)
+    for item in items:
+        if item is not None:
+            by_currency[item.currency].append(item.amount)
+    its = {row["currency"]: (row["count"], Decimal(row["amount"])) for row in said if row["app_id"] == app_id}
+    for currency in sorted(by_currency.keys() | its.keys()):
+        amounts = by_currency[currency]
+        count, amount = its.get(currency, (0, Decimal(0)))
+        if (len(amounts), exact_sum(amounts)) != (count, amount):
             raise _unproven(
-                f"{mine[0]} open items of {mine[1]:f} {one} add up after run {position.run_id}, which said "
-                f"{its[0]} of {its[1]:f}"
+                f"{len(amounts)} open items of {exact_sum(amounts):f} {currency} add up after run {run_id}, "
+                f"which said {count} of {amount:f}"
             )
 
 
@@ -194,18 +187,19 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
     final = {key: item for key, item in _items(connection, closing, after).items() if item is not None}
     state = {key: item for key, item in known.items() if item is not None}
     moved: list[Movement] = []
-    rows = connection.execute(
-        text(read_sql("statement/movements")),
-        {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))},
-    )
+    asked = {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))}
     follows = opening is None or opening.run in after
-    for row in rows:
-        item = None if row.amount is None else Item(row.type, row.facts, row.currency, row.amount)
-        if follows and (row.discrepancy_id in state) == (row.kind in ("new", "reopened")):
-            raise _unproven(f"{row.discrepancy_id} cannot be {row.kind} in run {row.run_id}")
-        kind = "reopened" if row.kind == "new" and row.discrepancy_id in known else row.kind
-        moved += _moves(state, row.discrepancy_id, item, kind, closing.app_id, row)
-        known.setdefault(row.discrepancy_id)
+    of_run = defaultdict(list)
+    for row in connection.execute(text(read_sql("statement/movements")), asked):
+        of_run[row.run].append(row)
+    for run in connection.execute(text(read_sql("statement/runs")), asked):
+        for row in of_run[run.number]:
+            item = None if row.amount is None else Item(row.type, row.facts, row.currency, row.amount)
+            kind = "reopened" if row.kind == "new" and row.discrepancy_id in known else row.kind
+            moved += _moves(state, row.discrepancy_id, item, kind, closing.app_id, row)
+            known.setdefault(row.discrepancy_id)
+        if follows:
+            _prove(closing.app_id, run.run_id, run.open, state.values())
     if not follows:
         # The opening was run again after the closing: it knows more, so the closing takes a step back.
         for key in sorted(state.keys() | final.keys()):

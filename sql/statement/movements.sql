@@ -1,6 +1,7 @@
 -- Grain: one row a movement of an open item in these runs of an app, in their order; with the newest decision on
 -- it when its run ended, where there was one.
 select
+    movements.run,
     movements.discrepancy_id,
     movements.kind,
     movements.type,

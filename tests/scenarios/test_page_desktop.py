@@ -65,13 +65,14 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
     assert figures["New"] == f"{document['new']:,}"
     assert figures["In quarantine"] == f"{sum(document['quarantined'].values()):,}"
 
-    done, every = {}, {}
+    done: dict[str, Decimal] = {}
+    every: dict[str, Decimal] = {}
     for row in document["totals"]:
         if (row["scope"], row["side"]) == ("period", "kspay") and row["outcome"] not in ("excluded", "total"):
             currency, amount = row["currency"], Decimal(row["amount"])
-            every[currency] = every.get(currency, 0) + amount
+            every[currency] = every.get(currency, Decimal(0)) + amount
             if row["outcome"] in ("matched", "resolved"):
-                done[currency] = done.get(currency, 0) + amount
+                done[currency] = done.get(currency, Decimal(0)) + amount
     cards = dict(zip(texts(page, ".card h3"), texts(page, ".card .of"), strict=True))
     assert cards == {
         one: f"{grouped(f'{done[one]:f}', one)} of {grouped(f'{every[one]:f}', one)}" for one in cards
@@ -91,7 +92,7 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
         "[...document.querySelectorAll('.totals')].flatMap(t => [...t.tBodies]).flatMap(b => [...b.rows].slice(1).map("
         "r => [b.rows[0].textContent, ...[...r.cells].map(c => c.textContent)]))"
     )
-    expected = {}
+    expected: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {}
     for row in document["totals"]:
         place = (row["scope"], row["currency"] or "no currency", row["outcome"])
         expected.setdefault(place, {})[row["side"]] = (

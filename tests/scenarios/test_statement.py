@@ -229,9 +229,9 @@ def test_each_thing_that_happened_stands_in_its_line(month: Month) -> None:
         "spoilt": [("new", 1)],
     }
     assert [found[2:] for found in moved[month.ids["growing"]]] == [
-        (1, run[1]), (2, run[2]), (-3, run[5]),
+        (Decimal(1), run[1]), (Decimal(2), run[2]), (Decimal(-3), run[5]),
     ]  # fmt: skip
-    assert moved[month.ids["decided"]][1][2:] == (777, run[3])
+    assert moved[month.ids["decided"]][1][2:] == (Decimal(777), run[3])
     who = {(one.line, one.decision, one.by) for one in month.august.movements if one.decision}
     assert who == {("resolved", "write_off", "Asha Rao"), ("reopened", "write_off", "Asha Rao")}
 
