@@ -262,7 +262,7 @@ def _opened(source: Source, profile: Profile) -> LedgerFile:
 def query_of(profile: Profile) -> LedgerFile:
     """The result of the profile's query; raises UsageError if it has none, InputRefused if it cannot be read."""
     if profile.query is None:
-        raise UsageError(f"no file is named, and [ledger.{profile.name}] has no query")
+        raise UsageError(f"no PATH is given, and [ledger.{profile.name}] has no query")
     table = open_query(profile)
     where = f"[ledger.{profile.name}]"
     header = replace(find_header([(1, table.names)], profile), row=0, names_its_columns=False)
