@@ -22,9 +22,11 @@ select
     'ledger',
     entries.ledger_id,
     'matched, though one of the two records cannot be used'
-from scope_pairing
-inner join entries on entries.number = scope_pairing.e
-where
-    scope_pairing.t not in (select number from scope_transaction)
-    or scope_pairing.e not in (select number from scope_entry)
+from (
+    -- Each side by itself: "either is missing" could not be joined, and would look through all records for each.
+    select e from scope_pairing where not exists (select from scope_transaction where number = scope_pairing.t)
+    union
+    select e from scope_pairing where not exists (select from scope_entry where number = scope_pairing.e)
+) as unusable
+inner join entries on entries.number = unusable.e
 order by 1, 2
