@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from driver import Command, MakeCommand, Outcome, Shop
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -23,10 +23,11 @@ from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from reconcile.store import open_store
 
-# HYPOTHESIS_PROFILE=full tries thousands of random worlds where a usual run tries dozens.
-settings.register_profile("full", max_examples=2_000, deadline=None)
-if profile := os.environ.get("HYPOTHESIS_PROFILE"):
-    settings.load_profile(profile)
+# No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
+# usual run tries dozens.
+settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("full", settings.get_profile("usual"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "usual")
 
 
 def pytest_configure() -> None:
