@@ -16,14 +16,7 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.cli_keeping import (
-    allow_option,
-    check_allowed,
-    ledger_list,
-    ledger_withdraw,
-    quarantine,
-    validate,
-)
+from reconcile.cli_keeping import allow_option, ledger, quarantine, validate
 from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.report.command import report
@@ -32,12 +25,12 @@ from reconcile.settings import Settings
 from reconcile.terminal import (
     run_table,
     show_decisions,
-    show_imports,
     show_run,
     show_stories,
     showing_progress,
     window_table,
 )
+from reconcile.wholes import check_allowed
 
 DEBUG = "--debug"
 
@@ -174,63 +167,6 @@ def fetch(first: date | None, last: date | None) -> None:
         )
         if one.accepted_from:
             click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
-
-
-@cli.group(invoke_without_command=True)
-@click.pass_context
-def ledger(context: click.Context) -> None:
-    """Your own books: import them, list the imports, take a wrong one back.
-
-    Example:  reconcile ledger import august.csv
-    """
-    if context.invoked_subcommand is None:
-        context.invoke(ledger_list)
-
-
-@ledger.command("import")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
-@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
-@click.option(
-    "--snapshot",
-    is_flag=True,
-    help="The file is the whole ledger of the days it spans: withdraw what it lacks.",
-)
-@allow_option
-def ledger_import(
-    paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...]
-) -> None:
-    """Import ledgers: files, archives, folders; without a PATH the profile's query. The next run matches them.
-
-    Example:  reconcile ledger import august.csv
-    """
-    from reconcile import pipeline
-
-    with showing_progress() as progress:
-        show_imports(
-            pipeline.import_files(
-                Settings.read(),
-                paths,
-                profile,
-                snapshot=snapshot,
-                allow=check_allowed(allow),
-                progress=progress,
-            )
-        )
-
-
-@ledger.command("inspect")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
-def ledger_inspect(path: Path | None, profile: str | None) -> None:
-    """Show what a ledger is taken for, how it would be read, what is ambiguous, and a profile to paste.
-
-    Example:  reconcile ledger inspect august.xlsx
-    """
-    from reconcile import inspection
-
-    settings = Settings.read()
-    for line in inspection.describe(settings, path, settings.profile(profile)):
-        click.echo(line)
 
 
 @cli.command()
@@ -387,8 +323,7 @@ def doctor() -> None:
 
 cli.add_command(validate)
 cli.add_command(quarantine)
-ledger.add_command(ledger_list)
-ledger.add_command(ledger_withdraw)
+cli.add_command(ledger)
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Commands about what is kept and how far it is to be trusted: imports, quarantine, validation."""
+"""Commands about what is kept and how far it is to be trusted: ledgers and their imports, quarantine, validation."""
 
 import sys
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reconcile.settings import Settings
-from reconcile.terminal import showing_progress, table_console
-from reconcile.wholes import check_allowed as check_allowed
+from reconcile.terminal import show_imports, showing_progress, table_console
+from reconcile.wholes import check_allowed
 
 
 def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,7 +25,64 @@ def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
-@click.command("list")
+@click.group(invoke_without_command=True)
+@click.pass_context
+def ledger(context: click.Context) -> None:
+    """Your own books: import them, list the imports, take a wrong one back.
+
+    Example:  reconcile ledger import august.csv
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(ledger_list)
+
+
+@ledger.command("import")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+@click.option(
+    "--snapshot",
+    is_flag=True,
+    help="The file is the whole ledger of the days it spans: withdraw what it lacks.",
+)
+@allow_option
+def ledger_import(
+    paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...]
+) -> None:
+    """Import ledgers: files, archives, folders; without a PATH the profile's query. The next run matches them.
+
+    Example:  reconcile ledger import august.csv
+    """
+    from reconcile import pipeline
+
+    with showing_progress() as progress:
+        show_imports(
+            pipeline.import_files(
+                Settings.read(),
+                paths,
+                profile,
+                snapshot=snapshot,
+                allow=check_allowed(allow),
+                progress=progress,
+            )
+        )
+
+
+@ledger.command("inspect")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+def ledger_inspect(path: Path | None, profile: str | None) -> None:
+    """Show what a ledger is taken for, how it would be read, what is ambiguous, and a profile to paste.
+
+    Example:  reconcile ledger inspect august.xlsx
+    """
+    from reconcile import inspection
+
+    settings = Settings.read()
+    for line in inspection.describe(settings, path, settings.profile(profile)):
+        click.echo(line)
+
+
+@ledger.command("list")
 @click.option("--limit", default=50, show_default=True, help="How many.")
 def ledger_list(limit: int) -> None:
     """List the imports, the newest first.
@@ -62,7 +119,7 @@ def ledger_list(limit: int) -> None:
     table_console().print(table)
 
 
-@click.command("withdraw")
+@ledger.command("withdraw")
 @click.argument("import_id", type=int, metavar="IMPORT")
 def ledger_withdraw(import_id: int) -> None:
     """Undo a wrong import as if it had never been; what later imports did stays. The next run matches anew.

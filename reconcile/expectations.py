@@ -1,7 +1,7 @@
 """Stage 3: Great Expectations judges typed records before anything is loaded.
 
-`reconcile.normalise` decides whether a record can be typed at all; here stands what a typed record must
-hold to be used, each rule once and with its reason. Great Expectations takes about 7 seconds and
+`reconcile.normalise` decides whether a record can be typed at all, `reconcile.suites` says what a typed one must
+hold to be used, and here Great Expectations is asked. Great Expectations takes about 7 seconds and
 220 MB to import, so it is imported where a Validator is made, or ahead of that with `preload`.
 """
 
@@ -11,7 +11,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,155 +19,13 @@ import msgspec
 
 from reconcile import money
 from reconcile.errors import CheckFailed, InputRefused
-from reconcile.normalise import Problem, rejection
 from reconcile.records import Entry, Rejection, Side, Transaction
+from reconcile.rejections import Problem, rejection
+from reconcile.suites import SHOWN_WHOLES, Failure, Rule, Validation, Weight, rules
 
 BATCH = 15_000
 """Records to validate at once. A batch costs about 0.07 s however small it is and 2 µs a record; each record
 of a batch takes 2 kB of memory while it is judged and loaded."""
-
-
-class Weight(StrEnum):
-    """What a broken expectation does."""
-
-    BLOCKS = "blocks"  # nothing of the batch is used, unless a person allows it by name
-    QUARANTINES = "quarantines"  # the record is kept out, and shown
-    WARNS = "warns"  # it is counted, and shown
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """One expectation of a suite."""
-
-    name: str
-    weight: Weight
-    column: str
-    """Of the frame that is validated: an attribute of the record, or a helper column."""
-    field: str
-    """The field at fault as its source names it."""
-    reason: str
-    """What is wrong with a record that breaks it, after the field's name."""
-    why: str
-    expectation: str
-    """The class in `great_expectations.expectations`."""
-    arguments: Mapping[str, Any]
-
-
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How many records broke one expectation."""
-
-    expectation: str
-    weight: Weight
-    count: int
-    says: tuple[str, ...] = ()
-    """Of a whole (a file, a day, a currency): which, and what is wrong with it."""
-    allowed: bool = False
-    """Whether a person allowed by name what would have blocked."""
-
-
-class Validation(msgspec.Struct, frozen=True):
-    """What a suite said of the batches of a run."""
-
-    suite: str
-    evaluated: int
-    """Expectations that were evaluated; 0 where there was no record to evaluate them on."""
-    successful: int
-    """Those of them that no record broke."""
-    records: int
-    quarantined: int
-    failures: tuple[Failure, ...]
-
-    def __add__(self, other: "Validation") -> "Validation":
-        """Both together; they must be of one suite."""
-        found: dict[str, Failure] = {}
-        for failure in (*self.failures, *other.failures):
-            before = found.get(failure.expectation)
-            found[failure.expectation] = msgspec.structs.replace(
-                failure,
-                count=failure.count + (before.count if before else 0),
-                says=((before.says if before else ()) + failure.says)[:_SHOWN_WHOLES],
-                allowed=failure.allowed or bool(before and before.allowed),
-            )
-        evaluated = max(self.evaluated, other.evaluated)
-        return Validation(
-            suite=self.suite,
-            evaluated=evaluated,
-            successful=evaluated - len(found),
-            records=self.records + other.records,
-            quarantined=self.quarantined + other.quarantined,
-            failures=tuple(found[name] for name in sorted(found)),
-        )
-
-
-def rules(suite: str) -> tuple[Rule, ...]:
-    """The suite `transactions` or `entries`."""
-    kspay = suite == "transactions"
-    common = (
-        Rule(
-            name="id_present",
-            weight=Weight.QUARANTINES,
-            column="transaction_id" if kspay else "id_letters",
-            field="id" if kspay else "ledger_id",
-            reason="is missing",
-            why="A record without an id can be neither updated nor matched twice over safely.",
-            expectation="ExpectColumnValueLengthsToBeBetween" if kspay else "ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 1},
-        ),
-        Rule(
-            name="currency_known",
-            weight=Weight.QUARANTINES,
-            column="currency_decimals",
-            field="currencyCode" if kspay else "currency",
-            reason="is neither an ISO 4217 code nor one of [currencies] in reconcile.toml",
-            why="Without its currency's minor unit an amount can be neither compared nor written.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 0},
-        ),
-        Rule(
-            name="amount_fits_currency",
-            weight=Weight.QUARANTINES,
-            column="decimals_too_many",
-            field="amount",
-            reason="has more decimals than its currency",
-            why="There is no tenth of a paisa: such an amount is computed or read wrongly; it is not rounded.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"max_value": 0},
-        ),
-    )
-    if not kspay:
-        return common  # an entry's amount may have any sign: a negative one books a refund
-    return (
-        *common,
-        Rule(
-            name="amount_not_negative",
-            weight=Weight.QUARANTINES,
-            column="below_zero",
-            field="amount",
-            reason="is negative",
-            why="KS Pay shows a refund by its status, never by a negative amount.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"max_value": 0},
-        ),
-        Rule(
-            name="created_since_2000",
-            weight=Weight.WARNS,
-            column="created_year",
-            field="createdAt",
-            reason="is before the year 2000",
-            why="A payment older than KS Pay itself carries a default, such as 1970-01-01, for its time.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 2000},
-        ),
-        Rule(
-            name="id_has_prefix",
-            weight=Weight.WARNS,
-            column="transaction_id",
-            field="id",
-            reason="does not begin with tx_",
-            why="KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
-            expectation="ExpectColumnValuesToMatchRegex",
-            arguments={"regex": "^(?:tx_|$)"},
-        ),
-    )
 
 
 _UNKNOWN = -1  # decimals of a currency that is not known
@@ -191,9 +48,6 @@ _RESULT_FORMAT = {
     "return_unexpected_index_query": False,
     "partial_unexpected_count": 0,
 }
-
-_SHOWN_WHOLES = 10
-"""So many files, days or currencies that break one expectation are named."""
 
 Subject = tuple[str, Mapping[str, int], Mapping[str, str]]
 """A whole to judge: its name, what is wrong with it by rule (0: nothing), and in words."""
@@ -292,21 +146,8 @@ class Validator:
                 _, broken = _judged(found, self._run("entries", columns), len(fresh))
                 self._verdicts |= {trait: tuple(broken.get(row, ())) for row, trait in enumerate(fresh)}
             verdicts = self._verdicts
-            unusable = {row: list(verdicts[trait]) for row, trait in enumerate(traits) if verdicts[trait]}
-            counts = Counter(rule.name for rules_broken in unusable.values() for rule in rules_broken)
-            if batch:
-                self._totals["entries", ""] += Validation(
-                    suite="entries",
-                    evaluated=len(found),
-                    successful=len(found) - len(counts),
-                    records=len(batch),
-                    quarantined=len(unusable),
-                    failures=tuple(
-                        Failure(rule.name, rule.weight, counts[rule.name])
-                        for rule in found
-                        if counts[rule.name]
-                    ),
-                )
+            broken = {row: list(verdicts[trait]) for row, trait in enumerate(traits) if verdicts[trait]}
+            unusable = self._note("entries", len(batch), broken)
         return _apart(batch, unusable, self._currencies)
 
     def judge(
@@ -334,7 +175,7 @@ class Validator:
                     rule.name,
                     rule.weight,
                     count,
-                    tuple(says[rule.name][:_SHOWN_WHOLES]),
+                    tuple(says[rule.name][:SHOWN_WHOLES]),
                     allowed=rule.weight is Weight.BLOCKS and rule.name in self._allow,
                 )
                 for rule, count in counts
@@ -406,21 +247,32 @@ class Validator:
             _too_many(record.amount, digits.get(record.currency, _UNKNOWN)) for record in batch
         ]
         with self._turn:
-            counts, broken = _judged(self._rules[suite], self._run(suite, columns), len(batch))
-            broken = {
-                index: kept
-                for index, found in broken.items()
-                if (kept := [rule for rule in found if rule.weight is Weight.QUARANTINES])
-            }
-            self._totals[suite, ""] += Validation(
-                suite=suite,
-                evaluated=len(self._rules[suite]),
-                successful=len(self._rules[suite]) - len(counts),
-                records=len(batch),
-                quarantined=len(broken),
-                failures=tuple(Failure(rule.name, rule.weight, count) for rule, count in counts),
-            )
-        return broken
+            _, broken = _judged(self._rules[suite], self._run(suite, columns), len(batch))
+            return self._note(suite, len(batch), broken)
+
+    def _note(self, suite: str, size: int, broken: Mapping[int, list[Rule]]) -> dict[int, list[Rule]]:
+        """Add a batch to the suite's total; by record, those of the broken rules that quarantine."""
+        if not size:
+            return {}
+        counts = Counter(rule.name for found in broken.values() for rule in found)
+        unusable = {
+            index: kept
+            for index, found in broken.items()
+            if (kept := [rule for rule in found if rule.weight is Weight.QUARANTINES])
+        }
+        self._totals[suite, ""] += Validation(
+            suite=suite,
+            evaluated=len(self._rules[suite]),
+            successful=len(self._rules[suite]) - len(counts),
+            records=size,
+            quarantined=len(unusable),
+            failures=tuple(
+                Failure(rule.name, rule.weight, counts[rule.name])
+                for rule in self._rules[suite]
+                if counts[rule.name]
+            ),
+        )
+        return unusable
 
     def _run(self, suite: str, columns: Mapping[str, list[Any]]) -> Iterable[Any]:
         from pandas import DataFrame, Series

@@ -282,6 +282,21 @@ def _ids_to_ask_again(
         return list(rows.scalars())
 
 
+def typed_entries(
+    settings: Settings, ledger: LedgerFile, profile: Profile, app_ids: Sequence[str], rows: Iterable[RawRow]
+) -> Iterator[Entry | Rejection]:
+    """These rows of a ledger as entries or rejections; the first app is that of rows which name none."""
+    return normalise.entries(
+        rows,
+        app_id=app_ids[0],
+        source=profile.name,
+        default_currency=profile.currency,
+        currencies=settings.currencies,
+        app_ids=frozenset(app_ids),
+        style=ledger.style,
+    )
+
+
 def import_ledger(
     engine: Engine,
     settings: Settings,
@@ -312,15 +327,7 @@ def import_ledger(
 
     progress("ledger", f"reading {ledger.name}", None)
     with loading(engine) as load:
-        typed = normalise.entries(
-            rows(),
-            app_id=app_ids[0],
-            source=profile.name,
-            default_currency=profile.currency,
-            currencies=settings.currencies,
-            app_ids=frozenset(app_ids),
-            style=ledger.style,
-        )
+        typed = typed_entries(settings, ledger, profile, app_ids, rows())
         _stage(load, typed, validator.entries)
         loaded = load.take_in_entries(
             app_ids,

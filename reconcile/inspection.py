@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from reconcile import normalise
 from reconcile.errors import InputRefused, UsageError
+from reconcile.extract import typed_entries
 from reconcile.ledger import LedgerFile, files_of, query_of
 from reconcile.ledger.amounts import currencies_of
 from reconcile.ledger.cells import Table
@@ -221,15 +221,7 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
     first: list[Entry] = []
     refused: list[Rejection] = []
     app_ids = settings.app_ids or ("",)
-    for one in normalise.entries(
-        ledger.rows(),
-        app_id=app_ids[0],
-        source=profile.name,
-        default_currency=profile.currency,
-        currencies=settings.currencies,
-        app_ids=frozenset(app_ids),
-        style=ledger.style,
-    ):
+    for one in typed_entries(settings, ledger, profile, app_ids, ledger.rows()):
         read += 1
         if isinstance(one, Entry):
             kept += 1

@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.errors import InputRefused
-from reconcile.expectations import BATCH, Validator, Weight, preload
+from reconcile.expectations import BATCH, Validator, preload
 from reconcile.load import Batch
 from reconcile.match import match
 from reconcile.progress import Progress
 from reconcile.records import Entry, Period, Place, Transaction
 from reconcile.settings import Settings
 from reconcile.store import open_store
+from reconcile.suites import Weight
 from reconcile.wholes import judge_batch, judge_period, judge_results
 
 _HELD = Place("database", 0)

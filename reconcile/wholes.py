@@ -12,10 +12,11 @@ from statistics import median_low
 from sqlalchemy import Connection, text
 
 from reconcile.errors import UsageError
-from reconcile.expectations import Rule, Validator, Weight
+from reconcile.expectations import Validator
 from reconcile.load import Batch
 from reconcile.records import Period
 from reconcile.store import read_sql, sql_names
+from reconcile.suites import Rule, Weight
 
 FEW = 100
 """Records; of fewer no share is worth judging."""

@@ -108,6 +108,15 @@ def make_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeComma
         yield make
 
 
+@pytest.fixture(scope="module")
+def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
+    """The command beside the calm shop, with its ledger.csv; the module's own."""
+    merchant, sandbox = calm_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
 @pytest.fixture(scope="session")
 def small_run(
     small_shop: Shop, tmp_path_factory: pytest.TempPathFactory

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from reconcile import expectations
 from reconcile.errors import CheckFailed
-from reconcile.expectations import Validation, Validator, Weight, preload, rules
+from reconcile.expectations import Validator, preload
 from reconcile.money import Currencies
 from reconcile.records import Entry, Place, Side, Transaction
+from reconcile.suites import Failure, Validation, Weight, rules
 
 CURRENCIES = Currencies.with_extra({"USDT": 6})
 
@@ -215,7 +216,7 @@ def test_a_stage_that_is_run_again_is_counted_once() -> None:
 
 
 def test_validations_add_up_in_any_order() -> None:
-    failure = expectations.Failure
+    failure = Failure
     one = Validation("entries", 3, 2, 10, 1, (failure("currency_known", Weight.QUARANTINES, 1),))
     two = Validation(
         "entries",

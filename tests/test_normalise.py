@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from reconcile import normalise
 from reconcile.ledger import BROKEN
 from reconcile.money import Currencies
-from reconcile.normalise import MAX_KEY, MAX_RAW, MAX_TEXT, MAX_VALUE, entries, transactions
+from reconcile.normalise import MAX_KEY, MAX_TEXT, entries, transactions
 from reconcile.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
+from reconcile.rejections import MAX_RAW, MAX_VALUE, Problem
 
 CURRENCIES = Currencies()
 PLACE = Place("GET /transaction 2024-08-26..2024-08-26 page 1", 7)
@@ -541,7 +542,7 @@ USUAL = st.one_of(
 
 @given(st.fixed_dictionaries(dict.fromkeys(normalise._TEXTS, USUAL)))
 def test_texts_read_together_are_as_those_read_one_by_one(values: dict[str, Any]) -> None:
-    problems: list[normalise.Problem] = []
+    problems: list[Problem] = []
     one_by_one = normalise._careful_texts(values, problems)
     if (together := normalise._usual_texts(values)) is not None:
         code = normalise._TEXTS.index("currencyCode")

@@ -11,20 +11,11 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-import pytest
 from driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
 
 from reconcile.sandbox.merchant import Merchant
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
-
-
-@pytest.fixture(scope="module")
-def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
-    merchant, sandbox = calm_shop
-    command = make_command(sandbox)
-    merchant.write_ledger(command.folder / "ledger.csv")
-    return command
 
 
 def test_every_command_has_help_with_an_example(make_command: MakeCommand) -> None:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from driver import Command, MakeCommand, Shop
+from driver import Command, MakeCommand
 from sqlalchemy import create_engine, text
 
 from reconcile.load import take_turns
@@ -23,14 +22,6 @@ def watch(event, arguments):
             print(event, arguments[-1] if event == "socket.connect" else arguments[0], file=file)
 sys.addaudithook(watch)
 """
-
-
-@pytest.fixture(scope="module")
-def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
-    merchant, sandbox = calm_shop
-    command = make_command(sandbox)
-    merchant.write_ledger(command.folder / "ledger.csv")
-    return command
 
 
 def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
