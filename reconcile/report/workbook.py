@@ -26,6 +26,8 @@ _NUMBERS = frozenset({"age_days", "count", "row"})
 _COLOURS = {"high": "#F8D0CE", "medium": "#FBE3C0", "low": "#FFF6C9", "info": "#DCE9F7"}
 _WIDTHS = {
     "detail": 70,
+    "outcome": 26,
+    "type": 24,
     "note": 40,
     "raw": 60,
     "reason": 40,
@@ -80,6 +82,11 @@ class _Formats:
     def header(self) -> Format:
         return self.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top")
 
+    @property
+    def right_header(self) -> Format:
+        """Above numbers."""
+        return self.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top", align="right")
+
 
 class _Sheet:
     """One CSV file as a sheet of the same columns."""
@@ -90,7 +97,8 @@ class _Sheet:
             sheet.set_column(number, number, _WIDTHS.get(name, 16))
         _set_up(sheet)
         for number, name in enumerate(columns):
-            sheet.write_string(0, number, name, formats.header)
+            right = name in _AMOUNTS or name in _NUMBERS
+            sheet.write_string(0, number, name, formats.right_header if right else formats.header)
 
     def write(self, path: Path) -> None:
         # Where not all rows fit, the last one of the sheet says so.
