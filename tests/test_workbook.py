@@ -99,6 +99,19 @@ def test_totals_are_formulas_over_their_own_block(folder: Path) -> None:
         assert f"<f>{formula}</f>" in content
 
 
+def test_a_total_over_text_is_no_formula(folder: Path) -> None:
+    big = "1234567890123456.00"
+    rows = [
+        dict(zip(SUMMARY, ("period", "kspay", "INR", outcome, "1", amount_cell(amount)), strict=True))
+        for outcome, amount in (("matched", big), ("unmatched", "-1234567890123455.00"), ("total", "1.00"))
+    ]
+    write_csv(folder / "summary.csv", SUMMARY, rows)
+    path = write_workbook(RUN, folder)
+    assert [row[5] for row in sheet(path, "Summary")[1:]] == [big, "-1234567890123455.00", 1]
+    with zipfile.ZipFile(path) as archive:
+        assert b"SUM(F" not in archive.read("xl/worksheets/sheet1.xml")
+
+
 def test_the_same_files_give_the_same_workbook(folder: Path) -> None:
     first = write_workbook(RUN, folder).read_bytes()
     assert write_workbook(RUN, folder).read_bytes() == first

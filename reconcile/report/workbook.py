@@ -102,7 +102,7 @@ class _Sheet:
 
     def write(self, path: Path) -> None:
         # Where not all rows fit, the last one of the sheet says so.
-        written, left_out, block = 0, 0, 1
+        written, left_out, block, exact = 0, 0, 1, True
         for values in _rows(path):
             if written == MOST_ROWS - 2:
                 left_out += 1
@@ -110,13 +110,14 @@ class _Sheet:
             written += 1
             row = dict(zip(self.columns, values, strict=True))
             total = row.get("outcome") == "total"
+            exact = exact and is_exact(shown(row.get("amount", "")))
             for column, name in enumerate(self.columns):
                 if total and name in ("count", "amount"):
-                    self._total(written, column, row, block)
+                    self._total(written, column, row, block, exact=exact)
                 else:
                     self._cell(written, column, row)
             if total:
-                block = written + 1
+                block, exact = written + 1, True
         if left_out:
             says = f"{left_out} more rows do not fit into a sheet: {path.name} of this run has all of them"
             self.sheet.write_string(written + 1, 0, says, self.formats.of(bold=True))
@@ -153,10 +154,10 @@ class _Sheet:
                 properties |= {"text_wrap": True, "valign": "top"}
             self.sheet.write_string(at, column, value, self.formats.of(**properties))
 
-    def _total(self, at: int, column: int, row: Mapping[str, str], first: int) -> None:
+    def _total(self, at: int, column: int, row: Mapping[str, str], first: int, *, exact: bool) -> None:
         """A formula over the outcomes above, unless one of the amounts is text: that one would be left out."""
         value = shown(row[self.columns[column]])
-        if self.columns[column] == "amount" and not is_exact(value):
+        if self.columns[column] == "amount" and not exact:
             self._cell(at, column, row)
             return
         number_format = pattern(value, row["currency"]) if self.columns[column] == "amount" else "0"
