@@ -23,8 +23,8 @@ from reconcile.match import match
 from reconcile.progress import silent
 from reconcile.records import Period
 from reconcile.report import files
-from reconcile.report.drawing import draw
 from reconcile.report.figures import figures
+from reconcile.report.page import write_page
 from reconcile.settings import Settings
 from reconcile.store import open_store, read_sql
 
@@ -110,7 +110,7 @@ def measure(engine: Engine, settings: Settings, folder: Path, rounds: int) -> in
             for _ in range(rounds)
         ]
         moving = timed(lambda: movements(connection))[0]
-    drawing = [timed(lambda: draw(run, run_folder))[0] for _ in range(rounds)]
+    drawing = [timed(lambda: write_page(run, run_folder))[0] for _ in range(rounds)]
     size = (run_folder / "report.html").stat().st_size
     found = sum(matched.discrepancies.values())
     print("| matches | discrepancies | figures, s | drawing, s | together | page, MB | movements, s |")

@@ -19,12 +19,10 @@ from reconcile.joins import Joined, Joins, Wish
 from reconcile.records import Side
 from reconcile.report.cells import LONGEST
 from reconcile.settings import Settings
-from reconcile.sheet import Row, Sheet
+from reconcile.sheet import MATCH, WORDS, Row, Sheet
 from reconcile.store import read_sql
 from reconcile.trail import Decision, Source
 
-MATCH = "match"
-WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
 _ALLOWED = "accept, write_off, ignore, match:<ids with ; between>, or reopen"
 
 

@@ -19,6 +19,10 @@ COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 MARKS = ("discrepancy_id", "facts")
 """The columns by which a file is known for one of decisions, and not a ledger."""
 
+MATCH = "match"
+WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
+"""What people write into `resolution`; after `match` a colon and ids."""
+
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # XLSX and ODS are zip files; XLS is a compound file
 
 

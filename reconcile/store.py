@@ -7,7 +7,7 @@ in `sql/`, one a file, and are named by their path: `read_sql("match/20_transact
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,13 @@ def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool) -> Iterator
                 if not wait:
                     raise Busy(f"another run works on app {app_id}: try again when it is done, or add --wait")
                 time.sleep(0.5)
-        yield
+        try:
+            yield
+        finally:
+            # The server may learn later that the connection is closed, and the next run would be told to come
+            # back. If it is the server that is gone, so is the lock.
+            with suppress(OperationalError):
+                connection.execute(text("select pg_advisory_unlock_all()"))
 
 
 def copy_rows(

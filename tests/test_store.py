@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.errors import ReconcileError
 from reconcile.settings import Settings
-from reconcile.store import open_store, read_sql, sql_names
+from reconcile.store import app_locks, open_store, read_sql, sql_names
 
 OPEN = """
 import sys
@@ -111,3 +111,16 @@ def test_records_of_an_older_version_get_what_newer_ones_have(make_database: Cal
         entries = connection.execute(text("select ledger_id, comparable from entries"))
         assert dict(transactions.tuples().all()) == {"tx_1": "inv0012", "tx_2": "inv7", "tx_3": None}
         assert entries.tuples().all() == [("L1", "strasse1")]
+
+
+def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: Callable[[], str]) -> None:
+    """The server learns of a closed connection only later: a run right after another was told to come back."""
+    with open_store(Settings(database_url=make_database())) as engine, engine.connect() as looking:
+        held = text(
+            "select count(*) from pg_locks where locktype = 'advisory' and database ="
+            " (select oid from pg_database where datname = current_database())"
+        )
+        for _ in range(100):
+            with app_locks(engine, ["ap_1", "ap_2"], wait=False):
+                assert looking.scalar(held) == 2
+            assert looking.scalar(held) == 0

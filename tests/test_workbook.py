@@ -1,5 +1,6 @@
 """The workbook of a run, read back by a program that did not write it."""
 
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -82,6 +83,21 @@ def test_text_stays_text_and_no_digit_is_lost(folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for number in (2, 3, 4, 5):
             assert b"<f>" not in archive.read(f"xl/worksheets/sheet{number}.xml")
+
+
+def test_text_that_is_an_amount_is_shrunk_and_not_cut_in_print(folder: Path) -> None:
+    with zipfile.ZipFile(write_workbook(RUN, folder)) as archive:
+        styles = archive.read("xl/styles.xml").decode()
+        cells = archive.read("xl/worksheets/sheet2.xml").decode()
+    looks = re.findall(r"<xf .*?(?:/>|</xf>)", styles.partition("<cellXfs")[2].partition("</cellXfs>")[0])
+    used = re.findall(r's="(\d+)" t="inlineStr"><is><t>12345678901234567.89</t>', cells)
+    assert len(used) == len(REFERENCES)
+    assert all('shrinkToFit="1"' in looks[int(number)] for number in used)
+
+
+def test_a_text_that_no_cell_holds_says_where_it_is_whole(folder: Path) -> None:
+    rows = sheet(write_workbook({**RUN, "warnings": ["x" * 40_000]}, folder), "About this run")
+    assert rows[-1][1].endswith("… (whole in run.json)")
 
 
 def test_totals_are_formulas_over_their_own_block(folder: Path) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from reconcile import runs
-from reconcile.errors import InputRefused, UsageError
+from reconcile.errors import InputRefused
 from reconcile.report import files
+from reconcile.report.kept import differing, kept, read_run_json
 from reconcile.report.page import write_page
 from reconcile.report.workbook import write_workbook
 
@@ -36,19 +37,13 @@ def draw_again(engine: Engine, run_id: str) -> list[Path]:
     is read is not what the run wrote.
     """
     record = runs.one(engine, run_id)
-    if record.command != "run" or record.report is None or record.folder is None:
-        raise UsageError(
-            f"{record.run_id} is a {record.command} that is {record.state}: there is nothing to draw"
-        )
-    folder = Path(record.folder)
-    if not folder.is_dir():
-        raise UsageError(f"the files of run {record.run_id} are no longer at {folder}: move them back there")
-    content = _checked(record.report, folder)
+    known, folder = kept(record)
+    content = _checked(known, folder)
     aside = folder.with_name(f".{folder.name}.drawing")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        for name in _kept(content):
+        for name in _sources(content):
             (aside / name).symlink_to((folder / name).absolute())
         drawn = draw(content, aside)
         content["files"] |= {name: {"sha256": files.digest(aside / name)} for name in drawn}
@@ -65,28 +60,26 @@ def draw_again(engine: Engine, run_id: str) -> list[Path]:
     return [folder / name for name in drawn]
 
 
-def _kept(content: Mapping[str, Any]) -> list[str]:
+def _sources(content: Mapping[str, Any]) -> list[str]:
     """The files of a run that are not drawn, and that others are drawn from."""
     return [name for name in content["files"] if name.endswith((".csv", ".parquet"))]
 
 
 def _checked(known: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The run.json of a folder, if it and the files that are drawn from are what the database says of the run."""
+    content = read_run_json(folder)
     try:
-        content: dict[str, Any] = json.loads((folder / "run.json").read_text("utf-8"))
         same = _without_drawn(content) == _without_drawn(known)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         same = False
     if not same:
         raise InputRefused(f"{folder / 'run.json'} is not what the run wrote: put that file back")
-    for name in _kept(content):
-        path = folder / name
-        if not path.is_file() or files.digest(path) != content["files"][name]["sha256"]:
-            raise InputRefused(
-                f"{path} is not what the run wrote: put that file back, and fill in decisions in a copy of it"
-            )
-    return content
+    for name in differing(content, folder, _sources(content)):
+        raise InputRefused(
+            f"{folder / name} is not what the run wrote: put that file back, and fill in decisions in a copy of it"
+        )
+    return dict(content)
 
 
 def _without_drawn(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {**content, "files": {name: content["files"][name] for name in _kept(content)}}
+    return {**content, "files": {name: content["files"][name] for name in _sources(content)}}

@@ -34,6 +34,8 @@ MATCHED = (
 RESOLVED = (*DISCREPANCIES, "by", "at")
 SUMMARY = ("scope", "side", "currency", "outcome", "count", "amount")
 QUARANTINE = ("side", "source", "file", "row", "field", "value", "reason", "raw")
+AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance", "amount"})
+"""The columns of money; each row says its currency."""
 
 _ROWS_AT_A_TIME = 5_000
 
@@ -43,7 +45,7 @@ def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None
     currencies = settings.currencies
 
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
-        cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in _AMOUNTS}
+        cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in AMOUNTS}
         amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
         detail = text_cell(sentence(row, currencies, settings.date_tolerance_days))
         return {**cells, **amounts, "detail": detail, "resolution": ""}
@@ -58,12 +60,12 @@ def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None
         }
 
     def matched(row: Mapping[str, Any]) -> dict[str, str]:
-        cells = {name: cell(row[name]) for name in MATCHED if name not in _AMOUNTS}
+        cells = {name: cell(row[name]) for name in MATCHED if name not in AMOUNTS}
         return {**cells, **_amounts(row, currencies, "kspay_amount", "ledger_amount", "variance")}
 
     def summary(row: Mapping[str, Any]) -> dict[str, str]:
         amount = _plain(row["amount"], row["currency"] or None, currencies)
-        return {**{name: cell(row[name]) for name in SUMMARY if name != "amount"}, "amount": amount}
+        return {**{name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}, "amount": amount}
 
     def quarantine(row: Mapping[str, Any]) -> dict[str, str]:
         return {name: cell(row[name]) for name in QUARANTINE}
@@ -90,9 +92,6 @@ def _decision(row: Mapping[str, Any]) -> str:
         if record["side"] == other
     ]
     return f"match:{';'.join(sorted(ids))}"
-
-
-_AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance"})
 
 
 def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]]) -> None:
@@ -144,37 +143,6 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def altered(report: Mapping[str, Any], folder: Path) -> list[str]:
-    """What of a run's folder is not as the run left it, a few words each; empty if all is.
-
-    `report` is the run.json that the database keeps: whoever alters the file cannot alter that with it.
-    """
-    if not folder.is_dir():
-        return [f"{folder} is no longer there"]
-    found = []
-    for name, known in sorted(report["files"].items()):
-        path = folder / name
-        if not path.is_file():
-            found.append(f"{name} is missing")
-        elif digest(path) != known["sha256"]:
-            found.append(f"{name} was changed")
-    try:
-        same = json.loads((folder / "run.json").read_text("utf-8")) == report
-    except FileNotFoundError:
-        found.append("run.json is missing")
-    except ValueError:
-        found.append("run.json was changed")
-    else:
-        found += [] if same else ["run.json was changed"]
-    known_names = {*report["files"], "run.json"}
-    found += [
-        f"{path.name} is none of its files"
-        for path in sorted(folder.iterdir())
-        if path.name not in known_names
-    ]
-    return found
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

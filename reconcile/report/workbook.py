@@ -1,28 +1,34 @@
 """`report-<run id>.xlsx`: the run for people who filter and sort, with real numbers, real dates, and text as text.
 
-Read from the CSV files of the run's folder and run.json alone. Rows are streamed, so memory stays flat.
+Drawn from the CSV files of the run's folder and run.json alone. Rows are streamed, so memory stays flat.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
 from xlsxwriter.format import Format
+from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from reconcile.report.cells import EXACT_DIGITS, shown
-from reconcile.report.files import DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
+from reconcile.report.files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
+from reconcile.sheet import MATCH, WORDS
 
 MOST_ROWS = 1_048_576
 """Of a sheet, its header included: what Excel holds."""
 
-_AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance", "amount"})
+LONGEST_TEXT = 32_000
+"""In UTF-16 units. A cell holds 32,767, and XlsxWriter would cut there without a word."""
+
 _DATES = frozenset({"first_seen", "kspay_date", "ledger_date"})
 _NUMBERS = frozenset({"age_days", "count", "row"})
+_WRAPPED = frozenset({"detail", "note", "reason"})
 _COLOURS = {"high": "#F8D0CE", "medium": "#FBE3C0", "low": "#FFF6C9", "info": "#DCE9F7"}
 _WIDTHS = {
     "detail": 70,
@@ -31,11 +37,17 @@ _WIDTHS = {
     "note": 40,
     "raw": 60,
     "reason": 40,
-    "resolution": 18,
     "discrepancy_id": 26,
     "match_id": 26,
+    "says": 100,
 }
-_WORDS = ["accept", "write_off", "ignore", "match:", "reopen"]
+_WIDTH = 20  # holds the longest amount that is a number, grouped, with its sign
+
+_PAGE = 180  # characters side by side on A4, printed at about two thirds of their size
+
+_Row = Mapping[str, str]
+_Write = Callable[[int, int, str, _Row], object]
+"""Of a cell: its row and column, what it shows, and the row that it stands in."""
 
 
 def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
@@ -51,15 +63,14 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
             "created": datetime.fromisoformat(run["finished_at"]).replace(tzinfo=None),
         }
     )
-    book.set_calc_mode("auto")
     formats = _Formats(book)
+    _summary(book.add_worksheet("Summary"), formats, folder / "summary.csv")
     for title, name, columns in (
-        ("Summary", "summary", SUMMARY),
         ("Discrepancies", "discrepancies", DISCREPANCIES),
         ("Matched", "matched", MATCHED),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
-        _Sheet(book.add_worksheet(title), formats, columns).write(folder / f"{name}.csv")
+        _records(book.add_worksheet(title), formats, columns, folder / f"{name}.csv")
     _about(book.add_worksheet("About this run"), formats, run)
     book.close()
     return path
@@ -73,109 +84,122 @@ class _Formats:
         self._made: dict[tuple[tuple[str, Any], ...], Format] = {}
 
     def of(self, **properties: Any) -> Format:
-        key = tuple(sorted(properties.items()))
+        key = tuple(properties.items())
         if key not in self._made:
             self._made[key] = self._book.add_format(properties)
         return self._made[key]
 
-    @property
-    def header(self) -> Format:
-        return self.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top")
 
-    @property
-    def right_header(self) -> Format:
-        """Above numbers."""
-        return self.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top", align="right")
+def _summary(sheet: Worksheet, formats: _Formats, path: Path) -> None:
+    """The outcomes, each block of them with its total.
 
-
-class _Sheet:
-    """One CSV file as a sheet of the same columns."""
-
-    def __init__(self, sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
-        self.sheet, self.formats, self.columns = sheet, formats, columns
-        for number, name in enumerate(columns):
-            sheet.set_column(number, number, _WIDTHS.get(name, 16))
-        _set_up(sheet)
-        for number, name in enumerate(columns):
-            right = name in _AMOUNTS or name in _NUMBERS
-            sheet.write_string(0, number, name, formats.right_header if right else formats.header)
-
-    def write(self, path: Path) -> None:
-        # Where not all rows fit, the last one of the sheet says so.
-        written, left_out, block, exact = 0, 0, 1, True
-        for values in _rows(path):
-            if written == MOST_ROWS - 2:
-                left_out += 1
-                continue
-            written += 1
-            row = dict(zip(self.columns, values, strict=True))
-            total = row.get("outcome") == "total"
-            exact = exact and is_exact(shown(row.get("amount", "")))
-            for column, name in enumerate(self.columns):
-                if total and name in ("count", "amount"):
-                    self._total(written, column, row, block, exact=exact)
-                else:
-                    self._cell(written, column, row)
-            if total:
-                block, exact = written + 1, True
-        if left_out:
-            says = f"{left_out} more rows do not fit into a sheet: {path.name} of this run has all of them"
-            self.sheet.write_string(written + 1, 0, says, self.formats.of(bold=True))
-        self.sheet.autofilter(0, 0, max(written, 1), len(self.columns) - 1)
-        if "resolution" in self.columns:
-            column = self.columns.index("resolution")
-            # A choice, and no bar: `match:` is followed by ids.
-            self.sheet.data_validation(
-                1, column, max(written, 1), column,
-                {"validate": "list", "source": _WORDS, "show_error": False,
-                 "input_title": "Decision", "input_message": "After match: the ids of the other side, ; between"},
-            )  # fmt: skip
-
-    def _cell(self, at: int, column: int, row: Mapping[str, str]) -> None:
-        name = self.columns[column]
-        value = shown(row[name])
-        properties: dict[str, Any] = {"bold": True} if row.get("outcome") == "total" else {}
-        if name == "severity":
-            properties["bg_color"] = _COLOURS.get(value, "#FFFFFF")
-        if not value:
-            return
-        if name in _AMOUNTS and is_exact(value):
-            properties["num_format"] = pattern(value, row["currency"])
-            self.sheet.write_number(at, column, float(value), self.formats.of(**properties))
-        elif name in _NUMBERS:
-            self.sheet.write_number(at, column, int(value), self.formats.of(**properties))
-        elif name in _DATES and value >= "1900-03-01":  # before, spreadsheets count days differently
-            properties["num_format"] = "yyyy-mm-dd"
-            self.sheet.write_datetime(at, column, date.fromisoformat(value), self.formats.of(**properties))
+    It has no filter: to sort the rows would tear a total from the rows that it adds up.
+    """
+    _begin(sheet, formats, SUMMARY)
+    count, amount = SUMMARY.index("count"), SUMMARY.index("amount")
+    first, exact = 1, True
+    for at, row in enumerate(_rows(path, SUMMARY), start=1):
+        total = row["outcome"] == "total"
+        look = formats.of(bold=total)
+        written, currency = row["amount"], row["currency"]
+        # A sum passes over text, so a total of amounts that are text is what summary.csv says.
+        exact = exact and is_exact(written)
+        for column, name in enumerate(SUMMARY[:count]):
+            sheet.write_string(at, column, row[name], look)
+        if total:
+            sheet.write_formula(at, count, _sum(first, at, count, 0), look, int(row["count"]))
         else:
-            if name in _AMOUNTS:
-                properties["align"] = "right"
-            if name in ("detail", "note", "reason"):
-                properties |= {"text_wrap": True, "valign": "top"}
-            self.sheet.write_string(at, column, value, self.formats.of(**properties))
-
-    def _total(self, at: int, column: int, row: Mapping[str, str], first: int, *, exact: bool) -> None:
-        """A formula over the outcomes above, unless one of the amounts is text: that one would be left out."""
-        value = shown(row[self.columns[column]])
-        if self.columns[column] == "amount" and not exact:
-            self._cell(at, column, row)
-            return
-        number_format = pattern(value, row["currency"]) if self.columns[column] == "amount" else "0"
-        letter = chr(ord("A") + column)
-        number = float(value) if "." in value else int(value)
-        # Rounded to the digits of the currency: a sum of binary fractions is not exact by itself.
-        digits = len(value.partition(".")[2])
-        self.sheet.write_formula(
-            at, column, f"=ROUND(SUM({letter}{first + 1}:{letter}{at}),{digits})",
-            self.formats.of(bold=True, num_format=number_format), number,
-        )  # fmt: skip
+            sheet.write_number(at, count, int(row["count"]), look)
+        if total and exact:
+            digits = formats.of(bold=True, num_format=pattern(written, currency))
+            adds = _sum(first, at, amount, len(written.partition(".")[2]))
+            sheet.write_formula(at, amount, adds, digits, Decimal(written))
+        else:
+            _amount(sheet, formats, at, amount, written, currency, bold=total)
+        if total:
+            first, exact = at + 1, True
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
+def _sum(first: int, at: int, column: int, digits: int) -> str:
+    """The rows from `first` up to the one above `at`, rounded: a sum of binary fractions is not exact by itself."""
+    return f"=ROUND(SUM({xl_range(first, column, at - 1, column)}),{digits})"
+
+
+def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: Path) -> None:
+    """A row for each row of a CSV file, as far as they fit; where not all do, the last one says so."""
+    _begin(sheet, formats, columns)
+    writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
+    last, left_out = 0, 0
+    for at, row in enumerate(_rows(path, columns), start=1):
+        if at > MOST_ROWS - 2:
+            left_out += 1
+            continue
+        last = at
+        for name, number, write in writers:
+            if row[name]:
+                write(at, number, row[name], row)
+    if left_out:
+        says = f"{left_out} more rows do not fit into a sheet: {path.name} of this run has all of them"
+        sheet.write_string(last + 1, 0, says, formats.of(bold=True))
+    sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
+    if "resolution" in columns:
+        at = columns.index("resolution")
+        # A choice, and no bar: `match:` is followed by ids.
+        choice = {
+            "validate": "list",
+            "source": [f"{word}:" if word == MATCH else word for word in WORDS],
+            "show_error": False,
+            "input_title": "Decision",
+            "input_message": "After match: the ids of the other side, ; between",
+        }
+        sheet.data_validation(1, at, max(last, 1), at, choice)
+
+
+def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
+    """How the cells of a column are written; chosen once, since there may be millions."""
+    plain = formats.of()
+    if name in AMOUNTS:
+        return lambda at, column, value, row: _amount(sheet, formats, at, column, value, row["currency"])
+    if name in _NUMBERS:
+        return lambda at, column, value, _: sheet.write_number(at, column, int(value), plain)
+    if name in _DATES:
+        a_day = formats.of(num_format="yyyy-mm-dd", align="left")
+
+        def write_day(at: int, column: int, value: str, _: _Row) -> None:
+            if value >= "1900-03-01":  # before, spreadsheets count days differently
+                sheet.write_datetime(at, column, date.fromisoformat(value), a_day)
+            else:
+                sheet.write_string(at, column, value, plain)
+
+        return write_day
+    if name == "severity":
+        colours = {word: formats.of(bg_color=colour) for word, colour in _COLOURS.items()}
+        return lambda at, column, value, _: sheet.write_string(at, column, value, colours[value])
+    look = formats.of(text_wrap=True, valign="top") if name in _WRAPPED else plain
+    return lambda at, column, value, _: sheet.write_string(at, column, value, look)
+
+
+def _amount(
+    sheet: Worksheet, formats: _Formats, at: int, column: int, value: str, currency: str, **look: Any
+) -> None:
+    """A number, or text where a number would lose a digit."""
+    if is_exact(value):
+        sheet.write_number(
+            at, column, Decimal(value), formats.of(**look, num_format=pattern(value, currency))
+        )
+    else:
+        # Shrunk to its column: right-aligned text that is too long is cut on the left in print, and what is
+        # left of it reads like a smaller amount.
+        sheet.write_string(at, column, value, formats.of(**look, align="right", shrink=True))
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+    """The rows of a CSV file as a spreadsheet would show them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         next(reader)
-        yield from reader
+        for values in reader:
+            yield dict(zip(columns, map(shown, values), strict=True))
 
 
 def is_exact(amount: str) -> bool:
@@ -190,34 +214,45 @@ def pattern(amount: str, currency: str) -> str:
     """
     whole, _, decimals = amount.lstrip("-").partition(".")
     tail = f".{'0' * len(decimals)}" if decimals else ""
-    if currency != "INR" or Decimal(amount).copy_abs() < 100_000:
+    if currency != "INR" or len(whole) <= 5:
         return f"#,##0{tail}"
-    return "\\,".join(["0" * (len(whole) % 2 == 0) or "00", *["00"] * ((len(whole) - 4) // 2), "000"]) + tail
+    leading = "0" if len(whole) % 2 == 0 else "00"
+    return "\\,".join([leading, *["00"] * ((len(whole) - 4) // 2), "000"]) + tail
 
 
-def _set_up(sheet: Worksheet) -> None:
+def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
+    """The header, and how the sheet is seen and printed."""
     sheet.freeze_panes(1, 0)
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
-    sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     sheet.set_footer("&L&A&RPage &P of &N")
+    widths = [_WIDTHS.get(name, max(_WIDTH, len(name) + 3)) for name in columns]
+    # As many pages side by side as it takes to be read, each with the id of its rows.
+    pages = ceil(sum(widths) / _PAGE)
+    sheet.fit_to_pages(pages, 0)
+    if pages > 1:
+        sheet.repeat_columns(0)
+    for number, (name, width) in enumerate(zip(columns, widths, strict=True)):
+        sheet.set_column(number, number, width)
+        align = "right" if name in AMOUNTS or name in _NUMBERS else "left"
+        look = formats.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top", align=align)
+        sheet.write_string(0, number, name, look)
 
 
 def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
-    _set_up(sheet)
-    sheet.set_column(0, 0, 24)
-    sheet.set_column(1, 1, 100)
     lines = [
         ("run", run["run_id"]), ("from", run["from"]), ("to", run["to"]), ("time zone", run["timezone"]),
         *(("app", app) for app in run["apps"]),
         ("started", run["started_at"]), ("finished", run["finished_at"]),
         *((f"version of {name}", version) for name, version in run["versions"].items()),
-        *(("check held", str(check)) for check in run["checks"]),
+        *(("check held", check) for check in run["checks"]),
         *(("warning", warning) for warning in run["warnings"]),
     ]  # fmt: skip
-    for column, name in enumerate(("what", "value")):
-        sheet.write_string(0, column, name, formats.header)
+    _begin(sheet, formats, ("what", "says"))
+    look = formats.of(text_wrap=True, valign="top")
     for number, (name, value) in enumerate(lines, start=1):
-        sheet.write_string(number, 0, name, formats.of(valign="top"))
-        sheet.write_string(number, 1, str(value), formats.of(valign="top", text_wrap=True))
+        if len(value.encode("utf-16-le")) > 2 * LONGEST_TEXT:
+            value = f"{value[: LONGEST_TEXT // 2]}… (whole in run.json)"
+        sheet.write_string(number, 0, name, look)
+        sheet.write_string(number, 1, value, look)
