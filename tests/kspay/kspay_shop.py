@@ -121,9 +121,9 @@ class Shop:
         return (datetime.now(UTC) + timedelta(hours=self.behaviour.today_hours)).date()
 
     def reachable(self) -> set[str]:
-        """The ids that some range of days lists now, of all that may be asked for."""
+        """The ids that some range of days lists now, of all that may be asked for up to the UTC day."""
         how = self.behaviour
-        last = self.today() if how.to_included else self.today() - DAY
+        last = min(self.today(), datetime.now(UTC).date()) - (0 if how.to_included else 1) * DAY
         return {row["id"] for row in self.rows if day(row[how.filters], how.zone_hours) <= last}
 
     def _sorted(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -180,7 +180,8 @@ def test_in_a_fixed_order_the_proof_costs_a_few_requests(
     assert shop.requests <= 13 + concurrency - 1
     (window,) = client.windows_read
     assert (window.distinct, window.passes, window.proof) == (count, 1, COUNTED)
-    assert window.pages == shop.requests
+    # What was asked ahead may still be on its way to the server when the client no longer needs it.
+    assert shop.requests <= window.pages <= 13 + concurrency - 1
     assert window.rows >= count
     assert window.first_at == datetime(2026, 3, 1, tzinfo=UTC)
 
