@@ -146,6 +146,7 @@ class _Pass:
         self.new = 0  # keys that no reading saw before
         self.repeats = 0  # rows that it showed before
         self.barren = 0
+        self.short = 0  # the first page with fewer rows than asked for; 0: none yet
         self.in_order_to = 1  # up to this page nothing is asked ahead
 
 
@@ -252,6 +253,8 @@ class WindowReader:
                 if self._passes == 1:
                     self.first_answer = len(keys), len(set(keys))
                 self._settle_limit(len(keys))
+            if not self._pass.short and len(keys) < self._limit:
+                self._pass.short = number
             if not keys:
                 self._ends_at(number - 1, last)
                 if number == 1 or (number == 2 and self._evidence.filter is Filter.CREATED):
@@ -268,7 +271,7 @@ class WindowReader:
                 return True
             if number == 1 or self._pass.distinct > known_before:
                 self._pass.barren = 0
-            elif self._is_the_end(number, last, keys):
+            elif self._is_the_end(number, keys):
                 if self._last_page < number:
                     self._pass.repeats -= len(keys)  # this page is no part of the listing
                 return False
@@ -334,16 +337,19 @@ class WindowReader:
                 self._evidence.page_ignored = True
 
     def _first_page_differs(self, far: set[int]) -> bool:
-        """Whether the first page always shows a row that the page far beyond the end never does.
+        """Whether the first page always shows a row that the page far beyond the end never does, or more rows.
 
         Where `page` is ignored, both are the same listing: a row that is only sometimes on it was by turns
         there and not there through all these answers with a chance of at most 1 in 4 ** FIRST_PAGES.
         """
         always = set(self._pass.first_page)
+        sizes = set[tuple[int, int]]()
         for _ in range(FIRST_PAGES):
-            always &= set(self._keys(1))
-            far |= set(self._keys(FAR_PAGE))
-        return not always <= far
+            first, beyond = self._keys(1), self._keys(FAR_PAGE)
+            always &= set(first)
+            far |= set(beyond)
+            sizes.add((len(first), len(beyond)))
+        return not always <= far or (len(sizes) == 1 and all(here > there for here, there in sizes))
 
     def _keys(self, number: int) -> list[int]:
         """The keys of a page that is no part of the reading."""
@@ -352,11 +358,8 @@ class WindowReader:
         self._rows += len(listing.rows)
         return [_key(row_id(row), fingerprint(row)) for row in listing.rows]
 
-    def _is_the_end(self, number: int, last: int, keys: list[int]) -> bool:
-        """Whether a page that only repeats rows is what this server gives for every page from here on.
-
-        `last` is the number of rows of the page before it.
-        """
+    def _is_the_end(self, number: int, keys: list[int]) -> bool:
+        """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
         if self._pass.barren > MAX_BARREN_PAGES:
             if self._page_honoured:
@@ -370,9 +373,8 @@ class WindowReader:
             self._page_honoured = True
             return False
         if len(keys) == len(far) < self._limit:
-            # The last page it is, for the first time or, where the one before was as short, again: its rows
-            # may be in a new order.
-            self._ends_at(number - 1 if last == len(keys) else number, len(keys))
+            # The last page it is, or that page again, its rows perhaps in a new order.
+            self._ends_at(self._pass.short, len(keys))
             return True
         if not self._is_far_page(keys):
             return False

@@ -133,25 +133,34 @@ def test_the_fetched_set_is_the_servers(server: KSPayServer) -> None:
 
     check()
     refused = ends.total() - ends["fetched"]
-    assert set(ends) <= {"fetched", "page ignored, and no answer outgrows a day"}
+    assert set(ends) <= {"fetched", PAGE_IGNORED, LAST_PAGE_AGAIN}
     assert refused <= ends.total() / 8, ends
+    assert ends[LAST_PAGE_AGAIN] <= ends.total() / 25, ends
+
+
+PAGE_IGNORED = "page ignored, and no answer outgrows a day"
+LAST_PAGE_AGAIN = (
+    "one page that is the last again, limit ignored or rows of one instant, and no answer outgrows a day"
+)
 
 
 def why_undecidable(shop: Shop, message: str) -> str | None:
-    """The name of the one behaviour in which nothing shows that a window is complete; None: it can be shown.
+    """The name of the behaviour in which nothing shows that a window is complete; None: it can be shown.
 
-    A server that ignores `page` shows no answer that is fuller than that for two of its days.
+    A server that ignores `page` shows no answer that is fuller than that for two of its days; or nothing
+    tells a server from such a one that gives the only page, or rows of one instant, whatever is asked for.
     """
     how = shop.behaviour
-    if not how.ignores_page or "no answer holds more than" not in message:
+    alike = how.clamps_page and (how.own_size is not None or "random" in how.order)
+    if not (how.ignores_page or alike) or "no answer holds more than" not in message:
         return None
     days = Counter(day(row[how.filters], how.zone_hours) for row in shop.rows)
     fullest = max(days[each] + days[each + DAY] + days[each - DAY] for each in days)
     changing = len(shop.changes)
-    most = len(shop.rows) if how.all_at_once else how.own_size or min(10, how.cap)
+    most = len(shop.rows) if how.all_at_once and how.ignores_page else how.own_size or min(10, how.cap)
     if (fullest + changing) * (1 + bool(how.repeats_every)) < min(most, len(shop.rows) - changing):
         return None
-    return "page ignored, and no answer outgrows a day"
+    return PAGE_IGNORED if how.ignores_page else LAST_PAGE_AGAIN
 
 
 MARCH = Period(date(2026, 3, 1), date(2026, 3, 30))
@@ -266,6 +275,17 @@ def test_one_full_day_alone_is_no_proof_that_nothing_was_cut(server: KSPayServer
 def test_a_page_beyond_the_last_may_be_the_last_again(server: KSPayServer, count: int) -> None:
     shop = Shop(march(count), Behaviour(clamps_page=True))
     fetched, _ = run(server, shop, MARCH)
+    assert len(fetched) == count
+
+
+@pytest.mark.parametrize(("count", "repeats_every"), [(8, 0), (9, 0), (9, 2)])
+def test_the_last_page_again_in_a_new_order_each_time(
+    server: KSPayServer, count: int, repeats_every: int
+) -> None:
+    changed = "2026-05-03T00:00:00+00:00"
+    rows = [transaction(n, f"2026-03-0{n // 7 + 1}T00:00:00+00:00", changed) for n in range(count)]
+    how = Behaviour(order="random newest first", clamps_page=True, own_size=3, repeats_every=repeats_every)
+    fetched, _ = run(server, Shop(rows, how), MARCH, page_size=3)
     assert len(fetched) == count
 
 
