@@ -17,7 +17,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from reconcile.cli_keeping import allow_option, ledger, quarantine, validate
-from reconcile.errors import ReconcileError, Stopped, UsageError
+from reconcile.errors import InputRefused, ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.report.command import report
 from reconcile.sandbox.behaviour import PROFILES
@@ -235,12 +235,14 @@ def runs(limit: int) -> None:
 
 @cli.command()
 @click.argument("run_id", metavar="RUN")
-def show(run_id: str) -> None:
+@click.option("--verify", is_flag=True, help="Also check the SHA-256 of every file of the run.")
+def show(run_id: str, *, verify: bool) -> None:
     """Show a run: totals, discrepancies, completeness of the fetch. RUN may be `latest`.
 
     Example:  reconcile show latest
     """
     from reconcile import runs as run_records
+    from reconcile.report.files import altered
     from reconcile.store import open_store
 
     with open_store(Settings.read()) as engine:
@@ -253,6 +255,15 @@ def show(run_id: str) -> None:
     if record.command == "run" and record.report is not None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
+    if verify:
+        if record.command != "run" or record.report is None or record.folder is None:
+            raise UsageError(f"{record.run_id} is a {record.command} that is {record.state}: it has no files")
+        if found := altered(record.report, Path(record.folder)):
+            raise InputRefused(
+                f"{record.folder} is not as run {record.run_id} left it: {'; '.join(found)}; "
+                "put the files back, or draw workbook and page again: reconcile report RUN"
+            )
+        click.echo(f"verified: {len(record.report['files'])} files and run.json are as the run left them")
 
 
 cli.add_command(report)

@@ -16,11 +16,12 @@ from reconcile import runs
 from reconcile.errors import InputRefused, UsageError
 from reconcile.report import files
 from reconcile.report.page import write_page
+from reconcile.report.workbook import write_workbook
 
 Renderer = Callable[[Mapping[str, Any], Path], Path]
 """Takes the content of run.json and the folder with the run's files, writes its own there, gives its path."""
 
-RENDERERS: Sequence[Renderer] = (write_page,)
+RENDERERS: Sequence[Renderer] = (write_page, write_workbook)
 
 
 def draw(run: Mapping[str, Any], folder: Path) -> list[str]:

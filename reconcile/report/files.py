@@ -146,6 +146,37 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def altered(report: Mapping[str, Any], folder: Path) -> list[str]:
+    """What of a run's folder is not as the run left it, a few words each; empty if all is.
+
+    `report` is the run.json that the database keeps: whoever alters the file cannot alter that with it.
+    """
+    if not folder.is_dir():
+        return [f"{folder} is no longer there"]
+    found = []
+    for name, known in sorted(report["files"].items()):
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif digest(path) != known["sha256"]:
+            found.append(f"{name} was changed")
+    try:
+        same = json.loads((folder / "run.json").read_text("utf-8")) == report
+    except FileNotFoundError:
+        found.append("run.json is missing")
+    except ValueError:
+        found.append("run.json was changed")
+    else:
+        found += [] if same else ["run.json was changed"]
+    known_names = {*report["files"], "run.json"}
+    found += [
+        f"{path.name} is none of its files"
+        for path in sorted(folder.iterdir())
+        if path.name not in known_names
+    ]
+    return found
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """run.json: indented, keys as they come, UTF-8, amounts as text."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")

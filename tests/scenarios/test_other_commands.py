@@ -117,6 +117,31 @@ def test_a_run_says_where_the_report_is(small_run: tuple[Command, Outcome]) -> N
     assert all((command.folder / "reports" / run_id / name).is_file() for name in names)
 
 
+def test_show_verifies_the_files(small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    report = command.latest()
+    assert "files and run.json are as the run left them" in command.good("show", "latest", "--verify").out
+    for name in ("matched.csv", "report.html", "run.json"):
+        path = report.folder / name
+        before = path.read_bytes()
+        try:
+            path.write_bytes(before.replace(b"a", b"b", 1))
+            refused = command("show", "latest", "--verify")
+            assert refused.code == 3
+            assert f"{name} was changed" in refused.complaint
+            path.unlink()
+            assert f"{name} is missing" in command("show", report.run_id, "--verify").complaint
+        finally:
+            path.write_bytes(before)
+    more = report.folder / "notes.txt"
+    more.touch()
+    try:
+        assert "notes.txt is none of its files" in command("show", "latest", "--verify").complaint
+    finally:
+        more.unlink()
+    command.good("show", "latest", "--verify")
+
+
 def test_colours_only_on_a_terminal(small_run: tuple[Command, Outcome]) -> None:
     command, ran = small_run
     assert "\x1b" not in ran.out

@@ -318,7 +318,8 @@ def test_run_json_has_the_digest_of_every_file(report: Report) -> None:
         if path.name != "run.json"
     }
     assert {name: of["sha256"] for name, of in files.items()} == digests
-    assert sorted(digests) == sorted([*(f"{name}.csv" for name in EVERY_CSV), "report.html"])
+    drawn = ["report.html", f"report-{report.run_id}.xlsx"]
+    assert sorted(digests) == sorted([*(f"{name}.csv" for name in EVERY_CSV), *drawn])
 
 
 def test_latest_is_a_relative_link(report: Report) -> None:

@@ -310,7 +310,7 @@ def test_a_run_of_long_ago_is_drawn_again_as_it_was(month: Month) -> None:
     (report.folder / "report.html").write_text("gone")
     with month.engine() as engine:
         paths = draw_again(engine, report.run_id)
-    assert [path.name for path in paths] == ["report.html"]
+    assert [path.name for path in paths] == ["report.html", f"report-{report.run_id}.xlsx"]
     assert {name: (report.folder / name).read_bytes() for name in names} == before
     assert sorted(path.name for path in report.folder.parent.iterdir() if path.name.startswith(".")) == []
 
@@ -371,4 +371,5 @@ def test_the_command_prints_the_statement_and_where_it_is(month: Month, command:
     assert shown[1:3] == [f"{rupees.items:,}"] * 2
     assert shown[3].replace(",", "") == f"{rupees.amount:f}"
     drawn = command.good("report", month.reports[-1].run_id).out.splitlines()
-    assert drawn == [str(month.reports[-1].folder / "report.html")]
+    last = month.reports[-1]
+    assert drawn == [str(last.folder / name) for name in ("report.html", f"report-{last.run_id}.xlsx")]
