@@ -167,6 +167,8 @@ def fetch(first: date | None, last: date | None) -> None:
         )
         if one.accepted_from:
             click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
+        for warning in one.warnings():
+            click.echo(f"warning: {warning}")
 
 
 @cli.command()

@@ -53,12 +53,22 @@ class Fetched:
     asked_by_id: int  # transactions that may have changed outside these days
     unknown_ids: list[str]  # those of them that KS Pay no longer knows
     accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
+    may_lack_from: str | None  # the instant since which records may be missing, as KS Pay took no later date
     records: int
     repeats: int  # the same record again, where windows overlap or pages shift
     usable: int
     quarantined: int
     added: int
     changed: int
+
+    def warnings(self) -> list[str]:
+        """What the fetch could not cover, a line each."""
+        if self.may_lack_from is None:
+            return []
+        return [
+            f"fetch: {self.app_id}: KS Pay's today is behind UTC, and it takes no later date yet: what was created "
+            f"after {self.may_lack_from} may be missing until a later run reads these days again"
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,7 @@ def fetch_app(
         asked_by_id=len(ids),
         unknown_ids=again.unknown,
         accepted_from=accepted.isoformat() if accepted else None,
+        may_lack_from=f"{kspay.may_lack_from:%Y-%m-%dT%H:%M:%SZ}" if kspay.may_lack_from else None,
         records=loaded.read,
         repeats=loaded.repeats,
         usable=loaded.usable,

@@ -322,7 +322,12 @@ class _Run:
             **figures(connection, self.run_id, self.settings.currencies),
             "validation": self.validator.summary(),
             "checks": list(matched.checks),
-            "warnings": [*self.brought.warnings, *matched.warnings, *self.validator.warnings()],
+            "warnings": [
+                *self.brought.warnings,
+                *(line for one in fetched for line in one.warnings()),
+                *matched.warnings,
+                *self.validator.warnings(),
+            ],
             "files": {},
             "versions": {
                 "kspay-reconcile": version("kspay-reconcile"),

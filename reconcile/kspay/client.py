@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -105,6 +105,8 @@ class KSPay(Payments):
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
+        self.may_lack_from: datetime | None = None
+        """From when on records of the days fetched may be missing, UTC: the server took no later date. None: none."""
         self.windows_read: list[WindowRecord] = []
         """How each window was read, in the order in which they were proven complete."""
         self._evidence = Evidence()
@@ -210,6 +212,7 @@ class KSPay(Payments):
                 beyond = True
                 windows.extend(self._further(window))
         self._narrowing.settle(self._first_answer, self.first_accepted_day, self._today())
+        self._note_what_may_lack(days)
 
     def _reader(self, window: Window) -> WindowReader:
         return WindowReader(
@@ -285,6 +288,25 @@ class KSPay(Payments):
 
     def _today(self) -> date:
         return self.server_today() - self._days_behind
+
+    def _note_what_may_lack(self, days: Period) -> None:
+        """Where the server's today is behind UTC: since when records may be missing, as none later was seen.
+
+        The last day that it takes ends, in the zone that its days are cut in, at an instant that no call
+        tells: far east of UTC, with `toDate` its midnight, 14 hours before the UTC day begins; far west,
+        with the day included, 12 hours after it ended. A record seen shows that it ends no earlier.
+        """
+        last = self._today()
+        if not self._days_behind or days.last + 2 * _DAY <= last:
+            return
+        midnight = datetime(last.year, last.month, last.day, tzinfo=UTC)
+        earliest, latest = midnight - timedelta(hours=14), midnight + timedelta(hours=36)
+        seen = [
+            read.last_at for read in self.windows_read if read.last_at and earliest <= read.last_at <= latest
+        ]
+        covered = max(seen, default=earliest)
+        if covered < min(self._clock.now(), midnight + (days.last - last + _DAY)):
+            self.may_lack_from = covered
 
     def _plan_anew(
         self, error: DateRangeError, days: Period, window: Window, rest: list[Window]

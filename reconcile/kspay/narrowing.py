@@ -70,8 +70,9 @@ class Narrowing:
                     200,
                     message=f"whatever the page, no answer holds more than {answer[0]} rows, so this may be "
                     "the first transactions only, not all of the day",
-                    advice="raise RECONCILE_PAGE_SIZE or choose a longer period, and tell KS Pay's support that "
-                    "`page` is ignored",
+                    advice="raise RECONCILE_PAGE_SIZE or choose a longer period; where that changes nothing, `limit` "
+                    "is ignored too, and only transactions of further days can show that this day is whole: try "
+                    "again then, and tell KS Pay's support that `page` is ignored",
                 )
 
     def _is_whole(self, answer: Size) -> bool:

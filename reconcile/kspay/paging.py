@@ -72,10 +72,16 @@ QUIET_READINGS = 16
 a chance of at most 1 in 8 million, for of each it is missed with at most 1 / e."""
 
 MAX_BARREN_PAGES = 50
-"""So many pages in a row that repeat rows of the same reading are no listing."""
+"""So many pages in a row that repeat rows of the same reading are no listing, or lie beyond its end."""
+
+ROWS_BEYOND_CHANCE = 24
+"""A page beyond the end is asked for four times, and once more for each time that its rows go into these."""
 
 CALM_PAGES = 50
 """So many pages are read in order after rows were seen to move."""
+
+FIRST_PAGES = 12
+"""So often is the first page compared with one far beyond the end."""
 
 PAGES_WORTH_A_PROBE = 20
 """A second reading of fewer pages costs hardly more than to find out what the range filters (`Border`)."""
@@ -140,6 +146,7 @@ class _Pass:
         self.new = 0  # keys that no reading saw before
         self.repeats = 0  # rows that it showed before
         self.barren = 0
+        self.short = 0  # the first page with fewer rows than asked for; 0: none yet
         self.in_order_to = 1  # up to this page nothing is asked ahead
 
 
@@ -166,6 +173,7 @@ class WindowReader:
         self._border = Border(window)
         self._known: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
         self._page_honoured = False
+        self._unmeasured = False  # whether pages beyond the end show rows and none tells where the end is
         self.first_answer = 0, 0
         """Rows of the first answer, for which alone the limit was as given, and how many of them differ."""
         self._length = 0
@@ -216,7 +224,9 @@ class WindowReader:
             self._probe(self._distant[1])
         if self._evidence.filter is Filter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
             self._probe_border(self._border, self._limit, self._last_page)
-        if self._evidence.filter is Filter.CREATED:
+        if self._unmeasured:
+            yield from self._until_quiet()
+        elif self._evidence.filter is Filter.CREATED:
             yield from self._until_counted()
         else:
             yield from self._until_settled()
@@ -243,6 +253,8 @@ class WindowReader:
                 if self._passes == 1:
                     self.first_answer = len(keys), len(set(keys))
                 self._settle_limit(len(keys))
+            if not self._pass.short and len(keys) < self._limit:
+                self._pass.short = number
             if not keys:
                 self._ends_at(number - 1, last)
                 if number == 1 or (number == 2 and self._evidence.filter is Filter.CREATED):
@@ -251,7 +263,7 @@ class WindowReader:
                     self._proof = ONE_ANSWER
                 return False
             if self._evidence.page_ignored is None and number > 1:
-                yield from self._see_whether_page_counts(keys)
+                self._see_whether_page_counts(keys)
             if self._evidence.page_ignored:
                 self._proof = ONE_ANSWER
                 return False
@@ -259,8 +271,9 @@ class WindowReader:
                 return True
             if number == 1 or self._pass.distinct > known_before:
                 self._pass.barren = 0
-            elif (yield from self._is_the_end(number, set(keys))):
-                self._pass.repeats -= len(keys)  # this page is no part of the listing
+            elif self._is_the_end(number, keys):
+                if self._last_page < number:
+                    self._pass.repeats -= len(keys)  # this page is no part of the listing
                 return False
             if depth > 1 and self._pass.distinct < known_before + len(keys):
                 yield from self._read_in_order_again(number, depth)
@@ -300,42 +313,84 @@ class WindowReader:
         self._last_page = page
         self._length = (page - 1) * self._limit + rows if page else 0
 
-    def _see_whether_page_counts(self, keys: list[int]) -> Iterator[Batch]:
+    def _see_whether_page_counts(self, keys: list[int]) -> None:
         """Look far beyond the end, once a page shows a row of the first page again."""
-        if self._pass.first_page.isdisjoint(keys):
+        first = self._pass.first_page
+        if first.isdisjoint(keys):
             return
-        far = yield from self._page(FAR_PAGE)
+        far = set(self._keys(FAR_PAGE))
         if not far:
             self._page_honoured, self._evidence.page_ignored = True, False
-        elif not self._pass.first_page.isdisjoint(far):
+        elif far != first:
+            if not first.isdisjoint(far):
+                self._evidence.page_ignored = not self._first_page_differs(far)
+        else:
             # The first page it is, whatever is asked for; unless there is only one, and every page beyond
             # the last is the last. Then the second page has one row if one fewer fits into the first.
             rows, limit = self.first_answer[0], self._limit
             if rows > 2:
                 self._limit = rows - 1
-                second = yield from self._page(2)
+                second = self._keys(2)
                 self._limit = limit
                 self._evidence.page_ignored = len(second) != 1
             else:
                 self._evidence.page_ignored = True
 
-    def _is_the_end(self, number: int, keys: set[int]) -> Generator[Batch, None, bool]:
+    def _first_page_differs(self, far: set[int]) -> bool:
+        """Whether the first page always shows a row that the page far beyond the end never does, or more rows.
+
+        Where `page` is ignored, both are the same listing: a row that is only sometimes on it was by turns
+        there and not there through all these answers with a chance of at most 1 in 4 ** FIRST_PAGES.
+        """
+        always = set(self._pass.first_page)
+        sizes = set[tuple[int, int]]()
+        for _ in range(FIRST_PAGES):
+            first, beyond = self._keys(1), self._keys(FAR_PAGE)
+            always &= set(first)
+            far |= set(beyond)
+            sizes.add((len(first), len(beyond)))
+        return not always <= far or (len(sizes) == 1 and all(here > there for here, there in sizes))
+
+    def _keys(self, number: int) -> list[int]:
+        """The keys of a page that is no part of the reading."""
+        listing = self._answer(number, 1)
+        self._pages += 1
+        self._rows += len(listing.rows)
+        return [_key(row_id(row), fingerprint(row)) for row in listing.rows]
+
+    def _is_the_end(self, number: int, keys: list[int]) -> bool:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
         if self._pass.barren > MAX_BARREN_PAGES:
-            raise self._endless(number)
+            if self._page_honoured:
+                raise self._endless(number)
+            self._unmeasured = True
+            return True
         if self._page_honoured:
             return False
-        far = yield from self._page(FAR_PAGE)
+        far = self._keys(FAR_PAGE)
         if not far:
             self._page_honoured = True
             return False
-        if set(far) != keys:
+        if len(keys) == len(far) < self._limit:
+            # The last page it is, or that page again, its rows perhaps in a new order.
+            self._ends_at(self._pass.short, len(keys))
+            return True
+        if not self._is_far_page(keys):
             return False
-        if keys >= self._pass.first_page:
+        if self._pass.first_page.issubset(keys):
             self._proof = ONE_ANSWER
         self._ends_at(number - 1, len(far))
         return True
+
+    def _is_far_page(self, keys: list[int]) -> bool:
+        """Whether these very rows are the answer to a page far beyond the end, and not by chance.
+
+        Of rows of one instant that come in a new order each time, a page may show the same ones twice
+        although it is not the last: the fewer they are, the more answers must be equal.
+        """
+        times = 4 + ROWS_BEYOND_CHANCE // len(keys)
+        return all(set(self._keys(FAR_PAGE)) == set(keys) for _ in range(times))
 
     def _endless(self, number: int) -> IncompleteError:
         return IncompleteError(
@@ -354,6 +409,9 @@ class WindowReader:
         digest: bytes | None = self._pass.digest.digest()
         while True:
             yield from self._measure()
+            if self._unmeasured:
+                yield from self._until_quiet()
+                return
             if self._counted():
                 self._proof = COUNTED
                 return
@@ -379,21 +437,36 @@ class WindowReader:
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
-        number, before = max(1, self._last_page), None
+        number, before = max(1, self._last_page), set[int]()
         barren = 0
         while True:
             known_before = len(self._known)
             keys = yield from self._page(number)
             barren = barren + 1 if len(self._known) == known_before else 0
             if barren > MAX_BARREN_PAGES:
-                raise self._endless(number)
-            if not keys or keys == before:
+                if self._page_honoured:
+                    raise self._endless(number)
+                self._unmeasured = True
+                return
+            if not keys or (set(keys) == before and self._is_far_page(keys)):
                 self._ends_at(number - 1, self._limit if number > 1 else 0)
                 return
             if len(keys) < self._limit:
                 self._ends_at(number, len(keys))
                 return
-            number, before = number + 1, keys
+            number, before = number + 1, set(keys)
+
+    def _until_quiet(self) -> Iterator[Batch]:
+        """Read on until many readings showed nothing new, where the end of the listing cannot be told."""
+        digest: bytes | None = None
+        while not self._proof:
+            previous = digest
+            digest = yield from self._whole_pass()
+            if digest == previous:
+                raise self._endless(self._last_page)  # nothing is in a new order: it goes round in circles
+            self._ends_at(0, 0)
+            if not self._proof and self._agrees(digest, previous):
+                return
 
     def _until_settled(self) -> Iterator[Batch]:
         """Read whole until nothing changes any more and the readings together show all that is listed."""

@@ -24,6 +24,7 @@ class Behaviour:
     all_at_once: bool = True  # where it ignores `page`; else the first rows only, as many as a page has
     repeats_every: int = 0  # after so many rows the last one is listed again
     zone_hours: int = 0  # where its days are cut, east of UTC
+    today_hours: int = 0  # where the day is today that no date may lie after, east of UTC
     total: str = "none"  # right, wrong
     shape: str = "list"  # object
     filters: str = "createdAt"  # updatedAt
@@ -38,6 +39,7 @@ class Change:
     after: int
     what: str  # insert, late, update
     which: int = 0
+    at: datetime | None = None  # when a late one claims to be created
 
 
 @dataclass
@@ -48,7 +50,6 @@ class Shop:
     behaviour: Behaviour
     changes: list[Change] = field(default_factory=list)
     faults: dict[int, str] = field(default_factory=dict)
-    late_day: date | None = None
     requests: int = 0
     answered: int = 0
     seed: int = 0
@@ -86,7 +87,9 @@ class Shop:
     def _answer(self, asked: Asked) -> Reply:
         how, query = self.behaviour, asked.query
         start, end = date.fromisoformat(query["fromDate"]), date.fromisoformat(query["toDate"])
-        assert start < end <= datetime.now(UTC).date() + DAY
+        assert start < end
+        if max(start, end) > self.today():
+            return failure(400, 11011, "The end date cannot be after today's date.")
         last = end if how.to_included else end - DAY
         held = self._sorted(
             [row for row in self.rows if start <= day(row[how.filters], how.zone_hours) <= last]
@@ -101,7 +104,7 @@ class Shop:
         size = how.own_size or min(asked_limit, how.cap)
         step = asked_limit if how.offset_by_asked else size
         if how.clamps_page and held:
-            page = min(page, (len(held) - 1) // size + 1)
+            page = min(page, (len(held) - 1) // step + 1)
         if how.ignores_page:
             shown = held if how.all_at_once else held[:size]
         else:
@@ -112,6 +115,16 @@ class Shop:
         if how.total != "none":
             result["total"] = len(held) + (3 if how.total == "wrong" else 0)
         return success(result)
+
+    def today(self) -> date:
+        """The day that no date may lie after."""
+        return (datetime.now(UTC) + timedelta(hours=self.behaviour.today_hours)).date()
+
+    def reachable(self) -> set[str]:
+        """The ids that some range of days lists now, of all that may be asked for up to the UTC day."""
+        how = self.behaviour
+        last = min(self.today(), datetime.now(UTC).date()) - (0 if how.to_included else 1) * DAY
+        return {row["id"] for row in self.rows if day(row[how.filters], how.zone_hours) <= last}
 
     def _sorted(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         order = self.behaviour.order
@@ -130,8 +143,8 @@ class Shop:
             self.rows[change.which % len(self.rows)]["updatedAt"] = now
         elif change.what == "insert":
             self._add(now, now)
-        elif change.what == "late" and self.late_day is not None:
-            self._add(f"{self.late_day}T12:00:00+00:00", now)
+        elif change.what == "late" and change.at is not None:
+            self._add(change.at.isoformat(), now)
 
     def _add(self, created: str, updated: str) -> None:
         number = len(self.rows)
