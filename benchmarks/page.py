@@ -86,7 +86,7 @@ def measure(engine: Engine, settings: Settings, folder: Path, rounds: int) -> in
     run_folder.mkdir()
     with engine.connect() as connection:
         matched = match(connection, settings, run_id, (APP,), PERIOD, silent)
-        files.write_csvs(connection, settings, run_folder)
+        files.write_tables(connection, settings, run_folder)
         run: dict[str, Any] = {
             "run_id": run_id,
             "from": str(PERIOD.first),

@@ -176,7 +176,7 @@ def fetch(first: date | None, last: date | None) -> None:
 @click.option("--by", required=True, metavar="NAME", help="Who decided; it stays in the audit trail.")
 @click.option("--dry-run", is_flag=True, help="Show what would be taken, and write nothing.")
 def resolve(path: Path, by: str, dry_run: bool) -> None:
-    """Take back a discrepancies.csv or resolved.csv in which people filled resolution and note.
+    """Take back a discrepancies.csv, resolved.csv or workbook in which people filled resolution and note.
 
     In resolution: accept, write_off, ignore, match:<ids of the other side, ; between> or reopen.
 

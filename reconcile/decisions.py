@@ -93,7 +93,7 @@ def taken_before(engine: Engine, sheet: Sheet) -> datetime | None:
     with engine.connect() as connection:
         at: datetime | None = connection.scalar(
             text("select max(taken_at) from decision_files where sha256 = :sha256"),
-            {"sha256": sheet.text.sha256},
+            {"sha256": sheet.sha256},
         )
     return at
 
@@ -109,7 +109,7 @@ def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_ru
         judged = _Judge(connection, settings).judge(rows)
         if judged.refusals:
             raise RowsRefused(str(sheet.path), sorted(judged.refusals, key=lambda refusal: refusal.row))
-        source = Source(by, sheet.name, sheet.text.sha256)
+        source = Source(by, sheet.name, sheet.sha256)
         trail.append(connection, judged.decisions, source)
         trail.note_file(connection, source)
         if dry_run:

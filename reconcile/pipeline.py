@@ -272,7 +272,7 @@ class _Run:
         self.seconds["validate"] = round(monotonic() - started, 3)
         started = monotonic()
         folder = out / self.run_id
-        files.write_csvs(connection, self.settings, aside)
+        files.write_tables(connection, self.settings, aside)
         self.seconds["report"] = round(monotonic() - started, 3)
         report = self._document(connection, imported, fetched, matched)
         draw(report, aside)

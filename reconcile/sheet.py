@@ -1,17 +1,21 @@
-"""Reads back a discrepancies.csv that people filled in, however their program saved it.
+"""Reads back a discrepancies.csv, or the workbook of a run, that people filled in, however their program saved it.
 
 Columns are found by their names, wherever they stand now. Four are read and no other.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from stat import S_ISREG
 
 from reconcile.errors import InputRefused, UsageError
-from reconcile.ledger.cells import Broken
-from reconcile.ledger.delimited import DELIMITERS, NotTextError, Survey, records, survey
+from reconcile.ledger.cells import Broken, Cell, Table, Unreadable, plain
+from reconcile.ledger.delimited import DELIMITERS
+from reconcile.ledger.tables import candidates
+from reconcile.ledger.workbook import SheetTable
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 """What is read."""
@@ -22,8 +26,6 @@ MARKS = ("discrepancy_id", "facts")
 MATCH = "match"
 WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
 """What people write into `resolution`; after `match` a colon and ids."""
-
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # XLSX and ODS are zip files; XLS is a compound file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +44,39 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file whose header names the four columns."""
+    """A table whose header names the four columns."""
 
     path: Path
     name: str
-    """The base name, as text that can be stored."""
-    text: Survey
-    delimiter: str
+    """The base name of the file, as text that can be stored."""
+    table: Table
     header_row: int
     columns: tuple[int, ...]
     """Where each of COLUMNS stands, counted from 0."""
     width: int
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, in hexadecimal digits."""
+        return self.table.sha256
 
     def rows(self) -> Iterator[Row | None]:
         """Every row below the header; None for one whose resolution and note are both empty.
 
         Raises InputRefused if the file is no longer the one that was opened.
         """
-        try:
-            for number, cells in _records(self.path, self.text, self.delimiter):
-                if number > self.header_row:
-                    yield self._row(number, cells)
-            unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
-        except (OSError, UnicodeDecodeError):
-            unchanged = False
-        if not unchanged:
-            raise InputRefused(f"{self.path}: changed while it was read; give it again when it is saved")
+        for number, cells in self.table.records():
+            if number > self.header_row:
+                yield self._row(number, cells)
 
-    def _row(self, number: int, cells: list[str] | Broken) -> Row | None:
+    def _row(self, number: int, cells: Sequence[Cell] | Broken) -> Row | None:
         if isinstance(cells, Broken):
             return Row(number, "", "", "", "", f"the row {cells.reason}")
-        # Spreadsheets leave out empty cells at the end of a row; more cells than columns are another thing.
-        surplus = any(cell.strip() for cell in cells[self.width :])
-        values = [_plain(cells[column]) if column < len(cells) else "" for column in self.columns]
+        # Spreadsheets leave out empty cells at the end of a row; more cells than columns are another thing: a
+        # text whose quotes were lost. In a workbook they are what somebody wrote beside the table.
+        surplus = any(_plain(cell) for cell in cells[self.width :]) and not isinstance(self.table, SheetTable)
+        found = [cells[column] if column < len(cells) else "" for column in self.columns]
+        values = [_plain(cell) for cell in found]
         broken = None
         if surplus:
             broken = (
@@ -82,8 +84,12 @@ class Sheet:
             )
         elif any("\0" in value or not _encodable(value) for value in values):
             broken = "the row holds characters that are no text: save the file as UTF-8"
-        elif not (values[2] or values[3]):
+        elif not (values[2] or values[3]) and not any(isinstance(cell, Unreadable) for cell in found[2:]):
             return None
+        else:
+            for name, cell in zip(COLUMNS, found, strict=True):
+                if isinstance(cell, Unreadable):
+                    broken = f"{name} {cell.reason}"
         discrepancy_id, facts, resolution, note = values
         return Row(number, discrepancy_id, facts, resolution, note, broken)
 
@@ -91,25 +97,23 @@ class Sheet:
 def open_sheet(path: Path) -> Sheet:
     """Look at a whole file and find the four columns.
 
-    Raises UsageError if there is no such file, InputRefused if it is a workbook, no text, or lacks or
-    repeats one of the columns.
+    Raises UsageError if there is no such file, InputRefused if it is no table, lacks or repeats one of the columns, or
+    has them in several sheets.
     """
-    text, row, cells, delimiter = _look(path)
-    names = [cell.lower() for cell in cells]
+    table, row, names = _look(path)
     where = f"{path}, row {row}" if row else f"{path}"
     if lacking := [name for name in COLUMNS if name not in names]:
         columns = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
         raise InputRefused(
-            f"{where}: the header lacks the {columns}; fill in a discrepancies.csv or resolved.csv of a run "
-            "and keep its header"
+            f"{where}: the header lacks the {columns}; fill in the discrepancies.csv, resolved.csv or workbook of "
+            "a run and keep its header"
         )
     if repeated := [name for name in COLUMNS if names.count(name) > 1]:
         raise InputRefused(f"{where}: the header repeats the column {repeated[0]}; keep one of them")
     return Sheet(
         path=path,
         name=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
-        text=text,
-        delimiter=delimiter,
+        table=table,
         header_row=row,
         columns=tuple(names.index(name) for name in COLUMNS),
         width=len(names),
@@ -119,55 +123,57 @@ def open_sheet(path: Path) -> Sheet:
 def holds_decisions(path: Path) -> bool:
     """Whether the header of this file is one of decisions; a file that cannot be read is none."""
     try:
-        names = [cell.lower() for cell in _look(path)[2]]
+        names = _look(path)[2]
     except (InputRefused, UsageError):
         return False
     return all(name in names for name in MARKS)
 
 
-def _look(path: Path) -> tuple[Survey, int, list[str], str]:
-    """The file's encoding, the number of its header row (0: there is none), its cells, the delimiter."""
+def _look(path: Path) -> tuple[Table, int, list[str]]:
+    """The table that makes most sense, the number of its header row (0: there is none), the names there."""
     try:
         if not S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path}: is not a file; name a discrepancies.csv that was filled in")
-        with path.open("rb") as file:
-            head = file.read(4)
-        if head in _WORKBOOKS:
-            raise InputRefused(f"{path}: is a workbook; save the sheet as CSV and give that file")
-        text = survey(path)
-        candidates = [(*_header(path, text, delimiter), delimiter) for delimiter in DELIMITERS]
+            raise UsageError(
+                f"{path}: is not a file; name a discrepancies.csv or a workbook that was filled in"
+            )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: cannot be read: {reason}") from None
-    except NotTextError as error:
-        raise InputRefused(f"{path}: {error}: not a table; save it as CSV (UTF-8)") from None
-    row, cells, delimiter = max(candidates, key=_sense)
-    return text, row, cells, delimiter
+    found = [(table, *_header(table)) for table in candidates(path, str(path))]
+    whole = [
+        table.name
+        for table, _, names in found
+        if isinstance(table, SheetTable) and set(COLUMNS) <= set(names)
+    ]
+    if len(whole) > 1:
+        raise InputRefused(
+            f"{path}: the sheets {', '.join(map(repr, whole))} all have the columns of decisions; keep one of them"
+        )
+    if not found:
+        raise InputRefused(f"{path}: holds no sheet of cells")
+    return max(found, key=lambda one: (len(set(one[2]) & set(COLUMNS)), len(one[2])))
 
 
-def _sense(candidate: tuple[int, list[str], str]) -> tuple[int, int]:
-    names = {cell.lower() for cell in candidate[1]}
-    return len(names & set(COLUMNS)), len(candidate[1])
-
-
-def _header(path: Path, text: Survey, delimiter: str) -> tuple[int, list[str]]:
-    """The first row that is not blank."""
-    for number, cells in _records(path, text, delimiter):
+def _header(table: Table) -> tuple[int, list[str]]:
+    """The first row that is not blank: its number, and its names in lower case."""
+    for number, cells in table.records():
         if isinstance(cells, Broken):
-            return number, [cells.line.strip()]
-        if any(cell.strip().strip("".join(DELIMITERS)) for cell in cells):
-            return number, [_plain(cell) for cell in cells]
+            return number, [cells.line.strip().lower()]
+        names = [_plain(cell).lower() for cell in cells]
+        if any(name.strip("".join(DELIMITERS)) for name in names):
+            return number, names
     return 0, []
 
 
-def _records(path: Path, text: Survey, delimiter: str) -> Iterator[tuple[int, list[str] | Broken]]:
-    with path.open(encoding=text.encoding, errors=text.errors, newline="") as file:
-        yield from enumerate(records(file, delimiter), start=1)
-
-
-def _plain(cell: str) -> str:
+def _plain(cell: Cell) -> str:
     """The text that a cell shows: without blanks around it, out of `="…"`, its lines ended by LF."""
-    value = cell.strip()
+    if isinstance(cell, Decimal):
+        return plain(cell)
+    if isinstance(cell, date):
+        # What is typed as 1/2 is a day for a spreadsheet.
+        whole_day = not isinstance(cell, datetime) or cell.time() == time()
+        return f"{cell:%Y-%m-%d}" if whole_day else f"{cell:%Y-%m-%d %H:%M:%S}"
+    value = str(cell).strip()
     if len(value) > 2 and value.startswith('="') and value.endswith('"'):
         value = value[2:-1].replace('""', '"').strip()
     return value.replace("\r\n", "\n").replace("\r", "\n")

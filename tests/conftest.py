@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from driver import Command, MakeCommand, Outcome, Shop
 from hypothesis import HealthCheck, settings
+from office import Office
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -127,3 +128,9 @@ def small_run(
         merchant.write_ledger(command.folder / "ledger.csv")
         days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
         yield command, command.good("run", *days, "--ledger", "ledger.csv")
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """The spreadsheet program."""
+    return Office(tmp_path_factory.mktemp("office"))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from bad_ledgers import GOOD, GOOD2, NAMES, Sheet, cells, text, zipped
 from sqlalchemy import create_engine
 from sqlalchemy import text as sql
@@ -331,3 +332,26 @@ def test_a_compressed_file_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
     assert len({open_ledger(tmp_path / name).sha256 for name in ("a.csv", "a.csv.gz")}) == 1
+
+
+def test_rows_below_blank_ones_keep_their_numbers_and_their_faults(tmp_path: Path) -> None:
+    """A table that begins in C3: the row with an error is the one that the spreadsheet shows it in."""
+    path = tmp_path / "offset.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for row, cells in enumerate(
+            [
+                ["ledger_id", "amount", "date"],
+                ["A", 1, "2026-03-01"],
+                ["B", None, "2026-03-01"],
+                ["C", 3, "2026-03-01"],
+            ],
+            start=2,
+        ):
+            sheet.write_row(row, 2, cells)
+        sheet.write_formula(4, 3, "=NA()", None, "#N/A")
+    inr = Profile("default", currency="INR")
+    one, broken, other = typed(open_ledger(path, profile=inr), inr)
+    assert isinstance(broken, Rejection)
+    assert (broken.place.row, broken.field) == (5, "amount")
+    assert [entry.ledger_id for entry in (one, other) if isinstance(entry, Entry)] == ["A", "C"]

@@ -2,10 +2,13 @@
 
 import csv
 import io
+from collections.abc import Mapping
+from datetime import date
 from itertools import product
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from reconcile.errors import InputRefused, UsageError
 from reconcile.report.files import DISCREPANCIES
@@ -103,8 +106,8 @@ def test_a_row_that_cannot_be_read_says_why(tmp_path: Path, line: str | bytes, r
         (b"", "lacks the columns discrepancy_id, facts, resolution, note"),
         (b"discrepancy_id,resolution,note\r\nD-A,accept,\r\n", "row 1: the header lacks the column facts;"),
         (b"discrepancy_id,facts,note,Note,resolution\r\n", "repeats the column note"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "is a workbook; save the sheet as CSV"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is a workbook; save the sheet as CSV"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "cut off or damaged; save it again"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "save it as .xlsx"),
         (b"\x81\x8d\xff\x00", "not a table"),
     ],
 )
@@ -114,6 +117,80 @@ def test_a_file_that_is_no_such_sheet_is_refused(tmp_path: Path, content: bytes,
     with pytest.raises(InputRefused, match=complaint) as refused:
         open_sheet(path)
     assert "\n" not in str(refused.value)
+
+
+def workbook(path: Path, sheets: Mapping[str, list[list[object]]]) -> Path:
+    book = xlsxwriter.Workbook(path)
+    for name, rows in sheets.items():
+        sheet = book.add_worksheet(name)
+        for number, row in enumerate(rows):
+            for column, value in enumerate(row):
+                if isinstance(value, date):
+                    sheet.write_datetime(number, column, value, book.add_format({"num_format": "yyyy-mm-dd"}))
+                elif isinstance(value, str) and not value.startswith("=1"):
+                    sheet.write_string(number, column, value)
+                else:
+                    sheet.write(number, column, value)
+    book.close()
+    return path
+
+
+HEAD: list[object] = ["Note", "mine", "facts", "Resolution", "discrepancy_id"]
+
+
+def test_a_workbook_is_read_like_the_file(tmp_path: Path) -> None:
+    """Among other sheets, with numbers, days and remarks in the cells."""
+    book = workbook(
+        tmp_path / "x.xlsx",
+        {
+            "Summary": [["scope", "count"], ["period", 3]],
+            "Discrepancies": [
+                [],
+                HEAD,
+                [NOTE, 1, "F", "match:0012;V-2", "D-A", "", "see my mail"],
+                ["", 2, "F", "", "D-B"],
+                [12, 3, "F", "accept", "D-C"],
+                [date(2026, 2, 1), 4, "F", "", "D-D"],
+                ["=SUM(1+1)", 5, "F", True, "D-E"],
+            ],
+        },
+    )
+    assert holds_decisions(book)
+    assert [row for row in open_sheet(book).rows() if row is not None] == [
+        Row(3, "D-A", "F", "match:0012;V-2", NOTE),
+        Row(5, "D-C", "F", "accept", "12"),
+        Row(6, "D-D", "F", "", "2026-02-01"),
+        Row(7, "D-E", "F", "TRUE", "=SUM(1+1)"),
+    ]
+
+
+def test_a_cell_of_a_workbook_that_cannot_be_used_breaks_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet("Discrepancies")
+    sheet.write_row(0, 0, ["discrepancy_id", "facts", "resolution", "note"])
+    sheet.write_row(1, 0, ["D-A", "F"])
+    sheet.write_formula(1, 2, "=NA()", None, "#N/A")
+    sheet.write_row(2, 0, ["D-B", "F", "accept", "fine"])
+    sheet.merge_range(3, 2, 4, 2, "ignore")
+    sheet.write_row(3, 0, ["D-C", "F"])
+    sheet.write_row(4, 0, ["D-D", "F"])
+    book.close()
+    rows = [row for row in open_sheet(path).rows() if row is not None]
+    assert [(row.discrepancy_id, row.broken is not None) for row in rows] == [
+        ("D-A", True),
+        ("D-B", False),
+        ("D-C", False),
+        ("D-D", True),
+    ]
+    assert "resolution holds an error of a formula" in str(rows[0].broken)
+    assert "resolution is covered by merged cells" in str(rows[3].broken)
+
+
+def test_two_sheets_of_decisions_are_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "x.xlsx", {"Discrepancies": [HEAD], "Copy": [HEAD], "Else": [["a"]]})
+    with pytest.raises(InputRefused, match="the sheets 'Discrepancies', 'Copy' all have the columns"):
+        open_sheet(path)
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -83,14 +83,15 @@ class SheetTable:
         self.sheet = None
 
     def records(self) -> Iterator[Record]:
-        """All rows from the first to the last that hold anything, as wide as the widest."""
+        """All rows from the first of the sheet to the last that holds anything, as wide as the widest."""
         sheet = self.sheet or self._again()
         start = sheet.start
         if start is None:
             return
-        first_row, first_column = start[0] + 1, start[1] + 1
+        first_column = start[1] + 1
         faults = self.faults
-        for number, cells in enumerate(sheet.iter_rows(), first_row):
+        # calamine leaves out the blank columns before the first cell, but not the blank rows.
+        for number, cells in enumerate(sheet.iter_rows(), 1):
             row = [cell if type(cell) is str else _cell(cell) for cell in cells]
             if number in faults:
                 for column, fault in faults[number]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.errors import UsageError
 from reconcile.money import Currencies
+from reconcile.report import parquet
 from reconcile.report.cells import amount_cell, cell, text_cell
 from reconcile.report.detail import sentence
 from reconcile.settings import Settings
@@ -40,15 +41,17 @@ AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance", 
 _ROWS_AT_A_TIME = 5_000
 
 
-def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write the five CSV files of the run whose matching this connection holds into `folder`."""
+def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
+    """Write the five CSV files of the run whose matching this connection holds into `folder`, and the Parquet file."""
     currencies = settings.currencies
+
+    def told(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {**row, "detail": sentence(row, currencies, settings.date_tolerance_days)}
 
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
         cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in AMOUNTS}
         amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
-        detail = text_cell(sentence(row, currencies, settings.date_tolerance_days))
-        return {**cells, **amounts, "detail": detail, "resolution": ""}
+        return {**cells, **amounts, "resolution": ""}
 
     def resolved(row: Mapping[str, Any]) -> dict[str, str]:
         at = row["at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -78,6 +81,11 @@ def write_csvs(connection: Connection, settings: Settings, folder: Path) -> None
         ("quarantine", QUARANTINE, quarantine),
     ):
         rows = _stream(connection, f"report/{name}")
+        if columns[: len(DISCREPANCIES)] == DISCREPANCIES:
+            rows = map(told, rows)
+        if name == "discrepancies":
+            form = parquet.schema(DISCREPANCIES, AMOUNTS, currencies)
+            rows = parquet.written_along(folder / f"{name}.parquet", form, rows)
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from driver import Command, MakeCommand, Report, Shop
 from gate import Hold, gate
 
@@ -163,6 +164,40 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "monday.csv").exists()
     assert [row["discrepancy_id"] for row in command.latest().rows("resolved")] == [rows[0]["discrepancy_id"]]
+
+    # The workbook as well, among its other sheets.
+    rows = command.latest().rows("discrepancies")
+    rows[0] |= {"resolution": "accept", "note": "=SUM(1+1)"}
+    old(save_workbook(inbox / "tuesday.xlsx", rows))
+    command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
+    assert (inbox / "done" / "tuesday.xlsx").exists()
+    (accepted,) = [row for row in command.latest().rows("resolved") if row["resolution"] == "accept"]
+    assert (accepted["discrepancy_id"], accepted["note"]) == (rows[0]["discrepancy_id"], "=SUM(1+1)")
+
+
+def save_workbook(path: Path, rows: list[Row]) -> Path:
+    """A workbook in which the discrepancies are the second sheet."""
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("Summary").write_row(0, 0, ["scope", "side", "count"])
+        sheet = book.add_worksheet("Discrepancies")
+        for number, row in enumerate([list(rows[0]), *(list(row.values()) for row in rows)]):
+            for column, value in enumerate(row):
+                sheet.write_string(number, column, value)
+    return path
+
+
+def test_a_bad_row_of_a_workbook_is_named_and_the_rest_is_not_taken(command: Command) -> None:
+    rows = command.latest().rows("discrepancies")
+    rows[0]["resolution"] = "accept"
+    rows[3]["resolution"] = "acept"
+    refused = command("resolve", save_workbook(command.folder / "bad.xlsx", rows), "--by", "Asha Rao")
+    assert (refused.code, refused.out) == (3, "")
+    assert f"bad.xlsx, row 5, {rows[3]['discrepancy_id']}: 'acept' is no decision" in refused.err
+    rows[3]["resolution"] = "accept"
+    said = command.good(
+        "resolve", save_workbook(command.folder / "x.xlsx", rows), "--by", "A", "--dry-run"
+    ).out
+    assert "2 decisions, 0 notes" in said
 
 
 def old(path: Path) -> Path:

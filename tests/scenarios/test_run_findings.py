@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from driver import Command, MakeCommand, Outcome, Report, Shop, planted
 from sqlalchemy import create_engine, text
@@ -318,8 +319,29 @@ def test_run_json_has_the_digest_of_every_file(report: Report) -> None:
         if path.name != "run.json"
     }
     assert {name: of["sha256"] for name, of in files.items()} == digests
-    drawn = ["report.html", f"report-{report.run_id}.xlsx"]
+    drawn = ["report.html", f"report-{report.run_id}.xlsx", "discrepancies.parquet"]
     assert sorted(digests) == sorted([*(f"{name}.csv" for name in EVERY_CSV), *drawn])
+
+
+def test_parquet_holds_the_same_with_real_types(report: Report) -> None:
+    table = pq.read_table(report.folder / "discrepancies.parquet")
+    rows = report.rows("discrepancies")
+    assert table.column_names == list(rows[0])
+    amounts = ("kspay_amount", "ledger_amount", "difference")
+    days = ("first_seen", "kspay_date", "ledger_date")
+    assert {str(table.schema.field(name).type) for name in amounts} == {"decimal128(38, 4)"}
+    assert {str(table.schema.field(name).type) for name in days} == {"date32[day]"}
+    for held, row in zip(table.to_pylist(), rows, strict=True):
+        for name, value in held.items():
+            written = row[name]
+            if value is None:
+                assert written == "", name
+            elif name in amounts:
+                assert value == Decimal(written), name
+            elif len(written) == 250 and written.endswith("…"):
+                assert value.startswith(written[:-1]), name
+            else:
+                assert str(value) == written, name
 
 
 def test_latest_is_a_relative_link(report: Report) -> None:
