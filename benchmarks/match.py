@@ -1,0 +1,306 @@
+"""Matching: a million transactions against a million entries, and a night on top of a long history.
+
+    python benchmarks/match.py --settleflow PYTHON --datacompy PYTHON
+
+Counted is the whole stage, from loaded tables to persisted matches and discrepancies with every check, committed.
+Beside it, by turns on the same server: a bare hash FULL JOIN of the two tables by reference into a table, and the
+programs of others, each in an environment of its own (settleflow 0.7.6, datacompy 1.1.0). Exits with 1 if a target is
+missed: at most 4 times the bare join, half of settleflow's time, datacompy's time; a night of 10,000 in at most 1.5
+times the time that it takes without history; time per record at most a fifth more at the most rows than at a
+twentieth of them; 300 MiB for our process.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+from reconcile import runs
+from reconcile.embedded import embedded_postgres
+from reconcile.load import number_load
+from reconcile.match import Matched, match
+from reconcile.progress import silent
+from reconcile.records import Period
+from reconcile.settings import Settings
+from reconcile.store import open_store, run_file
+
+APP = "ap_bench"
+LAST = date(2026, 8, 31)
+DAYS = 119  # no divisor of a thousand: every kind of record falls on every day
+PERIOD = Period(LAST - timedelta(days=DAYS - 1), LAST)
+NIGHT = Period(LAST - timedelta(days=6), LAST)
+NIGHTLY = 10_000
+TIMES_JOIN, OF_SETTLEFLOW, OF_DATACOMPY, OF_NO_HISTORY, GROWTH, MEBIBYTES = 4, 0.5, 1, 1.5, 1.2, 300
+
+# Of every thousand: ten amounts differ by one; the others each make one type of discrepancy, or two.
+TRANSACTIONS = """
+insert into {table} (
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at{more}
+)
+select
+    :app, 'tx_' || i, 'ORD-' || r, 'ord' || r, 'INR', 100 + i % 90000,
+    case i % 1000 when 11 then 'success' when 13 then 'odd' when 14 then 'pending' else 'success' end,
+    at, at{values}
+from (
+    select
+        i,
+        case i % 1000 when 25 then i - 1 else i end as r,
+        cast(:last as date) + time '12:00' at time zone 'UTC' - i % cast(:days as integer) * interval '1 day' as at
+    from generate_series(cast(:first as integer), cast(:until as integer)) as i
+) as made
+where i % 1000 not between 20 and 24
+"""
+ENTRIES = """
+insert into {table} (app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on{more})
+select
+    :app, 'default', 'L' || i, 'ORD-' || r, 'ord' || r, case i % 1000 when 10 then 'USD' else 'INR' end,
+    100 + i % 90000 + case when i % 1000 < 10 then 1 else 0 end,
+    case i % 1000 when 11 then 'unpaid' else 'paid' end,
+    cast(:last as date) - i % cast(:days as integer) - case i % 1000 when 12 then 10 else 0 end{values}
+from (
+    select i, case i % 1000 when 26 then i + 1 else i end as r
+    from generate_series(cast(:first as integer), cast(:until as integer)) as i
+) as made
+where i % 1000 not between 14 and 19 and i % 1000 not in (25, 27)
+"""
+BROKEN = """
+insert into quarantine (
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency, dated_on
+)
+select
+    :app, 'ledger', 'default', 'L' || i, '', '', i, 'amount', 'x', 'is no number', '', 'INR',
+    cast(:last as date) - i % cast(:days as integer)
+from generate_series(cast(:first as integer), cast(:until as integer)) as i
+where i % 1000 = 27
+"""
+BARE = """
+create temp table bare as
+select t.number as t, e.number as e, t.amount as ours, e.amount as theirs
+from transactions as t full join entries as e on t.reference = e.reference
+"""
+PEER_ROWS = {
+    "kspay": "select reference, currency, amount, (amount * 100)::bigint as minor, status as family,"
+    " (created_at at time zone 'UTC')::date as day from transactions",
+    "ledger": "select reference, currency, amount, (amount * 100)::bigint as minor,"
+    " replace(status, 'paid', 'success') as family, dated_on as day from entries",
+}
+
+
+def main() -> int:
+    """Measure and print Markdown; 1 if a target is missed."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--most", type=int, default=2_000_000, help="rows for the growth")
+    arguments.add_argument("--history", type=int, default=5_000_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--settleflow", help="the Python of an environment that has it")
+    arguments.add_argument("--datacompy", help="likewise")
+    asked = arguments.parse_args()
+    peers = {name: python for name in ("settleflow", "datacompy") if (python := getattr(asked, name))}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reconcile-bench-")))
+        bench = Bench(stack.enter_context(embedded_postgres(folder / "home")), folder, asked.rounds)
+        good = [bench.against_others(asked.rows, peers)]
+        if asked.most:
+            good.append(bench.growth(asked.most))
+        if asked.history:
+            good.append(bench.night(asked.history))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\nmost memory of our process: {peak:.0f} MiB")
+    met = all(good) and peak <= MEBIBYTES
+    print("every target is met" if met else "a target is missed")
+    return int(not met)
+
+
+class Bench:
+    """Databases on one server."""
+
+    def __init__(self, url: str, folder: Path, rounds: int) -> None:
+        self.url = make_url(url)
+        self.folder = folder
+        self.rounds = rounds
+
+    def store(self, name: str) -> tuple[Settings, ExitStack, Engine]:
+        """An empty database of this name, its settings; the stack removes it."""
+        stack = ExitStack()
+        server = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            connection.execute(text(f"create database {name}"))
+        settings = Settings(
+            database_url=self.url.set(database=name).render_as_string(hide_password=False), app_ids=(APP,)
+        )
+
+        def drop() -> None:
+            with server.connect() as connection:
+                connection.execute(text(f"drop database {name} with (force)"))
+            server.dispose()
+
+        stack.callback(drop)
+        return settings, stack, stack.enter_context(open_store(settings))
+
+    def against_others(self, rows: int, peers: dict[str, str]) -> bool:
+        """The stage, the bare join and the others by turns."""
+        joins, ours = [], []
+        theirs: dict[str, list[float]] = {name: [] for name in peers}
+        memory: dict[str, float] = {}
+        for number in range(self.rounds):
+            settings, stack, engine = self.store(f"others_{number}")
+            with stack:
+                fill(engine, 1, rows)
+                joins.append(bare_join(engine))
+                seconds, matched = matching(engine, settings, PERIOD)
+                ours.append(seconds)
+                files = export(engine, self.folder) if peers else ()
+            for name, python in peers.items():
+                took, memory[name] = peer(python, name, files)
+                theirs[name].append(took)
+        assert rows < 200_000 or len(matched.discrepancies) == 12, matched.discrepancies
+        join, own = median(joins), median(ours)
+        print(f"\n{rows:,} a side, {len(matched.discrepancies)} types of discrepancy,", end=" ")
+        print(f"{sum(matched.discrepancies.values()):,} discrepancies\n")
+        print("| | seconds | ours of it | target | memory, MiB |")
+        print("|---|---|---|---|---|")
+        print(f"| ours | {own:.1f} | 1 | | |")
+        print(f"| bare FULL JOIN | {join:.1f} | {own / join:.2f} | {TIMES_JOIN} | |")
+        good = own <= TIMES_JOIN * join
+        for name, target in (("settleflow", OF_SETTLEFLOW), ("datacompy", OF_DATACOMPY)):
+            if name in peers:
+                took = median(theirs[name])
+                print(f"| {name} | {took:.1f} | {own / took:.2f} | {target} | {memory[name]:.0f} |")
+                good = good and own <= target * took
+        return good
+
+    def growth(self, most: int) -> bool:
+        """Time per record at a twentieth of the rows and at all of them."""
+        few = most // 20
+        times: dict[int, list[float]] = {few: [], most: []}
+        for number in range(self.rounds):
+            for rows, taken in times.items():
+                settings, stack, engine = self.store(f"growth_{rows}_{number}")
+                with stack:
+                    fill(engine, 1, rows)
+                    taken.append(matching(engine, settings, PERIOD)[0])
+        one, all_of_them = (median(taken) / rows * 1e6 for rows, taken in times.items())
+        print(
+            f"\n| rows a side | µs a row |\n|---|---|\n| {few:,} | {one:.1f} |\n| {most:,} | {all_of_them:.1f} |"
+        )
+        print(f"\n{all_of_them / one:.2f} times the time per record; target {GROWTH}")
+        return all_of_them <= GROWTH * one
+
+    def night(self, history: int) -> bool:
+        """A night of new records, on top of matched ones and of none."""
+        medians = []
+        print("\n| matched before, a side | night of 10,000, s |\n|---|---|")
+        for rows in (0, history):
+            settings, stack, engine = self.store(f"night_{rows}")
+            with stack:
+                fill(engine, 1, rows, days=730)
+                matching(engine, settings, PERIOD)
+                with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text("vacuum analyze"))
+                load_night(engine, rows + 1, rows + NIGHTLY)
+                taken = [matching(engine, settings, NIGHT, keep=False)[0] for _ in range(self.rounds)]
+            medians.append(median(taken))
+            print(f"| {rows:,} | {medians[-1]:.2f} |")
+        print(f"\n{medians[1] / medians[0]:.2f} times the time without history; target {OF_NO_HISTORY}")
+        return medians[1] <= OF_NO_HISTORY * medians[0]
+
+
+def fill(engine: Engine, first: int, until: int, days: int = DAYS) -> None:
+    """Records as they lie in the tables once they are loaded, never matched."""
+    if until < first:
+        return
+    values = {"app": APP, "first": first, "until": until, "last": LAST, "days": days}
+    with engine.begin() as connection:
+        for table, statement in (("transactions", TRANSACTIONS), ("entries", ENTRIES)):
+            connection.execute(text(statement.format(table=table, more="", values="")), values)
+            connection.execute(text(f"analyze {table}"))
+        connection.execute(text(BROKEN), values)
+
+
+def load_night(engine: Engine, first: int, until: int) -> None:
+    """The records of a night, taken in as a fetch and an import take them in."""
+    values = {"app": APP, "first": first, "until": until, "last": LAST, "days": 2}
+    for side, source, statement in (("kspay", "kspay", TRANSACTIONS), ("ledger", "default", ENTRIES)):
+        table = "staged_transactions" if side == "kspay" else "staged_entries"
+        with engine.begin() as connection:
+            run_file(connection, "load/10_staging")
+            connection.execute(
+                text(statement.format(table=table, more=", file, row_number", values=", '', 1")), values
+            )
+            connection.execute(
+                text("insert into staged_scope (app_id, side, source) values (:app, :side, :source)"),
+                {"app": APP, "side": side, "source": source},
+            )
+            number_load(connection)
+            run_file(connection, "load/20_transactions" if side == "kspay" else "load/21_entries")
+            run_file(connection, "load/30_quarantine")
+            connection.execute(text("discard temp"))
+
+
+def matching(
+    engine: Engine, settings: Settings, period: Period, *, keep: bool = True
+) -> tuple[float, Matched]:
+    """Seconds of the stage, and what it found."""
+    run_id = runs.start(engine, "run", (APP,), period, None)
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        started = perf_counter()
+        matched = match(connection, settings, run_id, (APP,), period, silent)
+        if keep:
+            connection.commit()
+        else:
+            connection.rollback()
+        return perf_counter() - started, matched
+
+
+def bare_join(engine: Engine) -> float:
+    """Seconds of the least that Postgres could do."""
+    with engine.connect() as connection:
+        started = perf_counter()
+        connection.execute(text("set local enable_nestloop = off"))
+        connection.execute(text("set local enable_mergejoin = off"))
+        connection.execute(text("set local work_mem = '64MB'"))
+        connection.execute(text(BARE))
+        return perf_counter() - started
+
+
+def export(engine: Engine, folder: Path) -> Sequence[Path]:
+    """Both sides as CSV for the programs of others."""
+    paths = []
+    with engine.connect() as connection:
+        for name, query in PEER_ROWS.items():
+            paths.append(folder / f"{name}.csv")
+            copy_out(connection, query, paths[-1])
+    return paths
+
+
+def copy_out(connection: Connection, query: str, path: Path) -> None:
+    """COPY TO a file of ours."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    copying = f"copy ({query}) to stdout with (format csv, header)"
+    with path.open("wb") as file, driver.cursor() as cursor, cursor.copy(copying) as rows:
+        for block in rows:
+            file.write(block)
+
+
+def peer(python: str, name: str, files: Sequence[Path]) -> tuple[float, float]:
+    """Seconds and MiB of another program."""
+    program = Path(__file__).with_name("match_peers.py")
+    done = subprocess.run([python, program, name, *files], check=True, capture_output=True, text=True)
+    seconds, mebibytes = done.stdout.split()[-2:]
+    return float(seconds), float(mebibytes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
