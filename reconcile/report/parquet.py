@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from reconcile.money import Currencies
 
 _DAYS = frozenset({"first_seen", "kspay_date", "ledger_date"})
-_ROWS_AT_A_TIME = 20_000
+_ROWS_AT_A_TIME = 5_000
 
 
 def schema(columns: Sequence[str], amounts: frozenset[str], currencies: Currencies) -> pa.Schema:
