@@ -147,6 +147,7 @@ def _state_asked(
             "stale_before": end_of_period - timedelta(hours=settings.stale_pending_hours),
         },
     )
+    connection.execute(text("analyze asked"))
 
 
 def _everything_differs(connection: Connection, apps: tuple[str, ...]) -> bool:

@@ -2,21 +2,25 @@
 -- a record that cannot be used.
 select
     'kspay' as side,
-    min(transactions.transaction_id) as record,
-    count(distinct m) || ' matches' as found
-from scope_pairing
-inner join transactions on transactions.number = scope_pairing.t
-group by t
-having count(distinct m) > 1
+    transactions.transaction_id as record,
+    'several matches' as found
+from (
+    select t from scope_pairing
+    group by t
+    having min(m) <> max(m)
+) as several
+inner join transactions on transactions.number = several.t
 union all
 select
     'ledger',
-    min(entries.ledger_id),
-    count(distinct m) || ' matches'
-from scope_pairing
-inner join entries on entries.number = scope_pairing.e
-group by e
-having count(distinct m) > 1
+    entries.ledger_id,
+    'several matches'
+from (
+    select e from scope_pairing
+    group by e
+    having min(m) <> max(m)
+) as several
+inner join entries on entries.number = several.e
 union all
 select
     'ledger',

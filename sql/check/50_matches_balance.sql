@@ -1,9 +1,19 @@
 -- Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
 -- or are of different currencies, and of which no finding says so. Summed from the stored records.
-with member as (
+-- Nearly every match is one pair, of which nothing is to be added up.
+with lone as (
+    select m, min(t) as t, min(e) as e
+    from scope_pairing
+    group by m
+    having count(*) = 1
+),
+
+member as (
     select m, t as number, 'kspay' as side from scope_pairing
+    where m not in (select m from lone)
     union
     select m, e, 'ledger' from scope_pairing
+    where m not in (select m from lone)
 ),
 
 side as (
@@ -41,6 +51,17 @@ balance as (
         min(lowest) = max(highest) as same_currency
     from side
     group by m
+    union all
+    select
+        lone.m,
+        known_transaction.amount,
+        case when bookings.e is null then entries.amount end,
+        tolerance_fixed + tolerance_percent * 0.01 * known_transaction.amount,
+        known_transaction.currency = entries.currency
+    from lone
+    inner join known_transaction on known_transaction.number = lone.t
+    inner join entries on entries.number = lone.e
+    left join bookings on bookings.e = lone.e
 )
 
 select

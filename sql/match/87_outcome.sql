@@ -65,13 +65,15 @@ analyze scoped;
 
 create temp table outcome on commit drop as
 with taken as (
-    select 'kspay' as side, t as number, rule
+    select 'kspay' as side, t as number, min(rule) as rule
     from pairings
     where t in (select number from scoped where side = 'kspay')
-    union
-    select 'ledger', e, rule
+    group by t
+    union all
+    select 'ledger', e, min(rule)
     from pairings
     where e in (select number from scoped where side = 'ledger')
+    group by e
 )
 
 select
@@ -89,6 +91,8 @@ select
 from scoped
 left join taken using (side, number)
 left join wrong using (side, number);
+
+analyze outcome;
 
 -- Grain: scope, side, currency and outcome: what summary.csv shows.
 create temp table summary on commit drop as
