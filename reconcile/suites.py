@@ -88,11 +88,11 @@ def rules(suite: str) -> tuple[Rule, ...]:
         Rule(
             name="id_present",
             weight=Weight.QUARANTINES,
-            column="transaction_id" if kspay else "id_letters",
+            column="id_letters",
             field="id" if kspay else "ledger_id",
             reason="is missing",
             why="A record without an id can be neither updated nor matched twice over safely.",
-            expectation="ExpectColumnValueLengthsToBeBetween" if kspay else "ExpectColumnValuesToBeBetween",
+            expectation="ExpectColumnValuesToBeBetween",
             arguments={"min_value": 1},
         ),
         Rule(
@@ -143,11 +143,11 @@ def rules(suite: str) -> tuple[Rule, ...]:
         Rule(
             name="id_has_prefix",
             weight=Weight.WARNS,
-            column="transaction_id",
+            column="id_foreign",
             field="id",
             reason="does not begin with tx_",
             why="KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
-            expectation="ExpectColumnValuesToMatchRegex",
-            arguments={"regex": "^(?:tx_|$)"},
+            expectation="ExpectColumnValuesToBeBetween",
+            arguments={"max_value": 0},
         ),
     )
