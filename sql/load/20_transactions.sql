@@ -135,6 +135,25 @@ select
 from changes
 inner join transactions as held on held.number = changes.held_number;
 
+-- The first time, and where there are many: indexes are made faster at the end than kept up for every row.
+create temp table resting_index on commit drop as
+select indexname, indexdef
+from pg_indexes
+where
+    schemaname = current_schema() and tablename = 'transactions' and indexname <> 'transactions_pkey'
+    and not exists (select from transactions)
+    and (select count(*) from changes) > 10000;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexname from resting_index loop
+        execute format('drop index %I', resting.indexname);
+    end loop;
+end
+$$;
+
 insert into transactions as held (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, changed_in
@@ -144,6 +163,16 @@ select
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, load_id
 from changes
 where held_number is null;
+
+do $$
+declare
+    resting record;
+begin
+    for resting in select indexdef from resting_index loop
+        execute resting.indexdef;
+    end loop;
+end
+$$;
 
 update transactions as held set
     reference = changes.reference,
