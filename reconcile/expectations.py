@@ -23,7 +23,7 @@ from reconcile.records import Entry, Rejection, Side, Transaction
 from reconcile.rejections import Problem, rejection
 from reconcile.suites import SHOWN_WHOLES, Failure, Rule, Validation, Weight, rules
 
-BATCH = 5_000
+BATCH = 1_000
 """Records to validate at once; each record of a batch takes 2 kB of memory while it is judged and loaded."""
 
 

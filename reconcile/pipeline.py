@@ -29,7 +29,6 @@ from reconcile.match import Matched, match
 from reconcile.progress import Progress, silent
 from reconcile.records import Period
 from reconcile.report import files
-from reconcile.report.drawing import draw
 from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
@@ -264,6 +263,8 @@ class _Run:
         fetched: list[Fetched],
         matched: Matched,
     ) -> Finished:
+        from reconcile.report.drawing import draw  # a fetch has no use for what draws, nor room for it
+
         self.progress("report", "writing the files", None)
         started = monotonic()
         self.validator.forget("results")
