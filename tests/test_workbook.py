@@ -128,6 +128,19 @@ def test_a_total_over_text_is_no_formula(folder: Path) -> None:
         assert b"SUM(F" not in archive.read("xl/worksheets/sheet1.xml")
 
 
+def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
+    empty = dict.fromkeys(DISCREPANCIES, "")
+    rows = [
+        {**empty, "discrepancy_id": "D-A", "detail": detail, "note": note}
+        for detail, note in (("short", "short"), ("d" * 130, ""), ("d" * 130, "one\ntwo\nthree\nfour"))
+    ]
+    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows)
+    with zipfile.ZipFile(write_workbook(RUN, folder)) as archive:
+        content = archive.read("xl/worksheets/sheet2.xml").decode()
+    heights = dict(re.findall(r'<row r="(\d+)"(?: spans="[^"]*")? ht="(\d+)"', content))
+    assert heights == {"3": "45", "4": "60"}
+
+
 def test_the_same_files_give_the_same_workbook(folder: Path) -> None:
     first = write_workbook(RUN, folder).read_bytes()
     assert write_workbook(RUN, folder).read_bytes() == first

@@ -43,6 +43,8 @@ _WIDTHS = {
 }
 _WIDTH = 20  # holds the longest amount that is a number, grouped, with its sign
 
+_LINE_HEIGHT = 15  # points, of a line of the usual font
+
 _PAGE = 180  # characters side by side on A4, printed at about two thirds of their size
 
 _Row = Mapping[str, str]
@@ -86,7 +88,8 @@ class _Formats:
     def of(self, **properties: Any) -> Format:
         key = tuple(properties.items())
         if key not in self._made:
-            self._made[key] = self._book.add_format(properties)
+            # The cells beside a text of several lines stand level with its first.
+            self._made[key] = self._book.add_format({"valign": "top", **properties})
         return self._made[key]
 
 
@@ -135,6 +138,8 @@ def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: 
             left_out += 1
             continue
         last = at
+        if (lines := _lines(row)) > 1:
+            sheet.set_row(at, _LINE_HEIGHT * lines)
         for name, number, write in writers:
             if row[name]:
                 write(at, number, row[name], row)
@@ -155,6 +160,18 @@ def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: 
         sheet.data_validation(1, at, max(last, 1), at, choice)
 
 
+def _lines(row: _Row) -> int:
+    """How many lines the longest wrapped text of a row takes; not every program finds out by itself."""
+    return max(
+        (
+            sum(ceil(len(line) / (_WIDTHS[name] - 6)) or 1 for line in row[name].split("\n"))
+            for name in _WRAPPED
+            if row.get(name)
+        ),
+        default=1,
+    )
+
+
 def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
     """How the cells of a column are written; chosen once, since there may be millions."""
     plain = formats.of()
@@ -163,7 +180,7 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
     if name in _NUMBERS:
         return lambda at, column, value, _: sheet.write_number(at, column, int(value), plain)
     if name in _DATES:
-        a_day = formats.of(num_format="yyyy-mm-dd", align="left")
+        a_day = formats.of(num_format="yyyy-mm-dd", align="left", indent=1)
 
         def write_day(at: int, column: int, value: str, _: _Row) -> None:
             if value >= "1900-03-01":  # before, spreadsheets count days differently
@@ -175,7 +192,7 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
     if name == "severity":
         colours = {word: formats.of(bg_color=colour) for word, colour in _COLOURS.items()}
         return lambda at, column, value, _: sheet.write_string(at, column, value, colours[value])
-    look = formats.of(text_wrap=True, valign="top") if name in _WRAPPED else plain
+    look = formats.of(text_wrap=True) if name in _WRAPPED else plain
     return lambda at, column, value, _: sheet.write_string(at, column, value, look)
 
 
@@ -236,7 +253,7 @@ def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
     for number, (name, width) in enumerate(zip(columns, widths, strict=True)):
         sheet.set_column(number, number, width)
         align = "right" if name in AMOUNTS or name in _NUMBERS else "left"
-        look = formats.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", valign="top", align=align)
+        look = formats.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", align=align)
         sheet.write_string(0, number, name, look)
 
 
@@ -250,7 +267,7 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
         *(("warning", warning) for warning in run["warnings"]),
     ]  # fmt: skip
     _begin(sheet, formats, ("what", "says"))
-    look = formats.of(text_wrap=True, valign="top")
+    look = formats.of(text_wrap=True)
     for number, (name, value) in enumerate(lines, start=1):
         if len(value.encode("utf-16-le")) > 2 * LONGEST_TEXT:
             value = f"{value[: LONGEST_TEXT // 2]}… (whole in run.json)"
