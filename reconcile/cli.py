@@ -4,11 +4,9 @@ Results go to standard output, progress and errors to standard error. An error i
 """
 
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +20,7 @@ from reconcile.records import Period
 from reconcile.report.command import report
 from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
+from reconcile.stopping import stopped_by_signals
 from reconcile.terminal import (
     run_table,
     show_decisions,
@@ -340,7 +339,7 @@ def main() -> NoReturn:
     # --debug may stand anywhere; the group is where click looks for it.
     arguments = ([DEBUG] if debug else []) + [argument for argument in arguments if argument != DEBUG]
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals():
             cli.main(arguments, prog_name="reconcile", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -388,25 +387,3 @@ _QUIET: Mapping[str, str] = {
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and a closed terminal end a command in order: the run is marked failed, the
-    embedded database is stopped. A signal that the caller has us ignore (nohup) stays ignored."""
-
-    def stop(number: int, _frame: object) -> NoReturn:
-        raise Stopped(number)
-
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
