@@ -11,7 +11,7 @@ from python_calamine import load_workbook
 
 from reconcile.report.cells import amount_cell, text_cell
 from reconcile.report.files import DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY, write_csv
-from reconcile.report.workbook import pattern, write_workbook
+from reconcile.report.workbook import MOST_ROWS, pattern, write_workbook
 
 REFERENCES = [
     "0012",
@@ -126,6 +126,23 @@ def test_a_total_over_text_is_no_formula(folder: Path) -> None:
     assert [row[5] for row in sheet(path, "Summary")[1:]] == [big, "-1234567890123455.00", 1]
     with zipfile.ZipFile(path) as archive:
         assert b"SUM(F" not in archive.read("xl/worksheets/sheet1.xml")
+
+
+def test_a_sheet_that_is_full_says_what_it_leaves_out(folder: Path) -> None:
+    rows = ({**dict.fromkeys(MATCHED, ""), "match_id": f"M-{number}"} for number in range(MOST_ROWS + 10))
+    write_csv(folder / "matched.csv", MATCHED, rows)
+    with (
+        zipfile.ZipFile(write_workbook(RUN, folder)) as archive,
+        archive.open("xl/worksheets/sheet3.xml") as part,
+    ):
+        tail = b""
+        while block := part.read(1 << 20):
+            tail = (tail + block)[-2000:]
+    found = re.findall(r'<c r="A(\d+)"[^>]*><is><t>([^<]*)</t>', tail.decode())
+    assert found[-2:] == [
+        (str(MOST_ROWS - 1), f"M-{MOST_ROWS - 3}"),
+        (str(MOST_ROWS), "12 more rows do not fit into a sheet: matched.csv of this run has all of them"),
+    ]
 
 
 def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:

@@ -1,0 +1,87 @@
+"""Ledgers as a scheduled run gets them: a folder, a query, a file that blocks, records that leave quarantine."""
+
+import csv
+import json
+import sqlite3
+
+from driver import Command, MakeCommand, Shop, planted
+
+
+def days(shop: Shop) -> tuple[str, ...]:
+    return "--from", str(shop[0].first_day), "--to", str(shop[0].last_day)
+
+
+def test_a_folder_is_taken_in_whole(calm_shop: Shop, make_command: MakeCommand) -> None:
+    command = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    header, *lines = (command.folder / "ledger.csv").read_text("utf-8").splitlines()
+    folder = command.folder / "exports"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.csv").write_text("\n".join([header, *lines[number::3]]), "utf-8")
+    command.good("run", *days(calm_shop), RECONCILE_LEDGER="exports")
+    report = command.latest()
+    assert report.findings() == planted(calm_shop[0].planted)
+    imported = report.document()["imported"]
+    assert (imported["file"], imported["records"], len(imported["files"])) == ("3 files", len(lines), 3)
+
+
+def test_a_query_is_the_ledger(calm_shop: Shop, make_command: MakeCommand) -> None:
+    command = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    with (command.folder / "ledger.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    with sqlite3.connect(command.folder / "shop.db") as shop:
+        shop.execute(f"create table bookings ({', '.join(f'{name} text' for name in header)})")
+        shop.executemany(f"insert into bookings values ({', '.join('?' * len(header))})", rows)  # noqa: S608
+    shop.close()
+    url = json.dumps(f"sqlite:///{command.folder / 'shop.db'}")
+    query = json.dumps("select * from bookings")
+    toml = f"[ledger.shop]\nurl = {url}\nquery = {query}\n"
+    (command.folder / "reconcile.toml").write_text(toml, "utf-8")
+    command.good("run", *days(calm_shop), RECONCILE_LEDGER="shop")
+    report = command.latest()
+    assert report.findings() == planted(calm_shop[0].planted)
+    assert report.document()["imported"]["records"] == len(rows)
+
+
+def broken(command: Command, every: int) -> None:
+    """Spoil the amounts of a share of the ledger's rows."""
+    with (command.folder / "ledger.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    column = header.index("amount")
+    for number, row in enumerate(rows):
+        if number % every:
+            row[column] = "n/a"
+    with (command.folder / "broken.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def test_a_mostly_broken_ledger_blocks_a_run_until_it_is_allowed_and_corrected(
+    calm_shop: Shop, make_command: MakeCommand
+) -> None:
+    command = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    broken(command, 4)
+    refused = command("run", *days(calm_shop), "--ledger", "broken.csv", "--json")
+    assert (refused.code, refused.out) == (3, "")
+    assert "more than half" in refused.complaint
+    assert "--allow mostly_usable" in refused.complaint
+    assert list((command.folder / "reports").glob("*")) == []
+    assert "failed" in command.good("runs").out
+
+    command.good("run", *days(calm_shop), "--ledger", "broken.csv", "--allow", "mostly_usable")
+    allowed = command.latest()
+    (line,) = [line for line in allowed.document()["warnings"] if "mostly_usable" in line]
+    assert "allowed" in line
+    count = allowed.document()["quarantined"]["ledger"]
+    assert allowed.document()["discrepancies"]["INVALID_RECORD"] == count
+    assert f"{count:,} records in quarantine" in command.good("quarantine").out
+
+    # The corrected file takes every one of them out again.
+    command.good("run", *days(calm_shop), "--ledger", "ledger.csv")
+    assert command.good("quarantine").out == "nothing is in quarantine\n"
+    after = command.latest()
+    assert after.findings() == planted(calm_shop[0].planted)
+    assert after.document()["cleared"] >= count
+    assert "FAIL" not in command.good("doctor").out
