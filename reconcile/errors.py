@@ -4,6 +4,7 @@
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
     ├── UsageError            2  wrong use or settings: names the option or variable and the mend
     ├── InputRefused          3  a file, a decision or a batch that must not be used: names the place
+    │   └── Unfinished        3  a file that somebody still writes
     ├── KSPayError            4  KS Pay refused, contradicted itself or stayed unreachable
     │   └── (its families: see reconcile.kspay.errors)
     └── Busy                  5  another run holds the lock of this app
@@ -34,6 +35,13 @@ class InputRefused(ReconcileError):
     """Input that as a whole cannot be used; nothing of it was taken."""
 
     exit_code = 3
+
+
+class Unfinished(InputRefused):
+    """A file that changed while it was read: somebody still writes it."""
+
+    def __init__(self, where: object) -> None:
+        super().__init__(f"{where}: changed while it was read; import it when it is complete")
 
 
 class KSPayError(ReconcileError):

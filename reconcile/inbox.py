@@ -20,7 +20,7 @@ from reconcile.decisions import RowsRefused, Taken
 from reconcile.errors import InputRefused, UsageError
 from reconcile.expectations import Validator
 from reconcile.extract import Imported, import_ledger
-from reconcile.ledger import open_ledger
+from reconcile.ledger import is_unfinished, open_ledger
 from reconcile.progress import Progress
 from reconcile.settings import Profile, Settings
 from reconcile.sheet import holds_decisions, open_sheet
@@ -31,9 +31,6 @@ STILL_SECONDS = 10
 
 LOOK_SECONDS = 1
 """Between two looks at the sizes: copying programs give a file its old date before it is whole."""
-
-_UNFINISHED_NAMES = (".", "~$")  # hidden files and locks: .~lock.x.csv#, .x.csv.swp, ~$x.xlsx
-_UNFINISHED_ENDINGS = (".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download")
 
 _Stamp = tuple[int, int]  # size, time of the last change in nanoseconds
 
@@ -146,8 +143,7 @@ def _waiting(folder: Path) -> dict[Path, _Stamp]:
     found = {
         path: stamp
         for path in folder.iterdir()
-        if not path.name.startswith(_UNFINISHED_NAMES)
-        and not path.name.lower().endswith(_UNFINISHED_ENDINGS)
+        if not is_unfinished(path.name)
         and (stamp := _stamp(path)) is not None
         and abs(time.time() - stamp[1] / 1e9) >= STILL_SECONDS
     }

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox, runs, trail
-from reconcile.errors import UsageError
+from reconcile.errors import Unfinished, UsageError
 from reconcile.expectations import Validator, preload
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
@@ -88,7 +88,9 @@ def reconcile_period(
     check_period(request.period, settings)
     apps = settings.kspay_apps()
     profile = settings.profile(request.profile)
-    ledgers = _ledgers(settings, request, profile)
+    # What nobody stands by to give again is left for the next run where somebody still writes it.
+    unfinished: list[Unfinished] | None = None if request.ledger is not None else []
+    ledgers = _ledgers(settings, request, profile, unfinished)
     preload()
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
@@ -103,7 +105,7 @@ def reconcile_period(
                 "inbox", lambda: inbox.take_in(engine, settings, profile, app_ids, validator, progress)
             )
             seconds["inbox"] = round(monotonic() - started, 3)
-        if not ledgers and not _any_ledger(engine):
+        if not ledgers and not unfinished and not _any_ledger(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
         run = runs.start(engine, "run", app_ids, period, request.out)
@@ -112,7 +114,7 @@ def reconcile_period(
             nightly = request.period is None
             return _Run(
                 settings, engine, run, apps, period, nightly, validator, brought, seconds, stage, progress
-            ).finish(ledgers, request.out, aside)
+            ).finish(ledgers, unfinished, request.out, aside)
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -198,20 +200,39 @@ class _Run:
         self.progress = progress
         self.started_at = datetime.now(UTC)
         self.seconds = seconds  # of the stages so far
+        self.left: list[str] = []  # ledgers that somebody still writes
 
-    def finish(self, ledgers: Ledgers, out: Path, aside: Path) -> Finished:
+    def finish(
+        self, ledgers: Ledgers, unfinished: list[Unfinished] | None, out: Path, aside: Path
+    ) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
-        imported: list[Imported] = []
-        if ledgers:
-            imported = self.timed(
-                "ledger",
-                lambda: [
-                    import_ledger(
-                        self.engine, self.settings, ledger, profile, app_ids, self.validator, self.progress
+
+        def take_in() -> list[Imported]:
+            imported = []
+            for ledger, profile in ledgers:
+                try:
+                    imported.append(
+                        import_ledger(
+                            self.engine,
+                            self.settings,
+                            ledger,
+                            profile,
+                            app_ids,
+                            self.validator,
+                            self.progress,
+                        )
                     )
-                    for ledger, profile in ledgers
-                ],
-            )
+                except Unfinished as error:
+                    if unfinished is None:
+                        raise
+                    unfinished.append(error)
+            return imported
+
+        imported = self.timed("ledger", take_in) if ledgers else []
+        if unfinished:
+            if not _any_ledger(self.engine):
+                raise unfinished[0]
+            self.left = [f"ledger: {error}; the next run reads it again" for error in unfinished]
         fetched = self.timed("fetch", self._fetch)
         with self._one_view() as connection:
             matched = self.timed(
@@ -325,6 +346,7 @@ class _Run:
             "checks": list(matched.checks),
             "warnings": [
                 *self.brought.warnings,
+                *self.left,
                 *(line for one in fetched for line in one.warnings()),
                 *matched.warnings,
                 *self.validator.warnings(),
@@ -374,7 +396,9 @@ def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...])
     return Period(first, last)
 
 
-def _ledgers(settings: Settings, request: Request, profile: Profile) -> Ledgers:
+def _ledgers(
+    settings: Settings, request: Request, profile: Profile, unfinished: list[Unfinished] | None
+) -> Ledgers:
     """The ledgers to import first, each with its profile; none where what was imported before is taken."""
     if request.ledger is not None:
         return [(file, profile) for file in open_ledgers([request.ledger], profile)]
@@ -383,7 +407,7 @@ def _ledgers(settings: Settings, request: Request, profile: Profile) -> Ledgers:
         named = settings.profiles.get(str(settings.ledger))
         if named is not None and named.query is not None:
             return [(file, named) for file in open_ledgers([], named)]
-        return [(file, profile) for file in open_ledgers([settings.ledger], profile)]
+        return [(file, profile) for file in open_ledgers([settings.ledger], profile, unfinished)]
     if request.profile is not None and profile.query is not None:
         return [(file, profile) for file in open_ledgers([], profile)]
     return []

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from reconcile.errors import InputRefused, UsageError
+from reconcile.errors import InputRefused, Unfinished, UsageError
 from reconcile.ledger.cells import Broken, Cell, Table, Unreadable, plain
 from reconcile.ledger.columns import Findings, Style, look, told
 from reconcile.ledger.delimited import DelimitedTable
@@ -44,9 +44,7 @@ _KEYS = frozenset(COLUMNS) - {"amount", "date", "status", "description"}
 _AMOUNTS = frozenset({"amount", IN, OUT})
 _READ = frozenset({*COLUMNS, IN, OUT})
 
-_PASSED_OVER = (".", "~$")
-"""How the names of files begin that programs leave in a folder beside the real ones."""
-
+_UNFINISHED_ENDINGS = (".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download")
 _PASSED_OVER_NAMES = ("thumbs.db", "desktop.ini")
 
 
@@ -192,20 +190,34 @@ def open_ledger(
     return _opened(found[0], profile)
 
 
-def open_ledgers(paths: Iterable[Path], profile: Profile) -> list[LedgerFile]:
+def open_ledgers(
+    paths: Iterable[Path], profile: Profile, unfinished: list[Unfinished] | None = None
+) -> list[LedgerFile]:
     """Open all ledgers of several files and folders, those of a folder sorted by name; none is left out.
 
-    Without any path it is the result of the profile's query. Raises as `open_ledger` does.
+    Without any path it is the result of the profile's query. Raises as `open_ledger` does; with a list for what is
+    `unfinished`, files that somebody still writes are noted there.
     """
     paths = list(paths)
     if not paths:
         return [query_of(profile)]
     found: list[LedgerFile] = []
     for source in (source for path in paths for file in _in_folder(path) for source in files_of(file)):
-        found.append(_opened(source, profile))
+        try:
+            found.append(_opened(source, profile))
+        except Unfinished as error:
+            if unfinished is None:
+                raise
+            unfinished.append(error)
+            continue
         if len(found) > 1 and isinstance(found[-1].table, SheetTable):
             found[-1].table.release()  # many workbooks do not fit into memory together
     return found
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file is hidden, a lock (`~$x.xlsx`) or not yet written to its end, by its name."""
+    return name.startswith((".", "~$")) or name.lower().endswith(_UNFINISHED_ENDINGS)
 
 
 def _in_folder(path: Path) -> list[Path]:
@@ -214,7 +226,7 @@ def _in_folder(path: Path) -> list[Path]:
     files = sorted(
         file
         for file in path.iterdir()
-        if not file.name.startswith(_PASSED_OVER)
+        if not is_unfinished(file.name)
         and file.name.lower() not in _PASSED_OVER_NAMES
         and not S_ISDIR(_mode(file))
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from reconcile.errors import InputRefused
+from reconcile.errors import Unfinished
 from reconcile.ledger.cells import Broken, Record
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -120,7 +120,7 @@ class DelimitedTable:
         return self.text.sha256
 
     def records(self) -> Iterator[Record]:
-        """Every record with its number, a blank line too; raises InputRefused if the file has changed."""
+        """Every record with its number, a blank line too; raises Unfinished if the file has changed."""
         try:
             with self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file:
                 yield from enumerate(records(file, self.delimiter), start=1)
@@ -128,7 +128,7 @@ class DelimitedTable:
         except (OSError, UnicodeDecodeError):
             unchanged = False
         if not unchanged:
-            raise InputRefused(f"{self.path}: changed while it was read; import it when it is complete")
+            raise Unfinished(self.path)
 
 
 def _check_windows(file: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reconcile.errors import InputRefused
+from reconcile.errors import InputRefused, Unfinished
 from reconcile.ledger.cells import Cell, Record, Unreadable, exact
 
 _ROWS = 10_000
@@ -47,7 +47,7 @@ class ParquetTable:
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputRefused(f"{self.where}: {_damaged(error)}") from None
         if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise InputRefused(f"{self.where}: changed while it was read; import it when it is complete")
+            raise Unfinished(self.where)
 
 
 def open_parquet(path: Path, where: str) -> ParquetTable:

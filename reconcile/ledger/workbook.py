@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, load_workbook
 
-from reconcile.errors import InputRefused
+from reconcile.errors import InputRefused, Unfinished
 from reconcile.ledger.cells import Cell, Record, Unreadable, exact
 from reconcile.ledger.unpack import check_size
 
@@ -99,12 +99,12 @@ class SheetTable:
                         row[column - first_column] = fault
             yield number, row
         if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise InputRefused(f"{self.where}: changed while it was read; import it when it is complete")
+            raise Unfinished(self.where)
 
     def _again(self) -> CalamineSheet:
         with _refusing(self.where), self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_mtime_ns != self.modified_ns:
-                raise InputRefused(f"{self.where}: has changed; import it when it is complete")
+                raise Unfinished(self.where)
             with load_workbook(file) as book:
                 return book.get_sheet_by_name(self.name)
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+import threading
 
 from driver import Command, MakeCommand, Shop, planted
 
@@ -24,6 +25,48 @@ def test_a_folder_is_taken_in_whole(calm_shop: Shop, make_command: MakeCommand) 
     assert report.findings() == planted(calm_shop[0].planted)
     imported = report.document()["imported"]
     assert (imported["file"], imported["records"], len(imported["files"])) == ("3 files", len(lines), 3)
+
+
+def test_a_file_that_is_still_being_written_is_left_for_the_next_run(
+    calm_shop: Shop, make_command: MakeCommand
+) -> None:
+    command = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    lines = (command.folder / "ledger.csv").read_text("utf-8").splitlines(keepends=True)
+    folder = command.folder / "exports"
+    folder.mkdir()
+    (folder / "half.csv").write_text("".join(lines[: len(lines) // 2]), "utf-8")
+    (folder / "rest.csv.part").write_text("ledger_id,amo", "utf-8")
+    growing = folder / "rest.csv"
+    growing.write_text(lines[0], "utf-8")
+    stopped = threading.Event()
+
+    def grow() -> None:
+        rest = lines[len(lines) // 2 :]
+        while not stopped.wait(0.005):
+            with growing.open("a", encoding="utf-8") as file:
+                file.write(rest.pop(0) if len(rest) > 1 else "\n")
+        with growing.open("a", encoding="utf-8") as file:
+            file.writelines(rest)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        by_hand = command("run", *days(calm_shop), "--ledger", "exports")
+        assert by_hand.code == 3
+        assert "rest.csv: changed while it was read" in by_hand.complaint
+        command.good("run", *days(calm_shop), RECONCILE_LEDGER="exports")
+    finally:
+        stopped.set()
+        writer.join()
+    document = command.latest().document()
+    (line,) = [line for line in document["warnings"] if "rest.csv" in line]
+    assert "changed while it was read" in line
+    assert "the next run reads it again" in line
+    assert document["imported"]["file"] == "half.csv"
+
+    command.good("run", *days(calm_shop), RECONCILE_LEDGER="exports")
+    assert command.latest().findings() == planted(calm_shop[0].planted)
 
 
 def test_a_query_is_the_ledger(calm_shop: Shop, make_command: MakeCommand) -> None:
