@@ -69,8 +69,8 @@ def _read(connection: Connection) -> Outcome:
         text(
             "select p.m, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
             " inner join transactions t on t.number = p.t inner join entries e on e.number = p.e"
-            " where p.m in (select m from pairings inner join scoped on scope = 'period' and"
-            " number = case side when 'kspay' then t when 'ledger' then e end)"
+            " where p.m in (select m from pairings where t in (select number from period_transaction)"
+            " or e in (select number from period_entry))"
         )
     ).all()
     for m in {row.m for row in pairs}:

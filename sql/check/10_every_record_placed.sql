@@ -3,33 +3,27 @@
 with placed as (
     select
         'kspay' as side,
-        scope_transaction.number,
         transaction_id as record,
         family in ('paid', 'refunded', 'pending', 'unknown') as must,
-        exists (select from pairings where pairings.t = scope_transaction.number) as matched,
-        exists (
-            select from findings
-            where
-                findings.side = 'kspay' and findings.number = scope_transaction.number and findings.m is null
-        ) as unmatched
+        pairings.t is not null as matched,
+        findings.number is not null as unmatched
     from scope_transaction
+    left join pairings on pairings.t = scope_transaction.number and pairings.of_t
+    left join findings
+        on findings.side = 'kspay' and findings.number = scope_transaction.number and findings.m is null
     union all
+    -- What is found of a booking stands at its positive entry.
     select
         'ledger',
-        scope_entry.number,
         ledger_id,
         family in ('paid', 'refunded', 'unknown'),
-        exists (select from pairings where pairings.e = scope_entry.number),
-        exists (
-            select from findings
-            where
-                findings.side = 'ledger'
-                and findings.number in (
-                    scope_entry.number,
-                    (select bookings.lead from bookings where bookings.e = scope_entry.number)
-                )
-        )
+        pairings.e is not null,
+        findings.number is not null
     from scope_entry
+    left join bookings on bookings.e = scope_entry.number
+    left join pairings on pairings.e = scope_entry.number and pairings.of_e
+    left join findings
+        on findings.side = 'ledger' and findings.number = coalesce(bookings.lead, scope_entry.number)
 )
 
 select

@@ -4,6 +4,10 @@ create temp view simple as
 select null::bigint as t, null::bigint as e, null::text as rule
 where false;
 
+create temp table left_t on commit drop as select number from scope_transaction;
+
+create temp table left_e on commit drop as select number from scope_entry;
+
 -- Grain: one possible pair of one pass, as it was ranked then.
 create temp table seen (
     phase integer not null,

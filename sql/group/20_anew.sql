@@ -69,15 +69,15 @@ create temp view scope_pairing as
 select pairings.*
 from pairings
 inner join transactions on transactions.number = pairings.t
-inner join policy on transactions.app_id = any(policy.app_ids);
+where transactions.app_id = any((select app_ids from policy)::text[]);
 
 create temp view scope_finding as
 select findings.*
 from findings
-inner join policy on findings.app_id = any(policy.app_ids);
+where findings.app_id = any((select app_ids from policy)::text[]);
 
 create temp view scope_booking as
 select bookings.*
 from bookings
 inner join entries on entries.number = bookings.e
-inner join policy on entries.app_id = any(policy.app_ids);
+where entries.app_id = any((select app_ids from policy)::text[]);

@@ -1,10 +1,14 @@
 -- Grain: one row: how much of the period's records matches, and whether each discrepancy has an id of its own.
+with paid as (
+    select side, sum(records) as records, sum(records) filter (where rule is not null) as matched
+    from tally
+    where scope = 'period' and outcome not in ('excluded', 'quarantined')
+    group by side
+)
+
 select
-    (select count(*) from outcome where scope = 'period' and side = 'kspay' and outcome <> 'excluded') as transactions,
-    (select count(*) from outcome where scope = 'period' and side = 'ledger' and outcome <> 'excluded') as entries,
-    (
-        select count(*) from outcome
-        where scope = 'period' and side = 'kspay' and rule is not null
-    ) as matched,
+    coalesce((select records from paid where side = 'kspay'), 0)::bigint as transactions,
+    coalesce((select records from paid where side = 'ledger'), 0)::bigint as entries,
+    coalesce((select matched from paid where side = 'kspay'), 0)::bigint as matched,
     (select count(*) from reported where status <> 'resolved') as discrepancies,
     (select count(distinct discrepancy_id) from reported where status <> 'resolved') as discrepancy_ids

@@ -4,54 +4,60 @@
 -- no other transaction has), same currency, amounts within the tolerance, same family, dates within the
 -- tolerance, and no other name in the way. All that is not simple goes through the passes.
 
-create temp table paid_word on commit drop as
-select distinct side, family, word
-from status_family
-cross join lateral unnest(array[status, upper(status), initcap(status)]) as word
-where family in ('paid', 'refunded');
-
-analyze paid_word;
-
+-- Grain: one row a transaction and entry of one reference, one a record without such a partner (the other side
+-- null), and one an entry and the transaction that it names with another reference or none (`apart`).
 create temp table joined on commit drop as
+with ours as (
+    select
+        scope_transaction.*,
+        case when crowded.key is null then reference end as ref_key
+    from scope_transaction
+    left join crowded_keys as crowded
+        on crowded.app_id = scope_transaction.app_id and crowded.kind = 'reference' and crowded.key = reference
+),
+
+theirs as (
+    select
+        scope_entry.*,
+        case when crowded.key is null then reference end as ref_key
+    from scope_entry
+    left join crowded_keys as crowded
+        on crowded.app_id = scope_entry.app_id and crowded.kind = 'reference' and crowded.key = reference
+)
+
 select
-    t.number as t,
-    e.number as e,
-    t.reference,
-    case when e.transaction_id is null then 'reference' else 'transaction_id' end as rule,
-    t.currency = e.currency
-    and e.amount >= 0
-    and abs(t.amount - e.amount) <= t.tolerance_fixed + t.tolerance_percent * 0.01 * t.amount
-    and abs(t.business_on - e.business_on) <= policy.date_tolerance_days
-    and t_word.family = e_word.family
-    and coalesce(e.transaction_id, t.transaction_id) = t.transaction_id as clean
-from scope_transaction as t
-inner join scope_entry as e on e.app_id = t.app_id and e.reference = t.reference
-cross join policy
-left join paid_word as t_word on t_word.side = 'kspay' and t_word.word = t.status
-left join paid_word as e_word on e_word.side = 'ledger' and e_word.word = e.status
-where
-    not exists (
-        select from crowded_keys as crowded
-        where crowded.app_id = t.app_id and crowded.kind = 'reference' and crowded.key = t.reference
-    );
+    ours.number as t,
+    theirs.number as e,
+    theirs.transaction_id is not null as named,
+    coalesce(
+        ours.currency = theirs.currency
+        and theirs.amount >= 0
+        and abs(ours.amount - theirs.amount) <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
+        and abs(ours.business_on - theirs.business_on) <= (select date_tolerance_days from policy)
+        and ours.family = theirs.family
+        and ours.family in ('paid', 'refunded')
+        and coalesce(theirs.transaction_id, ours.transaction_id) = ours.transaction_id,
+        false
+    ) as clean,
+    false as apart
+from ours
+full join theirs on theirs.ref_key = ours.ref_key and theirs.app_id = ours.app_id;
 
 insert into joined
 select
     t.number,
     e.number,
-    t.reference,
-    'transaction_id',
+    true,
     e.reference is null
     and t.currency = e.currency
     and e.amount >= 0
     and abs(t.amount - e.amount) <= t.tolerance_fixed + t.tolerance_percent * 0.01 * t.amount
-    and abs(t.business_on - e.business_on) <= policy.date_tolerance_days
-    and t_word.family = e_word.family
+    and abs(t.business_on - e.business_on) <= (select date_tolerance_days from policy)
+    and t.family = e.family
+    and t.family in ('paid', 'refunded'),
+    true
 from scope_entry as e
 inner join scope_transaction as t on t.app_id = e.app_id and t.transaction_id = e.transaction_id
-cross join policy
-left join paid_word as t_word on t_word.side = 'kspay' and t_word.word = t.status
-left join paid_word as e_word on e_word.side = 'ledger' and e_word.word = e.status
 where
     e.transaction_id is not null
     and (
@@ -64,34 +70,79 @@ where
 
 analyze joined;
 
+-- Counted in a window: the rows come nearly in order, and sorting them is quicker than hashing.
 create temp table not_simple on commit drop as
-select 'kspay' as side, t as number
-from joined
-group by t
-having count(*) > 1
-union all
+select
+    'kspay' as side,
+    t as number
+from (select t, count(*) over (partition by t) as pairs from joined where t is not null and e is not null) as paired
+where pairs > 1
+union
 select 'ledger', e
-from joined
-group by e
-having count(*) > 1
-union all
+from (select e, count(*) over (partition by e) as pairs from joined where t is not null and e is not null) as paired
+where pairs > 1
+union
 select side, number
 from by_hand
-union all
+union
 -- Named by an entry without a reference, while another transaction has the reference of this one.
 select 'kspay', joined.t
 from joined
 inner join scope_transaction as t on t.number = joined.t
 inner join scope_transaction as other
     on other.app_id = t.app_id and other.reference = t.reference and other.number <> t.number
-where joined.rule = 'transaction_id';
+where joined.apart;
 
 analyze not_simple;
 
 create temp view simple as
-select t, e, rule
+select
+    t,
+    e,
+    case when named then 'transaction_id' else 'reference' end as rule,
+    apart
 from joined
 where
     clean
     and not exists (select from not_simple where side = 'kspay' and number = joined.t)
     and not exists (select from not_simple where side = 'ledger' and number = joined.e);
+
+-- All others. Only a record that was joined apart stands in a row of `joined` that is simple and in one that is not.
+create temp table left_t on commit drop as
+select t as number
+from joined
+where not clean and t is not null
+union
+select joined.t
+from joined
+inner join not_simple on not_simple.side = 'kspay' and not_simple.number = joined.t
+union
+select joined.t
+from joined
+inner join not_simple on not_simple.side = 'ledger' and not_simple.number = joined.e
+where joined.t is not null
+except
+select t
+from simple
+where apart;
+
+create temp table left_e on commit drop as
+select e as number
+from joined
+where not clean and e is not null
+union
+select joined.e
+from joined
+inner join not_simple on not_simple.side = 'ledger' and not_simple.number = joined.e
+union
+select joined.e
+from joined
+inner join not_simple on not_simple.side = 'kspay' and not_simple.number = joined.t
+where joined.e is not null
+except
+select e
+from simple
+where apart;
+
+analyze left_t;
+analyze left_e;

@@ -3,19 +3,6 @@
 -- `number` is the stored one. The `…_key` columns are the keys that the passes compare, null where a key is
 -- carried by too many; `h` is the decision of a person that joins the record.
 
-create temp table left_t on commit drop as
-select number
-from scope_transaction
-where not exists (select from simple where simple.t = scope_transaction.number);
-
-create temp table left_e on commit drop as
-select number
-from scope_entry
-where not exists (select from simple where simple.e = scope_entry.number);
-
-analyze left_t;
-analyze left_e;
-
 create temp table txn on commit drop as
 select
     row_number() over (order by held.app_id collate "C", held.transaction_id collate "C") as t,

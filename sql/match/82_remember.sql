@@ -23,18 +23,27 @@ inner join matched_entry on matched_entry.m = taken_txn.m and matched_entry.e = 
 where taken_txn.t <> taken_txn.m;
 
 create temp view paired as
-select t, e, t as m, rule from simple
+select t, e, t as m, rule, true as of_t, true as of_e from simple
 union all
-select t, e, m, rule from world_pair;
+select
+    t,
+    e,
+    m,
+    rule,
+    row_number() over (partition by t order by e) = 1,
+    row_number() over (partition by e order by t) = 1
+from world_pair;
 
 do $$
 begin
     if not exists (select from pairings) then
         -- The first time. Indexes are made faster at the end than kept up for every row.
         drop index pairings_t, pairings_e;
-        insert into pairings select t, e, m, rule, run_number from paired cross join asked;
+        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
+        select t, e, m, rule, of_t, of_e, run_number from paired cross join asked;
         create index pairings_t on pairings (t);
         create index pairings_e on pairings (e);
+        analyze pairings;
     else
         create temp table wanted on commit drop as select * from paired;
 
@@ -47,22 +56,36 @@ begin
         select held_pair.*
         from held_pair
         left join wanted using (t, e)
-        where (held_pair.m, held_pair.rule) is distinct from (wanted.m, wanted.rule);
+        where
+            (held_pair.m, held_pair.rule, held_pair.of_t, held_pair.of_e)
+            is distinct from (wanted.m, wanted.rule, wanted.of_t, wanted.of_e);
 
         analyze undone;
 
-        insert into pairing_versions
-        select undone.*, run_number from undone cross join asked;
+        insert into pairing_versions (t, e, m, rule, made_by, undone_by)
+        select undone.t, undone.e, undone.m, undone.rule, undone.made_by, run_number
+        from undone
+        cross join asked
+        left join wanted using (t, e)
+        -- A pair that only no longer stands for its record, or does now, is the same pair.
+        where (undone.m, undone.rule) is distinct from (wanted.m, wanted.rule);
 
         delete from pairings using undone
         where pairings.t = undone.t and pairings.e = undone.e;
 
-        insert into pairings
-        select wanted.t, wanted.e, wanted.m, wanted.rule, run_number
+        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
+        select
+            wanted.t, wanted.e, wanted.m, wanted.rule, wanted.of_t, wanted.of_e,
+            case
+                when (held_pair.m, held_pair.rule) is not distinct from (wanted.m, wanted.rule) then held_pair.made_by
+                else run_number
+            end
         from wanted
         cross join asked
         left join held_pair using (t, e)
-        where (held_pair.m, held_pair.rule) is distinct from (wanted.m, wanted.rule);
+        where
+            (held_pair.m, held_pair.rule, held_pair.of_t, held_pair.of_e)
+            is distinct from (wanted.m, wanted.rule, wanted.of_t, wanted.of_e);
     end if;
 end
 $$;

@@ -1,5 +1,7 @@
--- Grain: one row a record of the period, and one an earlier record that the report lists (`scope` carried):
--- its one outcome. What counts is all that is wrong with it by the as-of day, not only what is reported.
+-- What became of the records of the period, and of the earlier ones that the report lists (`scope` carried): each
+-- has one outcome. What counts is all that is wrong with it by the as-of day, not only what is reported.
+-- Nearly all are matched and nothing is wrong with them: they are only counted (`tally`). Those of which something
+-- may be wrong are told one by one (`outcome`), and are taken out of that count.
 
 create temp table wrong on commit drop as
 select
@@ -14,66 +16,44 @@ group by involved.side, involved.number;
 create unique index on wrong (side, number);
 analyze wrong;
 
-create temp table scoped on commit drop as
-select 'period' as scope, 'kspay' as side, number, currency, amount, business_on, payment_type
-from known_transaction
-cross join asked
-where
-    created_at >= (select period_first - 1 from asked) and created_at < (select period_last + 2 from asked)
-    and business_on between asked.period_first and asked.period_last
-union all
-select 'period', 'ledger', number, currency, amount, business_on, null
-from known_entry
-cross join asked
-where
-    coalesce(dated_on, (dated_at at time zone 'UTC')::date)
-    between (select period_first - 1 from asked) and (select period_last + 1 from asked)
-    and business_on between asked.period_first and asked.period_last
-union all
--- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
-select 'period', 'broken', q, coalesce(currency, ''), 0, business_on, null
-from broken
-cross join asked
-where business_on between asked.period_first and asked.period_last or business_on is null;
-
-insert into scoped
+-- Grain: one row a record in a scope that stands in something wrong or in quarantine, or that a person joined.
+create temp table outcome on commit drop as
 with listed as (
     select distinct involved.side, involved.number
     from reported
     inner join involved using (d)
-)
+),
 
-select 'carried', 'kspay', number, currency, amount, business_on, payment_type
-from listed
-inner join shown_transaction using (number)
-cross join asked
-where listed.side = 'kspay' and business_on < asked.period_first
-union all
-select 'carried', 'ledger', number, currency, amount, business_on, null
-from listed
-inner join shown_entry using (number)
-cross join asked
-where listed.side = 'ledger' and business_on < asked.period_first
-union all
-select 'carried', 'broken', q, coalesce(currency, ''), 0, business_on, null
-from listed
-inner join broken on broken.q = listed.number
-cross join asked
-where listed.side = 'broken' and business_on < asked.period_first;
-
-analyze scoped;
-
-create temp table outcome on commit drop as
-with taken as (
-    select 'kspay' as side, t as number, min(rule) as rule
-    from pairings
-    where t in (select number from scoped where side = 'kspay')
-    group by t
+record as (
+    select 'kspay' as side, number, currency, amount, business_on, payment_type from shown_transaction
     union all
-    select 'ledger', e, min(rule)
-    from pairings
-    where e in (select number from scoped where side = 'ledger')
-    group by e
+    select 'ledger', number, currency, amount, business_on, null from shown_entry
+    union all
+    -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
+    select 'broken', q, coalesce(currency, ''), 0, business_on, null from broken
+),
+
+scoped as (
+    select 'period' as scope, record.*
+    from record
+    cross join asked
+    where business_on between asked.period_first and asked.period_last or (side = 'broken' and business_on is null)
+    union all
+    select 'carried', record.*
+    from record
+    inner join listed using (side, number)
+    cross join asked
+    where business_on < asked.period_first
+),
+
+taken as (
+    select 'kspay' as side, t as number, rule
+    from shown_transaction
+    inner join pairings on pairings.t = shown_transaction.number and pairings.of_t
+    union all
+    select 'ledger', e, rule
+    from shown_entry
+    inner join pairings on pairings.e = shown_entry.number and pairings.of_e
 )
 
 select
@@ -92,17 +72,101 @@ from scoped
 left join taken using (side, number)
 left join wrong using (side, number);
 
-analyze outcome;
+-- Grain: scope, side, currency, outcome, rule and payment method. `print` is a fingerprint of the numbers of
+-- the records that were counted: two sets of as many records with one fingerprint are the same.
+create temp table tally on commit drop as
+with counted as (
+    select
+        'period' as scope,
+        'kspay' as side,
+        currency,
+        case when rule is null then 'excluded' else 'matched' end as outcome,
+        rule,
+        payment_type,
+        count(*) as records,
+        sum(amount) as amount,
+        bit_xor(hashint8extended(number, 0)) as print
+    from period_transaction
+    left join pairings on pairings.t = period_transaction.number and pairings.of_t
+    group by currency, rule, payment_type
+    union all
+    select
+        'period',
+        'ledger',
+        currency,
+        case when rule is null then 'excluded' else 'matched' end,
+        rule,
+        null,
+        count(*),
+        sum(amount),
+        bit_xor(hashint8extended(number, 0))
+    from period_entry
+    left join pairings on pairings.e = period_entry.number and pairings.of_e
+    group by currency, rule
+    union all
+    select
+        'period',
+        side,
+        currency,
+        case when rule is null then 'excluded' else 'matched' end,
+        rule,
+        payment_type,
+        -1,
+        -amount,
+        hashint8extended(number, 0)
+    from outcome
+    where scope = 'period' and side <> 'broken'
+    union all
+    select
+        scope,
+        coalesce(broken.side, outcome.side),
+        outcome.currency,
+        outcome,
+        rule,
+        payment_type,
+        1,
+        amount,
+        case when outcome.side = 'broken' then 0 else hashint8extended(number, 0) end
+    from outcome
+    left join broken on outcome.side = 'broken' and broken.q = outcome.number
+)
+
+select
+    scope,
+    side,
+    currency,
+    outcome,
+    rule,
+    payment_type,
+    sum(records)::bigint as records,
+    sum(amount) as amount,
+    bit_xor(print) as print
+from counted
+group by scope, side, currency, outcome, rule, payment_type
+having sum(records) <> 0 or sum(amount) <> 0;
 
 -- Grain: scope, side, currency and outcome: what summary.csv shows.
 create temp table summary on commit drop as
 select
     scope,
-    coalesce(broken.side, outcome.side) as side,
-    outcome.currency,
+    side,
+    currency,
     outcome,
-    count(*) as records,
+    sum(records)::bigint as records,
     sum(amount) as amount
-from outcome
-left join broken on outcome.side = 'broken' and broken.q = outcome.number
-group by scope, coalesce(broken.side, outcome.side), outcome.currency, outcome;
+from tally
+group by scope, side, currency, outcome;
+
+-- Grain: one row a match with a record in the period, though its first transaction is not.
+create temp table beside on commit drop as
+select distinct pairings.m, pairings.rule
+from pairings
+inner join period_entry on period_entry.number = pairings.e
+left join period_transaction on period_transaction.number = pairings.m
+where period_transaction.number is null
+union
+select pairings.m, pairings.rule
+from pairings
+inner join period_transaction on period_transaction.number = pairings.t
+left join period_transaction as first_one on first_one.number = pairings.m
+where pairings.t <> pairings.m and first_one.number is null;

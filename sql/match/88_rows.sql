@@ -32,8 +32,9 @@ inner join entries as other
     on
         other.app_id = held.app_id and other.source = several.source and other.ledger_id = held.ledger_id
 where
-    held.number in (
-        select number from scoped where side = 'ledger'
+    (select exists (select from several))
+    and held.number in (
+        select number from period_entry
         union
         select number from shown_entry
     );

@@ -1,61 +1,77 @@
 -- Grain: one row a record that is known and usable (`known_transaction`, `known_entry`), one a quarantined
 -- record (`unusable`). The one place where a status gets its family and a record its business date.
 -- `facts` changes with whatever a decision rests on: amount, currency, family, business date, keys.
+-- Settings are asked for in scalar subqueries, never joined: those are worked out once a statement, also where
+-- several processes of the server share the work, and leave the planner's estimates as they are.
 
 create temp view known_transaction as
 select
-    held.*,
-    coalesce(status_family.family, 'unknown') as family,
-    (held.created_at at time zone policy.timezone)::date as business_on,
-    coalesce(tolerance.fixed, policy.tolerance_fixed) as tolerance_fixed,
-    coalesce(tolerance.percent, policy.tolerance_percent) as tolerance_percent,
+    known.*,
     letters(
         jsonb_build_array(
-            held.transaction_id, trim_scale(held.amount)::text, held.currency,
-            coalesce(status_family.family, 'unknown'), (held.created_at at time zone policy.timezone)::date,
-            held.reference, held.provider_order_id, held.provider_txn_id
+            transaction_id, trim_scale(amount)::text, currency, family, business_on, reference, provider_order_id,
+            provider_txn_id
         ),
         20
     ) as facts
-from transactions as held
-cross join policy
-left join status_family on status_family.side = 'kspay' and status_family.status = lower(btrim(held.status))
-left join tolerance on tolerance.currency = held.currency
-where
-    held.app_id = any(policy.app_ids)
-    and not exists (
-        select from quarantine
-        where
-            quarantine.app_id = held.app_id and quarantine.side = 'kspay'
-            and quarantine.record_id = held.transaction_id
-    );
+from (
+    select
+        held.*,
+        coalesce(
+            (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
+            ->> lower(btrim(held.status)),
+            'unknown'
+        ) as family,
+        (held.created_at at time zone (select timezone from policy))::date as business_on,
+        coalesce(
+            ((select jsonb_object_agg(currency, fixed::text) from tolerance) ->> held.currency)::numeric,
+            (select tolerance_fixed from policy)
+        ) as tolerance_fixed,
+        coalesce(
+            ((select jsonb_object_agg(currency, percent::text) from tolerance) ->> held.currency)::numeric,
+            (select tolerance_percent from policy)
+        ) as tolerance_percent
+    from transactions as held
+    where
+        held.app_id = any((select app_ids from policy)::text[])
+        and not exists (
+            select from quarantine
+            where
+                quarantine.app_id = held.app_id and quarantine.side = 'kspay'
+                and quarantine.record_id = held.transaction_id
+        )
+) as known;
 
 create temp view known_entry as
 select
-    held.*,
-    coalesce(status_family.family, 'unknown') as family,
-    coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date) as business_on,
+    known.*,
     letters(
         jsonb_build_array(
-            held.source, held.ledger_id, trim_scale(held.amount)::text, held.currency,
-            coalesce(status_family.family, 'unknown'),
-            coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date), held.reference,
-            held.transaction_id, held.provider_order_id, held.provider_txn_id
+            source, ledger_id, trim_scale(amount)::text, currency, family, business_on, reference, transaction_id,
+            provider_order_id, provider_txn_id
         ),
         20
     ) as facts
-from entries as held
-cross join policy
-left join status_family on status_family.side = 'ledger' and status_family.status = lower(btrim(held.status))
-where
-    held.app_id = any(policy.app_ids)
-    and not held.withdrawn
-    and not exists (
-        select from quarantine
-        where
-            quarantine.app_id = held.app_id and quarantine.side = 'ledger'
-            and quarantine.source = held.source and quarantine.record_id = held.ledger_id
-    );
+from (
+    select
+        held.*,
+        coalesce(
+            (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
+            ->> lower(btrim(held.status)),
+            'unknown'
+        ) as family,
+        coalesce(held.dated_on, (held.dated_at at time zone (select timezone from policy))::date) as business_on
+    from entries as held
+    where
+        held.app_id = any((select app_ids from policy)::text[])
+        and not held.withdrawn
+        and not exists (
+            select from quarantine
+            where
+                quarantine.app_id = held.app_id and quarantine.side = 'ledger'
+                and quarantine.source = held.source and quarantine.record_id = held.ledger_id
+        )
+) as known;
 
 create temp view unusable as
 select

@@ -4,11 +4,10 @@
 with shown as (
     select m
     from pairings
-    inner join scoped on scoped.scope = 'period' and scoped.side = 'kspay' and scoped.number = pairings.t
-    union
-    select m
-    from pairings
-    inner join scoped on scoped.scope = 'period' and scoped.side = 'ledger' and scoped.number = pairings.e
+    inner join period_transaction on period_transaction.number = pairings.t
+    where pairings.t = pairings.m and pairings.of_t
+    union all
+    select m from beside
 ),
 
 pair as (

@@ -4,12 +4,12 @@ select
     case when grouping(rule) = 0 then 'rule' else 'payment_method' end as "by",
     coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') as name,
     currency,
-    count(*) as count,
+    sum(records)::bigint as count,
     sum(amount) as amount,
-    count(rule) as matched,
+    coalesce(sum(records) filter (where rule is not null), 0)::bigint as matched,
     coalesce(sum(amount) filter (where rule is not null), 0) as matched_amount
-from outcome
-where scope = 'period' and side = 'kspay' and outcome <> 'excluded'
+from tally
+where scope = 'period' and side = 'kspay' and outcome not in ('excluded', 'quarantined')
 group by grouping sets ((rule, currency), (payment_type, currency))
 order by
     grouping(rule),

@@ -1,26 +1,38 @@
 -- Must return no rows: a record of the groups that were matched that stands in two matches, or in one with
--- a record that cannot be used.
-select
+-- a record that cannot be used; or a pair that stands for a record beside another.
+with pair as (
+    select
+        t,
+        e,
+        m,
+        count(*) filter (where of_t) over (partition by t) as of_t,
+        min(m) over (partition by t) <> m as several_of_t
+    from scope_pairing
+),
+
+pair_of_e as (
+    select
+        e,
+        count(*) filter (where of_e) over (partition by e) as of_e,
+        min(m) over (partition by e) <> m as several_of_e
+    from scope_pairing
+)
+
+select distinct
     'kspay' as side,
     transactions.transaction_id as record,
     'several matches' as found
-from (
-    select t from scope_pairing
-    group by t
-    having min(m) <> max(m)
-) as several
-inner join transactions on transactions.number = several.t
+from pair
+inner join transactions on transactions.number = pair.t
+where pair.several_of_t or pair.of_t <> 1
 union all
-select
+select distinct
     'ledger',
     entries.ledger_id,
     'several matches'
-from (
-    select e from scope_pairing
-    group by e
-    having min(m) <> max(m)
-) as several
-inner join entries on entries.number = several.e
+from pair_of_e
+inner join entries on entries.number = pair_of_e.e
+where pair_of_e.several_of_e or pair_of_e.of_e <> 1
 union all
 select
     'ledger',

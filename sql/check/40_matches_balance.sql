@@ -1,19 +1,18 @@
 -- Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
 -- or are of different currencies, and of which no finding says so. Summed from the stored records.
 -- Nearly every match is one pair, of which nothing is to be added up.
-with lone as (
-    select m, min(t) as t, min(e) as e
+with several as (
+    select m
     from scope_pairing
-    group by m
-    having count(*) = 1
+    where not (of_t and of_e)
 ),
 
 member as (
     select m, t as number, 'kspay' as side from scope_pairing
-    where m not in (select m from lone)
+    where m in (select m from several)
     union
     select m, e, 'ledger' from scope_pairing
-    where m not in (select m from lone)
+    where m in (select m from several)
 ),
 
 side as (
@@ -53,15 +52,16 @@ balance as (
     group by m
     union all
     select
-        lone.m,
+        scope_pairing.m,
         known_transaction.amount,
         case when bookings.e is null then entries.amount end,
         tolerance_fixed + tolerance_percent * 0.01 * known_transaction.amount,
         known_transaction.currency = entries.currency
-    from lone
-    inner join known_transaction on known_transaction.number = lone.t
-    inner join entries on entries.number = lone.e
-    left join bookings on bookings.e = lone.e
+    from scope_pairing
+    inner join known_transaction on known_transaction.number = scope_pairing.t
+    inner join entries on entries.number = scope_pairing.e
+    left join bookings on bookings.e = scope_pairing.e
+    where of_t and of_e and m not in (select m from several)
 )
 
 select
