@@ -22,6 +22,7 @@ _SHOWN = 5  # so many of the records that fail a check are named in the error
 _MANY = 50_000  # records; where more are looked up, whole tables are joined
 _KINDS = {"comparable": "normalised reference"}
 _ONCE = "match/75_amount_date"  # the only rule that does not run in both phases
+_OUTCOME = "match/92_outcome"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ def match(
     progress("match", "discrepancies", 1)
     for name in files:
         if _number(name) > 82:
+            if name == _OUTCOME:
+                progress("match", "outcomes", 1)
             run_file(connection, name)
     progress("match", "proof", 1)
     checks = tuple(_check(connection, name) for name in sql_names("check"))
@@ -274,11 +277,8 @@ def _numbers(connection: Connection, checks: tuple[str, ...]) -> Matched:
     return Matched(
         matches=counts(
             "select rule, sum(matches)::bigint from ("
-            " select rule, count(*) as matches from pairings"
-            " inner join period_transaction on number = t where t = m and of_t group by rule"
-            " union all"
-            " select rule, count(*) from beside group by rule"
-            ') as counted group by rule order by rule collate "C"'
+            " select rule, matches from tally union all select rule, 1 from beside"
+            ') as counted group by rule having sum(matches) > 0 order by rule collate "C"'
         ),
         discrepancies=counts(
             "select type, count(*) from reported where status <> 'resolved' group by type"

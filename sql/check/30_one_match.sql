@@ -1,48 +1,79 @@
 -- Must return no rows: a record of the groups that were matched that stands in two matches, or in one with
--- a record that cannot be used; or a pair that stands for a record beside another.
-with pair as (
+-- a record that cannot be used; or for which not exactly one of its pairs stands. Counted first: as many records
+-- in matches as pairs that stand for one, on either side. Where the counts differ, the records are looked for.
+with counted as (
     select
-        t,
-        e,
-        m,
-        count(*) filter (where of_t) over (partition by t) as of_t,
-        min(m) over (partition by t) <> m as several_of_t
-    from scope_pairing
+        (select count(*) from scope_pairing where of_t) as pairs_of_t,
+        (
+            select count(*) from scope_transaction
+            where exists (select from pairings where pairings.t = scope_transaction.number and pairings.of_t)
+        ) as transactions,
+        (select count(*) from scope_pairing where of_e) as pairs_of_e,
+        (
+            select count(*) from scope_entry
+            where exists (select from pairings where pairings.e = scope_entry.number and pairings.of_e)
+        ) as entries
 ),
 
-pair_of_e as (
-    select
-        e,
-        count(*) filter (where of_e) over (partition by e) as of_e,
-        min(m) over (partition by e) <> m as several_of_e
+wrong as (
+    select pairs_of_t <> transactions or pairs_of_e <> entries as somewhere
+    from counted
+),
+
+-- A further pair of a record belongs to the match of the pair that stands for it.
+further as (
+    select 'kspay' as side, further.t as number
+    from scope_pairing as further
+    left join pairings as standing on standing.t = further.t and standing.of_t and standing.m = further.m
+    where not further.of_t and standing.t is null
+    union
+    select 'ledger', further.e
+    from scope_pairing as further
+    left join pairings as standing on standing.e = further.e and standing.of_e and standing.m = further.m
+    where not further.of_e and standing.e is null
+),
+
+several as (
+    select 'kspay' as side, t as number
     from scope_pairing
+    where of_t and (select somewhere from wrong)
+    group by t
+    having count(*) > 1
+    union all
+    select 'ledger', e
+    from scope_pairing
+    where of_e and (select somewhere from wrong)
+    group by e
+    having count(*) > 1
+    union all
+    select side, number
+    from further
+),
+
+-- Each side by itself: "either is missing" could not be joined, and would look through all records for each.
+unusable as (
+    select e
+    from scope_pairing
+    where
+        (select somewhere from wrong)
+        and not exists (select from scope_transaction where scope_transaction.number = scope_pairing.t)
+    union
+    select e
+    from scope_pairing
+    where
+        (select somewhere from wrong)
+        and not exists (select from scope_entry where scope_entry.number = scope_pairing.e)
 )
 
-select distinct
-    'kspay' as side,
-    transactions.transaction_id as record,
-    'several matches' as found
-from pair
-inner join transactions on transactions.number = pair.t
-where pair.several_of_t or pair.of_t <> 1
+select 'kspay' as side, transactions.transaction_id as record, 'several matches' as found
+from several
+inner join transactions on several.side = 'kspay' and transactions.number = several.number
+union
+select 'ledger', entries.ledger_id, 'several matches'
+from several
+inner join entries on several.side = 'ledger' and entries.number = several.number
 union all
-select distinct
-    'ledger',
-    entries.ledger_id,
-    'several matches'
-from pair_of_e
-inner join entries on entries.number = pair_of_e.e
-where pair_of_e.several_of_e or pair_of_e.of_e <> 1
-union all
-select
-    'ledger',
-    entries.ledger_id,
-    'matched, though one of the two records cannot be used'
-from (
-    -- Each side by itself: "either is missing" could not be joined, and would look through all records for each.
-    select e from scope_pairing where not exists (select from scope_transaction where number = scope_pairing.t)
-    union
-    select e from scope_pairing where not exists (select from scope_entry where number = scope_pairing.e)
-) as unusable
+select 'ledger', entries.ledger_id, 'matched, though one of the two records cannot be used'
+from unusable
 inner join entries on entries.number = unusable.e
 order by 1, 2

@@ -33,14 +33,19 @@ select 'ledger', e
 from pairings
 where rule = 'manual';
 
+analyze fresh_load;
+
+-- What arrived is few, and nothing that the planner has seen of these columns tells it so.
+set local enable_seqscan = off;
+
 insert into frontier
 select 'kspay', number
 from transactions
-where changed_in in (select load_id from fresh_load where side = 'kspay')
+where changed_in = any(array(select load_id from fresh_load where side = 'kspay'))
 union
 select 'ledger', number
 from entries
-where changed_in in (select load_id from fresh_load where side = 'ledger')
+where changed_in = any(array(select load_id from fresh_load where side = 'ledger'))
 union
 -- What a person joined since, or what no longer stands.
 select by_hand.side, by_hand.number
@@ -67,17 +72,19 @@ select 'ledger', pairings.e
 from pairings
 where pairings.rule = 'amount_date';
 
+set local enable_seqscan = on;
+
 -- A changed record belonged to the group of its former keys.
 insert into fresh_key
 select distinct app_id, kind, key
 from (
     select app_id, reference, comparable, provider_order_id, provider_txn_id, null as transaction_id
     from transaction_versions
-    where replaced_in in (select load_id from fresh_load where side = 'kspay')
+    where replaced_in = any(array(select load_id from fresh_load where side = 'kspay'))
     union all
     select app_id, reference, comparable, provider_order_id, provider_txn_id, transaction_id
     from entry_versions
-    where replaced_in in (select load_id from fresh_load where side = 'ledger')
+    where replaced_in = any(array(select load_id from fresh_load where side = 'ledger'))
 ) as former
 cross join lateral (
     values

@@ -13,4 +13,41 @@ select number, currency, amount, business_on
 from known_entry
 where
     coalesce(dated_on, (dated_at at time zone 'UTC')::date) between cast(:first as date) - 1 and cast(:last as date) + 1
-    and case when business_on between :first and :last then true end
+    and case when business_on between :first and :last then true end;
+
+-- What the tables hold for these days and is not in quarantine, for the check of the outcomes: worked out without the
+-- views above.
+create temp view held_record as
+select 'kspay' as side, number, transaction_id as record, currency, amount
+from transactions
+where
+    app_id = any((select app_ids from policy)::text[])
+    and created_at >= cast(:first as date) - 2 and created_at < cast(:last as date) + 3
+    and case
+        when (created_at at time zone (select timezone from policy))::date between :first and :last then true
+    end
+    and not exists (
+        select from quarantine
+        where
+            quarantine.side = 'kspay' and quarantine.app_id = transactions.app_id
+            and quarantine.record_id = transactions.transaction_id
+    )
+union all
+select 'ledger', number, ledger_id, currency, amount
+from entries
+where
+    app_id = any((select app_ids from policy)::text[])
+    and not withdrawn
+    and coalesce(dated_on, (dated_at at time zone 'UTC')::date) between cast(:first as date) - 2 and cast(:last as date) + 2
+    and case
+        when
+            coalesce(dated_on, (dated_at at time zone (select timezone from policy))::date)
+            between :first and :last
+            then true
+    end
+    and not exists (
+        select from quarantine
+        where
+            quarantine.side = 'ledger' and quarantine.app_id = entries.app_id
+            and quarantine.source = entries.source and quarantine.record_id = entries.ledger_id
+    )

@@ -11,6 +11,7 @@ select
 from tally
 where scope = 'period' and side = 'kspay' and outcome not in ('excluded', 'quarantined')
 group by grouping sets ((rule, currency), (payment_type, currency))
+having sum(records) <> 0
 order by
     grouping(rule),
     coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') collate "C",
