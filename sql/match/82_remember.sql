@@ -37,7 +37,13 @@ from world_pair;
 do $$
 begin
     if not exists (select from pairings) then
-        -- The first time. Indexes are made faster at the end than kept up for every row.
+        -- The first time. Indexes are made faster at the end than kept up for every row, and a table that was emptied
+        -- in the same transaction needs no log of what is written into it, where there is no replica. Emptied is only
+        -- a file without a byte: another app's first run may have committed rows that this one does not see.
+        lock table pairings in access exclusive mode;
+        if pg_relation_size('pairings') = 0 then
+            truncate pairings;
+        end if;
         drop index pairings_t, pairings_e;
         insert into pairings (t, e, m, rule, of_t, of_e, made_by)
         select t, e, m, rule, of_t, of_e, run_number from paired cross join asked;

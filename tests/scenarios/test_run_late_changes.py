@@ -41,7 +41,7 @@ class LateChanges:
         self.refunded = next(r for r in clean if block.first <= business_date(r) <= block.last)["id"]
         away = [r for r in clean if not block.first - 3 * DAY <= business_date(r) <= block.last + 3 * DAY]
         self.unseen = next(r for r in away if business_date(r) < last - 20 * DAY)["id"]
-        # Alone at KS Pay, and on no day that the night fetches.
+        # Alone at KS Pay, on no day that the night fetches, and of the re-read days: older ones take turns.
         self.stale = next(
             case.transaction_ids[0]
             for case in merchant.planted
@@ -52,7 +52,7 @@ class LateChanges:
                 r["id"] == case.transaction_ids[0]
                 and (
                     block.first - 3 * DAY <= business_date(r) <= block.last + 3 * DAY
-                    or business_date(r) > last - 14 * DAY
+                    or not last - 85 * DAY < business_date(r) <= last - 14 * DAY
                 )
                 for r in merchant.transactions
             )
