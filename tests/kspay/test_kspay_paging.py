@@ -265,6 +265,18 @@ def test_everything_at_once_is_one_answer(server: KSPayServer, ignores_page: boo
     assert shop.requests <= (16 if ignores_page else 3)
 
 
+@pytest.mark.parametrize("order", ["oldest first", "by id"])
+def test_the_only_page_with_two_rows_that_every_page_repeats_is_whole(
+    server: KSPayServer, order: str
+) -> None:
+    """A new merchant's first two payments: asked for one by one, they come on two pages."""
+    now = datetime.now(UTC)
+    at = (now - 5 * DAY).isoformat()
+    shop = Shop([transaction(n, at, at) for n in range(2)], Behaviour(order=order, clamps_page=True))
+    fetched, _ = run(server, shop, Period((now - 6 * DAY).date(), (now - 4 * DAY).date()))
+    assert fetched == {row["id"] for row in shop.rows}
+
+
 def test_one_full_day_alone_is_no_proof_that_nothing_was_cut(server: KSPayServer) -> None:
     shop = Shop(march(11), Behaviour(ignores_page=True, cap=1000, own_size=1000))
     with pytest.raises(IncompleteError, match="no answer holds more than 11 rows"):
