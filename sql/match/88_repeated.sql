@@ -1,7 +1,8 @@
 -- Grain: one row a reported duplicate, for the record that it repeats: of those that make it a duplicate
 -- (81_finding) a matched one, then the nearest by date, then the lowest id by code points; and one row for
 -- each record of the other side that this is matched with (`is_mate`). Duplicates are few: each looks its
--- own up by index, whatever the size of the period.
+-- own up by index, whatever the size of the period. `limit` and `offset 0` keep the planner from joining
+-- whole tables in place of that, as it would where these have no statistics yet.
 
 create temp table repeated (
     d bigint not null,
@@ -30,28 +31,28 @@ cross join policy
 cross join lateral (
     select known.number, known.transaction_id, known.business_on
     from known_transaction as known
-    cross join lateral (select exists (select from pairings where pairings.t = known.number) as is_taken) as matched
+    left join lateral (select m from pairings where t = known.number limit 1) as taken on true
     where
         known.app_id = repeating.app_id and known.comparable = repeating.comparable
         and known.reference = repeating.reference and known.number <> repeating.number
         and known.family in ('paid', 'refunded')
         and case
-            when is_taken then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
+            when taken.m is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else
                 (known.created_at, known.transaction_id collate "C")
                 < (repeating.created_at, repeating.transaction_id collate "C")
                 and repeating.business_on - known.business_on <= policy.duplicate_days
         end
-    order by is_taken desc, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
+    order by taken.m is null, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
     limit 1
 ) as other;
 
 insert into repeated
-select distinct repeated.d, 'ledger', held.number, held.source, held.ledger_id, null::date, true
+select repeated.d, 'ledger', mate.number, mate.source, mate.ledger_id, null, true
 from repeated
-inner join pairings as own on own.t = repeated.number
-inner join pairings on pairings.t = own.m
-inner join entries as held on held.number = pairings.e
+cross join lateral (select m from pairings where t = repeated.number limit 1) as own
+cross join lateral (select e from pairings where t = own.m offset 0) as taken
+cross join lateral (select number, source, ledger_id from entries where number = taken.e limit 1) as mate
 where repeated.side = 'kspay';
 
 insert into repeated
@@ -100,38 +101,38 @@ cross join lateral (
                 own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
             union all
             -- A matched entry counts under its transactions' reference and id as well.
-            select members.e
+            select taken.e
             from transactions
-            inner join pairings on pairings.t = transactions.number
-            inner join pairings as members on members.t = pairings.m
+            cross join lateral (select m from pairings where t = transactions.number limit 1) as own
+            cross join lateral (select e from pairings where t = own.m offset 0) as taken
             where
                 own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
                 and reference = own_key.key
             union all
-            select members.e
+            select taken.e
             from transactions
-            inner join pairings on pairings.t = transactions.number
-            inner join pairings as members on members.t = pairings.m
+            cross join lateral (select m from pairings where t = transactions.number limit 1) as own
+            cross join lateral (select e from pairings where t = own.m offset 0) as taken
             where
                 own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
         ) as carrier
         left join bookings on bookings.e = carrier.number
         where own_key.d = repeating.d
     ) as candidate
-    inner join known_entry as known using (number)
-    cross join lateral (select exists (select from pairings where pairings.e = known.number) as is_taken) as matched
+    cross join lateral (select * from known_entry where number = candidate.number offset 0) as known
+    left join lateral (select m from pairings where e = known.number limit 1) as taken on true
     where
         known.number <> repeating.number
         and known.family in ('paid', 'refunded')
         and case
-            when is_taken then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
+            when taken.m is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else
                 (known.business_on, known.source collate "C", known.ledger_id collate "C")
                 < (repeating.business_on, repeating.source collate "C", repeating.ledger_id collate "C")
                 and repeating.business_on - known.business_on <= policy.duplicate_days
         end
     order by
-        is_taken desc, abs(known.business_on - repeating.business_on), known.source collate "C",
+        taken.m is null, abs(known.business_on - repeating.business_on), known.source collate "C",
         known.ledger_id collate "C"
     limit 1
 ) as other;
@@ -139,10 +140,10 @@ cross join lateral (
 insert into repeated
 select distinct repeated.d, 'kspay', mate.number, null, mate.transaction_id, null::date, true
 from repeated
-inner join pairings as own on own.e = repeated.number
-inner join pairings as lowest on lowest.t = own.m
-inner join pairings on pairings.e = lowest.e
-inner join transactions as mate on mate.number = pairings.t
+cross join lateral (select m from pairings where e = repeated.number limit 1) as own
+cross join lateral (select e from pairings where t = own.m offset 0) as beside
+cross join lateral (select t from pairings where e = beside.e offset 0) as taken
+cross join lateral (select number, transaction_id from transactions where number = taken.t limit 1) as mate
 where repeated.side = 'ledger' and not repeated.is_mate;
 
 select set_config('enable_nestloop', current_setting('reconcile.nestloop_before'), true);
