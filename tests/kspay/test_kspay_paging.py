@@ -158,7 +158,8 @@ def why_undecidable(shop: Shop, message: str) -> str | None:
     fullest = max(days[each] + days[each + DAY] + days[each - DAY] for each in days)
     changing = len(shop.changes)
     most = len(shop.rows) if how.all_at_once and how.ignores_page else how.own_size or min(10, how.cap)
-    if (fullest + changing) * (1 + bool(how.repeats_every)) < min(most, len(shop.rows) - changing):
+    # A row of today that no range lists yet makes no answer fuller.
+    if (fullest + changing) * (1 + bool(how.repeats_every)) < min(most, len(shop.reachable()) - changing):
         return None
     return PAGE_IGNORED if how.ignores_page else LAST_PAGE_AGAIN
 
