@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.cli_keeping import allow_option, ledger, quarantine, validate
+from reconcile.cli_keeping import allow_option, ledger, limit_option, quarantine, validate
 from reconcile.errors import ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.report.command import report
@@ -98,7 +98,12 @@ def demo(seed: int) -> None:
 
 @cli.command()
 @_period_options
-@click.option("--ledger", type=click.Path(path_type=Path), metavar="PATH", help="The ledger file, a CSV.")
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The ledger: a CSV, XLSX or Parquet file, an archive, a folder.",
+)
 @click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
 @click.option("--out", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
@@ -118,7 +123,7 @@ def run(
 ) -> None:
     """Reconcile a period: ledger, KS Pay, matching, report.
 
-    Without dates it takes the last RECONCILE_LOOKBACK_DAYS days, or all since the last run.
+    Without dates it takes the last RECONCILE_LOOKBACK_DAYS days, or all since the last finished run.
 
     Example:  reconcile run --from 2026-08-01 --to 2026-08-31 --ledger august.csv
     """
@@ -218,7 +223,7 @@ def explain(named: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--limit", default=20, show_default=True, help="How many.")
+@limit_option(20)
 def runs(limit: int) -> None:
     """List the runs, the newest first.
 

@@ -25,6 +25,13 @@ def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--limit, of the commands that list."""
+    return click.option(
+        "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="How many."
+    )
+
+
 @click.group(invoke_without_command=True)
 @click.pass_context
 def ledger(context: click.Context) -> None:
@@ -83,7 +90,7 @@ def ledger_inspect(path: Path | None, profile: str | None) -> None:
 
 
 @ledger.command("list")
-@click.option("--limit", default=50, show_default=True, help="How many.")
+@limit_option(50)
 def ledger_list(limit: int) -> None:
     """List the imports, the newest first.
 
@@ -175,7 +182,7 @@ def validate(docs: Path | None) -> None:
 
 
 @click.command()
-@click.option("--limit", default=100, show_default=True, help="How many.")
+@limit_option(100)
 def quarantine(limit: int) -> None:
     """List the records that cannot be used, and since when; they come out when their source corrects them.
 

@@ -95,6 +95,7 @@ class _Teller:
             any(stay.cleared_at is None for stay in stays),
         )
         story["versions"] = _versions(connection, self.side, versions)
+        story["withdrawn"] = _withdrawn(story["versions"]) if story["state"] == "withdrawn" else None
         story["quarantine"] = [dict(stay._mapping) for stay in stays]
         story["waiting"] = self._waiting(connection)
         story["booking"] = []
@@ -262,7 +263,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
             name
             for name in _TOLD[side]
             if (
-                getattr(row, name) is not None
+                getattr(row, name) not in (None, False)
                 if before is None
                 else getattr(row, name) != getattr(before, name)
             )
@@ -272,7 +273,9 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
                 "at": load and load.loaded_at,
                 "run": load and load.run_id,
                 "import": load and load.import_id,
-                "file": load and load.file,
+                "snapshot": load and load.snapshot,
+                "file": load and (load.undone_file or load.file),
+                "undone_import": load and load.undone_import,
                 "matched_by": load and load.matched_by,
                 "changes": [
                     {"field": name, "was": before and getattr(before, name), "is": getattr(row, name)}
@@ -282,6 +285,14 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
         )
         before = row
     return told
+
+
+def _withdrawn(versions: Sequence[Story]) -> Story | None:
+    """The version by which an entry that is withdrawn became so."""
+    for version in reversed(versions):
+        if any(one["field"] == "withdrawn" and one["is"] for one in version["changes"]):
+            return {name: version[name] for name in ("at", "import", "snapshot", "file", "undone_import")}
+    return None  # it was only ever in quarantine
 
 
 class _Reports:

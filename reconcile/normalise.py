@@ -137,7 +137,8 @@ def _entry(
     style: Style,
 ) -> Entry | Rejection:
     values = row.values
-    if (usual := _usual_entry(row, app_id, source, default_currency, style)) is not None:
+    several_apps = len(app_ids | {app_id}) > 1
+    if not several_apps and (usual := _usual_entry(row, app_id, source, default_currency, style)) is not None:
         return usual
     if BROKEN in values:
         return rejection(
@@ -159,7 +160,10 @@ def _entry(
         return _text(name, value, MAX_KEY, problems)
 
     ledger_id = (key("ledger_id") or "").strip()
-    owner = (key("app_id") or app_id).strip()
+    named_app = key("app_id")
+    owner = (named_app or app_id).strip()
+    if several_apps and named_app is None and not _names(problems, "app_id"):
+        problems.append(("app_id", None, "is missing: there are several apps, so each row must name its own"))
     if owner != app_id and owner not in app_ids:
         problems.append(("app_id", owner, "names an app that is not in the settings"))
         owner = app_id

@@ -374,9 +374,8 @@ def check_period(period: Period | None, settings: Settings) -> None:
     if period is not None and period.first < EARLIEST:
         raise UsageError(f"--from {period.first} lies before {EARLIEST}, when nobody paid by KS Pay")
     if period is not None and period.last > today:
-        raise UsageError(
-            f"--to {period.last} lies in the future: today is {today} in {settings.timezone.key}"
-        )
+        which = f"--from {period.first}" if period.first > today else f"--to {period.last}"
+        raise UsageError(f"{which} lies in the future: today is {today} in {settings.timezone.key}")
 
 
 def last_closed_day(now: datetime, timezone: ZoneInfo) -> date:

@@ -45,6 +45,9 @@ Readings, where the words leave a choice:
     discrepancy (scope `carried`). Records after the period are known to matching but have no reported
     outcome.
 15. Unmatched unknown records have outcome `unmatched`.
+16. The record that a duplicate is told to repeat is one of those that make it a duplicate: a matched one
+    before an unmatched one, then the nearest by business date, then the lowest id (source, ledger id). A
+    booking goes by its positive.
 """
 
 from collections.abc import Iterable, Sequence
@@ -80,7 +83,7 @@ from oracle_matching import (
 
 from reconcile.records import Period
 
-__all__ = ["ALL_RULES", "D", "E", "M", "Matching", "Outcome", "Policy", "T", "match", "reconcile"]
+__all__ = ["ALL_RULES", "D", "E", "M", "Matching", "Outcome", "Policy", "Repeated", "T", "match", "reconcile"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,16 @@ class D:
     entries: tuple[EntryId, ...]  # sorted
     aspect: str
     difference: Decimal | None
+    repeats: "Repeated | None" = None
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """What a duplicate repeats: an id (or source and id), its day, and the ids that it is matched with."""
+
+    id: tuple[str, ...]
+    day: date
+    mates: frozenset[tuple[str, ...]]
 
 
 @dataclass
@@ -160,8 +173,10 @@ def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
     return types
 
 
-def _is_duplicate(record: Record, peers: list[Record], matched: dict[Record, Joined], days: int) -> bool:
-    """Whether an unmatched paid or refunded record repeats another of its side."""
+def _repeated(
+    record: Record, peers: list[Record], matched: dict[Record, Joined], days: int
+) -> Repeated | None:
+    """The other record of its side that an unmatched paid or refunded record repeats, if it is a duplicate."""
 
     def same(other: Record) -> bool:
         keys = other.keys
@@ -169,24 +184,30 @@ def _is_duplicate(record: Record, peers: list[Record], matched: dict[Record, Joi
             keys = keys.union(*(t.keys for t in matched[other].transactions))
         return any(kind in ("transaction", "reference") for kind, _ in record.keys & keys)
 
-    return any(
-        other != record
+    others = [
+        other
+        for other in peers
+        if other != record
         and other.moneyed
         and same(other)
         and abs((other.day - record.day).days) <= days
         and (other in matched or other.age < record.age)
-        for other in peers
-    )
+    ]
+    if not others:
+        return None
+    other = min(others, key=lambda one: (one not in matched, abs((one.day - record.day).days), one.id))
+    joined = matched.get(other)
+    mates = (joined.entries if other.of_kspay else joined.transactions) if joined else ()
+    ids = [(p.id,) if isinstance(p, T) else (p.source, p.id) for mate in mates for p in mate.parts]
+    return Repeated(other.id, other.day, frozenset(ids))
 
 
-def _type_of_unmatched(
-    record: Record, peers: list[Record], matched: dict[Record, Joined], policy: Policy, as_of: date
-) -> str | None:
+def _type_of_unmatched(record: Record, repeated: Repeated | None, policy: Policy, as_of: date) -> str | None:
     kspay = record.of_kspay
     if record.family == "unknown":
         return "UNKNOWN_STATUS"
     if record.moneyed:
-        if _is_duplicate(record, peers, matched, policy.duplicate_days):
+        if repeated:
             return "DUPLICATE_IN_KSPAY" if kspay else "DUPLICATE_IN_LEDGER"
         if as_of - timedelta(days=policy.grace_days) < record.day <= as_of:
             return "TIMING_DIFFERENCE"
@@ -231,10 +252,11 @@ class _Reporter:
                 self.outcome.suggestions.add(public(joined, self.app))
 
     def unmatched(self, record: Record, side: list[Record], matched: dict[Record, Joined]) -> None:
-        found = _type_of_unmatched(record, side, matched, self.policy, self.period.last)
+        repeated = _repeated(record, side, matched, self.policy.duplicate_days)
+        found = _type_of_unmatched(record, repeated, self.policy, self.period.last)
         name = {None: "excluded", "TIMING_DIFFERENCE": "timing"}.get(found, "unmatched")
         ts, es = ((record,), ()) if record.of_kspay else ((), (record,))
-        self.case(ts, es, [found] if found else [], name)
+        self.case(ts, es, [found] if found else [], name, repeated)
 
     def parts(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
         return [part for record in (*ts, *es) for part in record.parts]
@@ -252,7 +274,14 @@ class _Reporter:
             business_date(part, self.zone) in self.covered for part in self.earlier(ts, es)
         )
 
-    def case(self, ts: Sequence[Record], es: Sequence[Record], types: list[str], name: str) -> None:
+    def case(
+        self,
+        ts: Sequence[Record],
+        es: Sequence[Record],
+        types: list[str],
+        name: str,
+        repeated: Repeated | None = None,
+    ) -> None:
         for part in self.current(ts, es):
             self.count("period", part, name)
         if not types or not self.reported(ts, es):
@@ -271,6 +300,7 @@ class _Reporter:
                     entries=tuple(sorted(entry_ids(es))),
                     aspect=ASPECT.get(found, "presence"),
                     difference=total(ts) - total(es) if one_currency else None,
+                    repeats=repeated if found.startswith("DUPLICATE") else None,
                 )
             )
 

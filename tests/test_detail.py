@@ -32,6 +32,7 @@ MATCH: dict[str, Any] = {
 NO_KSPAY = {"transaction_id": None, "kspay_date": None, "kspay_amount": None, "reference": None, "rule": None}
 NO_LEDGER = {"ledger_date": None, "ledger_amount": None, "ledger_reference": None, "rule": None}
 LESS = {"ledger_amount": Decimal("1246.50"), "difference": Decimal("3.50")}
+REPEATED = {"other_id": "tx_2", "other_date": date(2026, 8, 1), "other_matched_with": None}
 LATER = {"ledger_date": date(2026, 8, 8)}
 
 
@@ -127,21 +128,21 @@ LATER = {"ledger_date": date(2026, 8, 8)}
         ),
         (
             "DUPLICATE_IN_KSPAY",
-            NO_LEDGER,
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which has another payment: the customer "
-            "may have been charged twice.",
+            NO_LEDGER | REPEATED | {"other_matched_with": "L-9"},
+            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which tx_2 of 1 Aug 2026, matched with "
+            "L-9, pays as well: the customer may have been charged twice.",
         ),
         (
             "DUPLICATE_IN_KSPAY",
-            NO_LEDGER | {"severity": "info"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which has another payment; it was given "
-            "back.",
+            NO_LEDGER | REPEATED | {"severity": "info"},
+            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which tx_2 of 1 Aug 2026, unmatched, "
+            "pays as well; it was given back.",
         ),
         (
             "DUPLICATE_IN_LEDGER",
-            NO_KSPAY,
-            "The ledger books 1,250.00 INR on 3 Aug 2026 under reference ORD-17, and another entry books the same "
-            "payment: it may be booked twice.",
+            NO_KSPAY | REPEATED | {"other_id": "L-16", "other_matched_with": "tx_1 and tx_2"},
+            "The ledger books 1,250.00 INR on 3 Aug 2026 under reference ORD-17, and L-16 of 1 Aug 2026, matched "
+            "with tx_1 and tx_2, books the same payment: it may be booked twice.",
         ),
         (
             "INVALID_RECORD",

@@ -163,6 +163,38 @@ def test_what_is_reported(desk: Desk, name: str) -> None:
     } == EXAMPLES[name].reported
 
 
+def test_a_duplicate_names_what_it_repeats(fresh_engine: Engine, tmp_path: Path) -> None:
+    """A matched one first, though another is nearer; and an id that two sources hold is written with its source."""
+    desk = Desk(fresh_engine, tmp_path, None, "ap_repeats")
+    transactions = [tx(1, day=4), tx(2, day=9), tx(3, day=10), tx(4, "R2")]
+    entries = [
+        entry(1, day=4),
+        entry(1, "R2", source="tally"),
+        entry(2, "R2", day=11),
+        entry(3, "R3", "100", day=12),
+        entry(4, "R3", "-100", day=13),
+        entry(5, "R3", "70", day=14),
+    ]
+    desk.night(
+        [replace(t, app="ap_repeats") for t in transactions], [replace(e, app="ap_repeats") for e in entries]
+    )
+    told = {
+        row["transaction_id"] or row["ledger_id"]: (
+            row["other_id"],
+            row["other_date"] and row["other_date"].day,
+            row["other_matched_with"],
+        )
+        for row in desk.rows
+        if row["type"].startswith("DUPLICATE")
+    }
+    assert told == {
+        "tx_2": ("tx_1", 4, "default:L1"),
+        "tx_3": ("tx_1", 4, "default:L1"),
+        "L2": ("tally:L1", 10, "tx_4"),
+        "L5": ("L3", 12, None),
+    }
+
+
 def test_every_type_has_an_example_that_names_it() -> None:
     rows = (Path(__file__).parents[1] / "sql" / "match" / "88_rows.sql").read_text("utf-8")
     types = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", rows))

@@ -9,7 +9,7 @@ import pytest
 from arrivals import arrive, record_run
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from oracle import D, E, M, Outcome, T, reconcile
+from oracle import D, E, M, Outcome, Repeated, T, reconcile
 from oracle import match as match_all
 from sqlalchemy import Connection, Engine, text
 from worlds import World, entry, tx, worlds
@@ -90,7 +90,11 @@ def _read(connection: Connection) -> Outcome:
             " inner join shown_transaction using (number) where d = reported.d and involved.side = 'kspay')"
             " as transactions,"
             " (select array_agg(array[source, ledger_id]) from involved"
-            " inner join shown_entry using (number) where d = reported.d and involved.side = 'ledger') as entries"
+            " inner join shown_entry using (number) where d = reported.d and involved.side = 'ledger') as entries,"
+            " row.other_date, (select array_remove(array[source, record_id], null) from repeated"
+            " where d = reported.d and not is_mate) as other,"
+            " (select array_agg(array_remove(array[source, record_id], null)) from repeated"
+            " where d = reported.d and is_mate) as mates"
             " from reported_row as row inner join reported using (discrepancy_id)"
         )
     )
@@ -104,6 +108,8 @@ def _read(connection: Connection) -> Outcome:
                 tuple(sorted((source, ledger_id) for source, ledger_id in row.entries or ())),
                 row.aspect,
                 row.difference,
+                row.other
+                and Repeated(tuple(row.other), row.other_date, frozenset(map(tuple, row.mates or ()))),
             )
         )
     for row in connection.execute(

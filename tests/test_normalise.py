@@ -75,7 +75,7 @@ def read_entry(
         source="tally",
         default_currency=default_currency,
         currencies=CURRENCIES,
-        app_ids=frozenset({"ap_1", "ap_2"}),
+        app_ids=frozenset({"ap_1", "ap_2"} if "app_id" in changes else {"ap_1"}),
     )
     return found
 
@@ -391,7 +391,6 @@ def test_dates_that_would_need_a_guess(text: str, reason: str) -> None:
         ({"reference": ""}, "reference", None),
         ({"transaction_id": " tx_1 "}, "transaction_id", "tx_1"),
         ({"app_id": "ap_2"}, "app_id", "ap_2"),
-        ({"app_id": ""}, "app_id", "ap_1"),
         ({"description": "two\nlines"}, "description", "two\nlines"),
         ({"amount": "-5"}, "amount", Decimal(-5)),
     ],
@@ -405,6 +404,8 @@ def test_an_entrys_field_is_read(changes: dict[str, str], attribute: str, value:
     [
         ({"currency": " "}, "currency", "is missing: write its ISO 4217 code"),
         ({"app_id": "ap_9"}, "app_id", "names an app that is not in the settings"),
+        ({"app_id": ""}, "app_id", "is missing: there are several apps, so each row must name its own"),
+        ({"app_id": "  "}, "app_id", "is missing: there are several apps, so each row must name its own"),
         ({"ledger_id": "a\nb"}, "ledger_id", "holds a line break"),
         ({"reference": "a\tb"}, "reference", "holds a line break or a tab"),
         ({"reference": "caf\udce9"}, "reference", "holds a character that is no text"),

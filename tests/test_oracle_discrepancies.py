@@ -1,9 +1,10 @@
 """The oracle's discrepancies, sentence by sentence, on worlds small enough to work out by hand."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
-from oracle import D, T
+from oracle import D, Outcome, Repeated, T
 from oracle_words import found, only, outcomes, rules, run
 from worlds import entry, tx
 
@@ -267,6 +268,23 @@ def test_a_matched_entry_counts_under_its_transactions_keys() -> None:
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2"}
     outcome = run([tx(1)], [entry(1), entry(2, None, "70", "refunded", names="tx_1")], rules=("reference",))
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2"}
+
+
+def test_the_one_that_a_duplicate_repeats() -> None:
+    """A matched one before an unmatched one, then the nearest, then the lowest id."""
+    far = Repeated(("tx_1",), date(2026, 8, 4), frozenset({("default", "L1")}))
+    (told,) = of("tx_3", run([tx(1, day=4), tx(2, day=10), tx(3, day=10)], [entry(1, day=4)]))
+    assert told == far
+    (told,) = of("tx_3", run([tx(1, day=8), tx(2, day=9), tx(3, day=10)], []))
+    assert told == Repeated(("tx_2",), date(2026, 8, 9), frozenset())
+    (told,) = of("tx_3", run([tx(2, day=9), tx(1, day=9), tx(3, day=10)], []))
+    assert told == Repeated(("tx_1",), date(2026, 8, 9), frozenset())
+    (told,) = [d.repeats for d in run([tx(1)], [entry(1), entry(2)]).discrepancies]
+    assert told == Repeated(("default", "L1"), date(2026, 8, 10), frozenset({("tx_1",)}))
+
+
+def of(transaction: str, outcome: Outcome) -> list[Repeated | None]:
+    return [d.repeats for d in outcome.discrepancies if d.transactions == (transaction,)]
 
 
 def test_unmatched_entries_of_equal_date_by_source_and_id() -> None:

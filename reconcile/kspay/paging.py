@@ -334,7 +334,18 @@ class WindowReader:
                 self._limit = limit
                 self._evidence.page_ignored = len(second) != 1
             else:
-                self._evidence.page_ignored = True
+                self._evidence.page_ignored = rows < 2 or not self._two_pages_of_one()
+
+    def _two_pages_of_one(self) -> bool:
+        """Whether two rows, asked for one by one, are two pages: always one on the first, the other on the second.
+
+        Where `page` is ignored both pages show the same row, or by chance, in an order that is new each time,
+        now the one and now the other.
+        """
+        limit, self._limit = self._limit, 1
+        seen = {(*self._keys(1), *self._keys(2)) for _ in range(FIRST_PAGES)}
+        self._limit = limit
+        return len(seen) == 1 and all(len(pair) == len(set(pair)) == 2 for pair in seen)
 
     def _first_page_differs(self, far: set[int]) -> bool:
         """Whether the first page always shows a row that the page far beyond the end never does, or more rows.

@@ -66,6 +66,13 @@ class _Row:
         return f"The ledger books {self.ledger} on {day(self['ledger_date'])}"
 
     @property
+    def other(self) -> str:
+        """What a duplicate repeats: `L-16 of 1 Aug 2026, matched with tx_1,`."""
+        mates = self["other_matched_with"]
+        state = f"matched with {mates}" if mates else "unmatched"
+        return f"{self['other_id']} of {day(self['other_date'])}, {state},"
+
+    @property
     def matched(self) -> str:
         """` (rule: the key; what else agrees or differs)`, of a match; nothing of an unmatched record."""
         rule = self["rule"]
@@ -166,13 +173,13 @@ def _status(row: _Row) -> str:
 
 def _duplicate_in_kspay(row: _Row) -> str:
     end = "; it was given back" if row["severity"] == "info" else ": the customer may have been charged twice"
-    return f"{row.took} under reference {row['reference']}, which has another payment{end}."
+    return f"{row.took} under reference {row['reference']}, which {row.other} pays as well{end}."
 
 
 def _duplicate_in_ledger(row: _Row) -> str:
     named = row["named_transaction"]
     under = f" for {named}" if named else _under(row, "ledger_reference")
-    return f"{row.books}{under}, and another entry books the same payment: it may be booked twice."
+    return f"{row.books}{under}, and {row.other} books the same payment: it may be booked twice."
 
 
 def _date(row: _Row) -> str:

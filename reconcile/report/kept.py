@@ -52,10 +52,9 @@ def verify(record: RunRecord) -> int:
     }
     if found:
         what = "; ".join(f"{name} {says}" for name, says in found.items())
-        raise InputRefused(
-            f"{folder} is not as run {record.run_id} left it: {what}; put the files back, or draw workbook and"
-            f" page again: reconcile report {record.run_id}"
-        )
+        drawn = all(name.endswith((".html", ".xlsx")) and name in names for name in found)
+        mend = f"draw them again: reconcile report {record.run_id}" if drawn else "put the files back"
+        raise InputRefused(f"{folder} is not as run {record.run_id} left it: {what}; {mend}")
     return len(known["files"])
 
 

@@ -71,6 +71,8 @@ class _Text:
             yield "By today's settings the rules match it otherwise than the last run did: the next run matches it anew"
 
     def _outcome(self, story: Story) -> str:
+        if story["withdrawn"] is not None:
+            return self._withdrawn(story)
         if story["state"] != "usable":
             return f"It is {story['state']}, so it is not matched"
         standing = [pair for pair in story["pairings"] if pair["stands"]]
@@ -95,6 +97,17 @@ class _Text:
             return f"Unmatched: {', '.join(opened)}"
         return "Unmatched, and nothing is wrong with that so far"
 
+    def _withdrawn(self, story: Story) -> str:
+        how = story["withdrawn"]
+        cause = (
+            f"import {how['undone_import']} of {how['file']}, which alone held it, was withdrawn"
+            if how["undone_import"] is not None
+            else f"import {how['import']} of {how['file']}, a snapshot that spans its day, lacks it"
+        )
+        mates = sorted({pair["mate"] for pair in story["pairings"] if pair["stands"]})
+        until = f": the next run undoes its match with {' and '.join(mates)}" if mates else ""
+        return f"Withdrawn on {_instant(how['at'])}: {cause}. It is kept, and no longer matched{until}"
+
     def versions(self, story: Story) -> Iterator[str]:
         for number, version in enumerate(story["versions"]):
             by = _by(version)
@@ -103,6 +116,9 @@ class _Text:
                 yield f"{by}: {said}"
                 continue
             for one in version["changes"]:
+                if one["field"] == "withdrawn":
+                    yield f"{by}: {'withdrawn' if one['is'] else 'no longer withdrawn'}"
+                    continue
                 yield f"{by}: {one['field']} was {self._value(one['was'])}, is {self._value(one['is'])}"
 
     def quarantine(self, story: Story) -> Iterator[str]:
@@ -236,9 +252,13 @@ def _by(version: Story) -> str:
     if version["at"] is None:
         return "first read"
     if version["import"] is not None:
-        origin = f"import {version['import']} of {version['file']}"
+        origin = (
+            f"{'snapshot ' if version['snapshot'] else ''}import {version['import']} of {version['file']}"
+        )
+    elif version["undone_import"] is not None:
+        origin = f"the withdrawal of import {version['undone_import']} of {version['file']}"
     elif version["file"] is not None:
-        origin = version["file"]  # the withdrawal of an import
+        origin = version["file"]
     elif version["run"] is not None:
         origin = f"fetched by run {version['run']}"
     else:

@@ -1,5 +1,6 @@
 -- Grain: one load: the import, or the run that fetched (only one at a time works on an app, so its time tells), and
--- the run that matched what it brought. Of the withdrawal of an import `file` says so, and there is no import.
+-- the run that matched what it brought. The withdrawal of an import is no import: `undone_import` is the one that
+-- it undid.
 select
     loads.load_id,
     loads.side,
@@ -7,9 +8,14 @@ select
     loads.loaded_at,
     loads.matched_by,
     loads.import_id,
+    imports.snapshot,
+    undone.import_id as undone_import,
+    undone.file as undone_file,
     run.run_id
 from loads
 left join imports using (import_id)
+left join imports as undone
+    on loads.import_id is null and loads.file = 'the withdrawal of import ' || undone.import_id
 left join lateral (
     select run_id
     from runs

@@ -37,6 +37,8 @@ where
         select number from period_entry
         union
         select number from shown_entry
+        union
+        select number from repeated where side = 'ledger'
     );
 
 analyze shared_id;
@@ -122,6 +124,28 @@ suggested as (
     inner join shown_transaction on shown_transaction.number = suggestion.t
     inner join shown_entry on shown_entry.number = suggestion.e
     left join shared_id on shared_id.app_id = shown_entry.app_id and shared_id.ledger_id = shown_entry.ledger_id
+),
+
+other as (
+    select
+        repeated.d,
+        max(named.written) filter (where not is_mate) as record_id,
+        max(repeated.business_on) as business_on,
+        string_agg(named.written, ' and ' order by named.written collate "C") filter (where is_mate) as mates
+    from repeated
+    inner join reported using (d)
+    left join shared_id
+        on
+            repeated.side = 'ledger' and shared_id.app_id = reported.app_id
+            and shared_id.ledger_id = repeated.record_id
+    cross join lateral (
+        select
+            case
+                when shared_id.ledger_id is null then repeated.record_id
+                else repeated.source || ':' || repeated.record_id
+            end as written
+    ) as named
+    group by repeated.d
 )
 
 select
@@ -163,6 +187,9 @@ select
         as shared_order_id,
     case when transactions.provider_txn_id = entries.provider_txn_id then entries.provider_txn_id end
         as shared_txn_id,
+    other.record_id as other_id,
+    other.business_on as other_date,
+    other.mates as other_matched_with,
     invalid.side as broken_side,
     invalid.field as broken_field,
     invalid.reason as broken_reason,
@@ -180,6 +207,7 @@ left join transactions using (d)
 left join entries using (d)
 left join invalid using (d)
 left join rule using (m)
+left join other using (d)
 left join suggested as of_transaction
     on reported.side = 'kspay' and reported.m is null and of_transaction.t = reported.number
 left join suggested as of_entry

@@ -123,10 +123,16 @@ CASES = {
     "only from": Case(("run", "--from", "2026-08-01"), ("--from", "--to")),
     "only to": Case(("fetch", "--to", "2026-08-01"), ("--from", "--to")),
     "a day to come": Case(("run", "--from", "2026-08-01", "--to", TOMORROW), ("--to", TOMORROW)),
+    "only days to come": Case(("fetch", "--from", TOMORROW), (f"--from {TOMORROW} lies in the future",)),
     "no day": Case(("run", "--from", "yesterday", "--to", "2026-08-01"), ("--from", "yesterday")),
     "the first day of all": Case(
         ("run", "--from", "0001-01-01", "--to", "0001-01-02", "--ledger", "ledger.csv"), ("--from",)
     ),
+    # Numbers
+    **{
+        f"{' '.join(command)} of a number below one": Case((*command, "--limit", number), ("--limit", number))
+        for command, number in ((("runs",), "-1"), (("quarantine",), "0"), (("ledger", "list"), "-7"))
+    },
     # Words
     "command with a slip": Case(("rnu",), ("rnu", "'run'")),
     "command of a group with a slip": Case(("ledger", "imprt", "x"), ("imprt", "'import'")),

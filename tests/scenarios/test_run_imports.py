@@ -50,7 +50,7 @@ def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
     assert "FAIL" not in calm.good("doctor").out
     told = calm.good("explain", lines[0].split(",")[header.split(",").index("ledger_id")]).out
     assert "import 2 of wrong.csv: amount was" in told
-    assert "the withdrawal of import 2: amount was" in told
+    assert "the withdrawal of import 2 of wrong.csv: amount was" in told
     assert f"undone by run {between.run_id}" in told
     listing = calm.good("ledger").out
     assert "taken back on" in listing
@@ -59,6 +59,38 @@ def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
     assert (wrong_again.code, wrong_again.out) == (2, "")
     assert "already" in wrong_again.complaint
     assert "no import 77 is known" in calm("ledger", "withdraw", "77").complaint
+
+
+def test_explain_says_how_an_entry_was_withdrawn(calm: Command) -> None:
+    """By a snapshot that lacks it, before and after the next run; and by the withdrawal of its only import."""
+    header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
+    lacking = lines[1].split(",")[header.split(",").index("ledger_id")]
+    matched = next(row for row in calm.latest().rows("matched") if row["ledger_ids"] == lacking)
+    (calm.folder / "whole.csv").write_text("\n".join([header, lines[0], *lines[2:]]), "utf-8")
+    snapshot = calm.good("ledger", "import", "whole.csv", "--snapshot").out
+    number = snapshot.removeprefix("import ").partition(":")[0]
+    told = calm.good("explain", lacking).out
+    assert "  Withdrawn on " in told
+    assert f" UTC: import {number} of whole.csv, a snapshot that spans its day, lacks it. " in told
+    waiting = f"It is kept, and no longer matched: the next run undoes its match with {matched['transaction_ids']}\n"
+    assert waiting in told
+    assert f", snapshot import {number} of whole.csv: withdrawn\n" in told
+    calm.good("run", *DAYS)
+    told = calm.good("explain", lacking).out
+    assert "It is kept, and no longer matched\n" in told
+    assert f"undone by run {calm.latest().run_id}" in told
+    calm.good("ledger", "withdraw", number)
+    told = calm.good("explain", lacking).out
+    assert "Withdrawn on" not in told
+    assert f", the withdrawal of import {number} of whole.csv: no longer withdrawn\n" in told
+    calm.good("run", *DAYS)
+    (calm.folder / "one.csv").write_text("ledger_id,amount,date,currency\nW-1,5.00,2026-04-02,INR\n", "utf-8")
+    imported = calm.good("ledger", "import", "one.csv").out
+    number = imported.removeprefix("import ").partition(":")[0]
+    calm.good("ledger", "withdraw", number)
+    told = calm.good("explain", "W-1").out
+    assert f" UTC: import {number} of one.csv, which alone held it, was withdrawn. It is kept" in told
+    calm.good("run", *DAYS)
 
 
 def test_a_mostly_broken_file_blocks_until_it_is_allowed_by_name(make_command: MakeCommand) -> None:
