@@ -39,7 +39,7 @@ def timed(work):
         finally:
             spent += time.monotonic() - started
     return timing
-for name in ("__init__", "entries", "judge"):
+for name in ("__init__", "entries", "plain_entries", "judge"):
     setattr(expectations.Validator, name, timed(getattr(expectations.Validator, name)))
 atexit.register(lambda: print(f"spent {spent}", file=sys.stderr))
 from reconcile.cli import main

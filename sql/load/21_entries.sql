@@ -5,12 +5,24 @@
 
 analyze staged_entries;
 
--- Nearly every id comes once: only the others are compared with one another.
+-- Nearly every id comes once: only the others are compared with one another. Sorting short numbers is the
+-- fastest way to find them.
+set local enable_hashagg = off;
+
 create temp table repeated on commit drop as
 select app_id, source, ledger_id
 from staged_entries
+where
+    hashtextextended(ledger_id, 0) in (
+        select hashtextextended(ledger_id, 0)
+        from staged_entries
+        group by 1
+        having count(*) > 1
+    )
 group by app_id, source, ledger_id
 having count(*) > 1;
+
+set local enable_hashagg = on;
 
 -- Of rows that say the same, the first stands for all.
 delete from staged_entries as staged using (
@@ -136,7 +148,7 @@ with dated as (
         coalesce(dated_on, (dated_at at time zone snapshot_timezone)::date) as business_on
     from staged_entries
     cross join this_import
-    where snapshot_timezone is not null
+    where (select snapshot_timezone is not null from this_import)
 ),
 
 spanned as (
