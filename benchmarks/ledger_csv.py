@@ -134,8 +134,8 @@ def new_database(postgres: str, name: str) -> str:
 def copy_bare(url: str, path: Path) -> float:
     """Seconds of a COPY of the file, committed, into a typed table without any index.
 
-    The table was there before, as one that is used is: into one that the same transaction makes, Postgres writes without
-    its log.
+    The table was there before, as one that is used is: into one that its own transaction makes, Postgres writes
+    without a log.
     """
     engine = create_engine(url)
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
