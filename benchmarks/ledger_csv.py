@@ -21,6 +21,19 @@ from sqlalchemy.engine import make_url
 
 from reconcile.embedded import embedded_postgres
 
+COLUMNS = {
+    "ledger_id": "text",
+    "reference": "text",
+    "amount": "numeric",
+    "date": "date",
+    "currency": "text",
+    "status": "text",
+    "transaction_id": "text",
+    "provider_order_id": "text",
+    "provider_txn_id": "text",
+    "description": "text",
+}
+
 TIMES_COPY = 10
 MEBIBYTES = 400
 
@@ -39,7 +52,7 @@ def timed(work):
         finally:
             spent += time.monotonic() - started
     return timing
-for name in ("__init__", "entries", "judge"):
+for name in ("__init__", "entries", "plain_entries", "judge"):
     setattr(expectations.Validator, name, timed(getattr(expectations.Validator, name)))
 atexit.register(lambda: print(f"spent {spent}", file=sys.stderr))
 from reconcile.cli import main
@@ -96,14 +109,16 @@ def main() -> int:
 
 
 def write_ledger(path: Path, rows: int, more: int = 0) -> None:
-    """A shop's export of 120 days; with `more`, the amounts of every tenth entry are higher by it."""
+    """A shop's export of 120 days with the ids of KS Pay and of the provider, as its payments came in; with `more`,
+    the amounts of every tenth entry are higher by it."""
     with path.open("w", encoding="utf-8") as file:
-        file.write("ledger_id,reference,amount,date,currency,status,description\n")
+        file.write(",".join(COLUMNS) + "\n")
         for number in range(rows):
             day = f"2026-{number % 4 + 5:02}-{number % 28 + 1:02}"
             amount = number % 90_000 + 100 + (more if number % 10 == 0 else 0)
             file.write(
-                f"V-{number:07},ORD-{number:07},{amount}.{number % 100:02},{day},INR,paid,order {number}\n"
+                f"V-{number:07},ORD-{number:07},{amount}.{number % 100:02},{day},INR,paid,"
+                f"tx_{number * 7919 % 1_000_003:010},order_{number:010},pay_{number:010},order {number}\n"
             )
 
 
@@ -117,15 +132,16 @@ def new_database(postgres: str, name: str) -> str:
 
 
 def copy_bare(url: str, path: Path) -> float:
-    """Seconds of a COPY of the file into a typed table without any index."""
+    """Seconds of a COPY of the file, committed, into a typed table without any index.
+
+    The table was there before, as one that is used is: into one that its own transaction makes, Postgres writes
+    without a log.
+    """
     engine = create_engine(url)
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "create table bare (ledger_id text, reference text, amount numeric, date date, currency text,"
-                " status text, description text)"
-            )
-        )
+        connection.execute(text(f"create table bare ({columns})"))
+    with engine.begin() as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
         started = time.monotonic()

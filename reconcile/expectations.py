@@ -2,7 +2,7 @@
 
 `reconcile.normalise` decides whether a record can be typed at all, `reconcile.suites` says what a typed one must
 hold to be used, and here Great Expectations is asked. Great Expectations takes about 7 seconds and
-220 MB to import, so it is imported where a Validator is made, or ahead of that with `preload`.
+220 MB to import, so it is imported where a Validator is first asked, or ahead of that with `preload`.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +28,9 @@ BATCH = 1_000
 """Records to validate at once; each record of a batch takes 2 kB of memory while it is judged and loaded."""
 
 
-_UNKNOWN = -1  # decimals of a currency that is not known
+UNKNOWN = -1
+"""Decimals of a currency that is not known."""
+
 _QUANTA = tuple(Decimal(1).scaleb(-digits) for digits in range(money.MAX_DECIMALS + 1))
 _SHOWN = {
     "currency_decimals": "currency",
@@ -64,10 +67,10 @@ def _load() -> Any:
 
 
 def preload() -> threading.Thread:
-    """Begin the import of Great Expectations in the background; a Validator made meanwhile waits for it."""
+    """Begin the import of Great Expectations in the background; a Validator asked meanwhile waits for it."""
 
     def work() -> None:
-        # An import that fails does so again, and is told, where a Validator is made.
+        # An import that fails does so again, and is told, where a Validator is asked.
         with contextlib.suppress(ImportError):
             _load()
 
@@ -89,26 +92,35 @@ class Validator:
         allow: frozenset[str] = frozenset(),
         docs: Path | None = None,
     ) -> None:
-        gx = self._gx = _load()
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
-        asset = context.data_sources.add_pandas("records").add_dataframe_asset("batch")
-        self._context = context
         self._docs = docs
         self._allow = allow
-        self._frames = asset.add_batch_definition_whole_dataframe("whole")
         self._currencies = currencies
         self._numbers = count(1)
         self._turn = threading.Lock()
         self._rules = {name: rules(name) for name in ("transactions", "entries")}
-        self._suites = {
-            name: context.suites.add(_suite(gx, name, found)) for name, found in self._rules.items()
-        }
+        self._suites: dict[str, Any] = {}
         self._verdicts: dict[str, dict[tuple[int, ...], tuple[Rule, ...]]] = {
             name: {} for name in self._rules
         }
         # A suite judges records, and wholes of several kinds: each has its own total.
         self._totals = {(name, ""): Validation(name, 0, 0, 0, 0, ()) for name in self._rules}
+
+    # Great Expectations is not waited for before there is something to judge.
+
+    @cached_property
+    def _gx(self) -> Any:
+        return _load()
+
+    @cached_property
+    def _context(self) -> Any:
+        context = self._gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        return context
+
+    @cached_property
+    def _frames(self) -> Any:
+        asset = self._context.data_sources.add_pandas("records").add_dataframe_asset("batch")
+        return asset.add_batch_definition_whole_dataframe("whole")
 
     def transactions(self, batch: Sequence[Transaction]) -> tuple[list[Transaction], list[Rejection]]:
         """The records of a batch that may be used, in their order, and a rejection for each other one."""
@@ -116,7 +128,7 @@ class Validator:
         traits = [
             (
                 1 if record.transaction_id else 0,
-                allowed := digits.get(record.currency, _UNKNOWN),
+                allowed := digits.get(record.currency, UNKNOWN),
                 _too_many(record.amount, allowed),
                 1 if record.amount < 0 else 0,
                 record.created_at.year,
@@ -128,16 +140,33 @@ class Validator:
 
     def entries(self, batch: Sequence[Entry]) -> tuple[list[Entry], list[Rejection]]:
         """The records of a batch that may be used, in their order, and a rejection for each other one."""
-        digits = self._currencies.digits
-        traits = [
-            (
-                1 if entry.ledger_id else 0,
-                allowed := digits.get(entry.currency, _UNKNOWN),
-                _too_many(entry.amount, allowed),
-            )
-            for entry in batch
-        ]
-        return self._apart("entries", batch, traits)
+        return self._apart("entries", batch, [self.traits_of(entry) for entry in batch])
+
+    def traits_of(self, entry: Entry) -> tuple[int, int, int]:
+        """What the expectations look at in an entry."""
+        allowed = self._currencies.digits.get(entry.currency, UNKNOWN)
+        return 1 if entry.ledger_id else 0, allowed, _too_many(entry.amount, allowed)
+
+    def plain_entries(self, counts: Mapping[tuple[int, int, int], int]) -> set[tuple[int, int, int]]:
+        """Judge entries by how many have each combination of traits: those combinations whose entries may be used.
+
+        The entries of the others are not judged yet: they are for `entries`, which says what is wrong with each.
+        """
+        with self._turn:
+            self._ask("entries", counts)
+            sound = {trait for trait in counts if not self._verdicts["entries"][trait]}
+            self._note("entries", sum(counts[trait] for trait in sound), {})
+        return sound
+
+    def _ask(self, suite: str, traits: Iterable[tuple[int, ...]]) -> None:
+        """Have Great Expectations judge the combinations that it was not asked about before."""
+        found, verdicts = self._rules[suite], self._verdicts[suite]
+        if fresh := list(set(traits).difference(verdicts)):
+            columns: dict[str, list[Any]] = {
+                name: [trait[place] for trait in fresh] for place, name in enumerate(_TRAITS[: len(fresh[0])])
+            }
+            _, judged = _judged(found, self._run(suite, found, columns), len(fresh))
+            verdicts |= {trait: tuple(judged.get(row, ())) for row, trait in enumerate(fresh)}
 
     def _apart(
         self, suite: str, batch: Sequence[_Record], traits: Sequence[tuple[int, ...]]
@@ -147,15 +176,9 @@ class Validator:
         Every expectation looks at one small number of a record, so Great Expectations is asked about each
         combination of these numbers once, and about none twice: nearly every record has the same.
         """
-        found, verdicts = self._rules[suite], self._verdicts[suite]
+        verdicts = self._verdicts[suite]
         with self._turn:
-            if fresh := list(set(traits).difference(verdicts)):
-                columns: dict[str, list[Any]] = {
-                    name: [trait[place] for trait in fresh]
-                    for place, name in enumerate(_TRAITS[: len(fresh[0])])
-                }
-                _, judged = _judged(found, self._run(suite, columns), len(fresh))
-                verdicts |= {trait: tuple(judged.get(row, ())) for row, trait in enumerate(fresh)}
+            self._ask(suite, traits)
             broken = {row: verdicts[trait] for row, trait in enumerate(traits) if verdicts[trait]}
             unusable = self._note(suite, len(batch), broken)
         sound = [record for index, record in enumerate(batch) if index not in unusable]
@@ -175,9 +198,7 @@ class Validator:
         columns = {rule.column: [facts[rule.column] for _, facts, _ in subjects] for rule in found}
         with self._turn:
             name = f"{suite} by {grain}"
-            if name not in self._suites:
-                self._suites[name] = self._context.suites.add(_suite(self._gx, name, found))
-            counts, broken = _judged(found, self._run(name, columns), len(subjects))
+            counts, broken = _judged(found, self._run(name, found, columns), len(subjects))
             says: dict[str, list[str]] = {}
             for index, rules_broken in sorted(broken.items()):
                 subject, _, words = subjects[index]
@@ -272,9 +293,11 @@ class Validator:
         )
         return unusable
 
-    def _run(self, suite: str, columns: Mapping[str, list[Any]]) -> Iterable[Any]:
+    def _run(self, suite: str, found: Sequence[Rule], columns: Mapping[str, list[Any]]) -> Iterable[Any]:
         from pandas import DataFrame, Series
 
+        if suite not in self._suites:
+            self._suites[suite] = self._context.suites.add(_suite(self._gx, suite, found))
         # Whole numbers of the machine's own are judged all at once; objects, one by one, take ten times as long.
         frame = DataFrame(
             {
@@ -312,7 +335,7 @@ def _beside(one: Validation, other: Validation) -> Validation:
 
 def _too_many(amount: Decimal, allowed: int) -> int:
     """Decimals of an amount beyond those that its currency has; 0 or less where it fits."""
-    if allowed == _UNKNOWN:
+    if allowed == UNKNOWN:
         return 0  # nothing can be said: it breaks its own expectation
     return 0 if amount.same_quantum(_QUANTA[allowed]) else money.decimals(amount) - allowed
 

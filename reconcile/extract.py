@@ -20,6 +20,7 @@ from reconcile.load import Loading, loading
 from reconcile.progress import Pace, Progress
 from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
 from reconcile.settings import Profile, Settings
+from reconcile.stage import stage_ledger
 from reconcile.store import read_sql
 from reconcile.wholes import judge_batch
 
@@ -293,21 +294,6 @@ def _ids_to_ask_again(
         return list(rows.scalars())
 
 
-def typed_entries(
-    settings: Settings, ledger: LedgerFile, profile: Profile, app_ids: Sequence[str], rows: Iterable[RawRow]
-) -> Iterator[Entry | Rejection]:
-    """These rows of a ledger as entries or rejections; the first app is that of rows which name none."""
-    return normalise.entries(
-        rows,
-        app_id=app_ids[0],
-        source=profile.name,
-        default_currency=profile.currency,
-        currencies=settings.currencies,
-        app_ids=frozenset(app_ids),
-        style=ledger.style,
-    )
-
-
 def import_ledger(
     engine: Engine,
     settings: Settings,
@@ -330,16 +316,9 @@ def import_ledger(
             f"{', '.join(app_ids)})"
         )
 
-    def rows() -> Iterator[RawRow]:
-        for number, row in enumerate(ledger.rows(), 1):
-            if number % BATCH == 0:
-                progress("ledger", f"{ledger.name}: {number:,} rows", None)
-            yield row
-
     progress("ledger", f"reading {ledger.name}", None)
     with loading(engine) as load:
-        typed = typed_entries(settings, ledger, profile, app_ids, rows())
-        _stage(load, typed, validator.entries)
+        stage_ledger(load, settings, ledger, profile, app_ids, validator, progress)
         loaded = load.take_in_entries(
             app_ids,
             profile.name,

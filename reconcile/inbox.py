@@ -20,7 +20,7 @@ from reconcile.decisions import RowsRefused, Taken
 from reconcile.errors import InputRefused, UsageError
 from reconcile.expectations import Validator
 from reconcile.extract import Imported, import_ledger
-from reconcile.ledger import is_unfinished, open_ledger
+from reconcile.ledger import is_unfinished, open_ledgers
 from reconcile.progress import Progress
 from reconcile.settings import Profile, Settings
 from reconcile.sheet import holds_decisions, open_sheet
@@ -81,6 +81,7 @@ def take_in(
 
     def take(path: Path) -> str | None:
         """Take in one file; the reason if it is refused."""
+        taken: list[str] = []
         try:
             if kinds[path]:
                 sheet = open_sheet(path)
@@ -92,14 +93,17 @@ def take_in(
                 else:
                     decided.append(decisions.take_in(engine, settings, sheet, _owner(path)))
             else:
-                ledger = open_ledger(path, profile=profile)
-                imported.append(
-                    import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
-                )
+                # Those of an archive are all looked at before the first is taken in.
+                for ledger in open_ledgers([path], profile):
+                    imported.append(
+                        import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
+                    )
+                    taken.append(ledger.name)
         except RowsRefused as error:
             return "\n".join([str(error), *error.lines])
         except (InputRefused, UsageError) as error:
-            return str(error)
+            # What blocks a file is known only once all of it is read.
+            return "; taken in before it: ".join(filter(None, [str(error), ", ".join(taken)]))
         return None
 
     with _alone(engine):

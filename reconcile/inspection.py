@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 from reconcile.errors import InputRefused, UsageError
-from reconcile.extract import typed_entries
 from reconcile.ledger import LedgerFile, files_of, query_of
 from reconcile.ledger.amounts import currencies_of
 from reconcile.ledger.cells import Table
@@ -24,6 +23,7 @@ from reconcile.ledger.unpack import Source
 from reconcile.ledger.workbook import SheetTable
 from reconcile.records import Entry, Rejection
 from reconcile.settings import Settings
+from reconcile.stage import typed_entries
 
 SHOWN = 5
 """Rows that are shown as they would be read, and at most as many that would not."""
@@ -96,7 +96,7 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
         table, header, _ = open_table(path, where, profile)
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
-    findings = look(table.records(), header, profile)
+    findings = look(table, header, profile)
     profile = replace(
         profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
     )

@@ -10,8 +10,10 @@ from operator import attrgetter
 
 from sqlalchemy import Connection, Engine, text
 
+from reconcile.plain import COLUMNS as PLAIN
+from reconcile.plain import PlainEntries
 from reconcile.records import Entry, Period, Rejection, Side, Transaction
-from reconcile.store import copy_rows, read_sql, run_file
+from reconcile.store import copy_lines, copy_rows, read_sql, run_file
 
 _TRANSACTION = (
     "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
@@ -86,6 +88,21 @@ class Loading:
                 names = (*columns, "file", "row_number", *more)
                 rows = _rows(batch, columns, tuple(more.values()))
                 self._read += copy_rows(self._connection, table, names, rows)
+        self._connection.commit()
+
+    def stage_plain(self, entries: PlainEntries) -> None:
+        """Add entries that were typed by the block."""
+        copy_lines(self._connection, "staged_entries", PLAIN, entries.lines())
+        self._read += len(entries.rows)
+        self._connection.commit()
+
+    def unstage(self, row_numbers: Sequence[int]) -> None:
+        """Take back the entries of these rows of the file."""
+        removed = self._connection.execute(
+            text("delete from staged_entries where row_number = any(:numbers)"),
+            {"numbers": list(row_numbers)},
+        )
+        self._read -= removed.rowcount
         self._connection.commit()
 
     def take_in_transactions(

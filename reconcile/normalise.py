@@ -227,7 +227,7 @@ def _usual_entry(
         joined = "".join(row.values.values())
         if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable():
             return None
-        dated_on = _usual_day(day) if style.dates.format is None else None
+        dated_on = usual_day(day) if style.dates.format is None else None
         decimal_point = style.amounts.decimal != "," and style.amounts.thousands is None
         if dated_on is None or not decimal_point or not written_amounts.USUAL.fullmatch(written):
             return None
@@ -260,7 +260,8 @@ def _unless_blank(text: str | None) -> str | None:
 
 
 @lru_cache(maxsize=10_000)
-def _usual_day(text: str) -> date | None:
+def usual_day(text: str) -> date | None:
+    """A day of ISO 8601 without a time; None for any other text."""
     if len(text) != 10:
         return None
     try:

@@ -156,13 +156,13 @@ def import_files(
     """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
+    preload()
     ledgers = open_ledgers(paths, profile)
     if snapshot and len(ledgers) > 1:
         raise UsageError(
             f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
             "import them one by one"
         )
-    preload()
     with open_store(settings) as engine:
         validator = Validator(settings.currencies, allow)
         return [

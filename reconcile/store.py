@@ -193,6 +193,14 @@ def copy_rows(
     return count
 
 
+def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: memoryview) -> None:
+    """COPY rows that are lines of its text format already."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor, cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
+        copy.write(lines)
+
+
 def run_file(connection: Connection, name: str) -> int:
     """Execute a statement file; the number of rows that its last statement touched."""
     # Without parameters a per cent sign means itself.

@@ -236,7 +236,7 @@ def test_validations_add_up_in_any_order() -> None:
 @pytest.fixture
 def outcome(validator: Validator) -> Callable[[dict[str, list[Any]]], list[Any]]:
     """What Great Expectations itself says of a frame, judged or not."""
-    return lambda columns: list(validator._run("entries", columns))
+    return lambda columns: list(validator._run("entries", rules("entries"), columns))
 
 
 SOUND: dict[str, list[Any]] = {

@@ -13,7 +13,8 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from reconcile.errors import InputRefused, Unfinished, UsageError
-from reconcile.ledger.cells import Broken, Cell, Table, Unreadable, plain
+from reconcile.ledger.blocks import Block, in_blocks
+from reconcile.ledger.cells import Broken, Cell, Record, Table, Unreadable, plain
 from reconcile.ledger.columns import Findings, Style, look, told
 from reconcile.ledger.delimited import DelimitedTable
 from reconcile.ledger.header import Header, check_header, find_header, text_of
@@ -82,11 +83,28 @@ class LedgerFile:
         many or too few cells, quotes gone wrong) comes with the reason under BROKEN, so that it is quarantined
         and not lost. Raises InputRefused if the file is no longer the one that was opened.
         """
-        first = self.header.row
-        values_of = self._texts if isinstance(self.table, DelimitedTable) else self._values
-        for number, cells in self.table.records():
-            if number > first and (values := values_of(cells)) is not None:
-                yield RawRow(Place(self.name, number), values)
+        for record in self.table.records():
+            if (row := self.row(record)) is not None:
+                yield row
+
+    def parts(self) -> Iterator[Block | RawRow]:
+        """The same rows, those of delimited text by the block where that is certain to be right."""
+        if not isinstance(self.table, DelimitedTable):
+            yield from self.rows()
+            return
+        for part in in_blocks(self.table, self.header, [name for name in self.columns if name in COLUMNS]):
+            if isinstance(part, Block):
+                yield part
+            elif (row := self.row(part)) is not None:
+                yield row
+
+    def row(self, record: Record) -> RawRow | None:
+        """One record as a row; None for the header, what stands above it, and a blank one."""
+        number, cells = record
+        if number <= self.header.row:
+            return None
+        values = self._texts(cells) if isinstance(self.table, DelimitedTable) else self._values(cells)
+        return None if values is None else RawRow(Place(self.name, number), values)
 
     def _texts(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
         """The values of a record of delimited text."""
@@ -263,7 +281,7 @@ def _opened(source: Source, profile: Profile) -> LedgerFile:
     table, header, sheet = open_table(source.path, where, profile)
     if header.row == 0:
         raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
-    findings = look(table.records(), header, profile)
+    findings = look(table, header, profile)
     check_header(where, header, profile, named_by_amounts=bool(findings.currencies))
     if findings.refused is not None:
         raise InputRefused(f"{where}: {findings.refused}")

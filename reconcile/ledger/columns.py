@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
+from pyarrow import compute as pc
+
 from reconcile.ledger import dates
-from reconcile.ledger.amounts import AmountColumn, AmountScan, AmountStyle
-from reconcile.ledger.cells import Broken, Record
-from reconcile.ledger.dates import DateColumn, DateStyle
+from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
+from reconcile.ledger.blocks import Block, fitting, in_blocks
+from reconcile.ledger.cells import Broken, Record, Table
+from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
+from reconcile.ledger.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
 
@@ -48,7 +53,7 @@ def told(profile: Profile) -> Style:
     return Style(DateStyle(format=profile.date_format), style)
 
 
-def look(records: Iterator[Record], header: Header, profile: Profile) -> Findings:
+def look(table: Table, header: Header, profile: Profile) -> Findings:
     """Read every row below the header once. What the profile says is not asked of the columns."""
     style = told(profile)
     day = _place("date", header)
@@ -60,7 +65,10 @@ def look(records: Iterator[Record], header: Header, profile: Profile) -> Finding
     real: Counter[int] = Counter()  # days of the month of cells that are real dates
     scan = AmountScan(profile.currencies.digits)
     rows = 0
-    for row, cells in records:
+    for row, cells in _telling(table, header):
+        if cells is None:
+            rows += row
+            continue
         if row <= header.row or isinstance(cells, Broken):
             continue
         if len(cells) != width:
@@ -107,6 +115,27 @@ def look(records: Iterator[Record], header: Header, profile: Profile) -> Finding
         refused=refused,
         currencies=frozenset(scan.currencies),
     )
+
+
+def _telling(table: Table, header: Header) -> Iterator[Record | tuple[int, None]]:
+    """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
+    mark, may be only counted: (how many, None)."""
+    if not (isinstance(table, DelimitedTable) and {"date", "amount"} <= set(header.names)):
+        yield from table.records()
+        return
+    for part in in_blocks(table, header, ("date", "amount")):
+        if not isinstance(part, Block):
+            yield part
+            continue
+        plain = (
+            part.usual & fitting(part.cells["date"], ISO_DAY) & fitting(part.cells["amount"], USUAL.pattern)
+        )
+        # An amount with a point proves the point: one of them is as good as all.
+        pointed = np.flatnonzero(plain & (pc.find_substring(part.cells["amount"], ".").to_numpy() >= 0))
+        plain[pointed[:1]] = False
+        yield int(plain.sum()), None
+        for index in np.flatnonzero(~plain).tolist():
+            yield part.record(index)
 
 
 def _place(name: str, header: Header) -> int | None:

@@ -20,6 +20,9 @@ ORDERS: Mapping[str, str] = {"dmy": "day/month/year", "mdy": "month/day/year", "
 MOST_YEARS = 10
 """With years of two digits the order is told by this too: no ledger's column spans more years."""
 
+ISO_DAY = r"\d{4}-\d{2}-\d{2}"
+"""Nearly every date; can be only one day."""
+
 _ISO = re.compile(
     r"(\d{4})-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,30})?)?( ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?",
     re.ASCII | re.IGNORECASE,

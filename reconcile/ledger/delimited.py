@@ -11,7 +11,8 @@ import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -49,6 +50,8 @@ class Survey:
     errors: str
     """`strict`, or `surrogateescape` for a UTF-8 file with a few foreign bytes in it: these become lone
     surrogates, by which the records that hold them are known."""
+    even: bool
+    """Whether every line ends with a line feed, and none with a carriage return alone."""
 
 
 def survey(path: Path) -> Survey:
@@ -61,6 +64,8 @@ def survey(path: Path) -> Survey:
     digest = hashlib.sha256()
     line = 0
     escaped = multibyte = False
+    returns = 0
+    last = b""
     with path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
         head = file.read(4)
@@ -74,6 +79,8 @@ def survey(path: Path) -> Survey:
         while block:
             block = file.read(_BLOCK)
             digest.update(block)
+            returns += block.count(b"\r") - (last + block).count(b"\r\n")
+            last = block[-1:] if block.endswith(b"\r") else b""
             end = max(block.rfind(b"\n"), block.rfind(b"\r"))
             line = line + len(block) if end < 0 else len(block) - end - 1
             if line > MAX_LINE_BYTES:
@@ -94,7 +101,7 @@ def survey(path: Path) -> Survey:
         else:
             _check_windows(file)
             encoding, errors = "cp1252", "strict"
-    return Survey(digest.hexdigest(), modified_ns, encoding, errors)
+    return Survey(digest.hexdigest(), modified_ns, encoding, errors, even=returns == 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +128,17 @@ class DelimitedTable:
 
     def records(self) -> Iterator[Record]:
         """Every record with its number, a blank line too; raises Unfinished if the file has changed."""
+        with (
+            self.unchanged(),
+            self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file,
+        ):
+            yield from enumerate(records(Lines(file), self.delimiter), start=1)
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Raises Unfinished at the end if the file was changed since the survey."""
         try:
-            with self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file:
-                yield from enumerate(records(file, self.delimiter), start=1)
+            yield
             unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
         except (OSError, UnicodeDecodeError):
             unchanged = False
@@ -140,39 +155,50 @@ def _check_windows(file: IO[bytes]) -> None:
             raise NotTextError("is neither UTF-8, UTF-16 with a byte order mark, nor Windows-1252") from None
 
 
-def records(lines: Iterable[str], delimiter: str) -> Iterator[list[str] | Broken]:
+class Lines:
+    """The lines of a text; those that a broken record had swallowed come again."""
+
+    def __init__(self, source: Iterable[str]) -> None:
+        self._source = iter(source)
+        self._again: deque[str] = deque()
+
+    @property
+    def come_again(self) -> bool:
+        """Whether the next line was read before."""
+        return bool(self._again)
+
+    def read(self) -> str | None:
+        """The next line; None at the end."""
+        return self._again.popleft() if self._again else next(self._source, None)
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """These come next."""
+        self._again.extendleft(reversed(lines))
+
+
+def records(lines: Lines, delimiter: str) -> Iterator[list[str] | Broken]:
     """The records of RFC 4180, one for every row that a spreadsheet shows; a blank line is `[""]`.
 
     `lines` keep their line ends (a file opened with `newline=""`), so that a line break inside quotes
     stays as written. A quote inside an unquoted cell (`5" pipe`) is an ordinary character.
     Cells written as `="0012"`, the form that keeps a spreadsheet from altering text, are that text.
     """
-    source = iter(lines)
-    again: deque[str] = deque()  # lines that a broken record had swallowed
-
-    def read_line() -> str | None:
-        return again.popleft() if again else next(source, None)
-
-    while (line := read_line()) is not None:
+    while (line := lines.read()) is not None:
         if _QUOTE not in line:
             yield line.rstrip("\r\n").split(delimiter)
             continue
         taken: list[str] = []
         try:
-            cells = next(
-                csv.reader(_lines_of_record(line, read_line, taken), delimiter=delimiter, strict=True)
-            )
+            cells = next(csv.reader(_lines_of_record(line, lines, taken), delimiter=delimiter, strict=True))
         except (csv.Error, StopIteration):
             # Which quote is the wrong one cannot be known. Only the first line is given up.
-            again.extendleft(reversed(taken[1:]))
+            lines.give_back(taken[1:])
             yield Broken(line.rstrip("\r\n"), _quote_reason(line))
         else:
             yield [_unwrap(cell) if cell.startswith('="') else cell for cell in cells]
 
 
-def _lines_of_record(
-    line: str | None, read_line: Callable[[], str | None], taken: list[str]
-) -> Iterator[str]:
+def _lines_of_record(line: str | None, lines: Lines, taken: list[str]) -> Iterator[str]:
     """Give the csv module line after line, noting each, until it has a record or the record is too long."""
     size = 0
     while line is not None:
@@ -181,7 +207,7 @@ def _lines_of_record(
         if size > MAX_RECORD:
             return
         yield line
-        line = read_line()
+        line = lines.read()
 
 
 def _quote_reason(line: str) -> str:

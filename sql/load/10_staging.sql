@@ -55,3 +55,61 @@ create temp table this_import (
     sha256 text not null,
     snapshot_timezone text  -- of a snapshot: in which its days are counted
 );
+
+-- Grain: one row an index that rests: the statement that makes it again.
+create temp table resting (statement text not null);
+
+-- Indexes are made faster at the end than kept up for every row: those of a table that is still empty rest while
+-- many rows arrive, unless somebody else looks at it just then. Emptied once more, the table needs no write-ahead
+-- log in this transaction where there is no replica.
+create function pg_temp.rest_indexes(filled regclass, arriving bigint) returns void language plpgsql as $$
+declare
+    used boolean;
+    one record;
+begin
+    if arriving <= 10000 then
+        return;
+    end if;
+    begin
+        execute format('lock table %s in access exclusive mode nowait', filled);
+    exception when lock_not_available then
+        return;
+    end;
+    execute format('select exists (select from %s)', filled) into used;
+    if used then
+        return;
+    end if;
+    execute format('truncate %s', filled);
+    insert into resting
+    select format('alter table %s add constraint %I %s', filled, conname, pg_get_constraintdef(oid))
+    from pg_constraint
+    where conrelid = filled and contype = 'p';
+    insert into resting
+    select pg_get_indexdef(indexrelid)
+    from pg_index
+    where indrelid = filled and not indisprimary;
+    for one in
+        select
+            case
+                when indisprimary then format('alter table %s drop constraint %I', filled, relname)
+                else format('drop index %I', relname)
+            end as statement
+        from pg_index
+        inner join pg_class on pg_class.oid = indexrelid
+        where indrelid = filled
+    loop
+        execute one.statement;
+    end loop;
+end
+$$;
+
+create function pg_temp.wake_indexes() returns void language plpgsql as $$
+declare
+    woken record;
+begin
+    for woken in select statement from resting loop
+        execute woken.statement;
+    end loop;
+    delete from resting;
+end
+$$;

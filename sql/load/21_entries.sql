@@ -5,41 +5,39 @@
 
 analyze staged_entries;
 
--- Nearly every id comes once: only the others are compared with one another.
+-- Nearly every id comes once: only the others are compared with one another. Sorting short numbers is the
+-- fastest way to find them.
+set local enable_hashagg = off;
+
 create temp table repeated on commit drop as
 select app_id, source, ledger_id
 from staged_entries
+where
+    hashtextextended(ledger_id, 0) in (
+        select hashtextextended(ledger_id, 0)
+        from staged_entries
+        group by 1
+        having count(*) > 1
+    )
 group by app_id, source, ledger_id
 having count(*) > 1;
 
-create temp table incoming on commit drop as
-select
-    *,
-    count(*) over (partition by app_id, source, ledger_id) as contenders,
-    min(row_number) over (partition by app_id, source, ledger_id) as first_row,
-    max(row_number) over (partition by app_id, source, ledger_id) as last_row
-from (
-    select distinct on (
-        app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at, transaction_id,
-        provider_order_id, provider_txn_id, description
-    ) *
+set local enable_hashagg = on;
+
+-- Of rows that say the same, the first stands for all.
+delete from staged_entries as staged using (
+    select
+        ctid as place,
+        row_number() over (
+            partition by
+                app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at, transaction_id,
+                provider_order_id, provider_txn_id, description
+            order by row_number
+        ) as repeat
     from staged_entries
     where (app_id, source, ledger_id) in (select app_id, source, ledger_id from repeated)
-    order by
-        app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at, transaction_id,
-        provider_order_id, provider_txn_id, description, row_number
-) as distinct_records;
-
-insert into incoming
-select
-    *,
-    1,
-    row_number,
-    row_number
-from staged_entries
-where (app_id, source, ledger_id) not in (select app_id, source, ledger_id from repeated);
-
-analyze incoming;
+) as counted
+where staged.ctid = counted.place and repeat > 1;
 
 create temp view incoming_ids as
 select app_id, ledger_id as record_id from staged_entries
@@ -47,32 +45,35 @@ union all
 select app_id, record_id from staged_rejections where record_id is not null;
 
 -- Every row of a contested id goes to quarantine: the person who corrects the file needs each row.
+create temp table contested on commit drop as
 with broken as (
     select
         app_id,
         source,
-        record_id,
-        min(row_number) as row_number
+        record_id as ledger_id,
+        format('row %s has the same ledger_id and cannot be read; correct it', min(row_number)) as reason
     from staged_rejections
     where record_id is not null
     group by app_id, source, record_id
 ),
 
-contested as (
+different as (
     select
-        incoming.*,
-        case
-            when broken.row_number is null
-                then format('rows %s and %s differ but have the same ledger_id; give each its own', first_row, last_row)
-            else format('row %s has the same ledger_id and cannot be read; correct it', broken.row_number)
-        end as reason
-    from incoming
-    left join broken
-        on
-            broken.app_id = incoming.app_id and broken.source = incoming.source
-            and broken.record_id = incoming.ledger_id
-    where contenders > 1 or broken.row_number is not null
+        app_id,
+        source,
+        ledger_id,
+        format(
+            'rows %s and %s differ but have the same ledger_id; give each its own', min(row_number), max(row_number)
+        ) as reason
+    from staged_entries
+    where (app_id, source, ledger_id) in (select app_id, source, ledger_id from repeated)
+    group by app_id, source, ledger_id
+    having count(*) > 1
 )
+
+select app_id, source, ledger_id, coalesce(broken.reason, different.reason) as reason
+from broken
+full join different using (app_id, source, ledger_id);
 
 insert into staged_rejections
 select
@@ -86,41 +87,57 @@ select
         )
     )::text,
     currency, dated_on, dated_at, null, null
-from contested;
+from staged_entries
+inner join contested using (app_id, source, ledger_id);
 
-delete from incoming using staged_rejections as rejected
+-- What is left is what the file says, an id a row.
+delete from staged_entries as staged using contested
 where
-    incoming.app_id = rejected.app_id and incoming.source = rejected.source
-    and incoming.ledger_id = rejected.record_id;
+    staged.app_id = contested.app_id and staged.source = contested.source
+    and staged.ledger_id = contested.ledger_id;
 
--- What is new or says something else than before; `moved` is whether matching sees the difference.
-create temp table changes on commit drop as
+-- The first import of a source has nothing to be compared with.
+create temp table this_book on commit drop as
 select
-    incoming.*,
+    not exists (
+        select from entries
+        where (app_id, source) in (select app_id, source from staged_scope)
+    ) as is_empty;
+
+-- Grain: one row a row that is left, where there is something to compare it with: the entry that is held, if any,
+-- and whether it is new or says something else than before; `moved` is whether matching sees the difference.
+-- Narrow, and kept, so that the two books are joined once.
+create temp table compared on commit drop as
+select
+    staged.ctid as place,
     this_load.load_id,
     held.number as held_number,
+    held.loaded_in as held_since,
     held.withdrawn as held_withdrawn,
-    held.withdrawn is true or (
+    held.number is null or held.withdrawn or (
         held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
         held.transaction_id, held.provider_order_id, held.provider_txn_id
     ) is distinct from (
-        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.dated_on,
-        incoming.dated_at, incoming.transaction_id, incoming.provider_order_id, incoming.provider_txn_id
-    ) as moved
-from incoming
+        staged.reference, staged.currency, staged.amount, staged.status, staged.dated_on, staged.dated_at,
+        staged.transaction_id, staged.provider_order_id, staged.provider_txn_id
+    ) as moved,
+    held.number is not null and held.description is distinct from staged.description as reworded
+from staged_entries as staged
 inner join this_load using (app_id)
 left join entries as held using (app_id, source, ledger_id)
-where
-    held.app_id is null
-    or held.withdrawn
-    or (
-        held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
-        held.transaction_id, held.provider_order_id, held.provider_txn_id, held.description
-    ) is distinct from (
-        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.dated_on,
-        incoming.dated_at, incoming.transaction_id, incoming.provider_order_id,
-        incoming.provider_txn_id, incoming.description
-    );
+where not (select is_empty from this_book);
+
+analyze compared;
+
+create temp view changes as
+select place, load_id, held_number, held_withdrawn, moved
+from compared
+where moved or reworded
+union all
+select staged.ctid, load_id, null, null, true
+from staged_entries as staged
+inner join this_load using (app_id)
+where (select is_empty from this_book);
 
 -- A record in quarantine is not missing, and a typing error in its date must not widen the days.
 create temp table in_span on commit drop as
@@ -129,9 +146,9 @@ with dated as (
         app_id,
         source,
         coalesce(dated_on, (dated_at at time zone snapshot_timezone)::date) as business_on
-    from incoming
+    from staged_entries
     cross join this_import
-    where snapshot_timezone is not null
+    where (select snapshot_timezone is not null from this_import)
 ),
 
 spanned as (
@@ -159,7 +176,7 @@ create temp view missing as select held_number, load_id from in_span where missi
 
 create temp table loaded on commit drop as
 select
-    (select count(*) from incoming) as usable,
+    (select count(*) from staged_entries) as usable,
     count(*) filter (where held_number is null or held_withdrawn) as added,
     count(*) filter (where not held_withdrawn) as changed,
     (select count(*) from in_span) as in_force,
@@ -177,68 +194,47 @@ select
     held.provider_txn_id, held.description, held.number, held.changed_in, held.loaded_in, held.withdrawn,
     replacing.load_id
 from (
-    select held_number, load_id from changes
+    select held_number, load_id from changes where held_number is not null
     union all
     select held_number, load_id from missing
 ) as replacing
 inner join entries as held on held.number = replacing.held_number;
 
--- The first time, and where there are many: indexes are made faster at the end than kept up for every row.
-create temp table resting_index on commit drop as
-select indexname, indexdef
-from pg_indexes
-where
-    schemaname = current_schema() and tablename = 'entries' and indexname <> 'entries_pkey'
-    and not exists (select from entries)
-    and (select count(*) from changes) > 10000;
+select pg_temp.rest_indexes('entries', (select added from loaded));
 
-do $$
-declare
-    resting record;
-begin
-    for resting in select indexname from resting_index loop
-        execute format('drop index %I', resting.indexname);
-    end loop;
-end
-$$;
-
-insert into entries as held (
+insert into entries (
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
     transaction_id, provider_order_id, provider_txn_id, description, changed_in, loaded_in
 )
 select
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
     transaction_id, provider_order_id, provider_txn_id, description, load_id, load_id
-from changes
-where held_number is null;
+from staged_entries as staged
+inner join this_load using (app_id)
+where
+    (select is_empty from this_book)
+    or staged.ctid in (select place from compared where held_number is null);
 
-do $$
-declare
-    resting record;
-begin
-    for resting in select indexdef from resting_index loop
-        execute resting.indexdef;
-    end loop;
-end
-$$;
+select pg_temp.wake_indexes();
 
 update entries as held set
-    reference = changes.reference,
-    comparable = changes.comparable,
-    currency = changes.currency,
-    amount = changes.amount,
-    status = changes.status,
-    dated_on = changes.dated_on,
-    dated_at = changes.dated_at,
-    transaction_id = changes.transaction_id,
-    provider_order_id = changes.provider_order_id,
-    provider_txn_id = changes.provider_txn_id,
-    description = changes.description,
+    reference = staged.reference,
+    comparable = staged.comparable,
+    currency = staged.currency,
+    amount = staged.amount,
+    status = staged.status,
+    dated_on = staged.dated_on,
+    dated_at = staged.dated_at,
+    transaction_id = staged.transaction_id,
+    provider_order_id = staged.provider_order_id,
+    provider_txn_id = staged.provider_txn_id,
+    description = staged.description,
     changed_in = case when changes.moved then changes.load_id else held.changed_in end,
     loaded_in = changes.load_id,
     withdrawn = false
 from changes
-where held.number = changes.held_number;
+inner join staged_entries as staged on staged.ctid = changes.place
+where changes.held_number is not null and held.number = changes.held_number;
 
 update entries as held set
     changed_in = missing.load_id,

@@ -1,8 +1,6 @@
 -- Gives an import its number. The same file again, under whatever name, that changed nothing is the import of
 -- before, unless a later one touched an entry of it: then it stands beside that one.
 
-analyze changes;
-
 update this_import set
     import_id = same.import_id,
     is_new = false
@@ -13,13 +11,11 @@ from (
     where
         imports.source = (select min(source) from staged_scope)
         and imports.withdrawn_at is null
-        and not exists (select from changes)
-        and not exists (select from missing)
-        and not exists (
-            select from incoming
-            inner join entries as held using (app_id, source, ledger_id)
-            where held.loaded_in > (select max(load_id) from loads where loads.import_id = imports.import_id)
-        )
+        and (select added + changed + withdrawn = 0 from loaded)
+        and (
+            (select max(held_since) from compared)
+            > (select max(load_id) from loads where loads.import_id = imports.import_id)
+        ) is not true
     order by imports.import_id desc
     limit 1
 ) as same;
@@ -38,19 +34,14 @@ from made;
 
 update loads set
     import_id = this_import.import_id,
-    confirmed = case
-        when (select usable > added + changed from loaded)
-            then coalesce(
-                (
-                    select range_agg(int8range(held.number, held.number + 1))
-                    from incoming
-                    inner join entries as held using (app_id, source, ledger_id)
-                    where held.app_id = loads.app_id and held.loaded_in < loads.load_id
-                ),
-                '{}'
-            )
-        else '{}'
-    end
+    confirmed = coalesce(
+        (
+            select range_agg(int8range(held_number, held_number + 1))
+            from compared
+            where compared.load_id = loads.load_id and not (moved or reworded)
+        ),
+        '{}'
+    )
 from this_import
 cross join this_load
 where this_import.is_new and this_load.load_id = loads.load_id;
