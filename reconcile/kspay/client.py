@@ -196,7 +196,9 @@ class KSPay(Payments):
                 continue
             done += 1
             while batch is not None:
-                rows = [row for row in batch.rows if not (beyond and _created_outside(row, days))]
+                rows = batch.rows
+                if beyond:
+                    rows = [row for row in rows if not _created_outside(row, days)]
                 rows_so_far += len(rows)
                 if rows:
                     counts = (done, done + len(windows), rows_so_far)

@@ -356,7 +356,7 @@ class WindowReader:
         listing = self._answer(number, 1)
         self._pages += 1
         self._rows += len(listing.rows)
-        return [_key(row_id(row), fingerprint(row)) for row in listing.rows]
+        return _keys(listing.rows, list(map(fingerprint, listing.rows)))
 
     def _is_the_end(self, number: int, keys: list[int]) -> bool:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
@@ -507,18 +507,29 @@ class WindowReader:
         self._pages += 1
         self._rows += len(listing.rows)
         self._total = listing.total if listing.total is not None else self._total
-        fresh: list[RawRow] = []
-        keys: list[int] = []
-        self._marks = [fingerprint(row) for row in listing.rows]
-        for row, mark in zip(listing.rows, self._marks, strict=True):
-            key = _key(row_id(row), mark)
-            keys.append(key)
-            if self._is_new(key, mark & _MARK):
-                fresh.append(row)
+        self._marks = list(map(fingerprint, listing.rows))
+        keys = _keys(listing.rows, self._marks)
+        fresh = listing.rows
+        if not self._are_all_new(keys):
+            marked = zip(listing.rows, keys, self._marks, strict=True)
+            fresh = [row for row, key, mark in marked if self._is_new(key, mark & _MARK)]
         if fresh:
             self._learn(fresh)
             yield Batch(fresh, number, self._total)
         return keys
+
+    def _are_all_new(self, keys: list[int]) -> bool:
+        """Whether no row of the last answer was known in any form; then note them all, which is soon done."""
+        different = set(keys)
+        if len(different) < len(keys) or not self._known.keys().isdisjoint(different):
+            return False
+        seen = [(mark & _MARK) << _PASS_BITS | self._passes for mark in self._marks]
+        self._known.update(zip(keys, seen, strict=True))
+        self._pass.distinct += len(keys)
+        self._pass.new += len(keys)
+        if self._together_from:
+            self._together += len(keys)
+        return True
 
     def _is_new(self, key: int, mark: int) -> bool:
         """Note that a row was seen; whether it was not known in this form."""
@@ -583,5 +594,9 @@ class WindowReader:
         self._last_at = at if self._last_at is None else max(self._last_at, at)
 
 
-def _key(transaction_id: str | None, mark: int) -> int:
-    return (mark if transaction_id is None else hash(transaction_id)) & _KEY
+def _keys(rows: list[RawRow], marks: list[int]) -> list[int]:
+    """By these rows are known: by their ids, or where they have none by their contents."""
+    return [
+        (mark if (identity := row_id(row)) is None else hash(identity)) & _KEY
+        for row, mark in zip(rows, marks, strict=True)
+    ]
