@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.clock import ServerClock
+from reconcile.kspay.completeness import WindowRecord
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AFTER_TODAY,
@@ -34,7 +35,7 @@ from reconcile.kspay.listing import (
     without_secret,
 )
 from reconcile.kspay.narrowing import Narrowing, Size
-from reconcile.kspay.paging import WindowReader, WindowRecord
+from reconcile.kspay.paging import WindowReader
 from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
