@@ -179,7 +179,8 @@ class KSPay(Payments):
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.
 
         Records of the days around may come too, and a record may come more than once: where windows
-        meet, and when it changed meanwhile. Nothing is asked beyond the server's today.
+        meet, and when it changed meanwhile. Pages of a further reading come too, most of them without
+        rows. Nothing is asked beyond the server's today.
         """
         windows = deque(self._plan(days))
         done = rows_so_far = 0
@@ -201,9 +202,19 @@ class KSPay(Payments):
                 if beyond:
                     rows = [row for row in rows if not _created_outside(row, days)]
                 rows_so_far += len(rows)
-                if rows:
-                    counts = (done, done + len(windows), rows_so_far)
-                    yield Page(rows, window, batch.number, *counts, total=batch.total)
+                if rows or batch.reading > 1:
+                    yield Page(
+                        rows,
+                        window,
+                        batch.number,
+                        done,
+                        done + len(windows),
+                        rows_so_far,
+                        batch.total,
+                        batch.reading,
+                        batch.rows_of_reading,
+                        batch.rows_expected,
+                    )
                 batch = next(batches, None)
             if self._evidence.page_ignored:
                 parts = self._narrowing.parts(window, reader.first_answer)

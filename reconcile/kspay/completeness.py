@@ -37,8 +37,11 @@ class WindowRecord:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows of one answer that were not known in this form."""
+    """The rows of one answer that were not known in this form; of a further reading often none."""
 
     rows: list[RawRow]
     number: int
     total: int | None
+    reading: int
+    rows_of_reading: int  # up to and with this answer
+    rows_expected: int  # in the longest reading before; 0 in the first

@@ -27,9 +27,11 @@ class Page:
     """What one request of a window brought that was not known yet.
 
     `rows` leaves out rows that an earlier page of the window held in exactly this form. `number` is
-    the `page` that was asked for, from 1; `window_number` of `windows` and `rows_so_far` (of all
-    windows, this page included) are for a progress display; `total` is what the server says that the
-    window holds, None where it says nothing.
+    the `page` that was asked for, from 1; `total` is what the server says that the window holds, None
+    where it says nothing. The others are for a progress display: `window_number` of `windows`,
+    `rows_so_far` (of all windows, this page included), and which `reading` of the window it is. Of a
+    further one, whose pages mostly bring nothing that is new, `rows_of_reading` (this page included) of
+    about `rows_expected` are read.
     """
 
     rows: list[RawRow]
@@ -39,6 +41,9 @@ class Page:
     windows: int
     rows_so_far: int
     total: int | None = None
+    reading: int = 1
+    rows_of_reading: int = 0
+    rows_expected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

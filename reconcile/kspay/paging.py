@@ -93,6 +93,7 @@ class _Pass:
     """One reading from the first page on."""
 
     def __init__(self) -> None:
+        self.rows = 0  # that it was answered with
         self.first_page: set[int] = set()
         self.digest = blake2b(digest_size=16)
         self.repeats = 0  # rows that it showed before
@@ -137,6 +138,7 @@ class WindowReader:
         self._proof = ""
         self._marks: list[int] = []  # fingerprints of the rows of the last answer
         self._pass = _Pass()
+        self._longest = 0  # rows of the longest reading before the present one
 
     @property
     def record(self) -> WindowRecord:
@@ -154,7 +156,10 @@ class WindowReader:
         )
 
     def read(self) -> Iterator[Batch]:
-        """Every row of the window, each version once. Raises IncompleteError where that cannot be proven."""
+        """Every row of the window, each version once, and of further readings every answer.
+
+        Raises IncompleteError where it cannot be proven that this is every row.
+        """
         try:
             yield from self._read()
         finally:
@@ -246,6 +251,7 @@ class WindowReader:
             )
         self._pages += self._ahead.drop()
         self._known.begin_reading()
+        self._longest = max(self._longest, self._pass.rows)
         self._pass = _Pass()
 
     def _settle_limit(self, rows: int) -> None:
@@ -419,9 +425,11 @@ class WindowReader:
         self._marks = list(map(fingerprint, listing.rows))
         keys = keys_of(listing.rows, self._marks)
         fresh = self._known.note(listing.rows, keys, self._marks)
+        self._pass.rows += len(listing.rows)
         if fresh:
             self._span.learn(fresh, in_first_reading=self._passes == 1)
-            yield Batch(fresh, number, self._total)
+        if fresh or self._passes > 1:
+            yield Batch(fresh, number, self._total, self._passes, self._pass.rows, self._longest)
         return keys
 
     def _answer(self, number: int, depth: int) -> Listing:
