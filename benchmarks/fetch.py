@@ -57,7 +57,6 @@ def main() -> int:
     arguments.add_argument("--delay", type=float, default=0.03, help="seconds, of the slow server")
     arguments.add_argument("--delay-rows", type=int, default=50_000)
     arguments.add_argument("--dlt", help="the Python of an environment that holds dlt[postgres]")
-    arguments.add_argument("--dlt-rows", type=int, default=50_000)
     wanted = arguments.parse_args()
     today = datetime.now(UTC).date()
     days = Period(today - timedelta(days=DAYS), today - timedelta(days=1))
@@ -70,7 +69,9 @@ def main() -> int:
             start = median(
                 fetched(postgres, keys, days, 1, wanted.page_size).seconds for _ in range(wanted.rounds)
             )
-        print(f"Start-up (one row fetched and loaded): {start:.1f} s, which is part of all of our figures\n")
+        print(
+            f"Pages of {wanted.page_size}. Start-up (one row fetched and loaded): {start:.1f} s, part of all of ours\n"
+        )
         print(
             "| answers after | rows | bare loop, rows/s | ours per reading, rows/s | of bare | readings | peak |"
         )
@@ -99,14 +100,14 @@ def main() -> int:
                 missed.append(f"{peak:.0f} MiB, not {MEBIBYTES}")
             rates = rates or speeds
         if wanted.dlt:
-            with serving(days, wanted.dlt_rows, 0) as keys:
+            with serving(days, wanted.rows, 0) as keys:
                 theirs = median(
-                    dlt(wanted.dlt, postgres, keys, days, wanted.dlt_rows, wanted.page_size)
+                    dlt(wanted.dlt, postgres, keys, days, wanted.rows, wanted.page_size)
                     for _ in range(wanted.rounds)
                 )
             times = median(rates) / theirs
             print(
-                f"\ndlt: {theirs:,.0f} rows/s ({wanted.dlt_rows:,} rows, read once, start-up apart);"
+                f"\ndlt: {theirs:,.0f} rows/s ({wanted.rows:,} rows in pages of {wanted.page_size}, start-up apart);"
                 f" ours {median(rates):,.0f} rows/s per reading, as above:"
                 f" {times:.1f} times"
             )

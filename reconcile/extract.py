@@ -155,22 +155,34 @@ def fetch_app(
 def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[RawRow]:
     """The rows of Fetch All Transactions; says what it does as they pass."""
     pace, days_read = Pace(), DaysRead()
+    further, further_pace = (0, 1), Pace()
     for page in kspay.transactions(days):
         done = days_read.part(page)
-        progress(
-            "fetch",
-            f"{app_id}: window {page.window_number} of {page.windows}, page {page.number}, "
-            f"{page.rows_so_far:,} records{pace.words(page.rows_so_far, done)}",
-            done,
-        )
+        if page.reading == 1:
+            words = f"page {page.number}, {page.rows_so_far:,} records{pace.words(page.rows_so_far, done)}"
+        else:
+            # How many readings it takes nobody knows before: the time left is that of the present one.
+            if (page.window_number, page.reading) != further:
+                further, further_pace = (page.window_number, page.reading), Pace()
+            words = (
+                f"reading {page.reading} to be certain: page {page.number}, "
+                f"{page.rows_of_reading:,} of {page.rows_expected:,} records again"
+                f"{further_pace.words(page.rows_of_reading, _part_of_reading(page))}"
+            )
+        progress("fetch", f"{app_id}: window {page.window_number} of {page.windows}, {words}", done)
         yield from page.rows
+
+
+def _part_of_reading(page: Page) -> float:
+    """Which part of a further reading is done."""
+    return min(1.0, page.rows_of_reading / max(1, page.rows_expected))
 
 
 class DaysRead:
     """Which part of a fetch is done (0 to 1): the windows read, and the days read of the present one.
 
-    Listings run through their days one way or the other. Of one that does not, and of a further reading,
-    only whole windows count.
+    Listings run through their days one way or the other; of one that does not only whole windows count. A
+    further reading of a window begins anew.
     """
 
     def __init__(self) -> None:
@@ -180,6 +192,8 @@ class DaysRead:
 
     def part(self, page: Page) -> float:
         """As of this page, which must be the one after the last."""
+        if page.reading > 1:
+            return (page.window_number - 1 + _part_of_reading(page)) / page.windows
         at = instant(page.rows[-1], "createdAt")
         if page.window != self._window:
             self._window, self._start, self._part = page.window, instant(page.rows[0], "createdAt"), 0.0

@@ -207,9 +207,8 @@ def number_load(connection: Connection) -> None:
 def _rows(
     records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str], more: tuple[object, ...]
 ) -> Iterator[tuple[object, ...]]:
-    values = attrgetter(*columns, "place.file", "place.row")
-    for record in records:
-        yield values(record) + more
+    found = map(attrgetter(*columns, "place.file", "place.row"), records)
+    return (values + more for values in found) if more else found
 
 
 @contextmanager

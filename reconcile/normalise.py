@@ -5,10 +5,11 @@ currency known, has its amount too many decimals) is judged in `reconcile.expect
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
@@ -33,6 +34,8 @@ MAX_TEXT = 10_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
 _USUAL_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
+_USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
+_FIRST, _AFTER = f"{FIRST_YEAR:04}", f"{LAST_YEAR + 1:04}"
 _TOTALS = re.compile(
     r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
 )
@@ -43,6 +46,9 @@ _TEXTS = (
 )  # fmt: skip
 _texts_of = itemgetter(*_TEXTS)
 _TEXT_OR_NONE = frozenset({str, type(None)})
+_TYPED = ("amount", "createdAt", "updatedAt")
+_BLOCK = 100
+"""So many records of KS Pay are looked at together: one that is unusual makes its whole block slower."""
 _IN_ORDER = ("id", "appId", "currencyCode", "currencyId", "amount", "createdAt", "updatedAt", *_TEXTS[3:])
 """The fields of a transaction as a rejection names them."""
 
@@ -55,8 +61,15 @@ def transactions(
 
     One value comes out for every row that goes in.
     """
-    for row in rows:
-        yield _transaction(row, app_id, currencies, currency_codes)
+    stream = iter(rows)
+    while block := list(islice(stream, _BLOCK)):
+        usual = _usual_transactions(block, app_id)
+        if usual is not None:
+            yield from usual
+            continue
+        for row in block:
+            alone = _usual_transactions([row], app_id)
+            yield alone[0] if alone else _transaction(row, app_id, currencies, currency_codes)
 
 
 def entries(
@@ -83,12 +96,12 @@ def _transaction(
 ) -> Transaction | Rejection:
     values = row.values
     problems: list[Problem] = []
-    texts = _usual_texts(values) or _careful_texts(values, problems)
+    texts = _careful_texts(values, problems)
     transaction_id = texts[0] or ""
     owner = texts[1]
     if owner is not None and owner != app_id:
         problems.append(("appId", owner, f"names another app than {app_id}, which was asked for"))
-    currency = texts[2].upper() if texts[2] else _currency(values, currency_codes, problems)
+    currency = _currency(values, currency_codes, problems)
     amount = _wire_amount(values.get("amount"), problems)
     created_at = _instant("createdAt", values.get("createdAt"), problems)
     if values.get("createdAt") is None:
@@ -124,6 +137,58 @@ def _transaction(
         provider_name=texts[8],
         provider_status=texts[9],
         place=row.place,
+    )
+
+
+def _usual_transactions(rows: Sequence[RawRow], app_id: str) -> list[Transaction] | None:
+    """Records as nearly all are: short plain ASCII texts, an amount as text, times as KS Pay writes them.
+
+    They are looked at together, column by column, which is four times as fast as `_transaction`, that reads them
+    to the same. None where any of them is otherwise.
+    """
+    values = [row.values for row in rows]
+    try:
+        texts = list(map(_texts_of, values))
+        amounts, created, updated = ([each[name] for each in values] for name in _TYPED)
+        flat = list(chain.from_iterable(texts))
+        if not _TEXT_OR_NONE.issuperset(map(type, flat)):
+            return None
+        there = list(filter(None, flat))
+        joined = "".join(there)
+        if (
+            "" in flat
+            or len(max(there, key=len, default="")) > MAX_KEY
+            or not joined.isascii()
+            or not joined.isprintable()
+            or (" " in joined and there != list(map(str.strip, there)))
+            or any(SPOILT in each for each in values)
+            or not all(map(_USUAL_AMOUNT.fullmatch, amounts))
+        ):
+            return None
+        times = [*created, *(text for text in updated if text is not None)]
+        if not _USUAL_TIMES.fullmatch("".join(times)) or min(times) < _FIRST or max(times) >= _AFTER:
+            return None
+        created_at = list(map(datetime.fromisoformat, created))
+        updated_at = [None if text is None else datetime.fromisoformat(text) for text in updated]
+    except (KeyError, TypeError, ValueError):  # a field that is not there, is no text, or no time after all
+        return None
+    ids, owners, codes, references, statuses, *others = zip(*texts, strict=True)
+    if None in ids or None in codes or not {app_id, None}.issuperset(owners):
+        return None
+    return list(
+        map(
+            Transaction,
+            [app_id] * len(rows),
+            ids,
+            references,
+            map(str.upper, codes),
+            [Decimal(amount) or Decimal(0) for amount in amounts],
+            [status or "" for status in statuses],
+            created_at,
+            updated_at,
+            *others,
+            [row.place for row in rows],
+        )
     )
 
 
@@ -268,23 +333,6 @@ def usual_day(text: str) -> date | None:
         return parse_iso(text)[0]
     except ValueError:
         return None
-
-
-def _usual_texts(values: Mapping[str, Any]) -> tuple[str | None, ...] | None:
-    """The values of `_TEXTS` where all are there, short, and of plain ASCII without a space, looked at together.
-
-    Nearly every record is so, and this is five times as fast as one by one. None for any other record.
-    """
-    try:
-        texts: tuple[Any, ...] = _texts_of(values)
-    except KeyError:
-        return None
-    if not _TEXT_OR_NONE.issuperset(map(type, texts)):
-        return None
-    joined = "".join(filter(None, texts))
-    if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable() or " " in joined:
-        return None
-    return texts if "" not in texts else tuple(text or None for text in texts)
 
 
 def _careful_texts(values: Mapping[str, Any], problems: list[Problem]) -> list[str | None]:

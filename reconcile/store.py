@@ -172,6 +172,21 @@ def copy_rows(
     """COPY rows into a table and say how many they were. Never row by row: a million take seconds."""
     driver = connection.connection.driver_connection
     assert driver is not None
+    known: dict[tuple[str, ...], list[str]] = connection.info.setdefault("column types", {})
+    types = known.get((table, *columns))
+    if types is None:  # asked once a connection: a stage copies thousands of blocks into one table
+        types = known[table, *columns] = _column_types(connection, table, columns)
+    count = 0
+    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+            count += 1
+    return count
+
+
+def _column_types(connection: Connection, table: str, columns: Sequence[str]) -> list[str]:
     types = dict(
         connection.execute(
             text(
@@ -183,14 +198,7 @@ def copy_rows(
         .tuples()
         .all()
     )
-    count = 0
-    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types([types[column] for column in columns])
-        for row in rows:
-            copy.write_row(row)
-            count += 1
-    return count
+    return [types[column] for column in columns]
 
 
 def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: memoryview) -> None:

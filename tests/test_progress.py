@@ -5,11 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from reconcile.extract import DaysRead
-from reconcile.kspay import Page
+from reconcile.extract import DaysRead, _window_rows
+from reconcile.kspay import Credentials, KSPay, Page
 from reconcile.kspay.windows import Window
 from reconcile.progress import Pace
-from reconcile.records import Place, RawRow
+from reconcile.records import Period, Place, RawRow
+from reconcile.sandbox.behaviour import Behaviour
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import serve
 
 WINDOW = Window(date(2026, 3, 1), date(2026, 3, 11))
 
@@ -75,3 +78,24 @@ def test_a_listing_in_no_order_says_nothing_of_its_days() -> None:
 def test_rows_without_a_time_say_nothing() -> None:
     rows = [RawRow(Place("page", 1), {"createdAt": None})]
     assert DaysRead().part(Page(rows, WINDOW, 1, 1, 2, 1)) == 0.0
+
+
+def test_a_further_reading_is_shown_as_what_it_is() -> None:
+    merchant = Merchant.made_up(3, date(2026, 4, 1), 3)
+    said: list[tuple[str, float | None]] = []
+    with (
+        serve(merchant, behaviour=Behaviour(filters_by="updatedAt"), rows=1000) as sandbox,
+        KSPay(
+            Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
+        ) as client,
+    ):
+        days = Period(merchant.first_day, merchant.last_day)
+        rows = list(
+            _window_rows(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done)))
+        )
+    assert len(rows) == 1000
+    assert client.windows_read[0].passes == 2
+    further = [(words, done) for words, done in said if "window 1 of 1, reading 2 to be certain" in words]
+    assert "page 5, 500 of 1,000 records again" in further[4][0]
+    assert further[4][1] == pytest.approx(0.5)
+    assert "1,000 of 1,000 records again" in further[-1][0]

@@ -10,6 +10,12 @@ tokens        access and refresh tokens
 windows       which dates to ask for
 ahead         pages asked for ahead of their turn
 paging        one window, read to its provable end
+known         which of its rows are known
+beyond        what lies beyond its end, and whether `page` is honoured
+completeness  how a window was read, and why nothing can be missing
+narrowing     shorter windows where `page` is ignored
+filters       which time the range filters
+span          what the times of its rows tell
 listing       the rows of Fetch All Transactions
 statuses      what KS Pay's statuses mean
 redirect      what the payer's browser brings back
@@ -18,9 +24,9 @@ client        KSPay: all calls as methods
 """
 
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
+from reconcile.kspay.completeness import WindowRecord
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.listing import Page
-from reconcile.kspay.paging import WindowRecord
 from reconcile.kspay.payments import Initiated
 from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 from reconcile.kspay.windows import Window

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from reconcile.kspay.ahead import PagesAhead
 from reconcile.kspay.clock import ServerClock
+from reconcile.kspay.completeness import WindowRecord
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AFTER_TODAY,
@@ -34,7 +35,7 @@ from reconcile.kspay.listing import (
     without_secret,
 )
 from reconcile.kspay.narrowing import Narrowing, Size
-from reconcile.kspay.paging import WindowReader, WindowRecord
+from reconcile.kspay.paging import WindowReader
 from reconcile.kspay.payments import Payments
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
@@ -178,7 +179,8 @@ class KSPay(Payments):
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.
 
         Records of the days around may come too, and a record may come more than once: where windows
-        meet, and when it changed meanwhile. Nothing is asked beyond the server's today.
+        meet, and when it changed meanwhile. Pages of a further reading come too, most of them without
+        rows. Nothing is asked beyond the server's today.
         """
         windows = deque(self._plan(days))
         done = rows_so_far = 0
@@ -196,11 +198,23 @@ class KSPay(Payments):
                 continue
             done += 1
             while batch is not None:
-                rows = [row for row in batch.rows if not (beyond and _created_outside(row, days))]
+                rows = batch.rows
+                if beyond:
+                    rows = [row for row in rows if not _created_outside(row, days)]
                 rows_so_far += len(rows)
-                if rows:
-                    counts = (done, done + len(windows), rows_so_far)
-                    yield Page(rows, window, batch.number, *counts, total=batch.total)
+                if rows or batch.reading > 1:
+                    yield Page(
+                        rows,
+                        window,
+                        batch.number,
+                        done,
+                        done + len(windows),
+                        rows_so_far,
+                        batch.total,
+                        batch.reading,
+                        batch.rows_of_reading,
+                        batch.rows_expected,
+                    )
                 batch = next(batches, None)
             if self._evidence.page_ignored:
                 parts = self._narrowing.parts(window, reader.first_answer)

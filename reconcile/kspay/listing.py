@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -27,9 +27,11 @@ class Page:
     """What one request of a window brought that was not known yet.
 
     `rows` leaves out rows that an earlier page of the window held in exactly this form. `number` is
-    the `page` that was asked for, from 1; `window_number` of `windows` and `rows_so_far` (of all
-    windows, this page included) are for a progress display; `total` is what the server says that the
-    window holds, None where it says nothing.
+    the `page` that was asked for, from 1; `total` is what the server says that the window holds, None
+    where it says nothing. The others are for a progress display: `window_number` of `windows`,
+    `rows_so_far` (of all windows, this page included), and which `reading` of the window it is. Of a
+    further one, whose pages mostly bring nothing that is new, `rows_of_reading` (this page included) of
+    about `rows_expected` are read.
     """
 
     rows: list[RawRow]
@@ -39,6 +41,9 @@ class Page:
     windows: int
     rows_so_far: int
     total: int | None = None
+    reading: int = 1
+    rows_of_reading: int = 0
+    rows_expected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,10 @@ def read_listing(call: str, result: Any) -> Listing:
     object is kept as `{"": value}`, so that it can be quarantined.
     """
     rows, total = _list_and_total(call, result)
-    return Listing(
-        [RawRow(Place(call, number), values) for number, values in enumerate(map(_values, rows), start=1)],
-        total,
-    )
+    if not _stripped_together(rows):
+        rows = [_values(row) for row in rows]
+    places = map(Place, [call] * len(rows), range(1, len(rows) + 1))
+    return Listing(list(map(RawRow, places, rows)), total)
 
 
 def row_id(row: RawRow) -> str | None:
@@ -129,18 +134,25 @@ def without_secret(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=64)
-def _secrets_among(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(key for key in keys if key.casefold() == _SECRET)
+def _stripped_together(rows: list[Any]) -> bool:
+    """Take the secret out of all rows in place, for nobody else holds them; False where one is not as usual.
+
+    A usual row is an object with nothing nested in it.
+    """
+    try:
+        if not _FLAT.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
+            return False
+    except TypeError:
+        return False
+    for name in set(chain.from_iterable(rows)):
+        if name.casefold() == _SECRET:
+            for row in rows:
+                row.pop(name, None)
+    return True
 
 
 def _values(row: Any) -> Mapping[str, Any]:
-    """The row as a mapping without its secret; it is taken out in place, for nobody else holds the row."""
-    if type(row) is dict and _FLAT.issuperset(map(type, row.values())):
-        # The usual record: nothing nested in it, and the same names as in the one before.
-        for key in _secrets_among(tuple(row)):
-            del row[key]
-        return row
+    """Any row as a mapping without its secret."""
     row = without_secret(row)
     return row if isinstance(row, dict) else {"": row}
 

@@ -12,7 +12,7 @@ be whole: later windows, or at last a range of 89 days, may be answered with mor
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from reconcile.kspay.paging import IncompleteError
+from reconcile.kspay.completeness import IncompleteError
 from reconcile.kspay.windows import MAX_DAYS, Window
 
 Size = tuple[int, int]

@@ -42,27 +42,35 @@ What asking ahead can cost is a further reading: when rows move towards the end 
 payment arrives), a row may leave a page not yet answered for one that was answered before. Then pages
 repeat rows soon after, no further apart than pages are asked ahead. At the first page that repeats one,
 those asked ahead are asked for again, one after the other, and the next `CALM_PAGES` in order too.
-
-A known row costs two ints: 60 bits of its id's hash, and a hash of its content with the number of the
-reading that saw it last. Python's hash of text is keyed anew in each process. Two ids of one hash
-would be counted as one: the window would be refused, never thought complete.
 """
 
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from hashlib import blake2b
 
 from reconcile.kspay.ahead import PagesAhead
-from reconcile.kspay.errors import InvalidRequestError, ProtocolError
-from reconcile.kspay.filters import TELLING_GAP, Border, Evidence, Filter, outside
-from reconcile.kspay.listing import Listing, fingerprint, instant, row_id, times_of
+from reconcile.kspay.beyond import Beyond
+from reconcile.kspay.completeness import (
+    COUNTED,
+    ONE_ANSWER,
+    QUIET,
+    SETTLED,
+    TWO_READINGS,
+    Batch,
+    IncompleteError,
+    WindowRecord,
+)
+from reconcile.kspay.errors import InvalidRequestError
+from reconcile.kspay.filters import Border, Evidence, Filter
+from reconcile.kspay.known import MOST_READINGS, KnownRows, keys_of
+from reconcile.kspay.listing import Listing, fingerprint
+from reconcile.kspay.span import Span
 from reconcile.kspay.windows import Window
-from reconcile.records import RawRow
 
 MAX_PASSES = 60
 """Readings of one window before it is given up. Of rows in random order each misses about a third."""
+assert MAX_PASSES + 1 <= MOST_READINGS
 
 EQUAL_IF_REPEATED = 12
 """So many equal readings in a row prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
@@ -74,76 +82,20 @@ a chance of at most 1 in 8 million, for of each it is missed with at most 1 / e.
 MAX_BARREN_PAGES = 50
 """So many pages in a row that repeat rows of the same reading are no listing, or lie beyond its end."""
 
-ROWS_BEYOND_CHANCE = 24
-"""A page beyond the end is asked for four times, and once more for each time that its rows go into these."""
-
 CALM_PAGES = 50
 """So many pages are read in order after rows were seen to move."""
 
-FIRST_PAGES = 12
-"""So often is the first page compared with one far beyond the end."""
-
 PAGES_WORTH_A_PROBE = 20
 """A second reading of fewer pages costs hardly more than to find out what the range filters (`Border`)."""
-
-FAR_PAGE = 1_000_000
-"""Beyond every listing: what it holds tells whether `page` is honoured."""
-
-ONE_ANSWER = "one answer held it all"
-COUNTED = "as many ids as listed rows"
-TWO_READINGS = "two equal readings"
-QUIET = "nothing new through many readings"
-SETTLED = "as many ids as listed rows, unchanged through several readings"
-
-
-# A known row's content hash and the number of the reading that saw it last share one int.
-_PASS_BITS = 6
-_MARK_BITS = 54
-_PASS = (1 << _PASS_BITS) - 1
-_MARK = (1 << _MARK_BITS) - 1
-_KEY = (1 << 60) - 1
-assert MAX_PASSES + 1 <= _PASS
-
-
-class IncompleteError(ProtocolError):
-    """A window that could not be read so that its completeness is certain."""
-
-    advice = "nothing was taken over; try again at a quieter hour, or with a shorter period"
-
-
-@dataclass(frozen=True, slots=True)
-class WindowRecord:
-    """How a window was read to its proven end."""
-
-    window: Window
-    pages: int  # answers, the empty ones and the repeated ones included
-    rows: int  # in all of them
-    distinct: int  # different ids (of rows without an id, different contents)
-    passes: int  # readings from the first page on
-    first_at: datetime | None  # the earliest `createdAt`, aware, UTC; None where no row has one
-    last_at: datetime | None
-    total: int | None  # what the server said that the window holds, if anything
-    proof: str  # in a few words, why nothing can be missing
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The rows of one answer that were not known in this form."""
-
-    rows: list[RawRow]
-    number: int
-    total: int | None
 
 
 class _Pass:
     """One reading from the first page on."""
 
     def __init__(self) -> None:
-        self.distinct = 0  # keys seen in it
+        self.rows = 0  # that it was answered with
         self.first_page: set[int] = set()
         self.digest = blake2b(digest_size=16)
-        self.changed = False
-        self.new = 0  # keys that no reading saw before
         self.repeats = 0  # rows that it showed before
         self.barren = 0
         self.short = 0  # the first page with fewer rows than asked for; 0: none yet
@@ -170,9 +122,9 @@ class WindowReader:
         self._evidence = evidence
         self._probe = probe
         self._probe_border = probe_border
-        self._border = Border(window)
-        self._known: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
-        self._page_honoured = False
+        self._span = Span(window, evidence)
+        self._known = KnownRows()
+        self._beyond = Beyond(self._keys)
         self._unmeasured = False  # whether pages beyond the end show rows and none tells where the end is
         self.first_answer = 0, 0
         """Rows of the first answer, for which alone the limit was as given, and how many of them differ."""
@@ -182,17 +134,11 @@ class WindowReader:
         self._equal = 1  # readings in a row that showed the same, in the same order
         self._quiet = 0  # readings in a row that showed nothing new
         self._quiet_length = -1
-        self._together_from = 0  # the reading from which on rows are counted together …
-        self._together = 0  # … and how many different ones were seen since
-        self._first_at: datetime | None = None
-        self._last_at: datetime | None = None
         self._total: int | None = None
-        self._distant: tuple[timedelta, date] | None = (
-            None  # the widest gap from creation to change, and its day
-        )
         self._proof = ""
         self._marks: list[int] = []  # fingerprints of the rows of the last answer
         self._pass = _Pass()
+        self._longest = 0  # rows of the longest reading before the present one
 
     @property
     def record(self) -> WindowRecord:
@@ -203,14 +149,17 @@ class WindowReader:
             self._rows,
             len(self._known),
             self._passes,
-            self._first_at,
-            self._last_at,
+            self._span.first_at,
+            self._span.last_at,
             self._total,
             self._proof,
         )
 
     def read(self) -> Iterator[Batch]:
-        """Every row of the window, each version once. Raises IncompleteError where that cannot be proven."""
+        """Every row of the window, each version once, and of further readings every answer.
+
+        Raises IncompleteError where it cannot be proven that this is every row.
+        """
         try:
             yield from self._read()
         finally:
@@ -220,10 +169,10 @@ class WindowReader:
         yield from self._whole_pass()
         if self._proof:
             return
-        if self._evidence.filter is Filter.UNDECIDED and self._distant and self._distant[0] >= TELLING_GAP:
-            self._probe(self._distant[1])
+        if self._evidence.filter is Filter.UNDECIDED and self._span.telling_day is not None:
+            self._probe(self._span.telling_day)
         if self._evidence.filter is Filter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
-            self._probe_border(self._border, self._limit, self._last_page)
+            self._probe_border(self._span.border, self._limit, self._last_page)
         if self._unmeasured:
             yield from self._until_quiet()
         elif self._evidence.filter is Filter.CREATED:
@@ -243,10 +192,10 @@ class WindowReader:
         self._start_pass()
         number, last = 1, 0
         while True:
-            known_before = self._pass.distinct
+            known_before = self._known.distinct
             depth = self._depth(number)
             keys = yield from self._page(number, depth)
-            self._pass.repeats += len(keys) - (self._pass.distinct - known_before)
+            self._pass.repeats += len(keys) - (self._known.distinct - known_before)
             self._pass.digest.update(array("q", self._marks))
             if number == 1:
                 self._pass.first_page = set(keys)
@@ -269,13 +218,13 @@ class WindowReader:
                 return False
             if enough():
                 return True
-            if number == 1 or self._pass.distinct > known_before:
+            if number == 1 or self._known.distinct > known_before:
                 self._pass.barren = 0
             elif self._is_the_end(number, keys):
                 if self._last_page < number:
                     self._pass.repeats -= len(keys)  # this page is no part of the listing
                 return False
-            if depth > 1 and self._pass.distinct < known_before + len(keys):
+            if depth > 1 and self._known.distinct < known_before + len(keys):
                 yield from self._read_in_order_again(number, depth)
             number, last = number + 1, len(keys)
 
@@ -301,6 +250,8 @@ class WindowReader:
                 f"{len(self._known)} different transactions seen, {self._length} listed",
             )
         self._pages += self._ahead.drop()
+        self._known.begin_reading()
+        self._longest = max(self._longest, self._pass.rows)
         self._pass = _Pass()
 
     def _settle_limit(self, rows: int) -> None:
@@ -316,6 +267,7 @@ class WindowReader:
     def _see_whether_page_counts(self, keys: list[int]) -> None:
         """Look far beyond the end, once a page shows a row of the first page again."""
         first = self._pass.first_page
+<<<<<<< HEAD
         if first.isdisjoint(keys):
             return
         far = set(self._keys(FAR_PAGE))
@@ -346,62 +298,51 @@ class WindowReader:
         seen = {(*self._keys(1), *self._keys(2)) for _ in range(FIRST_PAGES)}
         self._limit = limit
         return len(seen) == 1 and all(len(pair) == len(set(pair)) == 2 for pair in seen)
+=======
+        if not first.isdisjoint(keys):
+            self._evidence.page_ignored = self._beyond.is_page_ignored(
+                first, self.first_answer[0], self._second_of_one_fewer
+            )
+>>>>>>> fetch
 
-    def _first_page_differs(self, far: set[int]) -> bool:
-        """Whether the first page always shows a row that the page far beyond the end never does, or more rows.
-
-        Where `page` is ignored, both are the same listing: a row that is only sometimes on it was by turns
-        there and not there through all these answers with a chance of at most 1 in 4 ** FIRST_PAGES.
-        """
-        always = set(self._pass.first_page)
-        sizes = set[tuple[int, int]]()
-        for _ in range(FIRST_PAGES):
-            first, beyond = self._keys(1), self._keys(FAR_PAGE)
-            always &= set(first)
-            far |= set(beyond)
-            sizes.add((len(first), len(beyond)))
-        return not always <= far or (len(sizes) == 1 and all(here > there for here, there in sizes))
+    def _second_of_one_fewer(self) -> list[int]:
+        """The second page where one row fewer is asked for than the first held."""
+        limit = self._limit
+        self._limit = self.first_answer[0] - 1
+        second = self._keys(2)
+        self._limit = limit
+        return second
 
     def _keys(self, number: int) -> list[int]:
         """The keys of a page that is no part of the reading."""
         listing = self._answer(number, 1)
         self._pages += 1
         self._rows += len(listing.rows)
-        return [_key(row_id(row), fingerprint(row)) for row in listing.rows]
+        return keys_of(listing.rows, list(map(fingerprint, listing.rows)))
 
     def _is_the_end(self, number: int, keys: list[int]) -> bool:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
         self._pass.barren += 1
         if self._pass.barren > MAX_BARREN_PAGES:
-            if self._page_honoured:
+            if self._beyond.is_empty:
                 raise self._endless(number)
             self._unmeasured = True
             return True
-        if self._page_honoured:
+        if self._beyond.is_empty:
             return False
-        far = self._keys(FAR_PAGE)
+        far = self._beyond.look()
         if not far:
-            self._page_honoured = True
             return False
         if len(keys) == len(far) < self._limit:
             # The last page it is, or that page again, its rows perhaps in a new order.
             self._ends_at(self._pass.short, len(keys))
             return True
-        if not self._is_far_page(keys):
+        if not self._beyond.is_always(keys):
             return False
         if self._pass.first_page.issubset(keys):
             self._proof = ONE_ANSWER
         self._ends_at(number - 1, len(far))
         return True
-
-    def _is_far_page(self, keys: list[int]) -> bool:
-        """Whether these very rows are the answer to a page far beyond the end, and not by chance.
-
-        Of rows of one instant that come in a new order each time, a page may show the same ones twice
-        although it is not the last: the fewer they are, the more answers must be equal.
-        """
-        times = 4 + ROWS_BEYOND_CHANCE // len(keys)
-        return all(set(self._keys(FAR_PAGE)) == set(keys) for _ in range(times))
 
     def _endless(self, number: int) -> IncompleteError:
         return IncompleteError(
@@ -436,7 +377,7 @@ class WindowReader:
     def _agrees(self, digest: bytes | None, previous: bytes | None) -> bool:
         """Whether the last readings, by their digests, prove together that nothing is missing."""
         self._equal = self._equal + 1 if digest is not None and digest == previous else 1
-        if digest is None or self._pass.new or self._pass.changed or self._length != self._quiet_length:
+        if digest is None or self._known.new or self._known.changed or self._length != self._quiet_length:
             self._quiet = 0
         self._quiet += 1
         self._quiet_length = self._length
@@ -455,11 +396,11 @@ class WindowReader:
             keys = yield from self._page(number)
             barren = barren + 1 if len(self._known) == known_before else 0
             if barren > MAX_BARREN_PAGES:
-                if self._page_honoured:
+                if self._beyond.is_empty:
                     raise self._endless(number)
                 self._unmeasured = True
                 return
-            if not keys or (set(keys) == before and self._is_far_page(keys)):
+            if not keys or (set(keys) == before and self._beyond.is_always(keys)):
                 self._ends_at(number - 1, self._limit if number > 1 else 0)
                 return
             if len(keys) < self._limit:
@@ -486,7 +427,7 @@ class WindowReader:
         # all past days, and arrives only in a window that holds today.
         digest = self._pass.digest.digest()
         length: int | None = None if self._concurrency > 1 else self._length
-        self._count_together()
+        self._known.count_together()
         while True:
             previous = digest
             digest = yield from self._whole_pass()
@@ -498,17 +439,13 @@ class WindowReader:
                 yield from self._until_counted()
                 return
             self._concurrency = 1
-            if self._pass.changed or self._length != length or self._together > self._length:
+            if self._known.changed or self._length != length or self._known.together > self._length:
                 length = self._length
-                self._count_together()
+                self._known.count_together()
                 continue
-            if self._together == length:
+            if self._known.together == length:
                 self._proof = SETTLED
                 return
-
-    def _count_together(self) -> None:
-        """Count the different rows that are seen from the next reading on."""
-        self._together_from, self._together = self._passes + 1, 0
 
     # Answers.
 
@@ -518,37 +455,15 @@ class WindowReader:
         self._pages += 1
         self._rows += len(listing.rows)
         self._total = listing.total if listing.total is not None else self._total
-        fresh: list[RawRow] = []
-        keys: list[int] = []
-        self._marks = [fingerprint(row) for row in listing.rows]
-        for row, mark in zip(listing.rows, self._marks, strict=True):
-            key = _key(row_id(row), mark)
-            keys.append(key)
-            if self._is_new(key, mark & _MARK):
-                fresh.append(row)
+        self._marks = list(map(fingerprint, listing.rows))
+        keys = keys_of(listing.rows, self._marks)
+        fresh = self._known.note(listing.rows, keys, self._marks)
+        self._pass.rows += len(listing.rows)
         if fresh:
-            self._learn(fresh)
-            yield Batch(fresh, number, self._total)
+            self._span.learn(fresh, in_first_reading=self._passes == 1)
+        if fresh or self._passes > 1:
+            yield Batch(fresh, number, self._total, self._passes, self._pass.rows, self._longest)
         return keys
-
-    def _is_new(self, key: int, mark: int) -> bool:
-        """Note that a row was seen; whether it was not known in this form."""
-        before = self._known.get(key)
-        seen = 0 if before is None else before & _PASS
-        if seen < self._passes:
-            self._pass.distinct += 1
-            if seen < self._together_from:
-                self._together += 1
-        elif before == mark << _PASS_BITS | seen:
-            return False
-        self._known[key] = mark << _PASS_BITS | self._passes
-        if before is None:
-            self._pass.new += 1
-            return True
-        if before >> _PASS_BITS == mark:
-            return False
-        self._pass.changed = True
-        return True
 
     def _answer(self, number: int, depth: int) -> Listing:
         try:
@@ -561,38 +476,3 @@ class WindowReader:
             listing, dropped = self._ahead.page(number, self._limit, 1)
         self._pages += dropped
         return listing
-
-    def _learn(self, rows: list[RawRow]) -> None:
-        """What the times of new rows tell of the window and of the filter."""
-        times = times_of(rows)
-        if self._passes == 1 and self._evidence.filter is Filter.UNDECIDED:
-            self._border.note(rows, times)
-        bounds = times.bounds() if times else None
-        if bounds is not None and not self._telling(*bounds):
-            self._note_created(bounds[0])
-            self._note_created(bounds[1])
-            return
-        for row in rows:
-            created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
-            if created is not None:
-                self._note_created(created)
-                if updated is not None and (self._distant is None or updated - created > self._distant[0]):
-                    self._distant = (updated - created, created.date())
-            self._evidence.take(self._window, created, updated)
-
-    def _telling(
-        self, created: datetime, last_created: datetime, updated: datetime, last_updated: datetime
-    ) -> bool:
-        """Whether a row whose times lie within these bounds may tell anything of the filter."""
-        widest = self._distant[0] if self._distant else timedelta()
-        return last_updated - created >= max(widest, TELLING_GAP) or any(
-            outside(self._window, at) for at in (created, last_created, updated, last_updated)
-        )
-
-    def _note_created(self, at: datetime) -> None:
-        self._first_at = at if self._first_at is None else min(self._first_at, at)
-        self._last_at = at if self._last_at is None else max(self._last_at, at)
-
-
-def _key(transaction_id: str | None, mark: int) -> int:
-    return (mark if transaction_id is None else hash(transaction_id)) & _KEY

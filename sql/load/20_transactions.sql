@@ -4,12 +4,18 @@
 
 analyze staged_transactions;
 
--- Nearly every id comes once: only the others are compared with one another.
-create temp table repeated on commit drop as
+-- Ids that come more than once, or that a record which cannot be read has too: nearly every id is none of them.
+create temp table contested on commit drop as
 select app_id, transaction_id
 from staged_transactions
 group by app_id, transaction_id
-having count(*) > 1;
+having count(*) > 1
+union
+select app_id, record_id
+from staged_rejections
+where record_id is not null;
+
+analyze contested;
 
 create temp table newest on commit drop as
 with versions as (
@@ -24,7 +30,7 @@ with versions as (
             provider_txn_id, payment_type, provider_name, provider_status
         ) *
         from staged_transactions
-        where (app_id, transaction_id) in (select app_id, transaction_id from repeated)
+        where (app_id, transaction_id) in (select app_id, transaction_id from contested)
         order by
             app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
             provider_txn_id, payment_type, provider_name, provider_status, file, row_number
@@ -36,22 +42,6 @@ select
     count(*) over (partition by app_id, transaction_id) as contenders
 from versions
 where age = 1;
-
-create temp table incoming on commit drop as
-select
-    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
-    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number,
-    1 as contenders
-from staged_transactions
-where (app_id, transaction_id) not in (select app_id, transaction_id from repeated)
-union all
-select
-    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
-    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number,
-    contenders
-from newest;
-
-analyze incoming;
 
 create temp view incoming_ids as
 select app_id, transaction_id as record_id from staged_transactions
@@ -74,16 +64,35 @@ select
         )
     )::text,
     currency, null, created_at, null, null
-from incoming
+from newest
 where
     contenders > 1
     or (app_id, transaction_id) in (select app_id, record_id from staged_rejections where record_id is not null);
 
-delete from incoming using staged_rejections as rejected
-where incoming.app_id = rejected.app_id and incoming.transaction_id = rejected.record_id;
+delete from newest using staged_rejections as rejected
+where newest.app_id = rejected.app_id and newest.transaction_id = rejected.record_id;
 
--- What is new or says something else than before; `moved` is whether matching sees the difference. A
--- record that an older page or night gave with a later `updatedAt` stays as it is.
+-- A view, since a copy of all that was staged would take longer than to look the contested ids up twice.
+create temp view incoming as
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status
+from staged_transactions
+where
+    not exists (
+        select from contested
+        where
+            contested.app_id = staged_transactions.app_id
+            and contested.transaction_id = staged_transactions.transaction_id
+    )
+union all
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status
+from newest;
+
+-- What says something else than before; `moved` is whether matching sees the difference. A record that an
+-- older page or night gave with a later `updatedAt` stays as it is.
 create temp table changes on commit drop as
 select
     incoming.*,
@@ -98,30 +107,18 @@ select
     ) as moved
 from incoming
 inner join this_load using (app_id)
-left join transactions as held using (app_id, transaction_id)
+inner join transactions as held using (app_id, transaction_id)
 where
-    held.app_id is null
-    or (
-        coalesce(held.updated_at, held.created_at) <= coalesce(incoming.updated_at, incoming.created_at)
-        and (
-            held.reference, held.currency, held.amount, held.status, held.created_at, held.updated_at,
-            held.provider_order_id, held.provider_txn_id, held.payment_type, held.provider_name,
-            held.provider_status
-        ) is distinct from (
-            incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
-            incoming.updated_at, incoming.provider_order_id, incoming.provider_txn_id,
-            incoming.payment_type, incoming.provider_name, incoming.provider_status
-        )
+    coalesce(held.updated_at, held.created_at) <= coalesce(incoming.updated_at, incoming.created_at)
+    and (
+        held.reference, held.currency, held.amount, held.status, held.created_at, held.updated_at,
+        held.provider_order_id, held.provider_txn_id, held.payment_type, held.provider_name,
+        held.provider_status
+    ) is distinct from (
+        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
+        incoming.updated_at, incoming.provider_order_id, incoming.provider_txn_id,
+        incoming.payment_type, incoming.provider_name, incoming.provider_status
     );
-
-create temp table loaded on commit drop as
-select
-    (select count(*) from incoming) as usable,
-    count(*) filter (where held_number is null) as added,
-    count(*) filter (where held_number is not null) as changed,
-    0 as in_force,
-    0 as withdrawn
-from changes;
 
 insert into transaction_versions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
@@ -135,44 +132,73 @@ select
 from changes
 inner join transactions as held on held.number = changes.held_number;
 
--- The first time, and where there are many: indexes are made faster at the end than kept up for every row.
-create temp table resting_index on commit drop as
-select indexname, indexdef
+-- The first time, and where there are many: indexes are made faster at the end, each by several processes, than
+-- kept up for every row, that of the primary key too.
+create temp table resting on commit drop as
+select
+    format('drop index %I', indexname) as rest,
+    indexdef as wake
 from pg_indexes
+where schemaname = current_schema() and tablename = 'transactions' and indexname <> 'transactions_pkey'
+union all
+select
+    format('alter table transactions drop constraint %I', conname) as rest,
+    format('alter table transactions add constraint %I %s', conname, pg_get_constraintdef(oid)) as wake
+from pg_constraint
+where conrelid = 'transactions'::regclass and contype = 'p';
+
+delete from resting
 where
-    schemaname = current_schema() and tablename = 'transactions' and indexname <> 'transactions_pkey'
-    and not exists (select from transactions)
-    and (select count(*) from changes) > 10000;
+    exists (select from transactions)
+    or (select count(*) from staged_transactions) <= 10000;
 
 do $$
 declare
-    resting record;
+    step record;
 begin
-    for resting in select indexname from resting_index loop
-        execute format('drop index %I', resting.indexname);
+    for step in select rest from resting loop
+        execute step.rest;
     end loop;
 end
 $$;
 
-insert into transactions as held (
+insert into transactions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, changed_in
 )
 select
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, load_id
-from changes
-where held_number is null;
+from incoming
+inner join this_load using (app_id)
+where
+    not exists (
+        select from transactions as held
+        where held.app_id = incoming.app_id and held.transaction_id = incoming.transaction_id
+    );
 
 do $$
 declare
-    resting record;
+    step record;
 begin
-    for resting in select indexdef from resting_index loop
-        execute resting.indexdef;
+    for step in select wake from resting loop
+        execute step.wake;
     end loop;
 end
 $$;
+
+-- Only what is new carries the number of this load up to here.
+update loads set records = (select count(*) from transactions where changed_in = loads.load_id)
+from this_load
+where loads.load_id = this_load.load_id;
+
+create temp table loaded on commit drop as
+select
+    (select count(*) from incoming) as usable,
+    (select sum(records) from loads inner join this_load using (load_id))::bigint as added,
+    (select count(*) from changes) as changed,
+    0 as in_force,
+    0 as withdrawn;
 
 update transactions as held set
     reference = changes.reference,

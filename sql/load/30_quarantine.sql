@@ -124,7 +124,7 @@ select
     (select count(*) from shifted_transaction) + (select count(*) from shifted_entry);
 
 update loads set
-    records = (select count(*) from changes where changes.load_id = loads.load_id and changes.moved)
+    records = records + (select count(*) from changes where changes.load_id = loads.load_id and changes.moved)
     + (select withdrawn from loaded) + (select count(*) from released) + (select count(*) from rejected)
 from this_load
 where loads.load_id = this_load.load_id;

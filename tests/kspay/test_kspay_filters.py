@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reconcile.kspay import Credentials, KSPay
-from reconcile.kspay.paging import COUNTED, TWO_READINGS
+from reconcile.kspay.completeness import COUNTED, TWO_READINGS
 from reconcile.records import Period
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant

@@ -11,7 +11,7 @@ from kspay_server import KSPayServer, paged, record, success
 from kspay_shop import Behaviour, Change, Shop, day, transaction
 
 from reconcile.kspay import KSPay
-from reconcile.kspay.paging import COUNTED, ONE_ANSWER, TWO_READINGS, IncompleteError
+from reconcile.kspay.completeness import COUNTED, ONE_ANSWER, TWO_READINGS, IncompleteError
 from reconcile.records import Period
 
 DAY = timedelta(days=1)

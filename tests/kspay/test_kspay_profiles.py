@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reconcile.kspay import Credentials, KSPay
-from reconcile.kspay.paging import IncompleteError
+from reconcile.kspay.completeness import IncompleteError
 from reconcile.records import SPOILT, Period, RawRow
 from reconcile.sandbox.behaviour import FAULTS, PROFILES, Behaviour, named
 from reconcile.sandbox.merchant import Merchant
