@@ -27,9 +27,12 @@ class Beyond:
         return far
 
     def is_page_ignored(
-        self, first: set[int], rows: int, second_of_one_fewer: Callable[[], list[int]]
+        self, first: set[int], rows: int, keys_by_limit: Callable[[int, int], list[int]]
     ) -> bool | None:
-        """Whether every page is the first one, which has these keys and so many rows; None: not known."""
+        """Whether every page is the first one, which has these keys and so many rows; None: not known.
+
+        `keys_by_limit` gives the keys of a page where another limit is asked for.
+        """
         far = set(self.look())
         if not far:
             return False
@@ -37,7 +40,9 @@ class Beyond:
             return None if first.isdisjoint(far) else not self._first_page_differs(first, far)
         # The first page it is, whatever is asked for; unless there is only one, and every page beyond
         # the last is the last. Then the second page has one row if one fewer fits into the first.
-        return rows <= 2 or len(second_of_one_fewer()) != 1
+        if rows > 2:
+            return len(keys_by_limit(2, rows - 1)) != 1
+        return rows < 2 or not _two_pages_of_one(keys_by_limit)
 
     def _first_page_differs(self, first: set[int], far: set[int]) -> bool:
         """Whether the first page always shows a row that the page far beyond the end never does, or more rows.
@@ -62,3 +67,13 @@ class Beyond:
         """
         times = 4 + ROWS_BEYOND_CHANCE // len(keys)
         return all(set(self._ask(FAR_PAGE)) == set(keys) for _ in range(times))
+
+
+def _two_pages_of_one(keys_by_limit: Callable[[int, int], list[int]]) -> bool:
+    """Whether two rows, asked for one by one, are two pages: always one on the first, the other on the second.
+
+    Where `page` is ignored both pages show the same row, or by chance, in an order that is new each time,
+    now the one and now the other.
+    """
+    seen = {(*keys_by_limit(1, 1), *keys_by_limit(2, 1)) for _ in range(FIRST_PAGES)}
+    return len(seen) == 1 and all(len(pair) == len(set(pair)) == 2 for pair in seen)

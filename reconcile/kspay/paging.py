@@ -267,51 +267,17 @@ class WindowReader:
     def _see_whether_page_counts(self, keys: list[int]) -> None:
         """Look far beyond the end, once a page shows a row of the first page again."""
         first = self._pass.first_page
-<<<<<<< HEAD
-        if first.isdisjoint(keys):
-            return
-        far = set(self._keys(FAR_PAGE))
-        if not far:
-            self._page_honoured, self._evidence.page_ignored = True, False
-        elif far != first:
-            if not first.isdisjoint(far):
-                self._evidence.page_ignored = not self._first_page_differs(far)
-        else:
-            # The first page it is, whatever is asked for; unless there is only one, and every page beyond
-            # the last is the last. Then the second page has one row if one fewer fits into the first.
-            rows, limit = self.first_answer[0], self._limit
-            if rows > 2:
-                self._limit = rows - 1
-                second = self._keys(2)
-                self._limit = limit
-                self._evidence.page_ignored = len(second) != 1
-            else:
-                self._evidence.page_ignored = rows < 2 or not self._two_pages_of_one()
-
-    def _two_pages_of_one(self) -> bool:
-        """Whether two rows, asked for one by one, are two pages: always one on the first, the other on the second.
-
-        Where `page` is ignored both pages show the same row, or by chance, in an order that is new each time,
-        now the one and now the other.
-        """
-        limit, self._limit = self._limit, 1
-        seen = {(*self._keys(1), *self._keys(2)) for _ in range(FIRST_PAGES)}
-        self._limit = limit
-        return len(seen) == 1 and all(len(pair) == len(set(pair)) == 2 for pair in seen)
-=======
         if not first.isdisjoint(keys):
             self._evidence.page_ignored = self._beyond.is_page_ignored(
-                first, self.first_answer[0], self._second_of_one_fewer
+                first, self.first_answer[0], self._keys_by_limit
             )
->>>>>>> fetch
 
-    def _second_of_one_fewer(self) -> list[int]:
-        """The second page where one row fewer is asked for than the first held."""
-        limit = self._limit
-        self._limit = self.first_answer[0] - 1
-        second = self._keys(2)
-        self._limit = limit
-        return second
+    def _keys_by_limit(self, number: int, limit: int) -> list[int]:
+        """The keys of a page where another limit is asked for, which is no part of the reading."""
+        usual, self._limit = self._limit, limit
+        keys = self._keys(number)
+        self._limit = usual
+        return keys
 
     def _keys(self, number: int) -> list[int]:
         """The keys of a page that is no part of the reading."""
