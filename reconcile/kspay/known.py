@@ -1,9 +1,14 @@
 """Which rows of a window are known, in which form, and which of its readings saw each last.
 
-A known row costs two ints: 60 bits of its id's hash, and a hash of its content with the number of the
+A known row costs two numbers: 60 bits of its id's hash, and a hash of its content with the number of the
 reading that saw it last. Python's hash of text is keyed anew in each process. Two ids of one hash
 would be counted as one: the window would be refused, never thought complete.
+
+In a dictionary the two take 100 bytes, so only the newest rows are kept in one; the others stand in sorted
+arrays, 16 bytes each.
 """
+
+import numpy
 
 from reconcile.kspay.listing import row_id
 from reconcile.records import RawRow
@@ -14,6 +19,9 @@ _MARK_BITS = 54
 _READING = (1 << _READING_BITS) - 1
 _MARK = (1 << _MARK_BITS) - 1
 _KEY = (1 << 60) - 1
+
+_NEWEST = 100_000
+"""So many rows are kept in the dictionary before they go to the others."""
 
 MOST_READINGS = _READING
 """Readings whose numbers can be told apart."""
@@ -31,7 +39,10 @@ class KnownRows:
     """The rows that were seen up to now."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, int] = {}  # key → hash of the newest version seen, and its last reading
+        # key → hash of the newest version seen, and its last reading
+        self._newest: dict[int, int] = {}
+        self._keys = numpy.empty(0, numpy.int64)  # of the others, in rising order …
+        self._seen = numpy.empty(0, numpy.int64)  # … and what the dictionary would hold of them
         self._reading = 0
         self._together_from = 0
         self.together = 0
@@ -44,7 +55,7 @@ class KnownRows:
         """Whether the present reading showed a known row in another form."""
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._newest) + len(self._keys)
 
     def begin_reading(self) -> None:
         """Whatever is noted from now on was seen by the next reading."""
@@ -66,10 +77,16 @@ class KnownRows:
     def _are_all_new(self, keys: list[int], marks: list[int]) -> bool:
         """Whether none was known in any form; then note them all, which is soon done."""
         different = set(keys)
-        if len(different) < len(keys) or not self._rows.keys().isdisjoint(different):
+        if len(different) < len(keys) or not self._newest.keys().isdisjoint(different):
             return False
+        if len(self._keys):
+            wanted = numpy.fromiter(keys, numpy.int64, len(keys))
+            places = numpy.minimum(self._keys.searchsorted(wanted), len(self._keys) - 1)
+            if (self._keys[places] == wanted).any():
+                return False
         seen = [(mark & _MARK) << _READING_BITS | self._reading for mark in marks]
-        self._rows.update(zip(keys, seen, strict=True))
+        self._newest.update(zip(keys, seen, strict=True))
+        self._put_away()
         self.distinct += len(keys)
         self.new += len(keys)
         if self._together_from:
@@ -78,7 +95,10 @@ class KnownRows:
 
     def _is_new(self, key: int, mark: int) -> bool:
         """Note that a row was seen; whether it was not known in this form."""
-        before = self._rows.get(key)
+        place = -1
+        before = self._newest.get(key)
+        if before is None and (place := self._place(key)) >= 0:
+            before = int(self._seen[place])
         seen = 0 if before is None else before & _READING
         if seen < self._reading:
             self.distinct += 1
@@ -86,7 +106,11 @@ class KnownRows:
                 self.together += 1
         elif before == mark << _READING_BITS | seen:
             return False
-        self._rows[key] = mark << _READING_BITS | self._reading
+        if place >= 0:
+            self._seen[place] = mark << _READING_BITS | self._reading
+        else:
+            self._newest[key] = mark << _READING_BITS | self._reading
+            self._put_away()
         if before is None:
             self.new += 1
             return True
@@ -94,3 +118,19 @@ class KnownRows:
             return False
         self.changed = True
         return True
+
+    def _place(self, key: int) -> int:
+        """Where this key stands in the arrays; -1 where it does not."""
+        place = int(self._keys.searchsorted(key))
+        return place if place < len(self._keys) and self._keys[place] == key else -1
+
+    def _put_away(self) -> None:
+        """Empty the dictionary into the arrays once it is full."""
+        if len(self._newest) < _NEWEST:
+            return
+        count = len(self._newest)
+        keys = numpy.concatenate([self._keys, numpy.fromiter(self._newest.keys(), numpy.int64, count)])
+        seen = numpy.concatenate([self._seen, numpy.fromiter(self._newest.values(), numpy.int64, count)])
+        self._newest.clear()
+        order = keys.argsort(kind="stable")
+        self._keys, self._seen = keys[order], seen[order]

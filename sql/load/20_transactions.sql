@@ -132,35 +132,7 @@ select
 from changes
 inner join transactions as held on held.number = changes.held_number;
 
--- The first time, and where there are many: indexes are made faster at the end, each by several processes, than
--- kept up for every row, that of the primary key too.
-create temp table resting on commit drop as
-select
-    format('drop index %I', indexname) as rest,
-    indexdef as wake
-from pg_indexes
-where schemaname = current_schema() and tablename = 'transactions' and indexname <> 'transactions_pkey'
-union all
-select
-    format('alter table transactions drop constraint %I', conname) as rest,
-    format('alter table transactions add constraint %I %s', conname, pg_get_constraintdef(oid)) as wake
-from pg_constraint
-where conrelid = 'transactions'::regclass and contype = 'p';
-
-delete from resting
-where
-    exists (select from transactions)
-    or (select count(*) from staged_transactions) <= 10000;
-
-do $$
-declare
-    step record;
-begin
-    for step in select rest from resting loop
-        execute step.rest;
-    end loop;
-end
-$$;
+select pg_temp.rest_indexes('transactions', (select count(*) from staged_transactions));
 
 insert into transactions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
@@ -177,15 +149,7 @@ where
         where held.app_id = incoming.app_id and held.transaction_id = incoming.transaction_id
     );
 
-do $$
-declare
-    step record;
-begin
-    for step in select wake from resting loop
-        execute step.wake;
-    end loop;
-end
-$$;
+select pg_temp.wake_indexes();
 
 -- Only what is new carries the number of this load up to here.
 update loads set records = (select count(*) from transactions where changed_in = loads.load_id)
