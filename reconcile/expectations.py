@@ -56,6 +56,9 @@ _Record = TypeVar("_Record", Transaction, Entry)
 
 _loading = threading.Lock()
 
+_LONG = 2**24
+"""Bytes of a ledger that take about as long to be read as Great Expectations takes to be imported."""
+
 
 def _load() -> Any:
     """Import Great Expectations, once however many threads ask, and with its calls home turned off."""
@@ -77,6 +80,15 @@ def preload() -> threading.Thread:
     thread = threading.Thread(target=work, name="preload great_expectations", daemon=True)
     thread.start()
     return thread
+
+
+def preload_beside(bytes_to_read: int) -> None:
+    """Begin the import of Great Expectations unless so much is read first that the two would only take turns.
+
+    Both keep a core of Python busy; a long ledger is better read alone, and begins the import when it is read.
+    """
+    if bytes_to_read < _LONG:
+        preload()
 
 
 class Validator:

@@ -10,17 +10,18 @@ from sqlalchemy import Engine, text
 
 from reconcile import normalise
 from reconcile.errors import InputRefused
-from reconcile.expectations import BATCH, Validator
+from reconcile.expectations import BATCH, Validator, preload
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import NotFoundError
 from reconcile.kspay.listing import instant
 from reconcile.kspay.windows import Window
 from reconcile.ledger import LedgerFile
-from reconcile.load import Loading, loading
+from reconcile.load import Batch, Judge, Loaded, Loading, loading
+from reconcile.plain import Traits
 from reconcile.progress import Pace, Progress
 from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
 from reconcile.settings import Profile, Settings
-from reconcile.stage import stage_ledger
+from reconcile.stage import Staging
 from reconcile.store import read_sql
 from reconcile.wholes import judge_batch
 
@@ -308,6 +309,14 @@ def _ids_to_ask_again(
         return list(rows.scalars())
 
 
+class _Unsound(Exception):
+    """Plain rows that were taken in may not be used."""
+
+    def __init__(self, traits: set[Traits]) -> None:
+        super().__init__(traits)
+        self.traits = traits
+
+
 def import_ledger(
     engine: Engine,
     settings: Settings,
@@ -332,15 +341,36 @@ def import_ledger(
 
     progress("ledger", f"reading {ledger.name}", None)
     with loading(engine) as load:
-        stage_ledger(load, settings, ledger, profile, app_ids, validator, progress)
-        loaded = load.take_in_entries(
-            app_ids,
-            profile.name,
-            ledger.name,
-            sha256=ledger.sha256,
-            snapshot_timezone=settings.timezone.key if snapshot else None,
-            judge=lambda batch: judge_batch(validator, "entries", ledger.name, batch),
-        )
+        staging = Staging(load, settings, ledger, profile, app_ids, validator, progress)
+        staging.stage()
+
+        def judge(batch: Batch) -> tuple[str, ...]:
+            return judge_batch(validator, "entries", ledger.name, batch)
+
+        def judge_all(batch: Batch) -> tuple[str, ...]:
+            if unsound := staging.unsound():
+                raise _Unsound(unsound)
+            return judge(batch)
+
+        def take_in(judge: Judge) -> Loaded:
+            return load.take_in_entries(
+                app_ids,
+                profile.name,
+                ledger.name,
+                sha256=ledger.sha256,
+                snapshot_timezone=settings.timezone.key if snapshot else None,
+                judge=judge,
+            )
+
+        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts.
+        # Hardly ever is it refused: then it is taken back, and what is wrong is looked for row by row.
+        preload()
+        try:
+            loaded = take_in(judge_all)
+        except _Unsound as found:
+            load.undo()
+            staging.take_back(found.traits)
+            loaded = take_in(judge)
     assert loaded.import_id is not None, "every import has a number"
     return Imported(
         import_id=loaded.import_id,

@@ -105,6 +105,10 @@ class Loading:
         self._read -= removed.rowcount
         self._connection.commit()
 
+    def undo(self) -> None:
+        """Take back what was taken in and is not committed; all that was staged stays."""
+        self._connection.rollback()
+
     def take_in_transactions(
         self, app_id: str, ranges: Iterable[Period], judge: Judge | None = None
     ) -> Loaded:

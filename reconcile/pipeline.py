@@ -6,7 +6,7 @@ run, and nothing else differs. The run table and the lock in the database are th
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox, runs, trail
 from reconcile.errors import Unfinished, UsageError
-from reconcile.expectations import Validator, preload
+from reconcile.expectations import Validator, preload, preload_beside
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
@@ -91,7 +91,7 @@ def reconcile_period(
     # What nobody stands by to give again is left for the next run where somebody still writes it.
     unfinished: list[Unfinished] | None = None if request.ledger is not None else []
     ledgers = _ledgers(settings, request, profile, unfinished)
-    preload()
+    preload_beside(_bytes(ledger for ledger, _ in ledgers))
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)
@@ -156,8 +156,8 @@ def import_files(
     """
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
-    preload()
     ledgers = open_ledgers(paths, profile)
+    preload_beside(_bytes(ledgers))
     if snapshot and len(ledgers) > 1:
         raise UsageError(
             f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
@@ -410,6 +410,11 @@ def _ledgers(
     if request.profile is not None and profile.query is not None:
         return [(file, profile) for file in open_ledgers([], profile)]
     return []
+
+
+def _bytes(ledgers: Iterable[LedgerFile]) -> int:
+    """Of the files; the result of a query is none."""
+    return sum(ledger.path.stat().st_size for ledger in ledgers if ledger.path.is_file())
 
 
 def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:

@@ -41,72 +41,92 @@ def typed_entries(
     )
 
 
-def stage_ledger(
-    load: Loading,
-    settings: Settings,
-    ledger: LedgerFile,
-    profile: Profile,
-    app_ids: Sequence[str],
-    validator: Validator,
-    progress: Progress,
-) -> None:
-    """Read a ledger and stage it: plain rows by the block, all others one by one."""
-    rows: list[RawRow] = []  # those of which each is looked at
-    counts: Counter[Traits] = Counter()  # of the plain rows
+class Staging:
+    """One ledger on its way into the staging tables: plain rows by the block, all others one by one."""
 
-    def typed(block: Block) -> tuple[PlainEntries, list[Traits], NDArray[np.intp]]:
-        found = plain_entries(block, ledger, app_ids[0], profile.name, profile.currency)
-        return found, *found.traits(settings.currencies.digits)
+    def __init__(
+        self,
+        load: Loading,
+        settings: Settings,
+        ledger: LedgerFile,
+        profile: Profile,
+        app_ids: Sequence[str],
+        validator: Validator,
+        progress: Progress,
+    ) -> None:
+        self._load = load
+        self._settings = settings
+        self._ledger = ledger
+        self._profile = profile
+        self._app_ids = app_ids
+        self._validator = validator
+        self._progress = progress
+        self._rows: list[RawRow] = []  # those of which each is looked at
+        self._counts: Counter[Traits] = Counter()  # of the plain rows
 
-    def look_at(block: Block, chosen: NDArray[np.bool_]) -> None:
-        found = (ledger.row(block.record(index)) for index in np.flatnonzero(chosen).tolist())
-        rows.extend(row for row in found if row is not None)
+    def stage(self) -> None:
+        """Read the whole ledger. Plain rows are not judged yet."""
+        with _ahead() as postgres:
+            for part in self._ledger.parts():
+                if isinstance(part, RawRow):
+                    self._rows.append(part)
+                    read = part.place.row
+                else:
+                    found, traits, which = self._typed(part)
+                    told = np.bincount(which, minlength=len(traits)).tolist()
+                    self._counts.update(dict(zip(traits, told, strict=True)))
+                    if len(found.rows):
+                        postgres(partial(self._load.stage_plain, found))
+                    others = np.ones(len(part.usual), dtype=bool)
+                    others[found.rows] = False
+                    self._look_at(part, others)
+                    read = part.first + len(part.usual)
+                if not isinstance(part, RawRow) or read % BATCH == 0:
+                    self._progress("ledger", f"{self._ledger.name}: {read:,} rows", None)
+                self._stage_rows(postgres, BATCH)
+            self._stage_rows(postgres, 1)
 
-    with _ahead() as postgres:
+    def unsound(self) -> set[Traits]:
+        """Judge the plain rows, by what they have in common: which combinations of traits may not be used. Ask once."""
+        return self._counts.keys() - self._validator.plain_entries(self._counts)
 
-        def stage_rows(least: int) -> None:
-            while len(rows) >= least:
-                batch = list(typed_entries(settings, ledger, profile, app_ids, rows[:BATCH]))
-                del rows[:BATCH]
-                kept, refused = validator.entries([one for one in batch if isinstance(one, Entry)])
-                rejections = [one for one in batch if isinstance(one, Rejection)]
-                postgres(partial(load.stage, kept, rejections + refused))
-
-        for part in ledger.parts():
-            if isinstance(part, RawRow):
-                rows.append(part)
-                read = part.place.row
-            else:
-                found, traits, which = typed(part)
-                counts.update(
-                    dict(zip(traits, np.bincount(which, minlength=len(traits)).tolist(), strict=True))
-                )
-                if len(found.rows):
-                    postgres(partial(load.stage_plain, found))
-                others = np.ones(len(part.usual), dtype=bool)
-                others[found.rows] = False
-                look_at(part, others)
-                read = part.first + len(part.usual)
-            if not isinstance(part, RawRow) or read % BATCH == 0:
-                progress("ledger", f"{ledger.name}: {read:,} rows", None)
-            stage_rows(BATCH)
-        # Plain rows are judged by what they have in common, once all are staged: by then Great Expectations is there.
-        unsound = counts.keys() - validator.plain_entries(counts)
+    def take_back(self, unsound: set[Traits]) -> None:
+        """Stage the plain rows with these traits one by one, so that it is said of each what is wrong with it."""
         taken_back: list[int] = []
-        for part in ledger.parts() if unsound else ():
-            if not isinstance(part, RawRow):
-                found, traits, which = typed(part)
-                found = found.only(np.array([trait in unsound for trait in traits], dtype=bool)[which])
-                taken_back += found.numbers.tolist()
-                chosen = np.zeros(len(part.usual), dtype=bool)
-                chosen[found.rows] = True
-                look_at(part, chosen)
-            if len(taken_back) >= _AT_ONCE:
-                postgres(partial(load.unstage, taken_back))
-                taken_back = []
-            stage_rows(BATCH)
-        postgres(partial(load.unstage, taken_back))
-        stage_rows(1)
+        with _ahead() as postgres:
+            for part in self._ledger.parts():
+                if not isinstance(part, RawRow):
+                    found, traits, which = self._typed(part)
+                    found = found.only(np.array([trait in unsound for trait in traits], dtype=bool)[which])
+                    taken_back += found.numbers.tolist()
+                    chosen = np.zeros(len(part.usual), dtype=bool)
+                    chosen[found.rows] = True
+                    self._look_at(part, chosen)
+                if len(taken_back) >= _AT_ONCE:
+                    postgres(partial(self._load.unstage, taken_back))
+                    taken_back = []
+                self._stage_rows(postgres, BATCH)
+            postgres(partial(self._load.unstage, taken_back))
+            self._stage_rows(postgres, 1)
+
+    def _typed(self, block: Block) -> tuple[PlainEntries, list[Traits], NDArray[np.intp]]:
+        found = plain_entries(
+            block, self._ledger, self._app_ids[0], self._profile.name, self._profile.currency
+        )
+        return found, *found.traits(self._settings.currencies.digits)
+
+    def _look_at(self, block: Block, chosen: NDArray[np.bool_]) -> None:
+        found = (self._ledger.row(block.record(index)) for index in np.flatnonzero(chosen).tolist())
+        self._rows.extend(row for row in found if row is not None)
+
+    def _stage_rows(self, postgres: Callable[[Callable[[], None]], None], least: int) -> None:
+        while len(self._rows) >= least:
+            rows = self._rows[:BATCH]
+            batch = list(typed_entries(self._settings, self._ledger, self._profile, self._app_ids, rows))
+            del self._rows[:BATCH]
+            kept, refused = self._validator.entries([one for one in batch if isinstance(one, Entry)])
+            rejections = [one for one in batch if isinstance(one, Rejection)]
+            postgres(partial(self._load.stage, kept, rejections + refused))
 
 
 @contextmanager

@@ -170,8 +170,7 @@ def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> int:
     """COPY rows into a table and say how many they were. Never row by row: a million take seconds."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
+    driver = _driver(connection)
     known: dict[tuple[str, ...], list[str]] = connection.info.setdefault("column types", {})
     types = known.get((table, *columns))
     if types is None:  # asked once a connection: a stage copies thousands of blocks into one table
@@ -184,6 +183,15 @@ def copy_rows(
             copy.write_row(row)
             count += 1
     return count
+
+
+def _driver(connection: Connection) -> Any:
+    # What it does belongs to the transaction of the connection; where none was begun, a commit would do nothing.
+    if not connection.in_transaction():
+        connection.begin()
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver
 
 
 def _column_types(connection: Connection, table: str, columns: Sequence[str]) -> list[str]:
@@ -203,8 +211,7 @@ def _column_types(connection: Connection, table: str, columns: Sequence[str]) ->
 
 def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: memoryview) -> None:
     """COPY rows that are lines of its text format already."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
+    driver = _driver(connection)
     with driver.cursor() as cursor, cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
         copy.write(lines)
 
