@@ -120,6 +120,12 @@ def totals(engine: Engine, settings: Settings) -> str:
         )
         before = _remembered(connection, settings)
         connection.execute(text("create temp table findings_before on commit drop as select * from findings"))
+        connection.execute(
+            text(
+                "create temp table standing_before on commit drop as"
+                " select t, e, of_t, of_e from pairings where not (of_t and of_e)"
+            )
+        )
         result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
         otherwise = connection.execute(text(read_sql("explain/remembered_otherwise"))).scalars().all()
         comparable = before is not None and before == _remembered(connection, settings)

@@ -22,7 +22,7 @@ from reconcile.progress import Progress
 from reconcile.records import Entry, RawRow, Rejection
 from reconcile.settings import Profile, Settings
 
-_AT_ONCE = 100_000
+_AT_ONCE = 20_000
 """Rows that are taken back together, since each time all that are staged are gone through."""
 
 
@@ -105,7 +105,8 @@ class Staging:
                 if len(taken_back) >= _AT_ONCE:
                     postgres(partial(self._load.unstage, taken_back))
                     taken_back = []
-                self._stage_rows(postgres, BATCH)
+                    # Only now, since what is staged again has the number of the row that was taken back.
+                    self._stage_rows(postgres, BATCH)
             postgres(partial(self._load.unstage, taken_back))
             self._stage_rows(postgres, 1)
 

@@ -12,18 +12,18 @@ with placed as (
     left join findings
         on findings.side = 'kspay' and findings.number = scope_transaction.number and findings.m is null
     union all
-    -- What is found of a booking stands at its positive entry.
+    -- What is found of a booking stands at its positive entry, and nothing at the others.
     select
         'ledger',
         ledger_id,
         family in ('paid', 'refunded', 'unknown'),
         pairings.e is not null,
-        findings.number is not null
+        coalesce(findings.number, of_booking.number) is not null
     from scope_entry
     left join bookings on bookings.e = scope_entry.number
     left join pairings on pairings.e = scope_entry.number and pairings.of_e
-    left join findings
-        on findings.side = 'ledger' and findings.number = coalesce(bookings.lead, scope_entry.number)
+    left join findings on findings.side = 'ledger' and findings.number = scope_entry.number
+    left join findings as of_booking on of_booking.side = 'ledger' and of_booking.number = bookings.lead
 )
 
 select

@@ -2,7 +2,13 @@
 -- that the database holds for its days, or do not add up to their amounts; or a carried record that is none. The
 -- records are told apart by the fingerprint of their numbers, and come from the tables, not from the views that give
 -- outcomes. Where something is wrong, the records that only one of the two has are named.
-with stored as (
+with carried as (
+    select distinct side, number
+    from outcome
+    where scope = 'carried'
+),
+
+stored as (
     select
         'period' as scope,
         side,
@@ -20,9 +26,9 @@ with stored as (
         count(*),
         sum(transactions.amount),
         bit_xor(hashint8extended(number, 0))
-    from outcome
+    from carried
     inner join transactions using (number)
-    where outcome.scope = 'carried' and outcome.side = 'kspay'
+    where carried.side = 'kspay'
     group by transactions.currency
     union all
     select
@@ -32,9 +38,9 @@ with stored as (
         count(*),
         sum(entries.amount),
         bit_xor(hashint8extended(number, 0))
-    from outcome
+    from carried
     inner join entries using (number)
-    where outcome.scope = 'carried' and outcome.side = 'ledger'
+    where carried.side = 'ledger'
     group by entries.currency
 ),
 
@@ -84,5 +90,43 @@ full join (
     union all
     select 'ledger', number from period_entry
 ) as given using (side, number)
-where (select exists (select from differing where scope = 'period')) and (held_record.number is null or given.number is null)
+where
+    (select exists (select from differing where scope = 'period'))
+    and (held_record.number is null or given.number is null)
+union all
+-- Each of `outcome` is taken out of the count and put in again, so that the sums above say nothing of these.
+select side, '#' || number, count(*) || ' outcomes'
+from outcome
+where side <> 'broken'
+group by scope, side, number
+having count(*) > 1
+union all
+select side, scope || ' ' || currency, format('%s records are counted as %s', sum(records), outcome)
+from tally
+group by scope, side, currency, outcome
+having sum(records) < 0
+union all
+-- What is neither in a match nor wrong is excluded, and none of it may be a record by which money moved.
+select side, record, 'money moved, and the outcome is excluded'
+from (
+    select 'kspay' as side, period_transaction.number, transactions.transaction_id as record
+    from period_transaction
+    inner join transactions on transactions.number = period_transaction.number
+    left join pairings on pairings.t = period_transaction.number and pairings.of_t
+    where counts and pairings.t is null
+    union all
+    select 'ledger', period_entry.number, entries.ledger_id
+    from period_entry
+    inner join entries on entries.number = period_entry.number
+    left join pairings on pairings.e = period_entry.number and pairings.of_e
+    where counts and pairings.e is null
+) as unmatched
+where
+    (select coalesce(sum(records), 0) > 0 from tally where scope = 'period' and outcome = 'excluded' and counts)
+    and not exists (
+        select from outcome
+        where
+            outcome.scope = 'period' and outcome.side = unmatched.side and outcome.number = unmatched.number
+            and outcome.outcome <> 'excluded'
+    )
 order by 1, 2

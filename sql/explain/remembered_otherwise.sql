@@ -1,6 +1,13 @@
 -- Grain: one record of which another match, or another thing that is wrong, was remembered than matching everything
--- anew gives. Needs `findings_before`, what was remembered of findings.
-with moved as (
+-- anew gives, or for which another of its pairs stood. Needs `findings_before`, what was remembered of findings, and
+-- `standing_before`, the pairs that did not stand for both of their records.
+with standing as (
+    select t, e, of_t, of_e
+    from pairings
+    where not (of_t and of_e)
+),
+
+moved as (
     select t, e
     from pairings
     inner join asked on made_by = run_number
@@ -8,6 +15,13 @@ with moved as (
     select t, e
     from pairing_versions
     inner join asked on undone_by = run_number
+    union
+    select t, e
+    from (
+        (select * from standing_before except select * from standing)
+        union
+        (select * from standing except select * from standing_before)
+    ) as stands_otherwise
 ),
 
 changed_finding as (

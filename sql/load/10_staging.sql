@@ -67,7 +67,9 @@ declare
     used boolean;
     one record;
 begin
-    if arriving <= 10000 then
+    -- Looked at before it is locked too: nobody waits for the lock of a table that is in use.
+    execute format('select exists (select from %s)', filled) into used;
+    if used or arriving <= 10000 then
         return;
     end if;
     begin

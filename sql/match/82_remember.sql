@@ -35,12 +35,22 @@ select
 from world_pair;
 
 do $$
+declare
+    is_first boolean := not exists (select from pairings);
 begin
-    if not exists (select from pairings) then
+    if is_first then
+        -- Never waited for: two apps' first runs, which both look at the table already, would wait for one another.
+        begin
+            lock table pairings in access exclusive mode nowait;
+            is_first := not exists (select from pairings);
+        exception when lock_not_available then
+            is_first := false;
+        end;
+    end if;
+    if is_first then
         -- The first time. Indexes are made faster at the end than kept up for every row, and a table that was emptied
         -- in the same transaction needs no log of what is written into it, where there is no replica. Emptied is only
         -- a file without a byte: another app's first run may have committed rows that this one does not see.
-        lock table pairings in access exclusive mode;
         if pg_relation_size('pairings') = 0 then
             truncate pairings;
         end if;

@@ -36,6 +36,11 @@ where
     and held.number in (
         select number from period_entry
         union
+        -- The partner of a transaction of the period may be of another day.
+        select pairings.e
+        from pairings
+        inner join period_transaction on period_transaction.number = pairings.t
+        union
         select number from shown_entry
         union
         select number from repeated where side = 'ledger'

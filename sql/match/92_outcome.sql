@@ -25,12 +25,21 @@ with listed as (
 ),
 
 record as (
-    select 'kspay' as side, number, currency, amount, business_on, payment_type from shown_transaction
+    select
+        'kspay' as side,
+        number,
+        currency,
+        amount,
+        business_on,
+        payment_type,
+        family in ('paid', 'refunded', 'unknown') as counts
+    from shown_transaction
     union all
-    select 'ledger', number, currency, amount, business_on, null from shown_entry
+    select 'ledger', number, currency, amount, business_on, null, family in ('paid', 'refunded', 'unknown')
+    from shown_entry
     union all
     -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
-    select 'broken', q, coalesce(currency, ''), 0, business_on, null from broken
+    select 'broken', q, coalesce(currency, ''), 0, business_on, null, false from broken
 ),
 
 scoped as (
@@ -72,7 +81,7 @@ from scoped
 left join taken using (side, number)
 left join wrong using (side, number);
 
--- Grain: scope, side, currency, outcome, rule and payment method. `print` is a fingerprint of the numbers of
+-- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `print` is a fingerprint of the numbers of
 -- the records that were counted: two sets of as many records with one fingerprint are the same. `matches` counts
 -- the matches whose first transaction is of the period.
 create temp table tally on commit drop as
@@ -84,13 +93,14 @@ with counted as (
         case when rule is null then 'excluded' else 'matched' end as outcome,
         rule,
         payment_type,
+        counts,
         count(*) as records,
         sum(amount) as amount,
         bit_xor(hashint8extended(number, 0)) as print,
         count(*) filter (where pairings.t = pairings.m) as matches
     from period_transaction
     left join pairings on pairings.t = period_transaction.number and pairings.of_t
-    group by currency, rule, payment_type
+    group by currency, rule, payment_type, counts
     union all
     select
         'period',
@@ -99,13 +109,14 @@ with counted as (
         case when rule is null then 'excluded' else 'matched' end,
         rule,
         null,
+        counts,
         count(*),
         sum(amount),
         bit_xor(hashint8extended(number, 0)),
         0
     from period_entry
     left join pairings on pairings.e = period_entry.number and pairings.of_e
-    group by currency, rule
+    group by currency, rule, counts
     union all
     select
         'period',
@@ -114,6 +125,7 @@ with counted as (
         case when rule is null then 'excluded' else 'matched' end,
         rule,
         payment_type,
+        counts,
         -1,
         -amount,
         hashint8extended(number, 0),
@@ -128,6 +140,7 @@ with counted as (
         outcome,
         rule,
         payment_type,
+        counts,
         1,
         amount,
         case when outcome.side = 'broken' then 0 else hashint8extended(number, 0) end,
@@ -143,12 +156,13 @@ select
     outcome,
     rule,
     payment_type,
+    counts,
     sum(records)::bigint as records,
     sum(amount) as amount,
     bit_xor(print) as print,
     sum(matches)::bigint as matches
 from counted
-group by scope, side, currency, outcome, rule, payment_type;
+group by scope, side, currency, outcome, rule, payment_type, counts;
 
 -- Grain: scope, side, currency and outcome: what summary.csv shows.
 create temp table summary on commit drop as
