@@ -202,7 +202,7 @@ def _entry(
     style: Style,
 ) -> Entry | Rejection:
     values = row.values
-    several_apps = len(app_ids | {app_id}) > 1
+    several_apps = len(app_ids) > (app_id in app_ids)
     if not several_apps and (usual := _usual_entry(row, app_id, source, default_currency, style)) is not None:
         return usual
     if BROKEN in values:
@@ -215,10 +215,12 @@ def _entry(
             record={"line": values["line"]},
         )
     problems: list[Problem] = []
+    texts = "".join([value for value in values.values() if type(value) is str])
+    breaks = _LINE_BREAK.search(texts) is not None
 
     def key(name: str) -> str | None:
         value = values.get(name)
-        if value and isinstance(value, str) and _LINE_BREAK.search(value):
+        if breaks and isinstance(value, str) and _LINE_BREAK.search(value):
             # Two rows may have been joined by a pair of stray quotes: not to be read as one.
             problems.append((name, value, "holds a line break or a tab"))
             return None
@@ -288,6 +290,8 @@ def _usual_entry(
     get = row.values.get
     day: Any = get("date")
     written: Any = get("amount")
+    if type(written) is not str or type(day) is not str:
+        return None
     try:
         joined = "".join(row.values.values())
         if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable():
@@ -296,7 +300,7 @@ def _usual_entry(
         decimal_point = style.amounts.decimal != "," and style.amounts.thousands is None
         if dated_on is None or not decimal_point or not written_amounts.USUAL.fullmatch(written):
             return None
-    except TypeError:  # a value that is no text, or a column that is not there
+    except TypeError:  # a value that is no text
         return None
     ledger_id = get("ledger_id", "").strip()
     currency = get("currency", default_currency or "").strip().upper()

@@ -132,13 +132,13 @@ class LedgerFile:
     def _values(self, cells: Sequence[Cell] | Broken) -> dict[str, Cell] | None:
         """The values of a record of a source that knows numbers and dates."""
         assert not isinstance(cells, Broken), "only text can be broken so"
-        if all(_blank(cell) for cell in cells):
+        if _blank(cells[0]) and all(map(_blank, cells)):
             return None
         if cells[0] == self.header.cells[0] and self._is_header(cells):
             return {BROKEN: "repeats the header", "line": self._line(cells)}
         values = dict(zip(self.header.names, cells, strict=True))
         for name, cell in values.items():
-            if not isinstance(cell, str):
+            if type(cell) is not str:
                 values[name] = _fitting(name, cell)
         return values
 

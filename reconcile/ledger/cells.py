@@ -66,6 +66,9 @@ def exact(number: float) -> Decimal | Unreadable:
 
     A number that needs more than the 15 digits which it can hold has lost some, and is not guessed.
     """
+    written = repr(number)  # the shortest text of this very number
+    if len(written) <= SIGNIFICANT_DIGITS and written[-1].isdigit() and "e" not in written:
+        return Decimal(written.removesuffix(".0"))
     short = f"{number:.{SIGNIFICANT_DIGITS}g}"
     value = Decimal(short)
     if not value.is_finite():
