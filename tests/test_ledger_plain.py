@@ -238,11 +238,12 @@ def test_both_ways_are_one(
         ]
 
 
-@pytest.mark.parametrize("delimiter", ",;\t|")
-@pytest.mark.parametrize("quotes", ["none", "all"])
+@pytest.mark.parametrize(
+    ("delimiter", "quotes"),
+    # In quotes a tab would be a letter.
+    [*((delimiter, "none") for delimiter in ",;\t|"), *((delimiter, "all") for delimiter in ",;|")],
+)
 def test_plain_rows_do_go_by_the_block(tmp_path: Path, delimiter: str, quotes: str) -> None:
-    if (delimiter, quotes) == ("\t", "all"):
-        pytest.skip("a tab in quotes would be a letter")
     path = tmp_path / "ledger.csv"
     path.write_bytes(written([PLAIN] * 50, Writing(delimiter, quotes, "\r\n", "utf-8")))
     typed, by_block = by_the_block(open_ledger(path, profile=PROFILE))
