@@ -1,4 +1,4 @@
-"""Loads judged records into Postgres: COPY into staging tables, then one transaction that takes them in.
+"""Loads records into Postgres: COPY into staging tables, then one transaction that takes them in once all are judged.
 
 A fetch or an import becomes visible as a whole or not at all; the same input again changes no row.
 """

@@ -2,7 +2,7 @@
 
 `sql/group` says which groups of records are matched anew. Of `sql/match`, the files up to 16 lay out their
 world; those from 20 to 79 are the rules, one a file, in their order; those from 80 on remember the matches
-and say what is wrong. `sql/check` must then return no rows.
+and say what is wrong, and the last counts what became of every record. `sql/check` must then return no rows.
 """
 
 from collections.abc import Mapping

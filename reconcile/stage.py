@@ -1,6 +1,7 @@
-"""A ledger on its way into the staging tables: read, typed, judged, and taken in by Postgres meanwhile.
+"""A ledger on its way into the staging tables: read and typed, while Postgres stores the block before.
 
-Nearly all rows are plain and go by the block (`reconcile.plain`); every other one is looked at by itself.
+Nearly all rows are plain and go by the block (`reconcile.plain`), to be judged together once all are there; every
+other one is looked at and judged by itself.
 """
 
 from collections import Counter
