@@ -104,7 +104,7 @@ def match(
 
 
 def state_policy(connection: Connection, settings: Settings, apps: tuple[str, ...]) -> None:
-    """State the settings as temporary tables, and what is known as views: `known_transaction`, `known_entry`.
+    """State the settings as temporary tables, and what is known as views: `usable_transaction`, `known_transaction` …
 
     They are gone when the transaction ends.
     """

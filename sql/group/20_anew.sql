@@ -1,11 +1,11 @@
 -- Everything is matched anew: the first time, after settings changed, and where most records are new.
 -- `scope_transaction` and `scope_entry` are the records to match. A key that more than 500 records of one
--- side carry is none. Few keys are, so records are counted by a hash of the key first, about 16 keys
--- together, and exactly only where such a bucket holds enough of them.
+-- side carry is none. Few keys are, so records are counted by a hash of the key first, about 32 keys of
+-- each side and kind together, and exactly only where such a bucket holds enough of them.
 
-create temp view scope_transaction as select * from known_transaction;
+create temp view scope_transaction as select * from usable_transaction;
 
-create temp view scope_entry as select * from known_entry;
+create temp view scope_entry as select * from usable_entry;
 
 delete from crowded_keys using policy
 where crowded_keys.app_id = any(policy.app_ids);
@@ -13,7 +13,7 @@ where crowded_keys.app_id = any(policy.app_ids);
 create temp table full_bucket on commit drop as
 with mask as (
     select
-        (1 << greatest(10, ceil(log(2, greatest(max(number), 1) / 16.0))::integer)) - 1 as bits
+        (1 << greatest(10, ceil(log(2, greatest(max(number), 1) / 32.0))::integer)) - 1 as bits
     from (
         select max(number) as number from transactions
         union all
@@ -22,14 +22,11 @@ with mask as (
 )
 
 select
-    side,
-    kind,
-    bits,
-    hashtext(key) & bits as bucket
+    hashtext(key) & (select bits from mask) as bucket,
+    (select bits from mask) as bits
 from side_key
-cross join mask
 where key is not null and kind <> 'reference'
-group by side, kind, bits, hashtext(key) & bits
+group by 1
 having count(*) > 500;
 
 analyze full_bucket;
@@ -43,9 +40,7 @@ from side_key
 inner join policy on side_key.app_id = any(policy.app_ids)
 where
     key is not null and kind <> 'reference'
-    and (side, kind, hashtext(key) & (select min(bits) from full_bucket)) in (
-        select side, kind, bucket from full_bucket
-    )
+    and hashtext(key) & (select min(bits) from full_bucket) in (select bucket from full_bucket)
 group by side, app_id, kind, key
 having count(*) > 500
 on conflict do nothing;

@@ -1,13 +1,13 @@
 -- The records of the groups that are matched anew, and what was remembered of them.
 
 create temp table scope_transaction on commit drop as
-select known_transaction.*
-from known_transaction
+select usable_transaction.*
+from usable_transaction
 inner join scope_t using (number);
 
 create temp table scope_entry on commit drop as
-select known_entry.*
-from known_entry
+select usable_entry.*
+from usable_entry
 inner join scope_e using (number);
 
 create temp view scope_pairing as

@@ -4,9 +4,8 @@
 -- no other transaction has), same currency, amounts within the tolerance, same family, dates within the
 -- tolerance, and no other name in the way. All that is not simple goes through the passes.
 
--- Grain: one row a transaction and entry of one reference, one a record without such a partner (the other side
--- null), and one an entry and the transaction that it names with another reference or none (`apart`).
-create temp table joined on commit drop as
+-- Grain: one row a transaction and entry of one reference, one a record without such a partner (the other side null).
+create temp table joined_by_reference on commit drop as
 with ours as (
     select
         scope_transaction.*,
@@ -32,30 +31,44 @@ select
     coalesce(
         ours.currency = theirs.currency
         and theirs.amount >= 0
-        and abs(ours.amount - theirs.amount) <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
-        and abs(ours.business_on - theirs.business_on) <= (select date_tolerance_days from policy)
+        and (
+            ours.amount = theirs.amount
+            or abs(ours.amount - theirs.amount)
+            <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
+        )
+        -- No business date is further than a day from that of UTC, which is worked out far sooner. `business_on` would
+        -- be worked out for every record before the join.
+        and (
+            abs((ours.created_at at time zone interval '0')::date - theirs.dated_on)
+            < (select date_tolerance_days from policy)
+            or abs(
+                business_date(ours.created_at, (select timezone from policy))
+                - coalesce(theirs.dated_on, business_date(theirs.dated_at, (select timezone from policy)))
+            ) <= (select date_tolerance_days from policy)
+        )
         and ours.family = theirs.family
         and ours.family in ('paid', 'refunded')
         and coalesce(theirs.transaction_id, ours.transaction_id) = ours.transaction_id,
         false
-    ) as clean,
-    false as apart
+    ) as clean
 from ours
 full join theirs on theirs.ref_key = ours.ref_key and theirs.app_id = ours.app_id;
 
-insert into joined
+-- Grain: one row an entry and the transaction that it names with another reference or none.
+create temp table joined_apart on commit drop as
 select
-    t.number,
-    e.number,
-    true,
+    t.number as t,
+    e.number as e,
     e.reference is null
     and t.currency = e.currency
     and e.amount >= 0
-    and abs(t.amount - e.amount) <= t.tolerance_fixed + t.tolerance_percent * 0.01 * t.amount
+    and (
+        t.amount = e.amount
+        or abs(t.amount - e.amount) <= t.tolerance_fixed + t.tolerance_percent * 0.01 * t.amount
+    )
     and abs(t.business_on - e.business_on) <= (select date_tolerance_days from policy)
     and t.family = e.family
-    and t.family in ('paid', 'refunded'),
-    true
+    and t.family in ('paid', 'refunded') as clean
 from scope_entry as e
 inner join scope_transaction as t on t.app_id = e.app_id and t.transaction_id = e.transaction_id
 where
@@ -68,19 +81,28 @@ where
         )
     );
 
-analyze joined;
+create temp view joined as
+select t, e, named, clean, false as apart from joined_by_reference
+union all
+select t, e, true, clean, true from joined_apart;
 
--- Counted in a window: the rows come nearly in order, and sorting them is quicker than hashing.
+-- The rows come nearly in order, and sorting them is quicker than hashing.
+set local enable_hashagg = off;
+
 create temp table not_simple on commit drop as
 select
     'kspay' as side,
     t as number
-from (select t, count(*) over (partition by t) as pairs from joined where t is not null and e is not null) as paired
-where pairs > 1
+from joined
+where t is not null and e is not null
+group by t
+having count(*) > 1
 union
 select 'ledger', e
-from (select e, count(*) over (partition by e) as pairs from joined where t is not null and e is not null) as paired
-where pairs > 1
+from joined
+where t is not null and e is not null
+group by e
+having count(*) > 1
 union
 select side, number
 from by_hand
@@ -93,8 +115,20 @@ inner join scope_transaction as other
     on other.app_id = t.app_id and other.reference = t.reference and other.number <> t.number
 where joined.apart;
 
+set local enable_hashagg = on;
+
 analyze not_simple;
 
+-- All others. Only a record that was joined apart stands in a row of `joined` that is simple and in one that is not.
+create temp table not_so_simple on commit drop as
+select t, e, clean
+from joined
+where
+    not clean
+    or exists (select from not_simple where side = 'kspay' and number = joined.t)
+    or exists (select from not_simple where side = 'ledger' and number = joined.e);
+
+-- A transaction of a clean pair among these has no simple pair beside it: it would stand in two.
 create temp view simple as
 select
     t,
@@ -102,25 +136,12 @@ select
     case when named then 'transaction_id' else 'reference' end as rule,
     apart
 from joined
-where
-    clean
-    and not exists (select from not_simple where side = 'kspay' and number = joined.t)
-    and not exists (select from not_simple where side = 'ledger' and number = joined.e);
+where clean and not exists (select from not_so_simple where not_so_simple.clean and not_so_simple.t = joined.t);
 
--- All others. Only a record that was joined apart stands in a row of `joined` that is simple and in one that is not.
 create temp table left_t on commit drop as
 select t as number
-from joined
-where not clean and t is not null
-union
-select joined.t
-from joined
-inner join not_simple on not_simple.side = 'kspay' and not_simple.number = joined.t
-union
-select joined.t
-from joined
-inner join not_simple on not_simple.side = 'ledger' and not_simple.number = joined.e
-where joined.t is not null
+from not_so_simple
+where t is not null
 except
 select t
 from simple
@@ -128,21 +149,13 @@ where apart;
 
 create temp table left_e on commit drop as
 select e as number
-from joined
-where not clean and e is not null
-union
-select joined.e
-from joined
-inner join not_simple on not_simple.side = 'ledger' and not_simple.number = joined.e
-union
-select joined.e
-from joined
-inner join not_simple on not_simple.side = 'kspay' and not_simple.number = joined.t
-where joined.e is not null
+from not_so_simple
+where e is not null
 except
 select e
 from simple
 where apart;
 
+analyze not_so_simple (t, clean);
 analyze left_t;
 analyze left_e;

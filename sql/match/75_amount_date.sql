@@ -18,21 +18,25 @@ where
     policy.accept_suggestions and family in ('paid', 'refunded')
     and not exists (select from taken_unit where taken_unit.e = unit.e)
 union all
-select 'kspay', number, known_transaction.app_id, currency, amount, business_on
-from findings
-inner join known_transaction using (number)
-cross join policy
-where
-    not policy.accept_suggestions and findings.side = 'kspay' and findings.m is null
-    and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
+select 'kspay', number, app_id, currency, amount, business_on
+from usable_transaction
+where number = any(array(
+    select number
+    from findings
+    where
+        not (select accept_suggestions from policy) and side = 'kspay' and m is null
+        and kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
+))
 union all
-select 'ledger', number, known_entry.app_id, currency, amount, business_on
-from findings
-inner join known_entry using (number)
-cross join policy
-where
-    not policy.accept_suggestions and findings.side = 'ledger'
-    and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER');
+select 'ledger', number, app_id, currency, amount, business_on
+from usable_entry
+where number = any(array(
+    select number
+    from findings
+    where
+        not (select accept_suggestions from policy) and side = 'ledger'
+        and kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
+));
 
 create temp table suggestion on commit drop as
 with day as (

@@ -56,7 +56,7 @@ begin
         end if;
         drop index pairings_t, pairings_e;
         insert into pairings (t, e, m, rule, of_t, of_e, made_by)
-        select t, e, m, rule, of_t, of_e, run_number from paired cross join asked;
+        select t, e, m, rule, of_t, of_e, (select run_number from asked) from paired;
         create index pairings_t on pairings (t);
         create index pairings_e on pairings (e);
         analyze pairings;

@@ -68,7 +68,7 @@ inner join gathered using (d)
 left join decisions_in_force as decided using (discrepancy_id);
 
 create unique index on judged (d);
-analyze judged;
+analyze judged (d);
 
 -- What a person joined and what is not found any more because of that: negative numbers.
 create temp table joined_by_hand on commit drop as
@@ -112,4 +112,4 @@ from joined_by_hand
 inner join by_hand on by_hand.h = -joined_by_hand.d;
 
 create unique index on reported (d);
-analyze reported;
+analyze reported (d, discrepancy_id, side, number, m, type, status);

@@ -113,7 +113,7 @@ rule as (
         m,
         rule
     from pairings
-    where t in (select m from reported)
+    where t = any(array(select m from reported))
 ),
 
 suggested as (
@@ -217,15 +217,19 @@ left join suggested as of_transaction
     on reported.side = 'kspay' and reported.m is null and of_transaction.t = reported.number
 left join suggested as of_entry
     on reported.side = 'ledger' and reported.m is null and of_entry.e = reported.number
-left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
+left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id;
+
+create temp view reported_in_order as
+select *
+from reported_row
 order by
-    array_position(array['high', 'medium', 'low', 'info'], reported.severity),
+    array_position(array['high', 'medium', 'low', 'info'], severity),
     array_position(
         array[
             'MISSING_IN_LEDGER', 'MISSING_IN_KSPAY', 'AMOUNT_MISMATCH', 'CURRENCY_MISMATCH', 'STATUS_MISMATCH',
             'DUPLICATE_IN_KSPAY', 'DUPLICATE_IN_LEDGER', 'DATE_MISMATCH', 'STALE_PENDING', 'UNKNOWN_STATUS',
             'TIMING_DIFFERENCE', 'INVALID_RECORD'
         ],
-        reported.type
+        type
     ),
-    reported.discrepancy_id collate "C";
+    discrepancy_id collate "C";

@@ -1,8 +1,38 @@
--- Grain: one row a record that is known and usable (`known_transaction`, `known_entry`), one a quarantined
--- record (`unusable`). The one place where a status gets its family and a record its business date.
--- `facts` changes with whatever a decision rests on: amount, currency, family, business date, keys.
+-- Grain: one row a record that is known and usable (`usable_transaction`, `usable_entry`), one a quarantined record
+-- (`unusable`). The one place where a status gets its family and a record its business date. `known_transaction`
+-- and `known_entry` have `facts` as well, which change with whatever a decision rests on: amount, currency, family,
+-- business date, keys. They take longer to work out than all else.
 -- Settings are asked for in scalar subqueries, never joined: those are worked out once a statement, also where
--- several processes of the server share the work, and leave the planner's estimates as they are.
+-- several processes of the server share the work, and leave the planner's estimates as they are. A status is looked
+-- up as it stands first: most are written in the very letters of the settings.
+
+create temp view usable_transaction as
+select
+    held.*,
+    coalesce(
+        (select jsonb_object_agg(status, family) from status_family where side = 'kspay') ->> held.status,
+        (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
+        ->> lower(btrim(held.status)),
+        'unknown'
+    ) as family,
+    business_date(held.created_at, (select timezone from policy)) as business_on,
+    coalesce(
+        ((select jsonb_object_agg(currency, fixed::text) from tolerance) ->> held.currency)::numeric,
+        (select tolerance_fixed from policy)
+    ) as tolerance_fixed,
+    coalesce(
+        ((select jsonb_object_agg(currency, percent::text) from tolerance) ->> held.currency)::numeric,
+        (select tolerance_percent from policy)
+    ) as tolerance_percent
+from transactions as held
+where
+    held.app_id = any((select app_ids from policy)::text[])
+    and not exists (
+        select from quarantine
+        where
+            quarantine.app_id = held.app_id and quarantine.side = 'kspay'
+            and quarantine.record_id = held.transaction_id
+    );
 
 create temp view known_transaction as
 select
@@ -14,33 +44,28 @@ select
         ),
         20
     ) as facts
-from (
-    select
-        held.*,
-        coalesce(
-            (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
-            ->> lower(btrim(held.status)),
-            'unknown'
-        ) as family,
-        (held.created_at at time zone (select timezone from policy))::date as business_on,
-        coalesce(
-            ((select jsonb_object_agg(currency, fixed::text) from tolerance) ->> held.currency)::numeric,
-            (select tolerance_fixed from policy)
-        ) as tolerance_fixed,
-        coalesce(
-            ((select jsonb_object_agg(currency, percent::text) from tolerance) ->> held.currency)::numeric,
-            (select tolerance_percent from policy)
-        ) as tolerance_percent
-    from transactions as held
-    where
-        held.app_id = any((select app_ids from policy)::text[])
-        and not exists (
-            select from quarantine
-            where
-                quarantine.app_id = held.app_id and quarantine.side = 'kspay'
-                and quarantine.record_id = held.transaction_id
-        )
-) as known;
+from usable_transaction as known;
+
+create temp view usable_entry as
+select
+    held.*,
+    coalesce(
+        (select jsonb_object_agg(status, family) from status_family where side = 'ledger') ->> held.status,
+        (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
+        ->> lower(btrim(held.status)),
+        'unknown'
+    ) as family,
+    coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on
+from entries as held
+where
+    held.app_id = any((select app_ids from policy)::text[])
+    and not held.withdrawn
+    and not exists (
+        select from quarantine
+        where
+            quarantine.app_id = held.app_id and quarantine.side = 'ledger'
+            and quarantine.source = held.source and quarantine.record_id = held.ledger_id
+    );
 
 create temp view known_entry as
 select
@@ -52,32 +77,13 @@ select
         ),
         20
     ) as facts
-from (
-    select
-        held.*,
-        coalesce(
-            (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
-            ->> lower(btrim(held.status)),
-            'unknown'
-        ) as family,
-        coalesce(held.dated_on, (held.dated_at at time zone (select timezone from policy))::date) as business_on
-    from entries as held
-    where
-        held.app_id = any((select app_ids from policy)::text[])
-        and not held.withdrawn
-        and not exists (
-            select from quarantine
-            where
-                quarantine.app_id = held.app_id and quarantine.side = 'ledger'
-                and quarantine.source = held.source and quarantine.record_id = held.ledger_id
-        )
-) as known;
+from usable_entry as known;
 
 create temp view unusable as
 select
     held.*,
     coalesce(held.record_id, held.content) as known_by,
-    coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date) as business_on
+    coalesce(held.dated_on, business_date(held.dated_at, policy.timezone)) as business_on
 from quarantine as held
 cross join policy
 where held.app_id = any(policy.app_ids);

@@ -1,2 +1,2 @@
 -- Grain: one row a discrepancy that a decision in force covers, in the order of the file.
-select * from reported_row where status = 'resolved'
+select * from reported_in_order where status = 'resolved'
