@@ -5,28 +5,32 @@
 -- tolerance, and no other name in the way. All that is not simple goes through the passes.
 
 -- Grain: one row a transaction and entry of one reference, one a record without such a partner (the other side null).
+-- Whether any reference is crowded is asked once: mostly none is.
 create temp table joined_by_reference on commit drop as
 with ours as (
     select
         scope_transaction.*,
-        case when crowded.key is null then reference end as ref_key
+        case
+            when (select not exists (select from crowded_keys where kind = 'reference')) then reference
+            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference') then reference
+        end as ref_key
     from scope_transaction
-    left join crowded_keys as crowded
-        on crowded.app_id = scope_transaction.app_id and crowded.kind = 'reference' and crowded.key = reference
 ),
 
 theirs as (
     select
         scope_entry.*,
-        case when crowded.key is null then reference end as ref_key
+        case
+            when (select not exists (select from crowded_keys where kind = 'reference')) then reference
+            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference') then reference
+        end as ref_key
     from scope_entry
-    left join crowded_keys as crowded
-        on crowded.app_id = scope_entry.app_id and crowded.kind = 'reference' and crowded.key = reference
 )
 
 select
     ours.number as t,
     theirs.number as e,
+    hashtext(ours.ref_key) # hashtext(ours.app_id) as h,
     theirs.transaction_id is not null as named,
     coalesce(
         ours.currency = theirs.currency
@@ -81,71 +85,75 @@ where
         )
     );
 
-create temp view joined as
-select t, e, named, clean, false as apart from joined_by_reference
-union all
-select t, e, true, clean, true from joined_apart;
-
--- The rows come nearly in order, and sorting them is quicker than hashing.
+-- References that stand in several rows, by their hash: two that share one merely go through the passes.
+-- Sorting is quicker than hashing so many groups of one row.
 set local enable_hashagg = off;
 
-create temp table not_simple on commit drop as
-select
-    'kspay' as side,
-    t as number
-from joined
-where t is not null and e is not null
-group by t
-having count(*) > 1
-union
-select 'ledger', e
-from joined
-where t is not null and e is not null
-group by e
-having count(*) > 1
-union
-select side, number
-from by_hand
-union
--- Named by an entry without a reference, while another transaction has the reference of this one.
-select 'kspay', joined.t
-from joined
-inner join scope_transaction as t on t.number = joined.t
-inner join scope_transaction as other
-    on other.app_id = t.app_id and other.reference = t.reference and other.number <> t.number
-where joined.apart;
+create temp table several on commit drop as
+select h
+from joined_by_reference
+where h is not null
+group by h
+having count(*) > 1;
 
 set local enable_hashagg = on;
 
-analyze not_simple;
+create temp table joined_otherwise on commit drop as
+select 'kspay' as side, t as number from joined_apart
+union
+select 'ledger', e from joined_apart
+union
+select side, number from by_hand;
 
--- All others. Only a record that was joined apart stands in a row of `joined` that is simple and in one that is not.
+analyze several;
+analyze joined_otherwise;
+
+-- A transaction or an entry stands in one row by reference, or in several that are all among these.
 create temp table not_so_simple on commit drop as
 select t, e, clean
-from joined
+from joined_by_reference
 where
     not clean
-    or exists (select from not_simple where side = 'kspay' and number = joined.t)
-    or exists (select from not_simple where side = 'ledger' and number = joined.e);
+    or h in (select h from several)
+    or t in (select number from joined_otherwise where side = 'kspay')
+    or e in (select number from joined_otherwise where side = 'ledger');
 
--- A transaction of a clean pair among these has no simple pair beside it: it would stand in two.
+analyze not_so_simple (t, clean);
+
+-- Named by one entry without a reference, and the only record of its own reference.
+create temp table simple_apart on commit drop as
+select named.t, named.e
+from (
+    select *, count(*) over (partition by t) as entries
+    from joined_apart
+) as named
+inner join joined_by_reference as own using (t)
+where
+    named.clean and named.entries = 1 and own.e is null
+    and (own.h is null or own.h not in (select h from several))
+    and not exists (
+        select from by_hand
+        where by_hand.side = 'kspay' and by_hand.number = named.t or by_hand.side = 'ledger' and by_hand.number = named.e
+    );
+
 create temp view simple as
 select
     t,
     e,
-    case when named then 'transaction_id' else 'reference' end as rule,
-    apart
-from joined
-where clean and not exists (select from not_so_simple where not_so_simple.clean and not_so_simple.t = joined.t);
+    case when named then 'transaction_id' else 'reference' end as rule
+from joined_by_reference
+where clean and not exists (select from not_so_simple as other where other.clean and other.t = joined_by_reference.t)
+union all
+select t, e, 'transaction_id' from simple_apart;
 
+-- All others.
 create temp table left_t on commit drop as
 select t as number
 from not_so_simple
 where t is not null
 except
 select t
-from simple
-where apart;
+from simple_apart;
 
 create temp table left_e on commit drop as
 select e as number
@@ -153,9 +161,7 @@ from not_so_simple
 where e is not null
 except
 select e
-from simple
-where apart;
+from simple_apart;
 
-analyze not_so_simple (t, clean);
 analyze left_t;
 analyze left_e;

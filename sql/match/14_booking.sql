@@ -138,6 +138,6 @@ cross join lateral (
 where key is not null;
 
 create unique index on unit (e);
-analyze unit;
+analyze unit (e, family);
 analyze unit_entry;
-analyze unit_key;
+analyze unit_key (e, app_id, kind, key);

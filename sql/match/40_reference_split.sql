@@ -52,8 +52,8 @@ begin
         inner join unit_key using (e)
         where unit_key.kind = 'reference';
 
-        analyze left_txn;
-        analyze left_unit;
+        analyze left_txn (app_id, key, currency, t);
+        analyze left_unit (app_id, key, currency, e);
 
         create temp table fitting on commit drop as
         with txns as (

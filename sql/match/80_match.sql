@@ -1,6 +1,9 @@
 -- Grain: one row a match of the passes. Amounts are sums, dates the earliest; a booking counts as its
 -- positive entry. Where the currencies differ nothing is subtracted.
 
+analyze taken_txn (t, m);
+analyze taken_unit (e, m);
+
 create temp table match on commit drop as
 with transactions as (
     select
@@ -53,4 +56,4 @@ from transactions
 inner join units using (m)
 left join disagreeing using (m);
 
-analyze match;
+analyze match (m);

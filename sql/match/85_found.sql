@@ -41,7 +41,7 @@ from standing
 inner join bookings on bookings.lead = standing.number
 where standing.side = 'ledger';
 
-analyze finding_record;
+analyze finding_record (of_side, of_number, side, number);
 
 create temp table shown_transaction on commit drop as
 select *
@@ -101,7 +101,7 @@ with gathered as (
 )
 
 select
-    row_number() over (order by app_id, side, source, record_id, aspect) as d,
+    row_number() over () as d,
     'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
     gathered.*,
     case

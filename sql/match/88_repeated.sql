@@ -30,7 +30,7 @@ from repeating
 cross join policy
 cross join lateral (
     select known.number, known.transaction_id, known.business_on
-    from known_transaction as known
+    from usable_transaction as known
     left join lateral (select m from pairings where t = known.number limit 1) as taken on true
     where
         known.app_id = repeating.app_id and known.comparable = repeating.comparable
@@ -119,7 +119,7 @@ cross join lateral (
         left join bookings on bookings.e = carrier.number
         where own_key.d = repeating.d
     ) as candidate
-    cross join lateral (select * from known_entry where number = candidate.number offset 0) as known
+    cross join lateral (select * from usable_entry where number = candidate.number offset 0) as known
     left join lateral (select m from pairings where e = known.number limit 1) as taken on true
     where
         known.number <> repeating.number

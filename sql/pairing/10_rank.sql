@@ -19,4 +19,4 @@ from possible_pair as pair
 inner join txn using (t)
 inner join unit using (e);
 
-analyze candidate;
+analyze candidate (t, e);
