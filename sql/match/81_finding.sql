@@ -37,13 +37,13 @@ charged_again as (
 -- transactions as well.
 entry_key as (
     select e, app_id, kind, key from unit_key where kind in ('transaction_id', 'reference')
-    union
+    union all
     select taken_unit.e, txn.app_id, 'reference', txn.ref_key
     from taken_unit
     inner join taken_txn using (m)
     inner join txn using (t)
     where txn.ref_key is not null
-    union
+    union all
     select taken_unit.e, txn.app_id, 'transaction_id', txn.transaction_id
     from taken_unit
     inner join taken_txn using (m)

@@ -22,17 +22,20 @@ inner join txn as lowest on lowest.t = taken_txn.m
 inner join matched_entry on matched_entry.m = taken_txn.m and matched_entry.e = matched_entry.first_e
 where taken_txn.t <> taken_txn.m;
 
-create temp view paired as
-select t, e, t as m, rule, true as of_t, true as of_e from simple
-union all
+create temp view world_paired as
 select
     t,
     e,
     m,
     rule,
-    row_number() over (partition by t order by e) = 1,
-    row_number() over (partition by e order by t) = 1
+    row_number() over (partition by t order by e) = 1 as of_t,
+    row_number() over (partition by e order by t) = 1 as of_e
 from world_pair;
+
+create temp view paired as
+select t, e, t as m, rule, true as of_t, true as of_e from simple
+union all
+select * from world_paired;
 
 do $$
 declare
@@ -56,7 +59,9 @@ begin
         end if;
         drop index pairings_t, pairings_e;
         insert into pairings (t, e, m, rule, of_t, of_e, made_by)
-        select t, e, m, rule, of_t, of_e, (select run_number from asked) from paired;
+        select t, e, t, rule, true, true, (select run_number from asked) from simple;
+        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
+        select t, e, m, rule, of_t, of_e, (select run_number from asked) from world_paired;
         create index pairings_t on pairings (t);
         create index pairings_e on pairings (e);
         analyze pairings;
