@@ -13,15 +13,13 @@ analyze scope_e;
 insert into fresh_key
 select distinct app_id, kind, key
 from (
-    select
-        transactions.app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
-    from frontier
-    inner join transactions on frontier.side = 'kspay' and transactions.number = frontier.number
+    select app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
+    from transactions
+    where number = any(array(select number from frontier where side = 'kspay'))
     union all
-    select
-        entries.app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
-    from frontier
-    inner join entries on frontier.side = 'ledger' and entries.number = frontier.number
+    select app_id, reference, comparable, transaction_id, provider_order_id, provider_txn_id
+    from entries
+    where number = any(array(select number from frontier where side = 'ledger'))
 ) as joined
 cross join lateral (
     values
@@ -138,13 +136,13 @@ create temp table joining on commit drop as
 select side, number
 from key_record
 union
-select 'ledger', pairings.e
-from frontier
-inner join pairings on frontier.side = 'kspay' and pairings.t = frontier.number
+select 'ledger', e
+from pairings
+where t = any(array(select number from frontier where side = 'kspay'))
 union
-select 'kspay', pairings.t
-from frontier
-inner join pairings on frontier.side = 'ledger' and pairings.e = frontier.number
+select 'kspay', t
+from pairings
+where e = any(array(select number from frontier where side = 'ledger'))
 union
 select by_other.side, by_other.number
 from frontier

@@ -1,28 +1,28 @@
 -- The records of the groups that are matched anew, and what was remembered of them.
 
 create temp table scope_transaction on commit drop as
-select usable_transaction.*
+select *
 from usable_transaction
-inner join scope_t using (number);
+where number = any(array(select number from scope_t));
 
 create temp table scope_entry on commit drop as
-select usable_entry.*
+select *
 from usable_entry
-inner join scope_e using (number);
+where number = any(array(select number from scope_e));
 
 create temp view scope_pairing as
-select pairings.*
+select *
 from pairings
-inner join scope_t on scope_t.number = pairings.t;
+where t = any(array(select number from scope_t));
 
 create temp table scope_finding on commit drop as
-select findings.*
+select *
 from findings
-inner join scope_t on findings.side = 'kspay' and findings.number = scope_t.number
+where side = 'kspay' and number = any(array(select number from scope_t))
 union all
-select findings.*
+select *
 from findings
-inner join scope_e on findings.side = 'ledger' and findings.number = scope_e.number;
+where side = 'ledger' and number = any(array(select number from scope_e));
 
 create temp table scope_booking on commit drop as
 select bookings.*
