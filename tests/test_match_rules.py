@@ -50,6 +50,29 @@ EXAMPLES = {
     "reference: the paid try before the failed one": Example(
         [tx(1, "A", family="failed"), tx(2, "A", day=11)], [entry(1, "A")], {("reference", "tx_2", "L1")}
     ),
+    "reference: two that have one hash in Postgres": Example(
+        [tx(1, "ORD-15450"), tx(2, "ORD-28583")],
+        [entry(1, "ORD-28583"), entry(2, "ORD-15450")],
+        {("reference", "tx_1", "L2"), ("reference", "tx_2", "L1")},
+    ),
+    "transaction_id: named by an entry without a reference": Example(
+        [tx(1, "A"), tx(2, "B"), tx(3, "B"), tx(4, "C"), tx(5, "D")],
+        # Only tx_1 is alone with what names it: B stands on two, C is booked by its reference, D is named twice.
+        [
+            entry(1, None, names="tx_1"),
+            entry(2, None, names="tx_2"),
+            entry(3, None, names="tx_4"),
+            entry(4, "C"),
+            entry(5, None, names="tx_5"),
+            entry(6, None, names="tx_5"),
+        ],
+        {
+            ("transaction_id", "tx_1", "L1"),
+            ("transaction_id", "tx_2", "L2"),
+            ("transaction_id", "tx_4", "L3"),
+            ("transaction_id", "tx_5", "L5"),
+        },
+    ),
     "reference: each record once": Example(
         [tx(1, "A"), tx(2, "A")],
         [entry(1, "A"), entry(2, "A"), entry(3, "A")],
