@@ -23,7 +23,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, column, create_engine, func, select, text
+from sqlalchemy import table as sql_table
 from sqlalchemy.engine import make_url
 
 from reconcile import runs
@@ -231,7 +232,7 @@ def fill(engine: Engine, until: int, days: int = DAYS, last: date = LAST, cleane
             connection.execute(text(statement.format(table=table, more="", values="")), values)
             connection.execute(text(f"analyze {table}"))
             # The first who reads new rows marks each as committed: that is neither ours nor the bare join's.
-            connection.execute(text(f"select sum(number) from {table}"))
+            connection.execute(select(func.sum(column("number"))).select_from(sql_table(table)))
         connection.execute(text(BROKEN), values)
 
 

@@ -18,13 +18,13 @@ member as (
 side as (
     select
         member.m,
-        sum(known_transaction.amount) as kspay,
+        sum(usable_transaction.amount) as kspay,
         null::numeric as ledger,
         max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
         min(currency) as lowest,
         max(currency) as highest
     from member
-    inner join known_transaction using (number)
+    inner join usable_transaction using (number)
     where member.side = 'kspay'
     group by member.m
     union all
@@ -52,15 +52,15 @@ balance as (
     group by m
     union all
     select
-        scope_pairing.m,
-        known_transaction.amount,
+        pairings.m,
+        scope_transaction.amount,
         case when bookings.e is null then entries.amount end,
-        tolerance_fixed + tolerance_percent * 0.01 * known_transaction.amount,
-        known_transaction.currency = entries.currency
-    from scope_pairing
-    inner join known_transaction on known_transaction.number = scope_pairing.t
-    inner join entries on entries.number = scope_pairing.e
-    left join bookings on bookings.e = scope_pairing.e
+        tolerance_fixed + tolerance_percent * 0.01 * scope_transaction.amount,
+        scope_transaction.currency = entries.currency
+    from pairings
+    inner join scope_transaction on scope_transaction.number = pairings.t
+    inner join entries on entries.number = pairings.e
+    left join bookings on bookings.e = pairings.e
     where of_t and of_e and m not in (select m from several)
 )
 

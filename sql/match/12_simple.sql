@@ -12,7 +12,8 @@ with ours as (
         scope_transaction.*,
         case
             when (select not exists (select from crowded_keys where kind = 'reference')) then reference
-            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference') then reference
+            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference')
+                then reference
         end as ref_key
     from scope_transaction
 ),
@@ -22,7 +23,8 @@ theirs as (
         scope_entry.*,
         case
             when (select not exists (select from crowded_keys where kind = 'reference')) then reference
-            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference') then reference
+            when (app_id, reference) not in (select app_id, key from crowded_keys where kind = 'reference')
+                then reference
         end as ref_key
     from scope_entry
 )
@@ -133,7 +135,9 @@ where
     and (own.h is null or own.h not in (select h from several))
     and not exists (
         select from by_hand
-        where by_hand.side = 'kspay' and by_hand.number = named.t or by_hand.side = 'ledger' and by_hand.number = named.e
+        where
+            by_hand.side = 'kspay' and by_hand.number = named.t
+            or by_hand.side = 'ledger' and by_hand.number = named.e
     );
 
 create temp view simple as

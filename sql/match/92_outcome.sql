@@ -81,9 +81,9 @@ from scoped
 left join taken using (side, number)
 left join wrong using (side, number);
 
--- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `print` is a fingerprint of the numbers of
--- the records that were counted: two sets of as many records with one fingerprint are the same. `matches` counts
--- the matches whose first transaction is of the period.
+-- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `print` is a
+-- fingerprint of the numbers of the records that were counted: two sets of as many records with one fingerprint are
+-- the same. `matches` counts the matches whose first transaction is of the period.
 create temp table tally on commit drop as
 with counted as (
     select

@@ -1,6 +1,6 @@
--- The usable records that are dated in the period; `counts` is whether money moved, or nobody knows. Its days are written into the views, since the planner knows only
--- of values that it sees how many rows they leave. The wide ranges are for it and its indexes; the exact one is in a
--- case, which it takes for half of the rows.
+-- The usable records that are dated in the period; `counts` is whether money moved, or nobody knows. Its days are
+-- written into the views, since the planner knows only of values that it sees how many rows they leave. The wide
+-- ranges are for it and its indexes; the exact one is in a case, which it takes for half of the rows.
 create temp view period_transaction as
 select number, currency, amount, payment_type, business_on, family in ('paid', 'refunded', 'unknown') as counts
 from known_transaction
