@@ -167,8 +167,23 @@ class Validator:
         with self._turn:
             self._ask("entries", counts)
             sound = {trait for trait in counts if not self._verdicts["entries"][trait]}
-            self._note("entries", sum(counts[trait] for trait in sound), {})
+            self._note("entries", sum(counts[trait] for trait in sound), Counter(), 0)
         return sound
+
+    def plain_transactions(self, counts: Mapping[tuple[int, ...], int]) -> None:
+        """Judge transactions that nothing was seen to be wrong with, by how many have each combination of traits.
+
+        Raises CheckFailed where one of them may not be used after all: then what looked at them is at fault.
+        """
+        with self._turn:
+            self._ask("transactions", counts)
+            broken: Counter[str] = Counter()
+            for trait, count in counts.items():
+                for rule in self._verdicts["transactions"][trait]:
+                    if rule.weight is Weight.QUARANTINES:
+                        raise CheckFailed(f"{rule.name}: {count:,} transactions were taken for usable")
+                    broken[rule.name] += count
+            self._note("transactions", sum(counts.values()), broken, 0)
 
     def _ask(self, suite: str, traits: Iterable[tuple[int, ...]]) -> None:
         """Have Great Expectations judge the combinations that it was not asked about before."""
@@ -192,7 +207,13 @@ class Validator:
         with self._turn:
             self._ask(suite, traits)
             broken = {row: verdicts[trait] for row, trait in enumerate(traits) if verdicts[trait]}
-            unusable = self._note(suite, len(batch), broken)
+            unusable = {
+                index: kept
+                for index, found in broken.items()
+                if (kept := [rule for rule in found if rule.weight is Weight.QUARANTINES])
+            }
+            counts = Counter(rule.name for found in broken.values() for rule in found)
+            self._note(suite, len(batch), counts, len(unusable))
         sound = [record for index, record in enumerate(batch) if index not in unusable]
         return sound, [
             _rejected(batch[index], unusable[index], self._currencies) for index in sorted(unusable)
@@ -281,29 +302,22 @@ class Validator:
         )
         self._context.build_data_docs()
 
-    def _note(self, suite: str, size: int, broken: Mapping[int, Sequence[Rule]]) -> dict[int, list[Rule]]:
-        """Add a batch to the suite's total; by record, those of the broken rules that quarantine."""
+    def _note(self, suite: str, size: int, counts: Counter[str], quarantined: int) -> None:
+        """Add a batch to the suite's total: its records, how many broke each rule, and how many may not be used."""
         if not size:
-            return {}
-        counts = Counter(rule.name for found in broken.values() for rule in found)
-        unusable = {
-            index: kept
-            for index, found in broken.items()
-            if (kept := [rule for rule in found if rule.weight is Weight.QUARANTINES])
-        }
+            return
         self._totals[suite, ""] += Validation(
             suite=suite,
             evaluated=len(self._rules[suite]),
             successful=len(self._rules[suite]) - len(counts),
             records=size,
-            quarantined=len(unusable),
+            quarantined=quarantined,
             failures=tuple(
                 Failure(rule.name, rule.weight, counts[rule.name])
                 for rule in self._rules[suite]
                 if counts[rule.name]
             ),
         )
-        return unusable
 
     def _run(self, suite: str, found: Sequence[Rule], columns: Mapping[str, list[Any]]) -> Iterable[Any]:
         from pandas import DataFrame, Series

@@ -1,31 +1,31 @@
 """Stages 1 to 3 for each side: read, normalise, validate, load. Batch by batch, so memory stays flat."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import islice
-from typing import TypeVar
+from time import monotonic
 
 from sqlalchemy import Engine, text
 
-from reconcile import normalise
 from reconcile.errors import InputRefused
-from reconcile.expectations import BATCH, Validator, preload
+from reconcile.expectations import Validator, preload
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import NotFoundError
 from reconcile.kspay.listing import instant
 from reconcile.kspay.windows import Window
 from reconcile.ledger import LedgerFile
-from reconcile.load import Batch, Judge, Loaded, Loading, loading
+from reconcile.load import Batch, Judge, Loaded, loading
+from reconcile.pages import Pages
 from reconcile.plain import Traits
 from reconcile.progress import Pace, Progress
-from reconcile.records import Entry, Family, Period, Place, RawRow, Rejection, Side, Transaction
+from reconcile.records import Family, Period, Place, RawRow, Side
 from reconcile.settings import Profile, Settings
-from reconcile.stage import Staging
+from reconcile.stage import Staging, in_turn
 from reconcile.store import read_sql
 from reconcile.wholes import judge_batch
 
-R = TypeVar("R", Transaction, Entry)
+_FAR = 0.05
+"""Seconds that the first calls take to a server of which Python then mostly waits for answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +114,27 @@ def fetch_app(
         ) as kspay,
         loading(engine) as load,
     ):
+        started = monotonic()
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
-
-        def take(rows: Iterable[RawRow], days: Period | None) -> None:
-            typed = normalise.transactions(
-                rows, app_id=app.app_id, currencies=settings.currencies, currency_codes=codes
-            )
-            _stage(load, typed, validator.transactions, days)
-
+        if monotonic() - started > _FAR:
+            preload()
         kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
-        for days in ranges:
-            take(_window_rows(kspay, days, app.app_id, progress), days)
-        ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
-        again = _ById(app.app_id, progress)
-        take(again.rows(kspay, ids), None)
-        loaded = load.take_in_transactions(
-            app.app_id, ranges, lambda batch: judge_batch(validator, "transactions", app.app_id, batch)
-        )
+        with in_turn() as postgres:
+            pages = Pages(load, postgres, app.app_id, settings.currencies, codes, validator)
+            for days in ranges:
+                pages.stage(_windows(kspay, days, app.app_id, progress), days)
+            ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
+            again = _ById(app.app_id, progress)
+            pages.stage(([row] for row in again.rows(kspay, ids)), None)
+
+        def judge(batch: Batch) -> tuple[str, ...]:
+            pages.judge()
+            return judge_batch(validator, "transactions", app.app_id, batch)
+
+        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts:
+        # beside pages that come fast it would only take turns with them.
+        preload()
+        loaded = load.take_in_transactions(app.app_id, ranges, judge)
         _record_windows(engine, run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day
         if accepted is not None and accepted != remembered:
@@ -153,8 +157,8 @@ def fetch_app(
     )
 
 
-def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[RawRow]:
-    """The rows of Fetch All Transactions; says what it does as they pass."""
+def _windows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[list[RawRow]]:
+    """The rows of Fetch All Transactions, page by page; says what it does as they pass."""
     pace, days_read = Pace(), DaysRead()
     further, further_pace = (0, 1), Pace()
     for page in kspay.transactions(days):
@@ -171,7 +175,7 @@ def _window_rows(kspay: KSPay, days: Period, app_id: str, progress: Progress) ->
                 f"{further_pace.words(page.rows_of_reading, _part_of_reading(page))}"
             )
         progress("fetch", f"{app_id}: window {page.window_number} of {page.windows}, {words}", done)
-        yield from page.rows
+        yield page.rows
 
 
 def _part_of_reading(page: Page) -> float:
@@ -385,16 +389,3 @@ def import_ledger(
         changed=loaded.changed,
         withdrawn=loaded.withdrawn,
     )
-
-
-def _stage(
-    load: Loading,
-    typed: Iterable[R | Rejection],
-    judge: Callable[[Sequence[R]], tuple[list[R], list[Rejection]]],
-    days: Period | None = None,
-) -> None:
-    stream = iter(typed)
-    while batch := list(islice(stream, BATCH)):
-        rejections = [item for item in batch if isinstance(item, Rejection)]
-        kept, refused = judge([item for item in batch if not isinstance(item, Rejection)])
-        load.stage(kept, rejections + refused, days)

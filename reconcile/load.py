@@ -92,8 +92,12 @@ class Loading:
 
     def stage_plain(self, entries: PlainEntries) -> None:
         """Add entries that were typed by the block."""
-        copy_lines(self._connection, "staged_entries", PLAIN, entries.lines())
-        self._read += len(entries.rows)
+        self.stage_lines("staged_entries", PLAIN, entries.lines(), len(entries.rows))
+
+    def stage_lines(self, table: str, columns: Sequence[str], lines: bytes | memoryview, count: int) -> None:
+        """Add so many records that are lines of COPY's text format already."""
+        copy_lines(self._connection, table, columns, lines)
+        self._read += count
         self._connection.commit()
 
     def unstage(self, row_numbers: Sequence[int]) -> None:

@@ -5,12 +5,10 @@ currency known, has its amount too many decimals) is judged in `reconcile.expect
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain, islice
-from operator import itemgetter
 from typing import Any
 
 from reconcile.ledger import BROKEN
@@ -34,8 +32,6 @@ MAX_TEXT = 10_000
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_BREAK = re.compile("[\r\n\t]")
 _USUAL_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
-_USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
-_FIRST, _AFTER = f"{FIRST_YEAR:04}", f"{LAST_YEAR + 1:04}"
 _TOTALS = re.compile(
     r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
 )
@@ -44,11 +40,6 @@ _TEXTS = (
     "id", "appId", "currencyCode", "referenceNumber", "status", "providerOrderId", "providerTxnId", "paymentType",
     "providerName", "providerStatus",
 )  # fmt: skip
-_texts_of = itemgetter(*_TEXTS)
-_TEXT_OR_NONE = frozenset({str, type(None)})
-_TYPED = ("amount", "createdAt", "updatedAt")
-_BLOCK = 100
-"""So many records of KS Pay are looked at together: one that is unusual makes its whole block slower."""
 _IN_ORDER = ("id", "appId", "currencyCode", "currencyId", "amount", "createdAt", "updatedAt", *_TEXTS[3:])
 """The fields of a transaction as a rejection names them."""
 
@@ -61,15 +52,8 @@ def transactions(
 
     One value comes out for every row that goes in.
     """
-    stream = iter(rows)
-    while block := list(islice(stream, _BLOCK)):
-        usual = _usual_transactions(block, app_id)
-        if usual is not None:
-            yield from usual
-            continue
-        for row in block:
-            alone = _usual_transactions([row], app_id)
-            yield alone[0] if alone else _transaction(row, app_id, currencies, currency_codes)
+    for row in rows:
+        yield _transaction(row, app_id, currencies, currency_codes)
 
 
 def entries(
@@ -137,58 +121,6 @@ def _transaction(
         provider_name=texts[8],
         provider_status=texts[9],
         place=row.place,
-    )
-
-
-def _usual_transactions(rows: Sequence[RawRow], app_id: str) -> list[Transaction] | None:
-    """Records as nearly all are: short plain ASCII texts, an amount as text, times as KS Pay writes them.
-
-    They are looked at together, column by column, which is four times as fast as `_transaction`, that reads them
-    to the same. None where any of them is otherwise.
-    """
-    values = [row.values for row in rows]
-    try:
-        texts = list(map(_texts_of, values))
-        amounts, created, updated = ([each[name] for each in values] for name in _TYPED)
-        flat = list(chain.from_iterable(texts))
-        if not _TEXT_OR_NONE.issuperset(map(type, flat)):
-            return None
-        there = list(filter(None, flat))
-        joined = "".join(there)
-        if (
-            "" in flat
-            or len(max(there, key=len, default="")) > MAX_KEY
-            or not joined.isascii()
-            or not joined.isprintable()
-            or (" " in joined and there != list(map(str.strip, there)))
-            or any(SPOILT in each for each in values)
-            or not all(map(_USUAL_AMOUNT.fullmatch, amounts))
-        ):
-            return None
-        times = [*created, *(text for text in updated if text is not None)]
-        if not _USUAL_TIMES.fullmatch("".join(times)) or min(times) < _FIRST or max(times) >= _AFTER:
-            return None
-        created_at = list(map(datetime.fromisoformat, created))
-        updated_at = [None if text is None else datetime.fromisoformat(text) for text in updated]
-    except (KeyError, TypeError, ValueError):  # a field that is not there, is no text, or no time after all
-        return None
-    ids, owners, codes, references, statuses, *others = zip(*texts, strict=True)
-    if None in ids or None in codes or not {app_id, None}.issuperset(owners):
-        return None
-    return list(
-        map(
-            Transaction,
-            [app_id] * len(rows),
-            ids,
-            references,
-            map(str.upper, codes),
-            [Decimal(amount) or Decimal(0) for amount in amounts],
-            [status or "" for status in statuses],
-            created_at,
-            updated_at,
-            *others,
-            [row.place for row in rows],
-        )
     )
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox, runs, trail
 from reconcile.errors import Unfinished, UsageError
-from reconcile.expectations import Validator, preload, preload_beside
+from reconcile.expectations import Validator, preload_beside
 from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
@@ -121,7 +121,6 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
     """Only fetch: KS Pay → Postgres. Without a period it is that of a run without dates."""
     check_period(period, settings)
     apps = settings.kspay_apps()
-    preload()
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)

@@ -88,13 +88,13 @@ def comparable(reference: str | None) -> str | None:
     if not reference:
         return reference
     if reference.isascii():
-        return reference.translate(_NO_ASCII_KEY).lower() or reference
+        return reference.translate(NO_ASCII_KEY).lower() or reference
     folded = unicodedata.normalize("NFKC", reference).casefold()
     kept = [c for c in folded if (kind := unicodedata.category(c))[0] in "LM" or kind == "Nd"]
     return "".join(kept) or reference
 
 
-_NO_ASCII_KEY = {code: None for code in range(128) if not chr(code).isalnum()}
+NO_ASCII_KEY = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 class Transaction(msgspec.Struct, frozen=True, gc=False):

@@ -27,6 +27,28 @@ _AT_ONCE = 20_000
 """Rows that are taken back together, since each time all that are staged are gone through."""
 
 
+Submit = Callable[[Callable[[], None]], None]
+"""Takes what is to be done next; returns once all before is done."""
+
+
+@contextmanager
+def in_turn() -> Iterator[Submit]:
+    """Do one work after another in a thread; the next one waits until the one before is done."""
+    with ThreadPoolExecutor(1, "stage") as worker:
+        under_way: list[Future[None]] = []
+
+        def wait() -> None:
+            while under_way:
+                under_way.pop().result()
+
+        def submit(work: Callable[[], None]) -> None:
+            wait()
+            under_way.append(worker.submit(work))
+
+        yield submit
+        wait()
+
+
 def typed_entries(
     settings: Settings, ledger: LedgerFile, profile: Profile, app_ids: Sequence[str], rows: Iterable[RawRow]
 ) -> Iterator[Entry | Rejection]:
@@ -67,7 +89,7 @@ class Staging:
 
     def stage(self) -> None:
         """Read the whole ledger. Plain rows are not judged yet."""
-        with _ahead() as postgres:
+        with in_turn() as postgres:
             for part in self._ledger.parts():
                 if isinstance(part, RawRow):
                     self._rows.append(part)
@@ -94,7 +116,7 @@ class Staging:
     def take_back(self, unsound: set[Traits]) -> None:
         """Stage the plain rows with these traits one by one, so that it is said of each what is wrong with it."""
         taken_back: list[int] = []
-        with _ahead() as postgres:
+        with in_turn() as postgres:
             for part in self._ledger.parts():
                 if not isinstance(part, RawRow):
                     found, traits, which = self._typed(part)
@@ -121,7 +143,7 @@ class Staging:
         found = (self._ledger.row(block.record(index)) for index in np.flatnonzero(chosen).tolist())
         self._rows.extend(row for row in found if row is not None)
 
-    def _stage_rows(self, postgres: Callable[[Callable[[], None]], None], least: int) -> None:
+    def _stage_rows(self, postgres: Submit, least: int) -> None:
         while len(self._rows) >= least:
             rows = self._rows[:BATCH]
             batch = list(typed_entries(self._settings, self._ledger, self._profile, self._app_ids, rows))
@@ -129,21 +151,3 @@ class Staging:
             kept, refused = self._validator.entries([one for one in batch if isinstance(one, Entry)])
             rejections = [one for one in batch if isinstance(one, Rejection)]
             postgres(partial(self._load.stage, kept, rejections + refused))
-
-
-@contextmanager
-def _ahead() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Does one work after another in a thread; the next one waits until the one before is done."""
-    with ThreadPoolExecutor(1, "stage") as worker:
-        under_way: list[Future[None]] = []
-
-        def wait() -> None:
-            while under_way:
-                under_way.pop().result()
-
-        def submit(work: Callable[[], None]) -> None:
-            wait()
-            under_way.append(worker.submit(work))
-
-        yield submit
-        wait()

@@ -209,7 +209,7 @@ def _column_types(connection: Connection, table: str, columns: Sequence[str]) ->
     return [types[column] for column in columns]
 
 
-def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: memoryview) -> None:
+def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: bytes | memoryview) -> None:
     """COPY rows that are lines of its text format already."""
     driver = _driver(connection)
     with driver.cursor() as cursor, cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:

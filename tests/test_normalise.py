@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile import normalise
 from reconcile.ledger import BROKEN
 from reconcile.money import Currencies
 from reconcile.normalise import MAX_KEY, MAX_TEXT, entries, transactions
@@ -532,46 +531,3 @@ def test_an_id_that_cannot_be_read_is_none() -> None:
         read_transaction({"id": r"tx_\xff", SPOILT: (("id", r"tx_\xff", "holds bytes that are no UTF-8"),)})
     )
     assert (found.record_id, found.field, found.value) == (None, "id", r"tx_\xff")
-
-
-USUAL = st.one_of(
-    st.none(),
-    st.text("aZ09_-.:/", max_size=30),
-    st.sampled_from(["", " ", "a b", "a\tb", "é", "x" * 500, "x" * 501, 7, Decimal("1.5"), True]),
-)
-
-
-AMOUNTS = st.one_of(
-    st.decimals(0, 10**6, places=2).map(str),
-    st.sampled_from(["0.00", "1\n2", "", "1e3", "-1", "NaN", "9" * 16, 7, Decimal("1.5"), True, None]),
-)
-TIMES = st.one_of(
-    st.datetimes(datetime(1850, 1, 1), datetime(2150, 1, 1)).map(lambda at: f"{at:%Y-%m-%dT%H:%M:%S.123Z}"),  # noqa: DTZ001
-    st.sampled_from(["", "2026-02-30T00:00:00.000Z", "2026-03-01T00:00:00.000Z" * 2, "2026-03-01", 7, None]),
-)
-
-
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                **dict.fromkeys(normalise._TEXTS, USUAL),
-                "appId": st.sampled_from([None, "ap_mPFz05qW2", "ap_mPFz05qW2", "ap_other"]),
-                "amount": AMOUNTS,
-                "createdAt": TIMES,
-                "updatedAt": TIMES,
-            },
-            optional={SPOILT: st.just((("origin", "x", "holds bytes that are no UTF-8"),))},
-        ),
-        min_size=1,
-        max_size=3,
-    )
-)
-def test_records_read_together_are_as_those_read_one_by_one(records: list[dict[str, Any]]) -> None:
-    records += [WIRE | {"id": "tx_2"}]
-    for chosen in (records, *([one] for one in records)):
-        rows = [RawRow(Place("page", number), values) for number, values in enumerate(chosen)]
-        together = normalise._usual_transactions(rows, "ap_mPFz05qW2")
-        one_by_one = [normalise._transaction(row, "ap_mPFz05qW2", CURRENCIES, {}) for row in rows]
-        assert together is None or list(map(repr, together)) == list(map(repr, one_by_one))
-    assert together is not None

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from reconcile.extract import DaysRead, _window_rows
+from reconcile.extract import DaysRead, _windows
 from reconcile.kspay import Credentials, KSPay, Page
 from reconcile.kspay.windows import Window
 from reconcile.progress import Pace
@@ -90,10 +90,8 @@ def test_a_further_reading_is_shown_as_what_it_is() -> None:
         ) as client,
     ):
         days = Period(merchant.first_day, merchant.last_day)
-        rows = list(
-            _window_rows(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done)))
-        )
-    assert len(rows) == 1000
+        pages = list(_windows(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done))))
+    assert sum(map(len, pages)) == 1000
     assert client.windows_read[0].passes == 2
     further = [(words, done) for words, done in said if "window 1 of 1, reading 2 to be certain" in words]
     assert "page 5, 500 of 1,000 records again" in further[4][0]

@@ -1,17 +1,64 @@
-"""The connections of a client: a session a thread, and a way to break off what hangs."""
+"""The connections of a client: its own for each thread, and a way to break off what hangs."""
 
 import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
+
+
+class Session:
+    """What one thread sends through: an adapter of requests, and what is the same for each request.
+
+    requests' own session asks the environment for proxies, certificates, netrc and cookies at each request, which
+    takes as long as all the rest. The first two are asked for once here, and the others never: netrc would replace
+    our tokens, and kept cookies would tie all requests to one server behind a balancer.
+    """
+
+    def __init__(self, connections: "Connections", base_url: str, is_local: bool) -> None:
+        # Retries are made where their reasons are known, and not once more underneath.
+        self._adapter = _Adapter(connections, max_retries=0)
+        address = requests.Request("GET", base_url).prepare().url
+        assert address is not None
+        self._base_url = address.rstrip("/")
+        with requests.Session() as session:
+            # A proxy of the environment is for the network outside, never for a server on this machine.
+            proxies = {"no_proxy": urlsplit(base_url).hostname or ""} if is_local else {}
+            self._settings: Any = session.merge_environment_settings(base_url, proxies, True, None, None)
+            self._headers = {
+                **session.headers,
+                "Accept": "application/json",
+                "User-Agent": f"kspay-reconcile/{version('kspay-reconcile')}",
+            }
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: tuple[float, float],
+    ) -> requests.Response:
+        """The answer, its body not read yet; a redirect is not followed: the next address would be given the token."""
+        request = requests.PreparedRequest()
+        request.prepare_method(method)
+        request.url = f"{self._base_url}{path}{'?' if params else ''}{urlencode(params or {})}"
+        request.prepare_headers({**self._headers, **headers})
+        if method != "GET":
+            request.prepare_body(body, None)
+        return self._adapter.send(request, timeout=timeout, **self._settings)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._adapter.close()
 
 
 class Connections:
@@ -21,18 +68,20 @@ class Connections:
     soon as it is made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base_url: str, *, is_local: bool) -> None:
         self.closed = threading.Event()
+        self._base_url = base_url
+        self._is_local = is_local
         self._lock = threading.Lock()
         self._of_thread = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._sessions: list[Session] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
 
-    def session(self) -> requests.Session:
+    def session(self) -> Session:
         """The session of this thread."""
-        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        session: Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = _new_session(self)
+            session = self._of_thread.session = Session(self, self._base_url, self._is_local)
             with self._lock:
                 self._sessions.append(session)
         return session
@@ -62,9 +111,8 @@ class Connections:
 class _Adapter(HTTPAdapter):
     """Tells of every connection that is made."""
 
-    def __init__(self, connections: Connections) -> None:
-        # Retries are made where their reasons are known, and not once more underneath.
-        super().__init__(max_retries=0)
+    def __init__(self, connections: Connections, max_retries: int) -> None:
+        super().__init__(max_retries=max_retries)
         self._connections = connections
 
     def get_connection_with_tls_context(
@@ -90,17 +138,6 @@ class _Adapter(HTTPAdapter):
             pool.ConnectionCls = Connection
         pooled: HTTPConnectionPool = pool
         return pooled
-
-
-def _new_session(connections: Connections) -> requests.Session:
-    session = requests.Session()
-    session.headers["Accept"] = "application/json"
-    session.headers["User-Agent"] = f"kspay-reconcile/{version('kspay-reconcile')}"
-    # No call depends on cookies; kept ones would tie all requests to one server behind a balancer.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(connections))
-    return session
 
 
 def _break(connected: socket.socket) -> None:

@@ -13,7 +13,6 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import requests
 import urllib3.exceptions
-from requests.auth import AuthBase
 
 from reconcile.kspay.clock import ServerClock, http_date
 from reconcile.kspay.connections import Connections
@@ -74,20 +73,6 @@ class Request:
     lacks: Callable[[Any], str | None] = lambda _: None  # what a result lacks that it must have, if anything
 
 
-class _Headers(AuthBase):
-    """Sets our Authorization header last, so that no entry of a .netrc file takes its place."""
-
-    def __init__(self, name: str, authorization: str | None) -> None:
-        self._name = name
-        self._authorization = authorization
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        if self._authorization is not None:
-            request.headers[self._name] = self._authorization
-        return request
-
-
 class Wire:
     """Sends requests over kept-alive connections and gives back what stands in the envelope.
 
@@ -104,7 +89,6 @@ class Wire:
         backoff_seconds: float,
         form: bool = False,
     ) -> None:
-        self._base_url = credentials.base_url
         self._clock = clock
         self._give_up_seconds = give_up_seconds
         self._backoff_seconds = backoff_seconds
@@ -112,10 +96,7 @@ class Wire:
         self._lock = threading.Lock()
         self._trouble_since: float | None = None  # when the first failed try after the last good answer began
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
-        # A proxy of the environment is for the network outside, never for a server on this machine.
-        host = urlsplit(self._base_url).hostname or ""
-        self._proxies = {"no_proxy": host} if credentials.is_local else None
-        self._connections = Connections()
+        self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
         self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
 
     def break_off(self) -> None:
@@ -208,20 +189,20 @@ class Wire:
 
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)
+        headers = {} if authorization is None else {request.header: authorization}
+        body = None
+        if request.body is not None:
+            headers["Content-Type"], body = self._content_type, self._encode(request.body)
         try:
-            with self._connections.session().request(
+            with self._connections.session().send(
                 request.method,
-                self._base_url + request.path,
-                params=request.params,
-                data=None if request.body is None else self._encode(request.body),
-                headers=None if request.body is None else {"Content-Type": self._content_type},
-                auth=_Headers(request.header, authorization),
-                timeout=(min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
-                allow_redirects=False,  # the next address would be given the token
-                proxies=self._proxies,
-                stream=True,
+                request.path,
+                request.params,
+                headers,
+                body,
+                (min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
             ) as response:
-                body = _body(request.name, response, time.monotonic() + min(ANSWER_TIMEOUT, patience))
+                answer = _body(request.name, response, time.monotonic() + min(ANSWER_TIMEOUT, patience))
         except _MISUSED:
             raise _unreachable(request, "the address cannot be used", passing=False) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -232,7 +213,7 @@ class Wire:
                 f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
             )
             raise _unreachable(request, reason, passing=False) from None
-        result = self._result(request.name, response.status_code, response.headers, body)
+        result = self._result(request.name, response.status_code, response.headers, answer)
         if lacking := request.lacks(result):
             raise ProtocolError(request.name, response.status_code, message=lacking)
         return result
