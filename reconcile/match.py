@@ -57,7 +57,8 @@ def match(
     state_policy(connection, settings, apps)
     _state_asked(connection, settings, run_id, apps, period)
     connection.execute(text("set local work_mem = '64MB'"))
-    # What is analysed here lives for this matching only, and its columns are keys: a smaller sample says as much.
+    # Nearly all that is analysed here lives for this matching only, and its columns are keys and numbers that hardly
+    # repeat: a smaller sample says as much.
     connection.execute(text("set local default_statistics_target = 30"))
     # Where whole tables are gone through, other processes of the server share the work: the one that writes the
     # result has enough to do, and handing it over costs less than the planner takes it to.
@@ -220,7 +221,7 @@ def _look_up(connection: Connection, few: bool) -> None:
     # again is in memory: by its usual price of a page the planner reads a million rows for ten thousand.
     for join in ("nestloop", "mergejoin"):
         connection.execute(text(f"set local enable_{join} = {'on' if few else 'off'}"))
-    connection.execute(text(f"set local random_page_cost = {1.1 if few else 4}"))
+    connection.execute(text(f"set local random_page_cost to {'1.1' if few else 'default'}"))
 
 
 def _fill(connection: Connection, statement: str, rows: list[dict[str, Any]]) -> None:

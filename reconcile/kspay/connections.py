@@ -31,7 +31,7 @@ class Session:
         with requests.Session() as session:
             # A proxy of the environment is for the network outside, never for a server on this machine.
             proxies = {"no_proxy": urlsplit(base_url).hostname or ""} if is_local else {}
-            self._settings: Any = session.merge_environment_settings(base_url, proxies, True, None, None)
+            self._settings: Any = session.merge_environment_settings(address, proxies, True, None, None)
             self._headers = {
                 **session.headers,
                 "Accept": "application/json",

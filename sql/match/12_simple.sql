@@ -98,7 +98,7 @@ where h is not null
 group by h
 having count(*) > 1;
 
-set local enable_hashagg = on;
+set local enable_hashagg to default;
 
 create temp table joined_otherwise on commit drop as
 select 'kspay' as side, t as number from joined_apart
