@@ -104,21 +104,27 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
 def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
     """Mark runs that died without a word as failed and remove what they left. Holds the apps' locks.
 
-    The lock of an app is ours now, so no run that is marked running on it can be alive.
+    The lock of an app is ours now, so no run that is marked running on it can be alive. What it left goes first:
+    who is killed in the middle of this leaves the rest to the next one.
     """
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         dead = connection.execute(
-            text(
-                "update runs set state = 'failed', finished_at = clock_timestamp(),"
-                " error = 'the process was killed; nothing was reported'"
-                " where state = 'running' and apps && :apps returning run_id, folder"
-            ),
+            text("select run_id, folder from runs where state = 'running' and apps && :apps"),
             {"apps": list(app_ids)},
         ).all()
     for run_id, folder in dead:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "update runs set state = 'failed', finished_at = clock_timestamp(),"
+                " error = 'the process was killed; nothing was reported'"
+                " where run_id = any(:dead) and state = 'running'"
+            ),
+            {"dead": [run_id for run_id, _ in dead]},
+        )
 
 
 def sweep_dead(engine: Engine) -> None:

@@ -7,11 +7,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
 from random import Random
 
 import pytest
 from driver import Command, MakeCommand, Outcome, Running, Shop
 from gate import Hold, gate
+from sqlalchemy import Engine, text
+
+from reconcile import runs
+from reconcile.records import Period
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +139,27 @@ def test_killed_again_and_again_at_any_time(
         assert check_nothing_half_written(command)[0] == first.run_id
         assert command.latest().same() == first.same() == undisturbed
     check_as_undisturbed(command, words, undisturbed)
+
+
+def test_who_sweeps_up_removes_before_it_says_so(fresh_engine: Engine, tmp_path: Path) -> None:
+    """Else one who is killed in between would leave a folder that nobody looks for any more."""
+    august = Period(date(2026, 8, 1), date(2026, 8, 31))
+    dead = runs.start(fresh_engine, "run", ("ap_1",), august, tmp_path)
+    left = [tmp_path / dead, tmp_path / f".{dead}.writing"]
+    for folder in left:
+        folder.mkdir()
+        (folder / "matched.csv").write_text("half")
+    with ThreadPoolExecutor(1) as sweeper, fresh_engine.connect() as other:
+        other.execute(text("lock table runs in exclusive mode"))
+        swept = sweeper.submit(runs.sweep, fresh_engine, ("ap_1",))
+        deadline = time.monotonic() + 20
+        while any(folder.exists() for folder in left) and time.monotonic() < deadline:
+            assert not swept.done()
+        assert not any(folder.exists() for folder in left)
+        assert other.execute(text("select state from runs")).scalar_one() == "running"
+        other.rollback()
+        swept.result()
+        assert other.execute(text("select state from runs")).scalar_one() == "failed"
 
 
 @pytest.mark.parametrize(
