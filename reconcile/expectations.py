@@ -170,6 +170,14 @@ class Validator:
             self._note("entries", sum(counts[trait] for trait in sound), Counter(), 0)
         return sound
 
+    def traits_of_plain(self, currency: str, decimals: int, year: str, letters: str) -> tuple[int, ...]:
+        """Likewise in a plain transaction: of a known currency, not negative; `letters` are the first three of its id.
+
+        Its decimals are counted as they are written, a zero at the end too.
+        """
+        allowed = self._currencies.digits[currency]
+        return 1, allowed, decimals - allowed, 0, int(year), int(letters != "tx_")
+
     def plain_transactions(self, counts: Mapping[tuple[int, ...], int]) -> None:
         """Judge transactions that nothing was seen to be wrong with, by how many have each combination of traits.
 

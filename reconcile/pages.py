@@ -19,8 +19,8 @@ from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR
 from reconcile.load import Loading
 from reconcile.money import Currencies
 from reconcile.normalise import MAX_KEY, transactions
-from reconcile.records import NO_ASCII_KEY, SPOILT, Period, RawRow, Rejection, Transaction
-from reconcile.stage import Submit
+from reconcile.records import NO_ASCII_KEY, SPOILT, Period, RawRow
+from reconcile.stage import Submit, judged
 
 _FIELDS = (
     "appId", "id", "referenceNumber", "currencyCode", "amount", "status", "createdAt", "updatedAt", "providerOrderId",
@@ -172,10 +172,9 @@ class Pages:
 
     def judge(self) -> None:
         """Judge the plain records, by what they have in common. Raises CheckFailed if any may not be used."""
-        digits = self._currencies.digits
         counts: Counter[tuple[int, ...]] = Counter()
-        for (code, decimals, year, letters), count in self._kinds.items():
-            counts[1, digits[code], decimals - digits[code], 0, int(year), int(letters != "tx_")] += count
+        for kind, count in self._kinds.items():
+            counts[self._validator.traits_of_plain(*kind)] += count
         self._validator.plain_transactions(counts)
 
     def _take(self, rows: Sequence[RawRow]) -> bool:
@@ -194,11 +193,7 @@ class Pages:
 
     def _stage_others(self, days: Period | None) -> None:
         rows, self._others = self._others[:BATCH], self._others[BATCH:]
-        typed = list(
-            transactions(
-                rows, app_id=self._app_id, currencies=self._currencies, currency_codes=self._currency_codes
-            )
+        typed = transactions(
+            rows, app_id=self._app_id, currencies=self._currencies, currency_codes=self._currency_codes
         )
-        rejections = [one for one in typed if isinstance(one, Rejection)]
-        kept, refused = self._validator.transactions([one for one in typed if isinstance(one, Transaction)])
-        self._postgres(partial(self._load.stage, kept, rejections + refused, days))
+        self._postgres(partial(self._load.stage, *judged(typed, self._validator.transactions), days))

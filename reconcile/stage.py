@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,10 @@ from reconcile.ledger.blocks import Block
 from reconcile.load import Loading
 from reconcile.plain import PlainEntries, Traits, plain_entries
 from reconcile.progress import Progress
-from reconcile.records import Entry, RawRow, Rejection
+from reconcile.records import Entry, RawRow, Rejection, Transaction
 from reconcile.settings import Profile, Settings
+
+R = TypeVar("R", Transaction, Entry)
 
 _AT_ONCE = 20_000
 """Rows that are taken back together, since each time all that are staged are gone through."""
@@ -47,6 +50,20 @@ def in_turn() -> Iterator[Submit]:
 
         yield submit
         wait()
+
+
+def judged(
+    typed: Iterable[R | Rejection], judge: Callable[[Sequence[R]], tuple[list[R], list[Rejection]]]
+) -> tuple[list[R], list[Rejection]]:
+    """The records of a batch that may be used, and the rejections: of those that are none, and of the others."""
+    records, rejections = [], []
+    for one in typed:
+        if isinstance(one, Rejection):
+            rejections.append(one)
+        else:
+            records.append(one)
+    kept, refused = judge(records)
+    return kept, rejections + refused
 
 
 def typed_entries(
@@ -146,8 +163,6 @@ class Staging:
     def _stage_rows(self, postgres: Submit, least: int) -> None:
         while len(self._rows) >= least:
             rows = self._rows[:BATCH]
-            batch = list(typed_entries(self._settings, self._ledger, self._profile, self._app_ids, rows))
+            typed = typed_entries(self._settings, self._ledger, self._profile, self._app_ids, rows)
+            postgres(partial(self._load.stage, *judged(typed, self._validator.entries)))
             del self._rows[:BATCH]
-            kept, refused = self._validator.entries([one for one in batch if isinstance(one, Entry)])
-            rejections = [one for one in batch if isinstance(one, Rejection)]
-            postgres(partial(self._load.stage, kept, rejections + refused))
