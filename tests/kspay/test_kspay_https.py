@@ -142,7 +142,7 @@ def test_a_certificate_that_is_not_trusted_ends_at_once_and_says_what_to_do(
     with https(authority[0], *names) as server:
         with (
             client(server) as kspay,
-            pytest.raises(UnreachableError, match="certificate is not trusted.*REQUESTS_CA_BUNDLE"),
+            pytest.raises(UnreachableError, match=r"certificate is not trusted.*REQUESTS_CA_BUNDLE"),
         ):
             kspay.server_today()
         assert not server.asked, "nothing was shown to a server that is not trusted"
@@ -212,7 +212,7 @@ def test_a_proxy_that_lets_nothing_through_is_named(
         monkeypatch.setenv("HTTPS_PROXY", f"http://merchant:wrong-password@{where}")
         with (
             client(server, f"https://{HOST}/") as kspay,
-            pytest.raises(UnreachableError, match="proxy did not let.*HTTPS_PROXY") as failed,
+            pytest.raises(UnreachableError, match=r"proxy did not let.*HTTPS_PROXY") as failed,
         ):
             kspay.server_today()
         assert "wrong-password" not in str(failed.value)
