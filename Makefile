@@ -41,7 +41,7 @@ test-desktop: setup
 	$(PYTEST) -m desktop
 
 test-full: setup
-	HYPOTHESIS_PROFILE=full $(PYTEST)
+	HYPOTHESIS_PROFILE=full $(PYTEST) --timeout 7200
 
 lint: setup
 	$(BIN)/ruff check .

@@ -100,7 +100,6 @@ def shops(draw: st.DrawFn) -> tuple[Shop, Period]:
     return Shop(rows, how, changes, faults, seed=draw(st.integers(0, 1000))), period
 
 
-@pytest.mark.timeout(3600)  # of the thousands of cases of `HYPOTHESIS_PROFILE=full`
 def test_the_fetched_set_is_the_servers(server: KSPayServer) -> None:
     ends: Counter[str] = Counter()
 
