@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -160,6 +160,8 @@ def fetch(first: date | None, last: date | None) -> None:
     from reconcile import pipeline
 
     settings = Settings.read()
+    if first is None and last is not None:
+        raise UsageError("--to needs --from: from which day on?")
     if first is not None and last is None:
         last = max(first, pipeline.last_closed_day(datetime.now(UTC), settings.timezone))
     period = _period(first, last)
@@ -348,6 +350,7 @@ def main() -> NoReturn:
     # --debug may stand anywhere; the group is where click looks for it.
     arguments = ([DEBUG] if debug else []) + [argument for argument in arguments if argument != DEBUG]
     try:
+        _check_words(arguments)
         with stopped_by_signals():
             cli.main(arguments, prog_name="reconcile", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -369,6 +372,14 @@ def main() -> NoReturn:
         line = " ".join(text.split()) or "no further word"
         _fail(f"a fault of ours: {type(error).__name__}: {line} (--debug shows where)", 1, debug=debug)
     sys.exit(0)
+
+
+def _check_words(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text, which nothing here can be called; a file may have such a name."""
+    for argument in arguments:
+        if any("\udc80" <= letter <= "\udcff" for letter in argument) and not Path(argument).exists():
+            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+            raise UsageError(f"{shown}: holds bytes that are no UTF-8, and no file has this name")
 
 
 def _place(error: click.ClickException) -> str:

@@ -28,7 +28,7 @@ def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--limit, of the commands that list."""
     return click.option(
-        "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="How many."
+        "--limit", type=click.IntRange(1, 1_000_000), default=default, show_default=True, help="How many."
     )
 
 

@@ -14,7 +14,7 @@ from reconcile.pipeline import EARLIEST
 from reconcile.progress import silent
 from reconcile.records import Period
 from reconcile.settings import Settings
-from reconcile.store import open_store, read_sql
+from reconcile.store import match_locks, open_store, read_sql
 
 _SHOWN = 5  # so many of the records that are not as they should be are named
 _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
@@ -57,7 +57,8 @@ def _look(subject: str, look: Callable[[], str]) -> Finding:
 
 def _settings(settings: Settings) -> str:
     settings.kspay_apps()
-    query = settings.ledger is not None and str(settings.ledger) in settings.profiles
+    profile = settings.profiles.get(str(settings.ledger))
+    query = profile is not None and profile.query is not None
     if settings.ledger is not None and not query and not settings.ledger.exists():
         raise UsageError(f"RECONCILE_LEDGER: {settings.ledger} does not exist")
     if settings.inbox is not None:
@@ -104,7 +105,10 @@ def totals(engine: Engine, settings: Settings) -> str:
     """
     if not settings.app_ids:
         raise CheckFailed("not checked: no app is set (KSPAY_APP_ID)")
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with (
+        match_locks(engine, settings.app_ids),
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+    ):
         run_id = "doctor"
         connection.execute(
             text(

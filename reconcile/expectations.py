@@ -63,7 +63,7 @@ _LONG = 2**24
 def _load() -> Any:
     """Import Great Expectations, once however many threads ask, and with its calls home turned off."""
     with _loading:
-        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         import great_expectations
 
         return great_expectations

@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 from iso4217 import Currency
 
+from reconcile.errors import UsageError
+
 MAX_INTEGER_DIGITS = 30
 """More digits than this before the point are taken for a mistake: no merchant books 10^30 of anything."""
 
@@ -100,11 +102,34 @@ class Currencies:
     def format(self, amount: Decimal, currency: str) -> str:
         """A plain decimal with exactly the currency's minor digits: `1250.00`, never `1.25E+3`.
 
-        Raises decimal.Inexact if the amount has more decimals than the currency, KeyError if the
-        currency is unknown: both were to be quarantined long before.
+        Raises UsageError if the currency is unknown or has fewer decimals than the amount: such a record was
+        quarantined, unless `[currencies]` said otherwise when it came.
         """
-        quantum = Decimal(1).scaleb(-self.digits[currency])
-        return f"{amount.quantize(quantum, context=_EXACT):f}"
+        try:
+            return f"{amount.quantize(Decimal(1).scaleb(-self.digits[currency]), context=_EXACT):f}"
+        except KeyError:
+            raise self.unknown(currency) from None
+        except Inexact:
+            raise UsageError(
+                f"{currency} has {self.digits[currency]} decimals, but records with more came when reconcile.toml gave "
+                "it more: put that back into [currencies]"
+            ) from None
+
+    def written(self, amount: Decimal, currency: str | None) -> str:
+        """`format`, or a plain decimal without zeros at its end where it has no currency, or none that is known.
+
+        Records that cannot be used may have such a currency; they add nothing to any sum.
+        """
+        if currency is None or currency not in self.digits:
+            return f"{amount.normalize(_EXACT):f}"
+        return self.format(amount, currency)
+
+    def unknown(self, currency: str) -> UsageError:
+        """What to say where records have a currency that the settings no longer know."""
+        return UsageError(
+            f"{currency} is no currency that is known, but records with it came when reconcile.toml named it: put it "
+            "back into [currencies]"
+        )
 
 
 @dataclass(frozen=True, slots=True)

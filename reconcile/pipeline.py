@@ -32,7 +32,7 @@ from reconcile.report import files
 from reconcile.report.figures import figures
 from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
-from reconcile.store import app_locks, open_store
+from reconcile.store import app_locks, match_locks, open_store
 from reconcile.wholes import judge_period, judge_results
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def reconcile_period(
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)
-        stack.enter_context(app_locks(engine, app_ids, wait=request.wait))
+        stack.enter_context(app_locks(engine, app_ids, wait=request.wait, advice=", or add --wait"))
         runs.sweep(engine, app_ids)
         validator = Validator(settings.currencies, request.allow)
         brought, seconds = Inbox(), {}
@@ -271,7 +271,10 @@ class _Run:
     @contextmanager
     def _one_view(self) -> Iterator[Connection]:
         # Matching, checks and report see one state of the database, whatever is imported meanwhile.
-        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with (
+            match_locks(self.engine, [app.app_id for app in self.apps]),
+            self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        ):
             yield connection
 
     def _report(
@@ -288,15 +291,15 @@ class _Run:
         self.progress("report", "writing the files", None)
         started = monotonic()
         self.validator.forget("results")
-        judge_period(connection, self.validator, self.period)
+        judge_period(connection, self.validator, self.period, self.settings.currencies)
         judge_results(connection, self.validator, self.run_id, matched.checks)
         self.seconds["validate"] = round(monotonic() - started, 3)
         started = monotonic()
         folder = out / self.run_id
         files.write_tables(connection, self.settings, aside)
-        self.seconds["report"] = round(monotonic() - started, 3)
         report = self._document(connection, imported, fetched, matched)
         draw(report, aside)
+        report["seconds"]["report"] = round(monotonic() - started, 3)
         report["files"] = {path.name: {"sha256": files.digest(path)} for path in sorted(aside.iterdir())}
         files.write_json(aside / "run.json", report)
         try:
@@ -328,7 +331,7 @@ class _Run:
             "apps": [app.app_id for app in self.apps],
             "started_at": _instant(self.started_at),
             "finished_at": _instant(finished_at),
-            "seconds": self.seconds,
+            "seconds": dict(self.seconds),
             "fetched": [asdict(one) for one in fetched],
             "imported": _together(imported),
             "inbox": self._inbox(),

@@ -289,7 +289,14 @@ class _Reader:
 
 def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, str], Family]:
     known = {(side, word): family for (side, family), words in DEFAULT_FAMILIES.items() for word in words}
-    return MappingProxyType({**known, **extra})
+    # A database may fold ASCII letters only (LOCALE C): the usual spellings of other words are looked up as they stand.
+    spelt = {
+        (side, spelling): family
+        for (side, word), family in extra.items()
+        if not word.isascii()
+        for spelling in (word.upper(), word.capitalize(), word.title())
+    }
+    return MappingProxyType({**spelt, **known, **extra})
 
 
 def _secret_file(name: str, path: str) -> str:

@@ -6,7 +6,7 @@ in `sql/`, one a file, and are named by their path: `read_sql("match/20_transact
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -90,6 +90,12 @@ def migrate(engine: Engine) -> None:
     """
     migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
     with engine.connect() as connection:
+        encoding = connection.scalar(text("show server_encoding"))
+        if encoding != "UTF8":
+            raise UsageError(
+                f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
+                "give one with UTF8 (createdb -E UTF8 -T template0 NAME)"
+            )
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         connection.execute(text(f"create schema if not exists {SCHEMA}"))
         connection.execute(
@@ -144,18 +150,35 @@ def _fill_comparable(connection: Connection) -> None:
 
 
 @contextmanager
-def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool) -> Iterator[None]:
+def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool, advice: str = "") -> Iterator[None]:
     """Hold the lock of each app while a run works on it; the database drops it if the process dies.
 
-    Raises Busy if another run holds one of them and `wait` is false.
+    Raises Busy, with the advice, if another run holds one of them and `wait` is false.
     """
+
+    def refuse(app_id: str) -> None:
+        if not wait:
+            raise Busy(f"another run works on app {app_id}: try again when it is done{advice}")
+
+    with _locks(engine, "app", app_ids, refuse):
+        yield
+
+
+@contextmanager
+def match_locks(engine: Engine, app_ids: Iterable[str]) -> Iterator[None]:
+    """Hold, once nobody else does, what lets one at a time match an app's records: a run, or one that takes it back."""
+    with _locks(engine, "match", app_ids, lambda _: None):
+        yield
+
+
+@contextmanager
+def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[str], None]) -> Iterator[None]:
     # A connection of its own that stays idle, so that the server sees at once when we are gone.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for app_id in sorted(app_ids):
-            key = {"key": f"{SCHEMA} app {app_id}"}
+            key = {"key": f"{SCHEMA} {kind} {app_id}"}
             while not connection.scalar(text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key):
-                if not wait:
-                    raise Busy(f"another run works on app {app_id}: try again when it is done, or add --wait")
+                held(app_id)
                 time.sleep(0.5)
         try:
             yield

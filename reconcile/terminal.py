@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from reconcile.decisions import Taken
 from reconcile.explain import plain
@@ -22,7 +23,7 @@ from reconcile.extract import Imported
 from reconcile.money import Currencies, exact_sum, grouped
 from reconcile.progress import Progress
 from reconcile.report.figures import TYPES, reconciled, share_of
-from reconcile.report.statement import Statement, written
+from reconcile.report.statement import Statement
 from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
@@ -37,7 +38,7 @@ def showing_progress() -> Iterator[Progress]:
             TextColumn("{task.fields[stage]:>7}"),
             BarColumn(30),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # it names files
         )
         with Bar(*columns, console=Console(stderr=True)) as bar:
             tasks: dict[str, Any] = {}
@@ -195,7 +196,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
             if row.app_id == app_id:
                 ends_here = row.line in ("opening", "closing")
                 sign = "+" if row.count > 0 and not ends_here else ""
-                amount = grouped(written(row.amount, row.currency, currencies), row.currency)
+                amount = grouped(currencies.written(row.amount, row.currency), row.currency)
                 table.add_row(
                     (row.currency or "none") if row.line == "opening" else "",
                     row.line,
@@ -258,7 +259,7 @@ def run_table(records: Sequence[RunRecord]) -> None:
             f"{record.started_at:%Y-%m-%d %H:%M:%S}",
             f"{seconds.total_seconds():.1f}" if seconds else "",
             str(found),
-            record.error or "",
+            Text(record.error or ""),  # others' words, and `[ledger.NAME]`, are no markup
         )
     table_console().print(table)
 

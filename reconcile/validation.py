@@ -17,7 +17,7 @@ from reconcile.match import match
 from reconcile.progress import Progress
 from reconcile.records import Entry, Period, Place, Transaction
 from reconcile.settings import Settings
-from reconcile.store import open_store
+from reconcile.store import match_locks, open_store
 from reconcile.suites import Weight
 from reconcile.wholes import judge_batch, judge_period, judge_results
 
@@ -45,7 +45,7 @@ def validate(settings: Settings, docs: Path | None, progress: Progress) -> Judge
         validator = Validator(settings.currencies, docs=docs)
         for app_id in app_ids:
             _judge_held(engine, validator, app_id, progress)
-        period = _period(engine, app_ids)
+        period = _period(engine, app_ids, settings.timezone.key)
         if period is not None:
             _judge_results(engine, settings, validator, app_ids, period, progress)
     if docs is not None:
@@ -122,7 +122,7 @@ def _entries(connection: Connection, app_id: str) -> Iterator[Entry]:
         yield Entry(*values)
 
 
-def _period(engine: Engine, app_ids: Sequence[str]) -> Period | None:
+def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | None:
     """That of the newest finished run, else all days that have a record."""
     with engine.connect() as connection:
         row = connection.execute(
@@ -136,12 +136,12 @@ def _period(engine: Engine, app_ids: Sequence[str]) -> Period | None:
             return Period(row.period_first, row.period_last)
         first, last = connection.execute(
             text(
-                "select min(day), max(day) from (select created_at::date as day from transactions"
+                "select min(day), max(day) from (select business_date(created_at, :zone) as day from transactions"
                 " where app_id = any(cast(:apps as text[])) union all"
-                " select coalesce(dated_on, dated_at::date) from entries"
+                " select coalesce(dated_on, business_date(dated_at, :zone)) from entries"
                 " where app_id = any(cast(:apps as text[])) and not withdrawn) as days"
             ),
-            {"apps": list(app_ids)},
+            {"apps": list(app_ids), "zone": timezone},
         ).one()
     return Period(first, max(first, min(last, date(9000, 12, 31)))) if first is not None else None
 
@@ -154,7 +154,10 @@ def _judge_results(
     period: Period,
     progress: Progress,
 ) -> None:
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with (
+        match_locks(engine, app_ids),
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+    ):
         connection.execute(
             text(
                 "insert into runs (run_id, command, apps, period_first, period_last)"
@@ -163,6 +166,6 @@ def _judge_results(
             {"apps": list(app_ids), "first": period.first, "last": period.last},
         )
         matched = match(connection, settings, "validate", app_ids, period, progress)
-        judge_period(connection, validator, period)
+        judge_period(connection, validator, period, settings.currencies)
         judge_results(connection, validator, str(period), matched.checks)
         connection.rollback()

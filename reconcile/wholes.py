@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from reconcile.errors import UsageError
 from reconcile.expectations import Validator
 from reconcile.load import Batch
+from reconcile.money import Currencies
 from reconcile.records import Period
 from reconcile.store import read_sql, sql_names
 from reconcile.suites import Rule, Weight
@@ -147,16 +148,19 @@ def judge_batch(validator: Validator, suite: str, subject: str, batch: Batch) ->
     return validator.judge(suite, "batch", RULES[suite]["batch"], [(subject, facts, said)])
 
 
-def judge_period(connection: Connection, validator: Validator, period: Period) -> None:
+def judge_period(connection: Connection, validator: Validator, period: Period, known: Currencies) -> None:
     """Judge the days and currencies of a period, over what the database holds; these only warn.
 
-    Needs the views of sql/policy.
+    Needs the views of sql/policy. Raises UsageError for a currency that is not known (any more).
     """
     counts: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
     for row in connection.execute(text(read_sql("judge/10_days")), asked):
         counts[row.side, row.app_id][row.day] = row.records
     currencies = connection.execute(text(read_sql("judge/20_currencies")), {"last": period.last}).all()
+    for row in currencies:
+        if row.currency not in known.digits:
+            raise known.unknown(row.currency)
     for side, suite in _SUITE_OF.items():
         days = [
             subject

@@ -1,5 +1,6 @@
 """What people decide, judged row by row: what is in force, what has moved on, and what a `match:` may join."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from worlds import entry, tx
 from reconcile.decisions import RowsRefused
 from reconcile.doctor import totals
 from reconcile.errors import CheckFailed
+from reconcile.store import match_locks
 from reconcile.trail import verify
 
 _apps = count(1)
@@ -230,6 +232,17 @@ def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: st
         CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
     ):
         totals(desk.engine, settings)
+
+
+def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1)), of(desk, entry(1)))
+    with ThreadPoolExecutor(1) as pool:
+        with match_locks(desk.engine, desk.apps):
+            looking = pool.submit(totals, desk.engine, settings)
+            with pytest.raises(TimeoutError):
+                looking.result(1.5)
+        assert "totals are conserved" in looking.result(60)
 
 
 def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:

@@ -187,6 +187,23 @@ def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(eng
     assert rows(engine, "select * from quarantine") == []
 
 
+def test_nights_that_move_on_by_a_day_clear_a_record_without_an_id(engine: Engine) -> None:
+    def night(number: int, *records: Transaction | Rejection) -> list[Any]:
+        fetch(engine, *records, days=Period(date(2026, 8, number), date(2026, 8, number + 6)))
+        return rows(engine, "select fetched_first, fetched_last from quarantine")
+
+    dated = replace(broken(None), dated_at=datetime(2026, 8, 7, 23, 59, tzinfo=UTC))
+    assert len(night(1, dated)) == 1
+    assert len(night(2, dated)) == 1
+    assert len(night(8)) == 1, "a week that begins after it tells nothing of it"
+    assert night(7) == []
+    # One whose day cannot be read is of the days that all answers with it have in common.
+    for number in range(1, 7):
+        assert night(number, broken(None)) == [(date(2026, 8, number), date(2026, 8, 7))]
+    assert len(night(8)) == 1
+    assert night(6, TRANSACTION) == []
+
+
 def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(engine: Engine) -> None:
     again = replace(ENTRY, place=Place("a.csv", 3))
     assert counts(book(engine, ENTRY, again)) == (2, 1, 1, 0, 1, 0)

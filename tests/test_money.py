@@ -1,11 +1,12 @@
 """Amounts: exact from text to text, whatever their size."""
 
-from decimal import Decimal, Inexact
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.errors import UsageError
 from reconcile.money import (
     MAX_DECIMALS,
     MAX_INTEGER_DIGITS,
@@ -71,13 +72,21 @@ def test_an_amount_survives_being_written_and_read(value: Decimal) -> None:
 def test_formatting_loses_nothing_and_never_rounds(value: Decimal, currency: str) -> None:
     digits = CURRENCIES.digits[currency]
     if decimals(value) > digits:
-        with pytest.raises(Inexact):
+        with pytest.raises(UsageError, match=rf"{currency} has {digits} decimals.*\[currencies\]"):
             CURRENCIES.format(value, currency)
     else:
         text = CURRENCIES.format(value, currency)
         assert parse_amount(text) == value
         assert len(text.partition(".")[2]) == digits
         assert "e" not in text.lower()
+
+
+@given(amounts)
+def test_an_amount_of_no_known_currency_keeps_every_digit(value: Decimal) -> None:
+    for currency in (None, "", "XXQ"):
+        assert Decimal(CURRENCIES.written(value, currency)) == value
+    with pytest.raises(UsageError, match=r"XXQ is no currency that is known.*\[currencies\]"):
+        CURRENCIES.format(value, "XXQ")
 
 
 @given(amounts)

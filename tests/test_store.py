@@ -4,14 +4,19 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from reconcile.errors import ReconcileError
+from reconcile.errors import ReconcileError, UsageError
+from reconcile.match import state_policy
 from reconcile.settings import Settings
-from reconcile.store import app_locks, open_store, read_sql, sql_names
+from reconcile.store import app_locks, match_locks, open_store, read_sql, sql_names
 
 OPEN = """
 import sys
@@ -124,3 +129,68 @@ def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: C
             with app_locks(engine, ["ap_1", "ap_2"], wait=False):
                 assert looking.scalar(held) == 2
             assert looking.scalar(held) == 0
+
+
+def test_whoever_matches_an_app_waits_for_the_other(make_database: Callable[[], str]) -> None:
+    with open_store(Settings(database_url=make_database())) as engine, ThreadPoolExecutor(1) as pool:
+        order = []
+
+        def second() -> None:
+            with match_locks(engine, ["ap_2", "ap_1"]):
+                order.append("second")
+
+        with match_locks(engine, ["ap_1"]), app_locks(engine, ["ap_1"], wait=False):
+            waiting = pool.submit(second)
+            with pytest.raises(TimeoutError):
+                waiting.result(1.5)
+            order.append("first")
+        waiting.result(30)
+    assert order == ["first", "second"]
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(postgres_url: str) -> None:
+    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "create database test_latin encoding 'LATIN1' locale_provider libc locale 'C' template template0"
+            )
+        )
+    url = make_url(postgres_url).set(database="test_latin").render_as_string(hide_password=False)
+    with pytest.raises(UsageError, match=r"encoding is LATIN1.*UTF8"), open_store(Settings(database_url=url)):
+        pass
+
+
+def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
+    postgres_url: str, make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(
+            text("create database test_c encoding 'UTF8' locale_provider libc locale 'C' template template0")
+        )
+    (tmp_path / "reconcile.toml").write_text('[status.ledger]\npaid = ["Оплачено", "bezahlt ü"]\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    written = ["Оплачено", "ОПЛАЧЕНО", " оплачено ", "BEZAHLT Ü", "Bezahlt ü", "PAID", "Оплата"]
+    found = []
+    for url in (
+        make_database(),
+        make_url(postgres_url).set(database="test_c").render_as_string(hide_password=False),
+    ):
+        settings = replace(Settings.read(), database_url=url)
+        with open_store(settings) as store, store.connect() as connection:
+            for number, status in enumerate(written):
+                connection.execute(
+                    text(
+                        "insert into entries (app_id, source, ledger_id, currency, amount, status, dated_on)"
+                        " values ('ap_1', 'default', :id, 'INR', 1, :status, '2026-08-01')"
+                    ),
+                    {"id": f"L{number}", "status": status},
+                )
+            state_policy(connection, settings, ("ap_1",))
+            families_found = connection.execute(
+                text("select status, family from usable_entry order by ledger_id")
+            )
+            found.append(families_found.tuples().all())
+    assert found[0] == found[1]
+    assert [family for _, family in found[0]] == ["paid"] * 6 + ["unknown"]

@@ -65,7 +65,7 @@ def warned(
     arrive(connection, transactions, entries, (APP,), datetime(2026, 9, 1, tzinfo=UTC))
     connection.execute(text("discard temp"))
     state_policy(connection, Settings(), (APP,))
-    judge_period(connection, validator, PERIOD)
+    judge_period(connection, validator, PERIOD, Settings().currencies)
     return validator.warnings()
 
 

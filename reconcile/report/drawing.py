@@ -38,21 +38,25 @@ def draw_again(engine: Engine, run_id: str) -> list[Path]:
     """
     record = runs.one(engine, run_id)
     known, folder = kept(record)
-    content = _checked(known, folder)
-    aside = folder.with_name(f".{folder.name}.drawing")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        for name in _sources(content):
-            (aside / name).symlink_to((folder / name).absolute())
-        drawn = draw(content, aside)
-        content["files"] |= {name: {"sha256": files.digest(aside / name)} for name in drawn}
-        files.write_json(aside / "run.json", content)
-        for name in (*drawn, "run.json"):
-            (aside / name).replace(folder / name)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     with engine.begin() as connection:
+        # Who draws the same run meanwhile waits.
+        connection.execute(
+            text("select from runs where run_id = :run_id for update"), {"run_id": record.run_id}
+        )
+        content = _checked(known, folder)
+        aside = folder.with_name(f".{folder.name}.drawing")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        try:
+            for name in _sources(content):
+                (aside / name).symlink_to((folder / name).absolute())
+            drawn = draw(content, aside)
+            content["files"] |= {name: {"sha256": files.digest(aside / name)} for name in drawn}
+            files.write_json(aside / "run.json", content)
+            for name in (*drawn, "run.json"):
+                (aside / name).replace(folder / name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         connection.execute(
             text("update runs set report = cast(:report as jsonb) where run_id = :run_id"),
             {"report": json.dumps(content), "run_id": record.run_id},

@@ -41,7 +41,7 @@ def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict
     def rows(name: str) -> list[dict[str, Any]]:
         return [
             {
-                column: _written(value, row["currency"], currencies) if isinstance(value, Decimal) else value
+                column: currencies.written(value, row["currency"]) if isinstance(value, Decimal) else value
                 for column, value in row.items()
             }
             for row in connection.execute(text(read_sql(name))).mappings()
@@ -110,8 +110,3 @@ def share_of(one: Mapping[str, Any]) -> int:
 
 def _without(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "by"}
-
-
-def _written(amount: Decimal, currency: str, currencies: Currencies) -> str:
-    # Records that cannot be used may have no currency that is known; they add nothing.
-    return currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}"

@@ -113,7 +113,7 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, 
 def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str, Any]]:
     """The rows of summary.csv for run.json, amounts as plain decimals in text."""
     return [
-        {**row, "amount": _written(row["amount"], row["currency"] or None, currencies)}
+        {**row, "amount": currencies.written(row["amount"], row["currency"])}
         for row in _stream(connection, "report/summary")
     ]
 
@@ -137,14 +137,7 @@ def _amounts(
 
 
 def _plain(amount: Decimal | None, currency: str | None, currencies: Currencies) -> str:
-    return "" if amount is None else amount_cell(_written(amount, currency, currencies))
-
-
-def _written(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
-    # Records that cannot be used may have no currency that is known; they add nothing.
-    if currency is None or currency not in currencies.digits:
-        return f"{amount.normalize():f}"
-    return currencies.format(amount, currency)
+    return "" if amount is None else amount_cell(currencies.written(amount, currency))
 
 
 def digest(path: Path) -> str:
@@ -200,6 +193,11 @@ def _sync(path: Path) -> None:
 def point_latest(out: Path, run_id: str) -> None:
     """Let `<out>/latest` name this run, in one step: there is no moment without it."""
     aside = out / ".latest.writing"
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(run_id, target_is_directory=True)
-    aside.replace(out / "latest")
+    while True:
+        try:
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(run_id, target_is_directory=True)
+            aside.replace(out / "latest")
+        except (FileExistsError, FileNotFoundError):
+            continue  # a run of other apps, into the same folder, was between two of these steps
+        return

@@ -289,11 +289,6 @@ def _lines(
     return lines
 
 
-def written(amount: Decimal, currency: str, currencies: Currencies) -> str:
-    """A plain decimal; records that cannot be used may have no currency that is known, and no amount."""
-    return currencies.format(amount, currency) if currency in currencies.digits else f"{amount:f}"
-
-
 def write_statement(statement: Statement, currencies: Currencies, out: Path) -> tuple[Path, Path]:
     """Write the statement and the movements behind its lines as CSV files, whole or not at all."""
     paths = out / f"statement-{statement.month}.csv", out / f"statement-{statement.month}-items.csv"
@@ -309,7 +304,7 @@ def write_statement(statement: Statement, currencies: Currencies, out: Path) -> 
                 columns,
                 (
                     {name: _cell(getattr(row, name)) for name in columns if name != "amount"}
-                    | {"amount": amount_cell(written(row.amount, row.currency, currencies))}
+                    | {"amount": amount_cell(currencies.written(row.amount, row.currency))}
                     for row in rows
                 ),
             )

@@ -3,7 +3,7 @@ with dated as (
     select
         'kspay' as side,
         held.app_id,
-        (held.created_at at time zone policy.timezone)::date as day
+        business_date(held.created_at, policy.timezone) as day
     from transactions as held
     inner join policy on held.app_id = any(policy.app_ids)
     where
@@ -13,7 +13,7 @@ with dated as (
     select
         'ledger',
         held.app_id,
-        coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date)
+        coalesce(held.dated_on, business_date(held.dated_at, policy.timezone))
     from entries as held
     inner join policy on held.app_id = any(policy.app_ids)
     where

@@ -4,7 +4,7 @@ with dated as (
         'kspay' as side,
         held.app_id,
         held.currency,
-        (min(held.created_at) at time zone min(policy.timezone))::date as first_day
+        business_date(min(held.created_at), min(policy.timezone)) as first_day
     from transactions as held
     inner join policy on held.app_id = any(policy.app_ids)
     group by held.app_id, held.currency
@@ -13,7 +13,7 @@ with dated as (
         'ledger',
         held.app_id,
         held.currency,
-        min(coalesce(held.dated_on, (held.dated_at at time zone policy.timezone)::date))
+        min(coalesce(held.dated_on, business_date(held.dated_at, policy.timezone)))
     from entries as held
     inner join policy on held.app_id = any(policy.app_ids)
     where not held.withdrawn

@@ -145,7 +145,7 @@ with dated as (
     select
         app_id,
         source,
-        coalesce(dated_on, (dated_at at time zone snapshot_timezone)::date) as business_on
+        coalesce(dated_on, business_date(dated_at, snapshot_timezone)) as business_on
     from staged_entries
     cross join this_import
     where (select snapshot_timezone is not null from this_import)
@@ -170,7 +170,7 @@ inner join entries as held using (app_id, source)
 inner join this_load using (app_id)
 where
     not held.withdrawn
-    and coalesce(held.dated_on, (held.dated_at at time zone snapshot_timezone)::date) between first_day and last_day;
+    and coalesce(held.dated_on, business_date(held.dated_at, snapshot_timezone)) between first_day and last_day;
 
 create temp view missing as select held_number, load_id from in_span where missing;
 

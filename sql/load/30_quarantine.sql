@@ -1,6 +1,7 @@
 -- Grain: one row a record that cannot be used. Takes in what was rejected and lets out what its
 -- source has corrected: a record with an id when that id comes again, good or broken differently; one
--- without an id when the same file, or an answer that covers the same days, no longer holds it.
+-- without an id when the same file no longer holds it, or an answer that covers the day of its creation; where that
+-- cannot be read either, one that covers all days on which it may be: those that every answer with it was asked for.
 -- A ledger may hold two rows without an id that say the same, and both count; KS Pay repeats a
 -- record wherever two windows overlap, so there equal content is one record.
 
@@ -44,6 +45,8 @@ where
             and case
                 when held.record_id is not null
                     then (held.app_id, held.record_id) in (select app_id, record_id from incoming_ids)
+                when held.side = 'kspay' and held.dated_at is not null
+                    then (held.dated_at at time zone 'UTC')::date between scope.fetched_first and scope.fetched_last
                 when held.side = 'kspay'
                     then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
                 else held.file = scope.file
@@ -81,7 +84,17 @@ when matched and (not held.imports @> seen.imports or (
 )) then update set
     file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
     reason = seen.reason, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
-    fetched_first = seen.fetched_first, fetched_last = seen.fetched_last,
+    -- Every answer that holds it narrows the days.
+    fetched_first = case
+        when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
+            then greatest(held.fetched_first, seen.fetched_first)
+        else seen.fetched_first
+    end,
+    fetched_last = case
+        when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
+            then least(held.fetched_last, seen.fetched_last)
+        else seen.fetched_last
+    end,
     imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,

@@ -14,7 +14,7 @@ create temp table policy (
 
 create temp table status_family (
     side text not null,
-    status text not null,  -- lower case
+    status text not null,  -- in lower case, and words of other letters than ASCII in their other usual spellings too
     family text not null,
     primary key (side, status)
 ) on commit drop;

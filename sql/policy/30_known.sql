@@ -4,7 +4,8 @@
 -- business date, keys. They take longer to work out than all else.
 -- Settings are asked for in scalar subqueries, never joined: those are worked out once a statement, also where
 -- several processes of the server share the work, and leave the planner's estimates as they are. A status is looked
--- up as it stands first: most are written in the very letters of the settings.
+-- up as it stands first: most are written in the very letters of the settings. Then as every database folds it, and only
+-- then as this one does: in one of Turkish I would be no i.
 
 create temp view usable_transaction as
 select
@@ -12,7 +13,8 @@ select
     coalesce(
         (select jsonb_object_agg(status, family) from status_family where side = 'kspay') ->> held.status,
         (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
-        ->> lower(btrim(held.status)),
+        ->> lower(btrim(held.status) collate "C"),
+        (select jsonb_object_agg(status, family) from status_family where side = 'kspay') ->> lower(btrim(held.status)),
         'unknown'
     ) as family,
     business_date(held.created_at, (select timezone from policy)) as business_on,
@@ -52,7 +54,8 @@ select
     coalesce(
         (select jsonb_object_agg(status, family) from status_family where side = 'ledger') ->> held.status,
         (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
-        ->> lower(btrim(held.status)),
+        ->> lower(btrim(held.status) collate "C"),
+        (select jsonb_object_agg(status, family) from status_family where side = 'ledger') ->> lower(btrim(held.status)),
         'unknown'
     ) as family,
     coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on

@@ -1,4 +1,4 @@
--- Grain: one row a window that this run fetched, as `reconcile show` prints it.
+-- Grain: one row a window that this run fetched, as run.json and the page tell it.
 select
     app_id,
     window_first as first,

@@ -10,10 +10,18 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import date
+from zipfile import ZipFile
 
+import pytest
 from driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
 
+from reconcile import runs
+from reconcile.errors import InputRefused
+from reconcile.records import Period
 from reconcile.sandbox.merchant import Merchant
+from reconcile.settings import Settings
+from reconcile.store import open_store
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
@@ -157,6 +165,25 @@ def test_colours_only_on_a_terminal(small_run: tuple[Command, Outcome]) -> None:
         assert "…" not in shown
 
 
+def test_what_others_say_and_files_are_called_is_no_markup(
+    make_command: MakeCommand, database_url: str
+) -> None:
+    command = make_command(RECONCILE_DATABASE_URL=database_url, KSPAY_APP_ID="ap_1")
+    says = "see [/docs], [bold]or[/bold] [ledger.shop]"
+    with open_store(Settings(database_url=database_url)) as engine:
+        run = runs.start(engine, "fetch", ("ap_1",), Period(date(2026, 4, 1), date(2026, 4, 5)), None)
+        with pytest.raises(InputRefused), runs.failing(engine, run):
+            raise InputRefused(says)
+    assert says in command.good("runs", COLUMNS="300").out
+    ledger = "ledger_id,amount,currency,date\nV-1,12.50,INR,2026-04-02\n"
+    (command.folder / "q[b].csv").write_text(ledger, "utf-8")
+    with ZipFile(command.folder / "both.zip", "w") as archive:
+        archive.writestr("april [/may].csv", ledger)
+    imported = on_terminal(command, "ledger", "import", "q[b].csv", "both.zip", TERM="xterm", COLUMNS="200")
+    assert "q[b].csv" in imported.partition("import 1:")[0], "the bar shows the name too"
+    assert "april [/may].csv" in imported
+
+
 def on_terminal(command: Command, *words: str, **changes: str) -> str:
     """What a command writes on a terminal."""
     ours, its = pty.openpty()
@@ -207,6 +234,14 @@ def test_doctor_finds_what_is_wrong(small_shop: Shop, small_run: tuple[Command, 
     ledger = command("doctor", RECONCILE_LEDGER="nowhere.csv")
     assert ledger.code == 2
     assert "nowhere.csv" in ledger.out
+    # The name of a profile stands for its query, and this one has none.
+    (command.folder / "reconcile.toml").write_text('[ledger.bank]\ncurrency = "INR"\n', "utf-8")
+    try:
+        bank = command("doctor", RECONCILE_LEDGER="bank")
+    finally:
+        (command.folder / "reconcile.toml").unlink()
+    assert bank.code == 2
+    assert "bank does not exist" in bank.out
 
 
 def test_doctor_without_settings(make_command: MakeCommand) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from driver import MakeCommand, Outcome
+from driver import MakeCommand, Outcome, Shop
 
 SECRETS = ("QacC3ssQ", "QS3cretQ", "QpassW0rdQ")
 KEYS = {
@@ -133,7 +133,10 @@ CASES = {
         f"{' '.join(command)} of a number below one": Case((*command, "--limit", number), ("--limit", number))
         for command, number in ((("runs",), "-1"), (("quarantine",), "0"), (("ledger", "list"), "-7"))
     },
+    "a number beyond all": Case(("runs", "--limit", "9" * 20), ("--limit", "9" * 20)),
     # Words
+    "a word that is no text": Case(("show", "run \udcff"), (r"run \xff", "UTF-8")),
+    "a folder that is no text": Case((*RUN, "--out", "\udcff"), (r"\xff", "UTF-8")),
     "command with a slip": Case(("rnu",), ("rnu", "'run'")),
     "command of a group with a slip": Case(("ledger", "imprt", "x"), ("imprt", "'import'")),
     "option with a slip": Case(("run", "--form", "2026-08-01"), ("--form", "--from")),
@@ -191,3 +194,26 @@ def test_debug_shows_where(make_command: MakeCommand) -> None:
         assert "ledger.csv" in outcome.err.splitlines()[-1]
         assert not any(secret in outcome.err for secret in SECRETS)
         assert (outcome.code, outcome.out) == (2, "")
+
+
+def test_a_currency_that_the_settings_no_longer_know(calm_shop: Shop, make_command: MakeCommand) -> None:
+    command = make_command(calm_shop[1])
+    toml = command.folder / "reconcile.toml"
+    (command.folder / "tether.csv").write_text(
+        "ledger_id,amount,currency,date\nU-1,12.000001,USDT,2026-04-02\n", "utf-8"
+    )
+    run = ("run", "--from", "2026-04-01", "--to", "2026-04-05")
+    toml.write_text("[currencies]\nUSDT = 6\n", "utf-8")
+    command.good(*run, "--ledger", "tether.csv")
+    assert command.latest().document()["discrepancies"]["MISSING_IN_KSPAY"] == 1
+    for less, says in (
+        ("", "USDT is no currency that is known"),
+        ("[currencies]\nUSDT = 2\n", "USDT has 2 decimals"),
+    ):
+        toml.write_text(less, "utf-8")
+        outcome = command(*run)
+        assert outcome.code == 2, outcome
+        assert says in outcome.complaint
+        assert "[currencies]" in outcome.complaint
+    toml.write_text("[currencies]\nUSDT = 6\n", "utf-8")
+    command.good(*run)

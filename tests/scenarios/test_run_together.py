@@ -37,6 +37,7 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
                 assert "--wait" in refused.complaint
                 fetch = command("fetch", *DAYS)
                 assert (fetch.code, fetch.out) == (5, "")
+                assert "--wait" not in fetch.complaint, "it has no such option"
                 assert patient.process.poll() is None
                 hold.go.set()
                 assert (first.ended().code, patient.ended().code) == (0, 0)

@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -20,6 +21,7 @@ from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
 from reconcile.records import Period
 from reconcile.report.drawing import draw_again
+from reconcile.report.files import point_latest
 from reconcile.report.statement import LINES, Statement, read_statement, write_statement
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
@@ -313,6 +315,22 @@ def test_a_run_of_long_ago_is_drawn_again_as_it_was(month: Month) -> None:
     assert [path.name for path in paths] == ["report.html", f"report-{report.run_id}.xlsx"]
     assert {name: (report.folder / name).read_bytes() for name in names} == before
     assert sorted(path.name for path in report.folder.parent.iterdir() if path.name.startswith(".")) == []
+
+
+def test_two_that_draw_the_same_run_do_not_get_in_each_others_way(month: Month) -> None:
+    report = month.reports[1]
+    before = {path.name: path.read_bytes() for path in report.folder.iterdir()}
+    with month.engine() as engine, ThreadPoolExecutor(4) as pool:
+        drawn = list(pool.map(lambda _: draw_again(engine, report.run_id), range(8)))
+    assert len(drawn) == 8
+    assert {path.name: path.read_bytes() for path in report.folder.iterdir()} == before
+
+
+def test_runs_of_several_apps_point_latest_in_the_same_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda number: point_latest(tmp_path, f"run_{number % 8}"), range(2000)):
+            assert (tmp_path / "latest").is_symlink()
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]
 
 
 def test_nothing_is_drawn_from_a_file_that_is_not_the_runs(month: Month) -> None:
