@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from reconcile.errors import InputRefused
 from reconcile.expectations import Validator, preload
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
-from reconcile.kspay.errors import NotFoundError
+from reconcile.kspay.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from reconcile.kspay.listing import instant
 from reconcile.kspay.windows import Window
 from reconcile.ledger import LedgerFile
@@ -23,6 +23,8 @@ from reconcile.settings import Profile, Settings
 from reconcile.stage import Staging, in_turn
 from reconcile.store import read_sql
 from reconcile.wholes import judge_batch
+
+_NAMED = 5  # so many transactions that KS Pay does not give are named
 
 _FAR = 0.05
 """Seconds that the first calls take to a server of which Python then mostly waits for answers."""
@@ -53,7 +55,7 @@ class Fetched:
     windows: int
     pages: int
     asked_by_id: int  # transactions that may have changed outside these days
-    unknown_ids: list[str]  # those of them that KS Pay no longer knows
+    unknown_ids: list[str]  # those of them that KS Pay did not give
     accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
     may_lack_from: str | None  # the instant since which records may be missing, as KS Pay took no later date
     records: int
@@ -65,12 +67,20 @@ class Fetched:
 
     def warnings(self) -> list[str]:
         """What the fetch could not cover, a line each."""
-        if self.may_lack_from is None:
-            return []
-        return [
-            f"fetch: {self.app_id}: KS Pay's today is behind UTC, and it takes no later date yet: what was created "
-            f"after {self.may_lack_from} may be missing until a later run reads these days again"
-        ]
+        found = []
+        if self.may_lack_from is not None:
+            found.append(
+                f"fetch: {self.app_id}: KS Pay's today is behind UTC, and it takes no later date yet: what was created "
+                f"after {self.may_lack_from} may be missing until a later run reads these days again"
+            )
+        if self.unknown_ids:
+            named = ", ".join(self.unknown_ids[:_NAMED])
+            more = f" and {len(self.unknown_ids) - _NAMED:,} more" if len(self.unknown_ids) > _NAMED else ""
+            found.append(
+                f"fetch: {self.app_id}: asked for by id, KS Pay does not give {named}{more}: what it said of them "
+                "before is taken to hold"
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +291,10 @@ class _ById:
             )
             try:
                 record = kspay.transaction(transaction_id)
-            except NotFoundError:
+            except (NotFoundError, InvalidRequestError, PermissionDeniedError):
+                record = {}
+            if record.get("id") != transaction_id:
+                # It is gone, has an id that cannot be asked for, or another record came: what is held stays.
                 self.unknown.append(transaction_id)
                 continue
             yield RawRow(Place(f"GET /transaction/txnId/{transaction_id}", 1), record)

@@ -70,6 +70,12 @@ def grouped(plain: str, currency: str) -> str:
     return f"{'-' if plain.startswith('-') else ''}{digits}{point}{minor}"
 
 
+def currency_code(text: str) -> str:
+    """The code that a record names, in capitals; of other letters than ASCII some have ASCII ones for capitals."""
+    text = text.strip()
+    return text.upper() if text.isascii() else text
+
+
 def decimals(value: Decimal) -> int:
     """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
     _, digits, exponent = value.as_tuple()

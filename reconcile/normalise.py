@@ -18,7 +18,7 @@ from reconcile.ledger.cells import Unreadable
 from reconcile.ledger.columns import Style
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
 from reconcile.ledger.profile import IN, OUT
-from reconcile.money import Currencies, parse_amount
+from reconcile.money import Currencies, currency_code, parse_amount
 from reconcile.records import SPOILT, Entry, RawRow, Rejection, Side, Transaction
 from reconcile.rejections import Problem, rejection
 
@@ -90,7 +90,9 @@ def _transaction(
     created_at = _instant("createdAt", values.get("createdAt"), problems)
     if values.get("createdAt") is None:
         problems.append(("createdAt", None, "is missing"))
-    updated_at = _instant("updatedAt", values.get("updatedAt"), problems)
+    updated = values.get("updatedAt")
+    blank = isinstance(updated, str) and not updated.strip()  # is none, as of any text
+    updated_at = _instant("updatedAt", None if blank else updated, problems)
     spoilt: tuple[Problem, ...] = values.get(SPOILT, ())
     if spoilt or problems or amount is None or created_at is None:
         named = {field for field, _, _ in spoilt}
@@ -168,7 +170,7 @@ def _entry(
         owner = app_id
     currency = default_currency or ""
     if "currency" in values:
-        currency = (key("currency") or "").strip().upper()
+        currency = currency_code(key("currency") or "")
     amount, named = _written_amount(values, style, currency, currencies, problems)
     if not currency and len(named) == 1:
         currency = next(iter(named))
@@ -235,7 +237,7 @@ def _usual_entry(
     except TypeError:  # a value that is no text
         return None
     ledger_id = get("ledger_id", "").strip()
-    currency = get("currency", default_currency or "").strip().upper()
+    currency = currency_code(get("currency", default_currency or ""))
     if not currency or "app_id" in row.values:
         return None
     return Entry(
@@ -314,14 +316,14 @@ def _number_as_text(value: object) -> object:
 def _currency(values: Mapping[str, Any], currency_codes: Mapping[str, str], problems: list[Problem]) -> str:
     code = _text("currencyCode", values.get("currencyCode"), MAX_KEY, problems)
     if code is not None:
-        return code.strip().upper()
+        return currency_code(code)
     if _names(problems, "currencyCode"):
         return ""
     currency_id = _text("currencyId", values.get("currencyId"), MAX_KEY, problems)
     if currency_id is not None:
         found = currency_codes.get(currency_id)
         if found is not None:
-            return found.strip().upper()
+            return currency_code(found)
         problems.append(("currencyId", currency_id, "is not among the currencies that KS Pay lists"))
     elif not _names(problems, "currencyId"):
         problems.append(("currencyCode", None, "is missing, and so is currencyId"))

@@ -15,6 +15,7 @@ from itertools import chain
 from operator import itemgetter
 
 from reconcile.expectations import BATCH, Validator
+from reconcile.kspay.listing import FIELDS
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR
 from reconcile.load import Loading
 from reconcile.money import Currencies
@@ -22,11 +23,7 @@ from reconcile.normalise import MAX_KEY, transactions
 from reconcile.records import NO_ASCII_KEY, SPOILT, Period, RawRow
 from reconcile.stage import Submit, judged
 
-_FIELDS = (
-    "appId", "id", "referenceNumber", "currencyCode", "amount", "status", "createdAt", "updatedAt", "providerOrderId",
-    "providerTxnId", "paymentType", "providerName", "providerStatus",
-)  # fmt: skip
-_fields_of = itemgetter(*_FIELDS)
+_fields_of = itemgetter(*(name for name in FIELDS if name != "currencyId"))
 
 COLUMNS = (
     "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
@@ -67,7 +64,8 @@ def plain_transactions(
     """
     values = [row.values for row in rows]
     try:
-        owners, ids, references, codes, amounts, statuses, created, updated, *optional = zip(
+        # In the order of FIELDS.
+        ids, owners, references, codes, amounts, statuses, created, updated, *optional = zip(
             *map(_fields_of, values), strict=True
         )
         times = [*created, *(text for text in updated if text is not None)]
@@ -82,6 +80,8 @@ def plain_transactions(
             return None
         for _ in map(datetime.fromisoformat, times):
             pass  # refuses the 30th of February
+        if not "".join(codes).isascii():
+            return None  # of other letters some have ASCII ones for capitals
         codes = tuple(map(str.upper, codes))
         kinds = Counter(
             zip(

@@ -18,6 +18,7 @@ from reconcile.expectations import UNKNOWN
 from reconcile.ledger import LedgerFile
 from reconcile.ledger.amounts import USUAL
 from reconcile.ledger.blocks import Block, fitting
+from reconcile.money import currency_code
 from reconcile.normalise import usual_day
 
 COLUMNS = (
@@ -117,7 +118,7 @@ def plain_entries(
         "ledger_id": _stripped(cells.get("ledger_id", absent)),
         "reference": reference,
         "comparable": comparable,
-        "currency": _each(cells["currency"], lambda code: code.strip().upper())
+        "currency": _each(cells["currency"], currency_code)
         if "currency" in cells
         else pa.repeat(currency or "", len(rows)),
         "amount": cells.get("amount", absent),

@@ -73,7 +73,17 @@ class RawRow(msgspec.Struct, frozen=True, gc=False):
     values: Mapping[str, Any]
 
 
-SPOILT = "\0spoilt"
+class _Mark(str):
+    """A key that is no other, not even one of the same letters: no answer can bring it along."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+SPOILT = _Mark("\0spoilt")
 """The name in a record's values under which its reader notes what is wrong with its very text: a tuple of
 (field, what stands there, why it cannot be used). Only the careful reading of an answer that is not quite
 JSON notes anything."""

@@ -169,6 +169,8 @@ class KSPay(Payments):
         """`GET /transaction/txnId/{txnId}`: the record as it came, without its signature."""
         path = f"/transaction/txnId/{quote(transaction_id, safe='')}"
         record = self._get(f"GET {path}", path)
+        if record is None:
+            raise NotFoundError(f"GET {path}", 200, message="no transaction", entry="noDataFound")
         if not isinstance(record, dict):
             raise ProtocolError(
                 f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
@@ -327,7 +329,12 @@ class KSPay(Payments):
     ) -> list[Window]:
         """What to ask for instead, after the server refused the dates of `window`."""
         if error.entry == BEFORE_APP_CREATION and self.first_accepted_day is None:
-            self.first_accepted_day = self._find_first_accepted(window.from_date)
+            try:
+                self.first_accepted_day = self._find_first_accepted(window.from_date)
+            except DateRangeError as later:
+                if later.entry not in AFTER_TODAY or self._days_behind:
+                    raise
+                self._days_behind = _DAY  # the app is so new that only the last days may be asked for
             return self._plan(days)
         if error.entry in AFTER_TODAY and not self._days_behind and not rest:
             # The server's today is not the UTC day, as assumed, but still the day before.
@@ -350,7 +357,7 @@ class KSPay(Payments):
 
     def _accepts(self, day: date) -> bool:
         try:
-            self._listing(Window(day, day + _DAY), 1, 1)
+            self._listing(Window(day, day + _DAY), 1, self._page_size)
         except DateRangeError as error:
             if error.entry != BEFORE_APP_CREATION:
                 raise

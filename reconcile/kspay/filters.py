@@ -106,6 +106,9 @@ class Border:
             return
         self._rising = first <= last
         day = first.date()
+        if outside(self._window, first):
+            self._in_order = [False, False]
+            return
         day = (
             max(day, self._window.from_date) + _DAY if self._rising else min(day, self._window.to_date - _DAY)
         )

@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
 from reconcile.kspay.errors import ProtocolError
 from reconcile.kspay.windows import Window
-from reconcile.records import Place, RawRow
+from reconcile.records import SPOILT, Place, RawRow
 
 _LISTS = ("transactions", "data", "items", "rows", "docs", "records", "list", "results")
 _TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
+_OF_TROUBLE = re.compile(
+    r"error|warning|message|notice|issue|problem|violation|detail|alert|link", re.IGNORECASE
+)
+"""Lists of such names are none of transactions: an empty one does not say that there are none."""
+
+_LARGEST_TOTAL = 2**31 - 1  # as it is stored; a larger one is as wrong as any
 _SECRET = "signature"  # noqa: S105  the name of the field, not a secret
 _FLAT = frozenset({str, int, bool, float, Decimal, type(None)})
 _USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
@@ -62,7 +69,10 @@ def read_listing(call: str, result: Any) -> Listing:
     """
     rows, total = _list_and_total(call, result)
     if not _stripped_together(rows):
-        rows = [_values(row) for row in rows]
+        try:
+            rows = [_values(row) for row in rows]
+        except RecursionError:
+            raise ProtocolError(call, 200, message="a record is nested too deeply") from None
     places = map(Place, [call] * len(rows), range(1, len(rows) + 1))
     return Listing(list(map(RawRow, places, rows)), total)
 
@@ -80,11 +90,14 @@ def instant(row: RawRow, name: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
-    except ValueError:
+        if at.tzinfo is UTC:
+            return at
+        return None if at.tzinfo is None else at.astimezone(UTC)
+    except (
+        ValueError,
+        OverflowError,
+    ):  # no time, or one that in UTC is before the first year or after the last
         return None
-    if at.tzinfo is UTC:
-        return at
-    return None if at.tzinfo is None else at.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +133,30 @@ def times_of(rows: list[RawRow]) -> Times | None:
     return Times(created, updated) if usual else None  # type: ignore[arg-type]
 
 
+FIELDS = (
+    "id", "appId", "referenceNumber", "currencyCode", "amount", "status", "createdAt", "updatedAt", "providerOrderId",
+    "providerTxnId", "paymentType", "providerName", "providerStatus", "currencyId",
+)  # fmt: skip
+"""What is looked at in a transaction."""
+
+_content = itemgetter(*FIELDS)
+
+
 def fingerprint(row: RawRow) -> int:
-    """64 bits, equal within this process for rows of equal content, whatever the order of their fields."""
-    return hash(_sorted.encode(row.values))
+    """64 bits, equal within this process for rows that say the same in all that is looked at (`FIELDS`).
+
+    Of a row without an id all is looked at, in whatever order, since by that it is known.
+    """
+    try:
+        content = _content(row.values)
+        if content[0].strip() and SPOILT not in row.values:
+            return hash(content)
+    except (KeyError, TypeError, AttributeError):
+        pass  # a field that is not there, or no plain value
+    values = row.values
+    if row_id(row) is not None and SPOILT not in values:
+        values = {name: values[name] for name in FIELDS if name in values}
+    return hash(_sorted.encode(values))
 
 
 def without_secret(value: Any) -> Any:
@@ -162,7 +196,8 @@ def _list_and_total(call: str, result: Any) -> tuple[list[Any], int | None]:
         return result, None
     if isinstance(result, dict):
         lists = {key: value for key, value in result.items() if isinstance(value, list)}
-        named = [key for key in _LISTS if key in lists] or list(lists)
+        others = [key for key in lists if not _OF_TROUBLE.search(key)]
+        named = [key for key in _LISTS if key in lists] or others
         if len(named) == 1 or (named and named[0] in _LISTS):
             return lists[named[0]], _total(result)
     raise ProtocolError(call, 200, message=f"the answer is no list of transactions but {describe(result)}")
@@ -173,7 +208,7 @@ def _total(result: Mapping[str, Any]) -> int | None:
     for holder in (result, *nested):
         for key in _TOTALS:
             value = holder.get(key)
-            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_TOTAL:
                 return value
     return None
 

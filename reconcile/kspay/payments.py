@@ -8,7 +8,7 @@ asked by reference is an assumption, which its guide does not state.
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -138,12 +138,21 @@ class Payments(ABC):
             newest = self._newest(reference_number)
             if newest is not None and family_of(newest.get("status")) not in _OVER:
                 return _agreeing(newest, reference_number, amount, currency_id)
+            known_id = None if newest is None else newest["id"]
+
+            def look() -> Initiated | None:
+                begun = self._newest(reference_number)
+                if begun is None or begun["id"] == known_id:
+                    return None
+                return _agreeing(begun, reference_number, amount, currency_id)
+
             try:
-                return _begun(self._send_once(_INITIATE, body, bearer), reference_number, amount)
+                answer = self._send_once(_INITIATE, body, bearer, look)
+                return answer if isinstance(answer, Initiated) else _begun(answer, reference_number, amount)
             except CallError as error:
                 if not _is_lost(error, _INITIATE):
                     raise
-                found = self._look_for_lost(reference_number, None if newest is None else newest["id"], error)
+                found = self._look_for_lost(reference_number, known_id, error)
                 return _agreeing(found, reference_number, amount, currency_id)
 
     def process(
@@ -254,8 +263,13 @@ class Payments(ABC):
                 return newest
         raise unknown from error
 
-    def _send_once(self, call: str, body: Mapping[str, Any], bearer: bool) -> Any:
-        """One POST; only if the token or signature is refused, and so nothing was done, one more."""
+    def _send_once(
+        self, call: str, body: Mapping[str, Any], bearer: bool, look: Callable[[], Any] = lambda: None
+    ) -> Any:
+        """One POST; only if the token or signature is refused, and so nothing was done, one more.
+
+        `look` is called before that: what it finds was done all the same, and is given back instead.
+        """
 
         def send(authorization: str) -> Any:
             header = "Authorization" if bearer else "x-signature"
@@ -279,13 +293,13 @@ class Payments(ABC):
                 return send(f"Bearer {tokens.access}")
             except AuthenticationError as error:
                 self._keeper.replace(tokens, error)
-            return send(f"Bearer {self._keeper.current().access}")
+            return look() or send(f"Bearer {self._keeper.current().access}")
         signature = self._signed()
         try:
             return send(signature)
         except AuthenticationError:
             signature = self._signed(refused=signature)
-        return send(signature)
+        return look() or send(signature)
 
     def _signed(self, refused: str | None = None) -> str:
         """The signature that all calls share until it is refused."""

@@ -1,6 +1,7 @@
 """One request to KS Pay and its answer: timeouts, retries, envelopes, errors. The only user of requests."""
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -45,11 +46,12 @@ MESSAGE_LENGTH = 300
 _CHUNK = 1 << 16
 _FORM = "application/x-www-form-urlencoded"
 _SUCCESS = (200, 201)
+_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
 _MISUSED = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidHeader,
 )
 
 
@@ -220,7 +222,10 @@ class Wire:
 
     def _result(self, name: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
         if 300 <= status < 400:
-            place = urlsplit(headers.get("Location", ""))
+            try:
+                place = urlsplit(headers.get("Location", ""))
+            except ValueError:
+                place = urlsplit("")  # it is no address
             to = f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
             raise ProtocolError(name, status, message=self._clean(f"a redirect{to}, which is not followed"))
         try:
@@ -238,6 +243,12 @@ class Wire:
         self._clock.hear(headers.get("Date"))
         told, code, message = _told(payload)
         if status in _SUCCESS and (told is None or told < 400):
+            if _may_be_refusal(payload):
+                failure = error_for(
+                    name, status, code, self._clean(message or "a success that says it failed")
+                )
+                if failure.entry is not None or _says_failed(payload):
+                    raise failure
             return payload["result"] if isinstance(payload, dict) and "result" in payload else payload
         if status in _SUCCESS and told is not None:
             status = told  # an error in the clothes of a success
@@ -249,7 +260,8 @@ class Wire:
 
     def _clean(self, message: str) -> str:
         """A server's words on one line, cut, and without anything that is secret."""
-        for secret in self._secrets:
+        # One secret may begin with another: the rest of the longer one would be left.
+        for secret in sorted(self._secrets, key=len, reverse=True):
             message = message.replace(secret, MASK)
         message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
         return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
@@ -311,8 +323,23 @@ def _told(payload: Any) -> tuple[int | None, int | None, str]:
     return status, code, message or (inner if isinstance(inner, str) else "")
 
 
+def _may_be_refusal(payload: Any) -> bool:
+    """Whether a body of status 200 may be none of a success: no bare transaction, whose status is its own."""
+    return isinstance(payload, dict) and ("id" not in payload or "result" in payload)
+
+
+def _says_failed(payload: Mapping[str, Any]) -> bool:
+    """Whether a body of status 200 says in words that it is no success."""
+    status = payload.get("status")
+    return (
+        payload.get("success") is False
+        or (isinstance(status, str) and status.strip().casefold() in _FAILED)
+        or any(bool(payload.get(name)) for name in ("error", "errors"))
+    )
+
+
 def _whole(value: Any) -> int | None:
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 10:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

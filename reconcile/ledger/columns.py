@@ -16,6 +16,7 @@ from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
+from reconcile.money import currency_code
 
 _ENOUGH = 3
 """So many dates of each kind must stand in a workbook before days and months that were swapped are suspected."""
@@ -90,7 +91,7 @@ def look(table: Table, header: Header, profile: Profile) -> Findings:
             amount = cells[place]
             if isinstance(amount, str) and amount:
                 code = cells[currency] if currency is not None else profile.currency
-                scan.see(row, amount, code.strip().upper() if isinstance(code, str) else None)
+                scan.see(row, amount, currency_code(code) if isinstance(code, str) else None)
     days = dates.decide(texts)
     if style.dates.format is not None:
         days = DateColumn(style.dates, {}, {})
