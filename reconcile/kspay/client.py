@@ -175,7 +175,7 @@ class KSPay(Payments):
             raise ProtocolError(
                 f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
             )
-        return dict(without_secret(record))
+        return dict(without_secret(f"GET {path}", record))
 
     def transactions(self, days: Period) -> Iterator[Page]:
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.

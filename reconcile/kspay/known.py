@@ -57,6 +57,9 @@ class KnownRows:
     def __len__(self) -> int:
         return len(self._newest) + len(self._keys)
 
+    def __contains__(self, key: int) -> bool:
+        return key in self._newest or self._place(key) >= 0
+
     def begin_reading(self) -> None:
         """Whatever is noted from now on was seen by the next reading."""
         self._reading += 1

@@ -69,10 +69,7 @@ def read_listing(call: str, result: Any) -> Listing:
     """
     rows, total = _list_and_total(call, result)
     if not _stripped_together(rows):
-        try:
-            rows = [_values(row) for row in rows]
-        except RecursionError:
-            raise ProtocolError(call, 200, message="a record is nested too deeply") from None
+        rows = [_values(call, row) for row in rows]
     places = map(Place, [call] * len(rows), range(1, len(rows) + 1))
     return Listing(list(map(RawRow, places, rows)), total)
 
@@ -159,12 +156,22 @@ def fingerprint(row: RawRow) -> int:
     return hash(_sorted.encode(values))
 
 
-def without_secret(value: Any) -> Any:
-    """A record without its `signature`, which is a secret: neither stored nor logged nor shown."""
+def without_secret(call: str, value: Any) -> Any:
+    """A record without its `signature`, which is a secret: neither stored nor logged nor shown.
+
+    Raises ProtocolError for one that is nested hundreds of times.
+    """
+    try:
+        return _stripped(value)
+    except RecursionError:
+        raise ProtocolError(call, 200, message="a record is nested too deeply") from None
+
+
+def _stripped(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_secret(item) for key, item in value.items() if key.casefold() != _SECRET}
+        return {key: _stripped(item) for key, item in value.items() if key.casefold() != _SECRET}
     if isinstance(value, list):
-        return [without_secret(item) for item in value]
+        return [_stripped(item) for item in value]
     return value
 
 
@@ -185,9 +192,9 @@ def _stripped_together(rows: list[Any]) -> bool:
     return True
 
 
-def _values(row: Any) -> Mapping[str, Any]:
+def _values(call: str, row: Any) -> Mapping[str, Any]:
     """Any row as a mapping without its secret."""
-    row = without_secret(row)
+    row = without_secret(call, row)
     return row if isinstance(row, dict) else {"": row}
 
 

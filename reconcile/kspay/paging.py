@@ -18,6 +18,10 @@ rows move from page to page: some come twice, some are skipped. What holds under
   two pages, in a new order at each request, the same one comes twice in every fourth reading. Only
   `EQUAL_IF_REPEATED` equal readings prove that it is the server itself that repeats rows.
 
+- A server may cut a page short, by bytes say, and give the rest of its rows on no page. So where a page had
+  fewer rows than places, the last one too, the next place is asked for alone before anything counts as proven: if
+  a row stands there that the page lacks, smaller pages are asked for from then on. (Of a server that takes rows out
+  of its pages, the row there is one of the page.)
 - A listing that repeats rows *and* orders them anew never reads twice the same, and its length counts the
   repeated ones. There `QUIET_READINGS` without anything new, all of one length, prove that nothing is missing.
 
@@ -99,6 +103,8 @@ class _Pass:
         self.repeats = 0  # rows that it showed before
         self.barren = 0
         self.short = 0  # the first page with fewer rows than asked for; 0: none yet
+        self.gaps: list[int] = []  # the pages before the last with fewer rows than places
+        self.cut = False  # whether it was seen that a page lacks rows that stand on no other
         self.in_order_to = 1  # up to this page nothing is asked ahead
 
 
@@ -128,6 +134,8 @@ class WindowReader:
         self._unmeasured = False  # whether pages beyond the end show rows and none tells where the end is
         self.first_answer = 0, 0
         """Rows of the first answer, for which alone the limit was as given, and how many of them differ."""
+        self._pages_were_cut = False
+        self._last_keys: tuple[int, list[int]] = 0, []  # of the last page that was not empty, and its number
         self._length = 0
         self._last_page = 0
         self._pages = self._rows = self._passes = 0
@@ -206,11 +214,17 @@ class WindowReader:
                 self._pass.short = number
             if not keys:
                 self._ends_at(number - 1, last)
-                if number == 1 or (number == 2 and self._evidence.filter is Filter.CREATED):
+                if number == 1 and self._known and self._pages_were_cut:
+                    raise self._unplaced()
+                if number == 1 or (
+                    number == 2 and self._evidence.filter is Filter.CREATED and not self._was_cut()
+                ):
                     # The one answer was the whole listing. (Where rows can leave, the second page may be
                     # empty only because its rows moved up to the first meanwhile.)
                     self._proof = ONE_ANSWER
                 return False
+            if 0 < last < self._limit:
+                self._pass.gaps.append(number - 1)
             if self._evidence.page_ignored is None and number > 1:
                 self._see_whether_page_counts(keys)
             if self._evidence.page_ignored:
@@ -317,6 +331,13 @@ class WindowReader:
             message=f"{MAX_BARREN_PAGES} pages in a row held nothing but what earlier pages held",
         )
 
+    def _unplaced(self) -> IncompleteError:
+        return IncompleteError(
+            f"GET /transaction {self._window} page 1",
+            200,
+            message=f"no row where {len(self._known)} are known: pages are cut short, and smaller ones are empty",
+        )
+
     # Proofs.
 
     def _counted(self) -> bool:
@@ -330,7 +351,7 @@ class WindowReader:
             if self._unmeasured:
                 yield from self._until_quiet()
                 return
-            if self._counted():
+            if self._counted() and not self._was_cut():
                 self._proof = COUNTED
                 return
             early = yield from self._pass_until(self._counted)
@@ -347,11 +368,45 @@ class WindowReader:
             self._quiet = 0
         self._quiet += 1
         self._quiet_length = self._length
+        proof = ""
         if self._equal >= (EQUAL_IF_REPEATED if self._pass.repeats else 2):
-            self._proof = TWO_READINGS
+            proof = TWO_READINGS
         elif self._quiet > QUIET_READINGS:
-            self._proof = QUIET
+            proof = QUIET
+        self._proof = "" if proof and self._was_cut() else proof
         return bool(self._proof)
+
+    def _was_cut(self) -> bool:
+        """Whether a page of the last reading lacks rows that stand on no other; if so, the next ones are smaller."""
+        if self._pass.cut:
+            return True
+        # Where all are known that there are places for, only the end of the listing is in doubt.
+        pages = [] if self._counted() else list(self._pass.gaps)
+        if self._length % self._limit:
+            pages.append(self._last_page)
+        self._pass.cut = any(map(self._is_cut, pages))
+        if self._pass.cut:
+            self._pages_were_cut = True
+            self._limit = max(1, self._limit // 2)
+            self._equal, self._quiet = 1, 0
+        return self._pass.cut
+
+    def _is_cut(self, number: int) -> bool:
+        """Whether the place behind a page's last row holds a row that the page lacks.
+
+        Where pages beyond the last are the last one again it is the last row, and rows of one instant may take turns
+        there: so it must be the same one each time.
+        """
+        last, keys = self._last_keys
+        if last != number:
+            keys = self._keys(number)
+        place = (number - 1) * self._limit + len(keys) + 1
+        behind = self._keys_by_limit(place, 1)
+        return (
+            bool(behind)
+            and behind[0] not in keys
+            and all(behind == self._keys_by_limit(place, 1) for _ in range(3))
+        )
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""
@@ -409,7 +464,7 @@ class WindowReader:
                 length = self._length
                 self._known.count_together()
                 continue
-            if self._known.together == length:
+            if self._known.together == length and not self._was_cut():
                 self._proof = SETTLED
                 return
 
@@ -424,6 +479,8 @@ class WindowReader:
         self._marks = list(map(fingerprint, listing.rows))
         keys = keys_of(listing.rows, self._marks)
         fresh = self._known.note(listing.rows, keys, self._marks)
+        if keys:
+            self._last_keys = number, keys
         self._pass.rows += len(listing.rows)
         if fresh:
             self._span.learn(fresh, in_first_reading=self._passes == 1)

@@ -176,7 +176,7 @@ class Payments(ABC):
                 f"whether {transaction_id!r} was processed is not known: "
                 "look at its status with transaction() before you process it again",
             ) from error
-        return dict(without_secret(order))
+        return dict(without_secret(_PROCESS, order))
 
     def transaction_by_reference(self, reference_number: str) -> dict[str, Any]:
         """`GET /transaction/referenceNo/{referenceNumber}`: the record, without its signature.
@@ -202,7 +202,7 @@ class Payments(ABC):
             raise ProtocolError(call, 200, message=spoilt)
         if str(record.get("referenceNumber", reference_number)) != reference_number:
             raise ProtocolError(call, 200, message="the answer is a transaction of another reference number")
-        return dict(without_secret(record))
+        return dict(without_secret(call, record))
 
     def confirm(
         self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str

@@ -5,6 +5,7 @@ import random
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from kspay_server import Asked, Reply, failure, success
@@ -30,6 +31,10 @@ class Behaviour:
     filters: str = "createdAt"  # updatedAt
     to_included: bool = True
     clamps_page: bool = False  # a page beyond the last is the last
+    room: int | None = (
+        None  # an answer is cut where it would weigh more (`weight`), but holds one row at least
+    )
+    hides_every: int = 0  # of each page, after it was cut out, every row at such a place is left out; 0: none
 
 
 @dataclass
@@ -109,6 +114,11 @@ class Shop:
             shown = held if how.all_at_once else held[:size]
         else:
             shown = held[(page - 1) * step : (page - 1) * step + size]
+        if how.room is not None:
+            weights = list(accumulate(weight(row) for row in shown))
+            shown = shown[: max(1, sum(each <= how.room for each in weights))]
+        if how.hides_every:
+            shown = [row for row in shown if int(row["id"][3:]) % how.hides_every]
         if how.shape == "list":
             return success(shown)
         result: dict[str, Any] = {"transactions": shown}
@@ -153,6 +163,11 @@ class Shop:
 
 def transaction(number: int, created: str, updated: str) -> dict[str, Any]:
     return {"id": f"tx_{number:04d}", "amount": "1", "createdAt": created, "updatedAt": updated}
+
+
+def weight(row: dict[str, Any]) -> int:
+    """Some rows are as long as ten others."""
+    return 10 if int(row["id"][3:]) % 7 == 3 else 1
 
 
 def day(text: str, hours: int = 0) -> date:

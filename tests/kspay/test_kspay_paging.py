@@ -36,11 +36,11 @@ def run(
 
 @st.composite
 def behaviours(draw: st.DrawFn) -> Behaviour:
-    cap = draw(st.sampled_from([3, 5, 7, 1000]))
-    return Behaviour(
+    order = draw(st.sampled_from(ORDERS))
+    how = Behaviour(
         # Rows of one instant come in a new order at each request, whatever the order of the others.
-        order=draw(st.sampled_from(["", "", "random "])) + draw(st.sampled_from(ORDERS)),
-        cap=cap,
+        order=draw(st.sampled_from(["", "", "random "])) + order,
+        cap=draw(st.sampled_from([3, 5, 7, 1000])),
         own_size=draw(st.sampled_from([None, None, 4, 25])),
         offset_by_asked=draw(st.booleans()),
         ignores_page=draw(st.integers(0, 3)) == 0,
@@ -54,6 +54,10 @@ def behaviours(draw: st.DrawFn) -> Behaviour:
         to_included=draw(st.booleans()),
         clamps_page=draw(st.integers(0, 2)) == 0,
     )
+    # Pages cut by their weight are drawn where the pages beside can be asked for, and each row has its place.
+    if not (how.ignores_page or how.own_size or how.repeats_every or "random" in how.order):
+        how.room = draw(st.sampled_from([None, 12, 25]))
+    return how
 
 
 @st.composite
@@ -340,3 +344,26 @@ def test_a_range_that_filters_updates_is_read_on_to_today(server: KSPayServer) -
     fetched, client = run(server, shop, Period(today - 301 * DAY, today - 299 * DAY))
     assert fetched == {row["id"] for row in rows}
     assert client.windows_read[-1].window.to_date == today
+
+
+@pytest.mark.parametrize("order", ["oldest first", "newest first", "by id"])
+@pytest.mark.parametrize("changed_late", [True, False])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_pages_that_are_cut_by_their_weight(
+    server: KSPayServer, order: str, changed_late: bool, concurrency: int
+) -> None:
+    rows = march(450)
+    if not changed_late:
+        rows = [row | {"updatedAt": row["createdAt"]} for row in rows]
+    shop = Shop(rows, Behaviour(order=order, room=150))
+    fetched, client = run(server, shop, MARCH, page_size=100, concurrency=concurrency)
+    assert fetched == {row["id"] for row in rows}
+    assert all(window.proof for window in client.windows_read)
+
+
+def test_rows_that_a_server_leaves_out_of_its_pages_are_not_waited_for(server: KSPayServer) -> None:
+    shop = Shop(march(450), Behaviour(hides_every=9))
+    fetched, client = run(server, shop, MARCH, page_size=100)
+    assert fetched == {row["id"] for row in shop.rows if int(row["id"][3:]) % 9}
+    assert client.windows_read[0].proof == TWO_READINGS
+    assert shop.requests < 60
