@@ -32,6 +32,9 @@ STILL_SECONDS = 10
 LOOK_SECONDS = 1
 """Between two looks at the sizes: copying programs give a file its old date before it is whole."""
 
+SHOWN = 5
+"""Decisions that one warning names."""
+
 _Stamp = tuple[int, int]  # size, time of the last change in nanoseconds
 
 
@@ -92,6 +95,9 @@ def take_in(
                     )
                 else:
                     decided.append(decisions.take_in(engine, settings, sheet, _owner(path)))
+                    if replaced := decided[-1].replaced():
+                        more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
+                        warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
             else:
                 # Those of an archive are all looked at before the first is taken in.
                 for ledger in open_ledgers([path], profile):

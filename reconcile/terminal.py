@@ -210,11 +210,15 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
 
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
-    """How many decisions a file brought; with `dry_run` a line for each that it would bring."""
+    """How many decisions a file brought, and which it took the place of; with `dry_run` a line for each of them."""
     console = table_console()
-    if dry_run:
-        for change in taken.changes:
-            _say(console, f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}")
+    for change in taken.changes:
+        if dry_run or change.replaces:
+            replaces = f", in place of {change.replaces}" if change.replaces else ""
+            _say(
+                console,
+                f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{replaces}",
+            )
     _say(
         console,
         f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "
