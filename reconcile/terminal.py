@@ -1,6 +1,8 @@
 """What a command shows a person: progress on standard error, tables on standard output."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,33 @@ from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
 _EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
+
+
+class _Unheard(io.FileIO):
+    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return len(data)
+
+
+def open_streams() -> None:
+    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
+            stream = io.TextIOWrapper(
+                unheard, stream.encoding, stream.errors, line_buffering=stream.line_buffering
+            )
+        setattr(sys, name, stream)
 
 
 @contextmanager
