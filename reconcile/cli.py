@@ -367,6 +367,10 @@ def main() -> NoReturn:
     except ReconcileError as error:
         _fail(str(error), error.exit_code, debug=debug)
     except Exception as error:  # noqa: BLE001 - the last resort: said, and ended with an exit code
+        from reconcile.runs import mishap
+
+        if (said := mishap(error)) is not None:
+            _fail(said, 1, debug=debug)
         # A driver's error repeats the statement and its values; its own first line is enough.
         text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         line = " ".join(text.split()) or "no further word"

@@ -38,11 +38,14 @@ class _Unheard(io.FileIO):
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            return len(data)
+            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
+                return len(data)
+            error.filename = "standard output"  # a full disk, say: what was asked for is not there
+            raise
 
 
 def open_streams() -> None:

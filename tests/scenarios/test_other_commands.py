@@ -346,6 +346,14 @@ def test_nobody_takes_what_a_run_prints(small_shop: Shop, make_command: MakeComm
     assert command.good("runs").out.count("finished") == 7
 
 
+def test_a_disk_that_has_no_room_for_what_is_printed(small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    ended = shell(command, "RECONCILE show latest >/dev/full")
+    says = "reconcile: standard output: No space left on device: free space and start again\n"
+    assert (ended.code, ended.err) == (1, says)
+    assert shell(command, "RECONCILE show latest 2>/dev/full").code == 0
+
+
 def test_a_python_without_docstrings_is_refused(make_command: MakeCommand) -> None:
     outcome = make_command()("runs", PYTHONOPTIMIZE="2")
     assert (outcome.code, outcome.out) == (2, "")
