@@ -140,9 +140,8 @@ class _Judge:
         self._settings = settings
         self._by = by
         self._known: Mapping[str, Any] = {}
-        self._said: dict[str, list[Any]] = defaultdict(
-            list
-        )  # decisions and notes by discrepancy, the oldest first
+        # What was decided and noted, by discrepancy, the oldest first.
+        self._said: dict[str, list[Any]] = defaultdict(list)
         self.refusals: list[Refusal] = []
         self.decisions: list[Decision] = []
         self.changes: list[Change] = []
@@ -175,7 +174,7 @@ class _Judge:
         if row.broken is not None:
             self._refuse(row, row.broken)
             return None
-        if not row.resolution and known is not None and not _is_new(row.note, known.notes):
+        if not row.resolution and known is not None and not self._is_new(row.note, known):
             return None  # the note came with the report, and nobody touched the row
         word, colon, rest = row.resolution.partition(":")
         word = word.strip().lower()
@@ -240,7 +239,7 @@ class _Judge:
     def _decide(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> None:
         row, word, known = asked.row, asked.word, self._known[asked.row.discrepancy_id]
         said = self._said[known.discrepancy_id]
-        note = row.note if _is_new(row.note, known.notes) else None
+        note = row.note if self._is_new(row.note, known) else None
         repeats = word is None or _repeats(word, row.facts, joined, known)
         if repeats and note is None:
             self.unchanged += 1
@@ -253,6 +252,8 @@ class _Judge:
             records = [record.as_stored() for record in joined] if joined and not repeats else None
             if note is None:
                 note = _others_note(row.note, said, self._by)
+            elif repeats and _is_resolved(known) and _newest_decision(said).by_name != self._by:
+                note = f"{self._by}: {note}"  # it is shown beside the name of who decided
             self.decisions.append(
                 Decision(known.discrepancy_id, known.app_id, known.type, known.facts, decision, records, note)
             )
@@ -266,13 +267,24 @@ class _Judge:
                 Change(known.discrepancy_id, known.type, decision or "note", covers, replaces)
             )
 
+    def _is_new(self, written: str, known: Any) -> bool:
+        """Whether a note says something new. One that was ever noted there came with a report, which may have cut it,
+        and must not take the place of a newer one."""
+        return bool(written) and not any(self._is_same(written, held) for held in known.notes or ())
+
+    def _is_same(self, written: str, held: str) -> bool:
+        cut = held if len(held) <= LONGEST else f"{held[: LONGEST - 1]}…"
+        return written in (held, cut) or f"{self._by}: {written}" == held
+
     def _outdated(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> str | None:
         """Why a decision without a new note comes from an older sheet, and would undo what was said since."""
         row, known = asked.row, self._known[asked.row.discrepancy_id]
         said = self._said[known.discrepancy_id]
         if row.note:
             # The note came with a report, or was given before: what was said after it, the row does not know.
-            at = max(number for number, one in enumerate(said) if one.note and _is_same(row.note, one.note))
+            at = max(
+                number for number, one in enumerate(said) if one.note and self._is_same(row.note, one.note)
+            )
             since = said[at + 1 :]
             if all(one.note is None for one in since):
                 return None
@@ -382,16 +394,6 @@ def _covers(known: Any, joined: tuple[Joined, ...] | None) -> str:
         else f"ledger entry {known.source}:{known.record_id}"
     )
     return _printable(record)
-
-
-def _is_new(written: str, notes: Sequence[str] | None) -> bool:
-    """Whether a note says something new. One that was ever noted there came with a report, which may have cut it,
-    and must not take the place of a newer one."""
-    return bool(written) and not any(_is_same(written, held) for held in notes or ())
-
-
-def _is_same(written: str, held: str) -> bool:
-    return written == held or (len(held) > LONGEST and written == f"{held[: LONGEST - 1]}…")
 
 
 def _short(value: str) -> str:

@@ -110,7 +110,7 @@ def mishap(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         driver = cause.orig if isinstance(cause, DBAPIError) else cause
-        words = " ".join(str(driver).split())
+        words = next(iter(str(driver).splitlines()), "")  # what follows are hints
         state = getattr(driver, "sqlstate", None)
         if isinstance(cause, OSError) and cause.errno in FULL:
             return f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"

@@ -127,10 +127,19 @@ def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
     shown = {row["transaction_id"]: (row["by"], row["note"]) for row in desk.rows}
     assert shown == {"tx_1": ("Asha Rao", "Ravi: the bank has it"), "tx_2": ("Asha Rao", "")}
     assert desk.resolve(*(row | {"resolution": "accept"} for row in desk.rows)).unchanged == 2
-    # One's own note stays with one's own decision.
-    desk.resolve(desk.rows[0] | {"resolution": "ignore", "note": ""})
+    # A later note beside the name of who decided says whose it is, each time that the same sheet comes.
+    for notes in (1, 0):
+        later = desk.rows[1] | {"resolution": "accept", "note": "and so do we"}
+        assert desk.resolve(later, by="Meera").notes == notes
     desk.night()
-    assert {row["note"] for row in desk.rows if row["decision"] == "ignore"} == {desk.rows[0]["note"]}
+    assert [row["note"] for row in desk.rows][1] == "Meera: and so do we"
+    older = later | {"resolution": "ignore", "note": "the bank has it"}
+    assert "was decided since, by Asha Rao" in refused(desk, older)
+    # One's own note stays with one's own decision.
+    desk.resolve(desk.rows[1] | {"resolution": "accept", "note": "they do"})
+    desk.resolve(desk.rows[1] | {"resolution": "ignore", "note": ""})
+    desk.night()
+    assert [row["note"] for row in desk.rows if row["decision"] == "ignore"] == ["they do"]
     with desk.engine.connect() as connection:
         assert verify(connection) > 1
 
