@@ -24,6 +24,7 @@ from reconcile.sandbox.behaviour import PROFILES
 from reconcile.settings import Settings
 from reconcile.stopping import stopped_by_signals
 from reconcile.terminal import (
+    open_streams,
     run_table,
     show_decisions,
     show_run,
@@ -342,6 +343,9 @@ cli.add_command(ledger)
 
 def main() -> NoReturn:
     """The `reconcile` command: one line and an exit code for whatever goes wrong."""
+    open_streams()
+    if sys.flags.optimize > 1:
+        _fail("the program needs its docstrings: unset PYTHONOPTIMIZE", 2, debug=False)
     _no_calls_home(os.environ)
     # Python would look through all that was imported for garbage before it ends, for more than half a second.
     atexit.register(gc.freeze)
@@ -362,11 +366,11 @@ def main() -> NoReturn:
         _fail("stopped; nothing was reported. Start it again when you like", error.exit_code, debug=debug)
     except ReconcileError as error:
         _fail(str(error), error.exit_code, debug=debug)
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does: nothing is wrong, and nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last resort: said, and ended with an exit code
+        from reconcile.runs import mishap
+
+        if (said := mishap(error)) is not None:
+            _fail(said, 1, debug=debug)
         # A driver's error repeats the statement and its values; its own first line is enough.
         text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         line = " ".join(text.split()) or "no further word"

@@ -60,6 +60,7 @@ class Change:
     type: str
     decision: str  # `note` where it is nothing else
     covers: str
+    replaces: str  # the decision in force that it takes the place of, and whose that was; "" if none
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class Taken:
     notes: int  # without a decision
     unchanged: int  # that repeat what is in force
     changes: tuple[Change, ...]
+
+    def replaced(self) -> list[str]:
+        """The decisions in force that it took the place of, each in a few words."""
+        return [f"{one.replaces} of {one.discrepancy_id}" for one in self.changes if one.replaces]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_ru
     rows = [row for row in sheet.rows() if row is not None]
     with engine.connect() as connection:
         trail.take_turns(connection)
-        judged = _Judge(connection, settings).judge(rows)
+        judged = _Judge(connection, settings, by).judge(rows)
         if judged.refusals:
             raise RowsRefused(str(sheet.path), sorted(judged.refusals, key=lambda refusal: refusal.row))
         source = Source(by, sheet.name, sheet.sha256)
@@ -130,10 +135,13 @@ def take_in(engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_ru
 class _Judge:
     """Judges the rows of one file against what is known and in force now."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: Settings, by: str) -> None:
         self._connection = connection
         self._settings = settings
+        self._by = by
         self._known: Mapping[str, Any] = {}
+        # What was decided and noted, by discrepancy, the oldest first.
+        self._said: dict[str, list[Any]] = defaultdict(list)
         self.refusals: list[Refusal] = []
         self.decisions: list[Decision] = []
         self.changes: list[Change] = []
@@ -143,6 +151,12 @@ class _Judge:
         ids = sorted({row.discrepancy_id for row in rows})
         found = self._connection.execute(text(read_sql("decisions/known")), {"ids": ids})
         self._known = {one.discrepancy_id: one for one in found}
+        trail_of = text(
+            "select discrepancy_id, facts, decision, records, note, by_name, decided_at from decisions"
+            " where discrepancy_id = any(:ids) order by decision_id"
+        )
+        for said in self._connection.execute(trail_of, {"ids": ids}):
+            self._said[said.discrepancy_id].append(said)
         asked = self._once([one for row in rows if (one := self._understood(row)) is not None])
         joined = self._joined(asked)
         for one in asked:
@@ -160,7 +174,7 @@ class _Judge:
         if row.broken is not None:
             self._refuse(row, row.broken)
             return None
-        if not row.resolution and known is not None and not _is_new(row.note, known.notes):
+        if not row.resolution and known is not None and not self._is_new(row.note, known):
             return None  # the note came with the report, and nobody touched the row
         word, colon, rest = row.resolution.partition(":")
         word = word.strip().lower()
@@ -224,24 +238,98 @@ class _Judge:
 
     def _decide(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> None:
         row, word, known = asked.row, asked.word, self._known[asked.row.discrepancy_id]
-        note = row.note if _is_new(row.note, known.notes) else None
+        said = self._said[known.discrepancy_id]
+        note = row.note if self._is_new(row.note, known) else None
         repeats = word is None or _repeats(word, row.facts, joined, known)
         if repeats and note is None:
             self.unchanged += 1
-        elif (obstacle := _obstacle(word, row.facts, known)) is not None:
+        elif obstacle := _obstacle(word, row.facts, known) or (
+            note is None and self._outdated(asked, joined)
+        ):
             self._refuse(row, obstacle)
         else:
             decision = None if repeats else word
             records = [record.as_stored() for record in joined] if joined and not repeats else None
+            if note is None:
+                note = _others_note(row.note, said, self._by)
+            elif repeats and _is_resolved(known) and _newest_decision(said).by_name != self._by:
+                note = f"{self._by}: {note}"  # it is shown beside the name of who decided
             self.decisions.append(
                 Decision(known.discrepancy_id, known.app_id, known.type, known.facts, decision, records, note)
             )
             covers = _covers(known, joined if decision == MATCH else None)
-            if note is not None:
+            if note:
                 covers += f", note: {_printable(note)}"
-            elif _is_new(row.note, [known.note]):
-                covers += f", its newest note stays: {_printable(known.note)}"
-            self.changes.append(Change(known.discrepancy_id, known.type, decision or "note", covers))
+            replaces = ""
+            if decision is not None and _is_in_force(known):
+                replaces = f"{known.decision} by {_who_and_when(_newest_decision(said))}"
+            self.changes.append(
+                Change(known.discrepancy_id, known.type, decision or "note", covers, replaces)
+            )
+
+    def _is_new(self, written: str, known: Any) -> bool:
+        """Whether a note says something new. One that was ever noted there came with a report, which may have cut it,
+        and must not take the place of a newer one."""
+        return bool(written) and not any(self._is_same(written, held) for held in known.notes or ())
+
+    def _is_same(self, written: str, held: str) -> bool:
+        cut = held if len(held) <= LONGEST else f"{held[: LONGEST - 1]}…"
+        return written in (held, cut) or f"{self._by}: {written}" == held
+
+    def _outdated(self, asked: _Asked, joined: tuple[Joined, ...] | None) -> str | None:
+        """Why a decision without a new note comes from an older sheet, and would undo what was said since."""
+        row, known = asked.row, self._known[asked.row.discrepancy_id]
+        said = self._said[known.discrepancy_id]
+        if row.note:
+            # The note came with a report, or was given before: what was said after it, the row does not know.
+            at = max(
+                number for number, one in enumerate(said) if one.note and self._is_same(row.note, one.note)
+            )
+            since = said[at + 1 :]
+            if all(one.note is None for one in since):
+                return None
+            newest = _newest_decision(since)
+            done = "decided" if newest is not None else "noted"
+            return f"was {done} since, by {_who_and_when(newest or since[-1])}: decide in the newest report"
+        newest = _newest_decision(said)
+        if not _is_in_force(known) or newest.by_name == self._by:
+            return None
+        # Nothing in such a row tells whether it is the old sheet again or a change of mind; a reason does.
+        same = [one for one in said if one.decision is not None and _is_as_asked(one, asked, joined)]
+        if not same:
+            return None
+        return (
+            f"was decided since, by {_who_and_when(newest)}, after the {asked.word} by {_who_and_when(same[-1])}: "
+            "decide in the newest report, and say why in the note"
+        )
+
+
+def _newest_decision(said: Sequence[Any]) -> Any:
+    return next((one for one in reversed(said) if one.decision is not None), None)
+
+
+def _who_and_when(said: Any) -> str:
+    return _printable(f"{said.by_name} on {said.decided_at:%Y-%m-%d}")
+
+
+def _is_as_asked(said: Any, asked: _Asked, joined: tuple[Joined, ...] | None) -> bool:
+    if said.decision != asked.word:
+        return False
+    if asked.word == MATCH:
+        return {Joined(**record) for record in said.records} == set(joined or ())
+    return bool(said.facts == asked.row.facts)
+
+
+def _others_note(written: str, said: Sequence[Any], by: str) -> str | None:
+    """What is noted with a decision that brings no note of its own: the newest note must not pass for its reason.
+
+    None lets the newest note stand, which is one's own. Another person's bears the name, and none is shown where the
+    row has none.
+    """
+    newest = next((one for one in reversed(said) if one.note is not None), None)
+    if newest is None or not newest.note or newest.by_name == by:
+        return None
+    return f"{newest.by_name}: {newest.note}" if written else ""
 
 
 def _repeats(word: str, facts: str, joined: tuple[Joined, ...] | None, known: Any) -> bool:
@@ -262,10 +350,12 @@ def _repeats(word: str, facts: str, joined: tuple[Joined, ...] | None, known: An
 
 
 def _is_resolved(known: Any) -> bool:
+    return known.decision != "reopen" and _is_in_force(known)
+
+
+def _is_in_force(known: Any) -> bool:
     # A match rests on the facts of its records; those of its discrepancy change with the match itself.
-    if known.decision == MATCH:
-        return True
-    return known.decision not in (None, "reopen") and known.decided_facts == known.facts
+    return known.decision == MATCH or (known.decision is not None and known.decided_facts == known.facts)
 
 
 def _obstacle(word: str | None, facts: str, known: Any) -> str | None:
@@ -304,15 +394,6 @@ def _covers(known: Any, joined: tuple[Joined, ...] | None) -> str:
         else f"ledger entry {known.source}:{known.record_id}"
     )
     return _printable(record)
-
-
-def _is_new(written: str, notes: Sequence[str] | None) -> bool:
-    """Whether a note says something new. One that was ever noted there came with a report, which may have cut it,
-    and must not take the place of a newer one."""
-    return bool(written) and not any(
-        written == held or (len(held) > LONGEST and written == f"{held[: LONGEST - 1]}…")
-        for held in notes or ()
-    )
 
 
 def _short(value: str) -> str:

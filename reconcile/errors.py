@@ -14,6 +14,11 @@ quarantined; these classes are for what must stop a command. The text of each is
 what, where and what to do.
 """
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a write that has no room."""
+
 
 class ReconcileError(Exception):
     """Base of every error that a command reports in one line."""

@@ -184,6 +184,10 @@ class _Teller:
                     "discrepancy_id": one,
                     "aspect": last and last.aspect,
                     "of": last and last.record_id,
+                    # Those of a partner, now or before, are told as well.
+                    "own": last is not None
+                    and (last.side, last.source, last.record_id)
+                    == (self.who["side"], self.who["source"], self.who["record_id"]),
                     "type": last.type if last else decisions[-1].type,
                     "severity": last and last.severity,
                     "facts": last and last.facts,

@@ -7,7 +7,7 @@ harm: a ledger says the same again, and no file of decisions is taken twice.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ STILL_SECONDS = 10
 
 LOOK_SECONDS = 1
 """Between two looks at the sizes: copying programs give a file its old date before it is whole."""
+
+SHOWN = 5
+"""Decisions that one warning names."""
 
 _Stamp = tuple[int, int]  # size, time of the last change in nanoseconds
 
@@ -92,6 +95,9 @@ def take_in(
                     )
                 else:
                     decided.append(decisions.take_in(engine, settings, sheet, _owner(path)))
+                    if replaced := decided[-1].replaced():
+                        more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
+                        warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
             else:
                 # Those of an archive are all looked at before the first is taken in.
                 for ledger in open_ledgers([path], profile):
@@ -107,7 +113,7 @@ def take_in(
         return None
 
     with _alone(engine):
-        waiting = _waiting(folder)
+        waiting = _waiting(folder, warn)
         kinds = {path: holds_decisions(path) for path in waiting}
         for path in sorted(waiting, key=lambda path: (kinds[path], waiting[path][1], path.name)):
             name = _shown(path)
@@ -142,18 +148,29 @@ def _alone(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _waiting(folder: Path) -> dict[Path, _Stamp]:
-    """The files that are whole, as far as can be seen from outside."""
-    found = {
-        path: stamp
-        for path in folder.iterdir()
-        if not is_unfinished(path.name)
-        and (stamp := _stamp(path)) is not None
-        and abs(time.time() - stamp[1] / 1e9) >= STILL_SECONDS
-    }
+def _waiting(folder: Path, warn: Callable[[str, str], None]) -> dict[Path, _Stamp]:
+    """The files that are whole, as far as can be seen from outside; of others that people put there it warns."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if is_unfinished(path.name):
+            continue
+        stamp = _stamp(path)
+        if stamp is None:
+            if path.is_symlink():
+                warn(_shown(path), "is a link, and so not taken in; put the file itself there")
+        elif abs(time.time() - stamp[1] / 1e9) < STILL_SECONDS:
+            warn(
+                _shown(path),
+                f"was changed less than {STILL_SECONDS} seconds ago; the next run takes it in",
+            )
+        else:
+            found[path] = stamp
     if found:
         time.sleep(LOOK_SECONDS)
-    return {path: stamp for path, stamp in found.items() if _stamp(path) == stamp}
+    for path in [path for path, stamp in found.items() if _stamp(path) != stamp]:
+        del found[path]
+        warn(_shown(path), "is still being written; the next run takes it in")
+    return found
 
 
 def _stamp(path: Path) -> _Stamp | None:

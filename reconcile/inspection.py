@@ -16,7 +16,7 @@ from reconcile.ledger.amounts import currencies_of
 from reconcile.ledger.cells import Table
 from reconcile.ledger.columns import Findings, look
 from reconcile.ledger.dates import ORDERS, formats, shape_of
-from reconcile.ledger.header import Header, find_header, head, lacking
+from reconcile.ledger.header import Header, check_header, find_header, head, lacking, shown
 from reconcile.ledger.profile import COLUMNS, IN, OUT, TOML, Profile
 from reconcile.ledger.tables import candidates, open_table
 from reconcile.ledger.unpack import Source
@@ -96,6 +96,10 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
         table, header, _ = open_table(path, where, profile)
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
+    if isinstance(table, SheetTable) and profile.sheet is None:
+        headers = (find_header(head(one.records()), profile) for one in candidates(path, where))
+        if sum(len(lacking(one, profile)) <= len(lacking(header, profile)) for one in headers) > 1:
+            profile = replace(profile, sheet=table.name)
     findings = look(table, header, profile)
     profile = replace(
         profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
@@ -121,13 +125,26 @@ def _one_currency(header: Header, findings: Findings, profile: Profile) -> str |
 def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, str]]:
     """The table and the row whose cells look most like a header, and what each may be."""
     best: tuple[int, Table, dict[str, str]] | None = None
+    likeliest: tuple[int, list[str]] = 0, []  # a row of words where none is known
     for table in tables:
-        for _, cells in head(table.records()):
+        for row, cells in head(table.records()):
             columns = _guess(cells)
             if len(columns) > (best[0] if best else 0):
                 best = len(columns), table, columns
+            words = [cell for cell in cells if cell and not any(map(str.isdigit, cell))]
+            if len(words) > len(likeliest[1]):
+                likeliest = row, words
     if best is None or best[0] < 2:
-        raise InputRefused(f"{where}: no row looks like a header with an id, an amount and a date in it")
+        row, words = likeliest
+        advice = (
+            f"; if row {row} is it ({', '.join(map(shown, words[:20]))}), say in a profile of {TOML} which is which: "
+            'columns = { ledger_id = "…", amount = "…", date = "…" }'
+            if len(words) > 1
+            else ""
+        )
+        raise InputRefused(
+            f"{where}: no row looks like a header with an id, an amount and a date in it{advice}"
+        )
     _, table, columns = best
     return table, find_header(head(table.records()), Profile("", columns=columns)), columns
 
@@ -172,6 +189,8 @@ def _described(
         yield f"Amounts: {_amounts(findings)}"
         yield from _ambiguous(findings, proposed, doubt)
     if not missing:
+        named = findings is not None and bool(findings.currencies)
+        check_header(str(ledger.path), header, profile, named_by_amounts=named)  # as an import does
         yield from _rows(settings, ledger, profile)
     yield from _profile(ledger, profile, findings)
 
@@ -276,8 +295,8 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
         yield 'decimal = "."   # or ","'
     if profile.thousands is not None:
         yield f"thousands = {_quoted(profile.thousands)}"
-    if isinstance(ledger.table, SheetTable):
-        yield f"sheet = {_quoted(ledger.table.name)}"
+    if isinstance(ledger.table, SheetTable) and profile.sheet is not None:
+        yield f"sheet = {_quoted(profile.sheet)}"
     if profile.query is not None:
         yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from reconcile.errors import Busy, ReconcileError, Stopped, UsageError
+from reconcile.errors import FULL, Busy, ReconcileError, Stopped, UsageError
 from reconcile.records import Period
 from reconcile.store import app_locks
 
@@ -88,9 +89,12 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, ReconcileError | Stopped):
             reason = str(error)
+        elif not isinstance(error, Exception):  # as Prefect ends a run that is cancelled
+            reason = str(Stopped(0))
         else:
-            reason = f"a fault of ours: {type(error).__name__}"
-        with engine.begin() as connection:
+            reason = mishap(error) or f"a fault of ours: {type(error).__name__}"
+        # Where the database is what failed, the next run says how this one ended.
+        with suppress(DBAPIError), engine.begin() as connection:
             connection.execute(
                 text(
                     "update runs set state = 'failed', finished_at = clock_timestamp(), error = :error"
@@ -99,6 +103,36 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
                 {"run_id": run_id, "error": reason},
             )
         raise
+
+
+def mishap(error: BaseException) -> str | None:
+    """What a person is told of a failure that is none of ours: a full disk, a database that went away; else None."""
+    cause: BaseException | None = error
+    while cause is not None:
+        driver = cause.orig if isinstance(cause, DBAPIError) else cause
+        words = next(iter(str(driver).splitlines()), "")  # what follows are hints
+        state = getattr(driver, "sqlstate", None)
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
+        if state == _DISK_FULL or "could not extend file" in words:
+            return f"the database's disk is full ({words}): free space and start again"
+        if _is_lost(cause, driver, state):
+            return f"the database went away ({words}): when it is back, start it again"
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+_DISK_FULL = "53100"  # as Postgres says it
+_SHUT_DOWN = ("57P01", "57P02", "57P03")
+
+
+def _is_lost(error: BaseException, driver: object, state: str | None) -> bool:
+    from psycopg import OperationalError  # slow to load, and at hand where it was raised
+
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # Without a state it is no answer of the server, but what became of the connection.
+    return isinstance(driver, OperationalError) and (state is None or state in _SHUT_DOWN)
 
 
 def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
@@ -120,7 +154,7 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
         connection.execute(
             text(
                 "update runs set state = 'failed', finished_at = clock_timestamp(),"
-                " error = 'the process was killed; nothing was reported'"
+                " error = 'ended without a word (killed, or its database went away); nothing was reported'"
                 " where run_id = any(:dead) and state = 'running'"
             ),
             {"dead": [run_id for run_id, _ in dead]},

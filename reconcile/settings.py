@@ -134,11 +134,13 @@ class _Reader:
 
     def _toml(self) -> dict[str, Any]:
         try:
-            text = self.file.read_text("utf-8")
+            text = self.file.read_text("utf-8-sig")  # some editors write a byte-order mark
         except FileNotFoundError:
             return {}
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{TOML} cannot be read: {error}") from None
+        except OSError as error:
+            raise UsageError(f"{TOML} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{TOML} cannot be read: it is not UTF-8 text: save it as UTF-8") from None
         try:
             tables = tomllib.loads(text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:

@@ -1,6 +1,8 @@
 """What a command shows a person: progress on standard error, tables on standard output."""
 
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,36 @@ from reconcile.report.story import lines
 from reconcile.runs import RunRecord
 
 _EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
+
+
+class _Unheard(io.FileIO):
+    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
+                return len(data)
+            error.filename = "standard output"  # a full disk, say: what was asked for is not there
+            raise
+
+
+def open_streams() -> None:
+    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
+            stream = io.TextIOWrapper(
+                unheard, stream.encoding, stream.errors, line_buffering=stream.line_buffering
+            )
+        setattr(sys, name, stream)
 
 
 @contextmanager
@@ -210,11 +242,15 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
 
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
-    """How many decisions a file brought; with `dry_run` a line for each that it would bring."""
+    """How many decisions a file brought, and which it took the place of; with `dry_run` a line for each of them."""
     console = table_console()
-    if dry_run:
-        for change in taken.changes:
-            _say(console, f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}")
+    for change in taken.changes:
+        if dry_run or change.replaces:
+            replaces = f", in place of {change.replaces}" if change.replaces else ""
+            _say(
+                console,
+                f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{replaces}",
+            )
     _say(
         console,
         f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "

@@ -282,7 +282,11 @@ CSV: dict[str, Bad] = {
         quarantined={2: "date_format"},
         profile={"date_format": "%d/%m/%Y"},
     ),
-    "web_page.csv": Bad(b"<!doctype html>\n<html><body>Sign in</body></html>\n", refused="lacks the columns"),
+    "web_page.csv": Bad(b"<!doctype html>\n<html><body>Sign in</body></html>\n", refused="is HTML"),
+    "table.xls": Bad(
+        text("<?xml version='1.0'?>", "<html><table><tr><td>L1</td></tr></table></html>", header="\ufeff"),
+        refused="is HTML, whatever its name says; open it in a spreadsheet and save it as XLSX or CSV",
+    ),
     "report.pdf": Bad(b"%PDF-1.7\n" + bytes(100), refused="is a PDF"),
 }
 

@@ -26,10 +26,10 @@ def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
     return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
 
 
-def refused(desk: Desk, row: Row) -> str:
+def refused(desk: Desk, row: Row, by: str = "Asha Rao") -> str:
     """Why the row is refused."""
     with pytest.raises(RowsRefused) as error:
-        desk.resolve(row)
+        desk.resolve(row, by=by)
     (line,) = error.value.lines
     return line.partition(": ")[2]
 
@@ -63,12 +63,85 @@ def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk)
     assert old_report["note"] == "asked the bank"
     assert desk.resolve(old_report | {"note": "the bank found it"}).notes == 1
     assert desk.resolve(old_report).notes == 0
-    taken = desk.resolve(old_report | {"resolution": "accept"})
+    said = refused(desk, old_report | {"resolution": "accept"})
+    assert said.startswith("was noted since, by Asha Rao on 20")
+    assert said.endswith(": decide in the newest report")
+    desk.night()
+    taken = desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
     assert (taken.decisions, taken.notes) == (1, 0)
-    assert taken.changes[0].covers.endswith("its newest note stays: the bank found it")
     desk.night()
     row = desk.one("MISSING_IN_LEDGER")
     assert (row["status"], row["note"]) == ("resolved", "the bank found it")
+
+
+@pytest.mark.parametrize("note", ["wrong: customer complained", ""])
+def test_an_old_sheet_undoes_no_newer_decision_of_a_colleague(desk: Desk, note: str) -> None:
+    desk.night(of(desk, tx(1)))
+    monday = desk.one("MISSING_IN_LEDGER") | {"resolution": "accept", "note": "known"}
+    desk.resolve(monday)
+    desk.night()
+    resolved = desk.one("MISSING_IN_LEDGER")
+    taken = desk.resolve(resolved | {"resolution": "reopen", "note": note}, by="Ravi")
+    assert taken.changes[0].replaces.startswith("accept by Asha Rao on 20")
+    desk.night()
+    tuesday = desk.one("MISSING_IN_LEDGER")
+    assert (tuesday["status"], tuesday["note"] or "") == ("reopened", note)
+    said = refused(desk, monday)
+    assert said.startswith("was decided since, by Ravi on 20")
+    assert said.endswith(": decide in the newest report")
+    # A new reason, or the newest report, is no old sheet.
+    assert desk.resolve(monday | {"note": "known, see mail"}).decisions == 1
+    desk.resolve(tuesday | {"resolution": "reopen", "note": "no mail there"}, by="Ravi")
+    desk.night()
+    assert desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"}).decisions == 1
+
+
+def test_an_old_sheet_without_notes_undoes_no_newer_decision_either(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    rows = [desk.one("MISSING_IN_LEDGER") | {"resolution": word} for word in ("accept", "match:L1")]
+    for monday, tuesday in (rows, rows[::-1]):
+        desk.resolve(monday | {"note": f"{next(_apps)}"})
+        desk.resolve(tuesday | {"note": f"{next(_apps)}"}, by="Ravi")
+        said = refused(desk, monday)
+        assert said.startswith("was decided since, by Ravi on 20")
+        assert f"after the {monday['resolution'].partition(':')[0]} by Asha Rao on 20" in said
+        assert said.endswith(": decide in the newest report, and say why in the note")
+        # One's own decision may be taken back without a word, as may what was never decided so before.
+        assert desk.resolve(monday, by="Ravi").decisions == 1
+    assert desk.resolve(rows[0] | {"resolution": "ignore"}).decisions == 1
+
+
+def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
+    desk.night(of(desk, tx(1), tx(2, "B")))
+    noted = [row | {"note": "the bank has it"} for row in desk.rows]
+    desk.resolve(*noted, by="Ravi")
+    desk.night()
+    left, emptied = sorted(desk.rows, key=lambda row: str(row["transaction_id"]))
+    assert left["note"] == emptied["note"] == "the bank has it"
+    taken = desk.resolve(left | {"resolution": "accept"}, emptied | {"resolution": "accept", "note": ""})
+    assert [change.covers.partition(", ")[2] for change in taken.changes] == [
+        "note: Ravi: the bank has it",
+        "",
+    ]
+    desk.night()
+    shown = {row["transaction_id"]: (row["by"], row["note"]) for row in desk.rows}
+    assert shown == {"tx_1": ("Asha Rao", "Ravi: the bank has it"), "tx_2": ("Asha Rao", "")}
+    assert desk.resolve(*(row | {"resolution": "accept"} for row in desk.rows)).unchanged == 2
+    # A later note beside the name of who decided says whose it is, each time that the same sheet comes.
+    for notes in (1, 0):
+        later = desk.rows[1] | {"resolution": "accept", "note": "and so do we"}
+        assert desk.resolve(later, by="Meera").notes == notes
+    desk.night()
+    assert [row["note"] for row in desk.rows][1] == "Meera: and so do we"
+    older = later | {"resolution": "ignore", "note": "the bank has it"}
+    assert "was decided since, by Asha Rao" in refused(desk, older)
+    # One's own note stays with one's own decision.
+    desk.resolve(desk.rows[1] | {"resolution": "accept", "note": "they do"})
+    desk.resolve(desk.rows[1] | {"resolution": "ignore", "note": ""})
+    desk.night()
+    assert [row["note"] for row in desk.rows if row["decision"] == "ignore"] == ["they do"]
+    with desk.engine.connect() as connection:
+        assert verify(connection) > 1
 
 
 def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:

@@ -68,6 +68,7 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             tx(131, "changes"),
             tx(141, "alone", family="failed"),
             tx(151, None, "55.5", day=8),
+            tx(171, "parted", "171"),
         ],
         [
             entry(11, "family", family="cancelled"),
@@ -91,12 +92,13 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             entry(152, None, "55.5", day=10),
             entry(161, "sale", "70"),
             entry(162, "sale", "-70", day=12),
+            entry(171, "parted", "171"),
             *(entry(1000 + number, "CASH", "12") for number in range(501)),
         ],
     )
     rows = {row["transaction_id"]: row for row in desk.rows if row["transaction_id"]}
     desk.resolve(rows["tx_101"] | {"resolution": "match:L101", "note": "same customer"})
-    desk.night([], [entry(131, "changes", "97")])
+    desk.night([], [entry(131, "changes", "97"), entry(171, "elsewhere", "17")])
     return Told(desk)
 
 
@@ -173,6 +175,14 @@ def test_a_record_of_no_group(told: Told) -> None:
     assert "phase 2: transaction_id, reference, reference_split" in said
     assert "phase 1" not in said
     assert "Its group" not in said
+
+
+def test_what_is_wrong_with_a_former_partner_is_no_state_of_ones_own(told: Told) -> None:
+    assert "\n  Unmatched: MISSING_IN_KSPAY\n" in told.text("L171")
+    assert "\n  Unmatched: MISSING_IN_LEDGER\n" in told.text("tx_171")
+    (mine,) = [one for one in told.story("L171")["discrepancies"] if one["own"]]
+    assert mine["type"] == "MISSING_IN_KSPAY"
+    assert " of tx_171: MISSING_IN_LEDGER" in told.text("L171")
 
 
 def test_a_record_in_quarantine(told: Told) -> None:

@@ -337,6 +337,24 @@ def check_artifact(world: Prefect, run: Mapping[str, Any], report: Report) -> No
     assert escaped(str(report.folder)) in shown
 
 
+def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
+    deployment = world.ask("GET", "/deployments/name/reconcile-period/on-demand")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run = world.ask(
+            "POST",
+            f"/deployments/{deployment['id']}/create_flow_run",
+            parameters={"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"},
+            state={"type": "SCHEDULED"},
+            job_variables={"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
+        )
+        until(lambda: "fetch" in world.tasks(run))
+        world.ask("POST", f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"})
+        until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "CANCELLED")
+    said = world.project.good("runs", PREFECT_API_URL=None).out
+    assert "stopped before it was done" in said
+    assert "fault of ours" not in said
+
+
 def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
     first, last = world.days
     run = world.by_hand(from_date=last, to_date=first)

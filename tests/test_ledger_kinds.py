@@ -168,8 +168,53 @@ def test_inspect_tells_what_is_ambiguous(tmp_path: Path) -> None:
     lines = list(inspection.describe(Settings(), path, Profile("default")))
     assert any("'Debit' is taken for money that came in" in line for line in lines)
     path.write_text("Dear colleague,\nthe ledger is attached\n")
-    with pytest.raises(InputRefused, match="no row looks like a header"):
+    with pytest.raises(InputRefused, match=r"no row looks like a header [^;]*$"):
         list(inspection.describe(Settings(), path, Profile("default")))
+
+
+def test_inspect_names_the_headings_that_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "Receipts of August\n\nReceipt;Ref.;Value (INR);Posting Dt;State\nR1;O1;10.50;2026-08-01;paid\n"
+    )
+    with pytest.raises(InputRefused) as refused:
+        list(inspection.describe(Settings(), path, Profile("default")))
+    line = str(refused.value)
+    assert "if row 3 is it (Receipt, Ref., Value (INR), Posting Dt, State), say in a profile" in line
+    assert line.endswith('columns = { ledger_id = "…", amount = "…", date = "…" }')
+
+
+def test_inspect_refuses_a_repeated_column_as_an_import_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    table = {"columns": {"ledger_id": "Voucher No", "amount": "Amount", "date": "Date"}, "currency": "INR"}
+    path.write_bytes(text("V1,10.50,2026-08-01,3", header="Voucher No,Amount,Date,Amount"))
+    for profile in (read_profile("x", table, Currencies()), Profile("default", currency="INR")):
+        lines: list[str] = []
+        with pytest.raises(InputRefused, match=r"row 1: the header repeats the column .*; keep one of them"):
+            lines.extend(inspection.describe(Settings(app_ids=("ap_1",)), path, profile))
+        assert lines[0].startswith("a.csv: CSV, comma")
+        assert not any("can be read" in line for line in lines)
+    with pytest.raises(InputRefused, match="the header repeats the column"):
+        open_ledger(path, profile=read_profile("x", table, Currencies()))
+
+
+def test_inspect_proposes_a_sheet_only_where_there_is_a_choice(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    for names, profile, proposed in (
+        (("August", "Notes"), Profile("default"), []),
+        (("August", "Notes"), Profile("default", sheet="August"), ['sheet = "August"']),
+        (("July", "August"), Profile("default"), ['sheet = "July"']),
+    ):
+        with xlsxwriter.Workbook(path) as book:
+            for name in names:
+                sheet = book.add_worksheet(name)
+                if name == "Notes":
+                    sheet.write_row(0, 0, ["call", "the", "bank"])
+                    continue
+                sheet.write_row(0, 0, ["Voucher No", "Amount", "Date", "Currency"])
+                sheet.write_row(1, 0, ["V1", 10.5, "2026-08-01", "INR"])
+        lines = inspection.describe(Settings(app_ids=("ap_1",)), path, profile)
+        assert [line for line in lines if line.startswith("sheet = ")] == proposed
 
 
 @pytest.mark.parametrize("kind", ["gz", "zip", "folder", "files"])

@@ -1,5 +1,6 @@
 """Which kind of table a file is, told by its content and never by its name."""
 
+import codecs
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -57,6 +58,10 @@ def candidates(path: Path, where: str) -> list[Table]:
             raise InputRefused(f"{where}: is a PDF; export the ledger as CSV or XLSX")
         if start.startswith(_GZIP):
             raise InputRefused(f"{where}: is compressed twice; unpack it first")
+        if _is_html(start):
+            raise InputRefused(
+                f"{where}: is HTML, whatever its name says; open it in a spreadsheet and save it as XLSX or CSV"
+            )
         if start.startswith(_ZIP):
             return [*_sheets(path, where)]
         if start.startswith(_PARQUET):
@@ -86,6 +91,15 @@ def open_table(path: Path, where: str, profile: Profile) -> Found:
     if isinstance(table, DelimitedTable) and table.binary and not _names_a_ledger(header, profile):
         raise InputRefused(f"{where}: is binary data, not a table; save it as CSV (UTF-8)")
     return table, header, ""
+
+
+def _is_html(start: bytes) -> bool:
+    """Whether a file is a web page or a table of one, as some programs export "Excel" files."""
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    words = start.decode("utf-16" if wide else "utf-8", "ignore").lstrip("\ufeff \t\r\n").lower()
+    return words.startswith(("<html", "<table", "<!doctype")) or (
+        words.startswith("<?xml") and "<html" in words
+    )
 
 
 def _compound(path: Path) -> str:

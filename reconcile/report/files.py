@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.errors import UsageError
+from reconcile.errors import FULL, UsageError
 from reconcile.money import Currencies
 from reconcile.report import parquet
 from reconcile.report.cells import amount_cell, cell, text_cell
@@ -170,6 +170,11 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
         raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
     try:
         yield aside
+    except OSError as error:
+        if error.errno in FULL:
+            # A write that fails does not name its file; what a run writes lies here.
+            error.filename = error.filename or str(out)
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -91,7 +91,7 @@ class _Text:
         opened = [
             one["type"]
             for one in story["discrepancies"]
-            if one["cleared_by"] is None and one["type"] and one["first_seen"]
+            if one["own"] and one["cleared_by"] is None and one["type"] and one["first_seen"]
         ]
         if opened:
             return f"Unmatched: {', '.join(opened)}"
@@ -198,7 +198,7 @@ class _Text:
 
     def discrepancies(self, story: Story) -> Iterator[str]:
         for one in story["discrepancies"]:
-            of = f" of {one['of']}" if one["of"] not in (None, story["record_id"]) else ""
+            of = "" if one["own"] or one["of"] is None else f" of {one['of']}"
             state = f"cleared by run {one['cleared_by']}" if one["cleared_by"] else "open"
             if one["cleared_by"] is None and any(
                 made["standing"] == "in force" and made["decision"] not in (None, "reopen")

@@ -58,7 +58,7 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
     `run` is the content of run.json. The same files give the same bytes.
     """
     path = folder / f"report-{run['run_id']}.xlsx"
-    book = xlsxwriter.Workbook(path, {"constant_memory": True})
+    book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)})
     book.set_properties(
         {
             "title": f"Reconciliation {run['from']} to {run['to']}",

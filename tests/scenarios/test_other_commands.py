@@ -301,16 +301,60 @@ def test_demo_beside_real_work(make_command: MakeCommand, calm_shop: Shop) -> No
     assert report.findings() == planted(merchant.planted)
 
 
+def shell(command: Command, line: str, **changes: str) -> Outcome:
+    """What a shell makes of a line in which RECONCILE is our command; its exit code is that command's."""
+    ended = subprocess.run(
+        ["bash", "-c", line.replace("RECONCILE", shlex.quote(str(PROGRAM))) + '; exit "${PIPESTATUS[0]}"'],
+        cwd=command.folder,
+        env=command.environment(**changes),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Outcome(ended.returncode, ended.stdout, ended.stderr)
+
+
 def test_output_that_nobody_reads_to_its_end(small_run: tuple[Command, Outcome]) -> None:
     command, _ = small_run
-    pipe = f"{shlex.quote(str(PROGRAM))} show latest | head -n 1"
-    ended = subprocess.run(
-        ["/bin/sh", "-c", pipe],
-        cwd=command.folder,
-        env=command.environment(),
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    assert ended.stderr == b""
-    assert ended.stdout
+    for words in ("show latest", "runs", "doctor"):
+        ended = shell(command, f"RECONCILE {words} | head -n 1")
+        assert (ended.code, ended.err) == (0, ""), words
+        assert ended.out
+
+
+def test_nobody_takes_what_a_run_prints(small_shop: Shop, make_command: MakeCommand) -> None:
+    """What was done is done, and the exit code says it, whether the streams were closed or their readers went away."""
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    run = f"RECONCILE run --from {merchant.first_day} --to {merchant.last_day}"
+    for line, code in (
+        (f"{run} --ledger ledger.csv | true", 0),
+        (f"{run} --json | true", 0),
+        (f"{run} --strict | true", 10),
+        (f"{run} 2>&1 | true", 0),
+        (f"{run} >&- 2>log", 0),
+        (f"{run} 2>&- >log", 0),
+        (f"{run} >&- 2>&-", 0),
+    ):
+        ended = shell(command, line)
+        assert ended.code == code, (line, ended)
+        assert "fault" not in ended.err, line
+    assert "Reconciled" in (command.folder / "log").read_text("utf-8")
+    assert command.good("runs").out.count("finished") == 7
+
+
+def test_a_disk_that_has_no_room_for_what_is_printed(small_run: tuple[Command, Outcome]) -> None:
+    command, _ = small_run
+    ended = shell(command, "RECONCILE show latest >/dev/full")
+    says = "reconcile: standard output: No space left on device: free space and start again\n"
+    assert (ended.code, ended.err) == (1, says)
+    assert shell(command, "RECONCILE show latest 2>/dev/full").code == 0
+
+
+def test_a_python_without_docstrings_is_refused(make_command: MakeCommand) -> None:
+    outcome = make_command()("runs", PYTHONOPTIMIZE="2")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "unset PYTHONOPTIMIZE" in outcome.complaint

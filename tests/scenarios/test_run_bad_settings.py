@@ -109,7 +109,10 @@ CASES = {
     "unknown key": toml("RECONCILE_PAGESIZE = 5\n", "RECONCILE_PAGESIZE"),
     "wrong value in toml": toml('RECONCILE_LOOKBACK_DAYS = "week"\n', "RECONCILE_LOOKBACK_DAYS"),
     "list for a setting": toml("RECONCILE_LOOKBACK_DAYS = [1]\n", "RECONCILE_LOOKBACK_DAYS"),
-    "toml of another encoding": toml("\udcff", "reconcile.toml"),
+    "toml of another encoding": toml("\udcff", "save it as UTF-8"),
+    "toml with a byte-order mark": toml(
+        '\ufeffRECONCILE_LOOKBACK_DAYS = "week"\n', "RECONCILE_LOOKBACK_DAYS"
+    ),
     "app without a key": toml(APP, "secret_key", **NO_KEYS),
     "app with an unknown key": toml(APP + 'secret_key = "QS3cretQ"\ncolour = "red"\n', "colour", **NO_KEYS),
     "the same app twice": toml((APP + 'secret_key = "QS3cretQ"\n') * 2, "app_id", **NO_KEYS),

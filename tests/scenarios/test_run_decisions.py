@@ -279,3 +279,32 @@ def test_decided_during_a_run_and_again_by_a_file_left_in_the_inbox(
     assert not path.exists()
     resolved = {one["discrepancy_id"]: one["resolution"] for one in command.latest().rows("resolved")}
     assert resolved[posted["discrepancy_id"]] == "ignore"
+
+
+def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, small_shop: Shop) -> None:
+    report = command.latest()
+    monday = first(report, "discrepancies", "DUPLICATE_IN_LEDGER") | {"resolution": "accept", "note": "known"}
+    sheet = save(command.folder / "old.csv", [monday])
+    assert "in place of" not in command.good("resolve", sheet, "--by", "Asha Rao").out
+    command.good("run", *days(small_shop))
+    decided = first(command.latest(), "resolved", "DUPLICATE_IN_LEDGER")
+    tuesday = save(command.folder / "back.csv", [decided | {"resolution": "reopen", "note": "wrong"}])
+    said = command.good("resolve", tuesday, "--by", "Ravi").out
+    assert f", in place of accept by Asha Rao on {decided['at'][:10]}\n" in said
+    one_more = first(report, "discrepancies", "DATE_MISMATCH") | {"resolution": "ignore"}
+    refused = command("resolve", save(sheet, [monday, one_more]), "--by", "Asha Rao")
+    assert (refused.code, refused.out) == (3, "")
+    assert f"row 2, {monday['discrepancy_id']}: was decided since, by Ravi on 20" in refused.err
+    assert "old.csv: 1 row refused, so nothing of it was taken" in refused.err
+
+    inbox = command.folder / "desk"
+    inbox.mkdir()
+    old(save(inbox / "1-old.csv", [monday, one_more]))
+    old(save(inbox / "2-newer.csv", [monday | {"note": "Ravi and I talked"}]))
+    command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
+    older, newer = (line for line in command.latest().document()["warnings"] if line.startswith("inbox: "))
+    assert older.startswith("inbox: 1-old.csv: refused: 1 row refused")
+    assert newer.startswith("inbox: 2-newer.csv: replaced reopen by Ravi on 20")
+    assert newer.endswith(f" of {monday['discrepancy_id']}")
+    row = first(command.latest(), "resolved", "DUPLICATE_IN_LEDGER")
+    assert (row["resolution"], row["note"]) == ("accept", "Ravi and I talked")

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,27 @@ def test_an_archive_of_several_ledgers(calm_shop: Shop, make_command: MakeComman
     assert [one["file"] for one in imported] == [f"parts.zip/part{number}.csv" for number in range(3)]
     assert sum(one["records"] for one in imported) == len(lines)
     assert report.findings() == planted(merchant.planted)
+
+
+def test_what_is_passed_over_is_said(calm_shop: Shop, make_command: MakeCommand) -> None:
+    command = make_command(calm_shop[1])
+    inbox = command.folder / "inbox"
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    drop(inbox / "whole.csv", (command.folder / "ledger.csv").read_bytes())
+    drop(inbox / ".hidden", b"")
+    (inbox / "done").mkdir()
+    (inbox / "link.csv").symlink_to(command.folder / "ledger.csv")
+    fresh = drop(inbox / "april.csv", (command.folder / "ledger.csv").read_bytes())
+    # Of the future, so that it is fresh however long the run takes to look.
+    os.utime(fresh, (time.time() + 5, time.time() + 5))
+    said = command.good("run", *days(calm_shop), RECONCILE_INBOX=str(inbox)).out
+    warnings = command.latest().document()["warnings"]
+    assert [line for line in warnings if line.startswith("inbox: ")] == [
+        "inbox: april.csv: was changed less than 10 seconds ago; the next run takes it in",
+        "inbox: link.csv: is a link, and so not taken in; put the file itself there",
+    ]
+    assert all(f"warning: {line}" in said for line in warnings)
+    assert names(inbox) == [".hidden", "april.csv", "done", "link.csv"]
 
 
 def test_an_archive_with_a_ledger_that_blocks_says_what_was_taken_in(

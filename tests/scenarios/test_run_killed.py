@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import shlex
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +15,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from driver import Command, MakeCommand, Outcome, Running, Shop
+from driver import PROGRAM, Command, MakeCommand, Outcome, Running, Shop
 from gate import Hold, gate
-from sqlalchemy import Engine, text
+from prefect.exceptions import TerminationSignal
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 
 from reconcile import runs
 from reconcile.records import Period
@@ -160,6 +165,100 @@ def test_who_sweeps_up_removes_before_it_says_so(fresh_engine: Engine, tmp_path:
         other.rollback()
         swept.result()
         assert other.execute(text("select state from runs")).scalar_one() == "failed"
+
+
+def the_end(command: Command) -> tuple[str, str]:
+    """State and error of the newest run, as `reconcile show` tells them."""
+    newest = next(iter(states(command)))
+    state, error, *_ = command.good("show", newest).out.splitlines()
+    return state.rpartition(", ")[2], error
+
+
+def test_a_disk_that_is_full(
+    small_shop: Shop, make_command: MakeCommand, database_url: str, words: tuple[str, ...]
+) -> None:
+    """It is told as what it is, and where, and leaves nothing behind."""
+    merchant, sandbox = small_shop
+    command = make_command(sandbox, RECONCILE_DATABASE_URL=database_url)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    # A limit for the size of files stands in for a small disk.
+    line = f"ulimit -f 16; exec {shlex.join([str(PROGRAM), *words])}"
+    ended = subprocess.run(
+        ["bash", "-c", line],
+        cwd=command.folder,
+        env=command.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    outcome = Outcome(ended.returncode, ended.stdout, ended.stderr)
+    says = "reports: File too large: free space and start again"
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.complaint == f"reconcile: {says}"
+    assert the_end(command) == ("failed", says)
+    assert list((command.folder / "reports").iterdir()) == []
+    command.good(*words)
+
+
+def test_the_disk_of_the_database_is_full(fresh_engine: Engine) -> None:
+    full = (
+        "do $$ begin raise exception using errcode = 'disk_full',"
+        " message = 'could not extend file \"base/1/2\": No space left on device'; end $$"
+    )
+    with fresh_engine.connect() as connection, pytest.raises(DBAPIError) as raised:
+        connection.exec_driver_sql(full)
+    says = runs.mishap(raised.value) or ""
+    assert says.startswith("the database's disk is full (could not extend file")
+    assert says.endswith(": free space and start again")
+    assert runs.mishap(ValueError("no such thing")) is None
+
+
+def test_a_database_that_goes_away(
+    small_shop: Shop, command: Command, words: tuple[str, ...], make_database: Callable[[], str]
+) -> None:
+    """With the run, which the next one finds, or only its connections."""
+    url = make_database()
+    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    for settings in ({}, {"RECONCILE_DATABASE_URL": url}):
+        hold = Hold("/transaction?")
+        with gate(small_shop[1], hold) as held:
+            changes = {"KSPAY_BASE_URL": held.base_url, **settings}
+            with command.start(*words, **changes) as running:
+                assert hold.held.wait(60)
+                if settings:
+                    with admin.connect() as connection:
+                        connection.exec_driver_sql(
+                            "select pg_terminate_backend(pid) from pg_stat_activity"
+                            " where datname = current_database() and pid <> pg_backend_pid()"
+                        )
+                else:
+                    (server,) = command.postmasters()
+                    os.kill(server, signal.SIGQUIT)
+                hold.go.set()
+                outcome = running.ended()
+        assert (outcome.code, outcome.out) == (1, "")
+        assert outcome.complaint.startswith("reconcile: the database went away (")
+        assert outcome.complaint.endswith(": when it is back, start it again")
+        command.settings |= settings
+        state, error = the_end(command)
+        assert state == "failed"
+        if settings:
+            assert f"reconcile: {error}" == outcome.complaint
+        else:
+            assert error == "ended without a word (killed, or its database went away); nothing was reported"
+        command.good(*words)
+
+
+def test_a_run_that_prefect_ends(fresh_engine: Engine) -> None:
+    """What is raised then is no error of ours."""
+    august = Period(date(2026, 8, 1), date(2026, 8, 31))
+    for how in (SystemExit(0), TerminationSignal(signal.SIGTERM), KeyboardInterrupt()):
+        run = runs.start(fresh_engine, "run", ("ap_9",), august, None)
+        with pytest.raises(type(how)), runs.failing(fresh_engine, run):
+            raise how
+        assert runs.one(fresh_engine, run).error == "stopped before it was done"
 
 
 @pytest.mark.parametrize(
