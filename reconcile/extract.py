@@ -57,7 +57,7 @@ class Fetched:
     asked_by_id: int  # transactions that may have changed outside these days
     unknown_ids: list[str]  # those of them that KS Pay did not give
     accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
-    may_lack_from: str | None  # the instant since which records may be missing, as KS Pay took no later date
+    may_lack_from: str | None  # the instant since which records of the period may be missing
     records: int
     repeats: int  # the same record again, where windows overlap or pages shift
     usable: int
@@ -70,8 +70,9 @@ class Fetched:
         found = []
         if self.may_lack_from is not None:
             found.append(
-                f"fetch: {self.app_id}: KS Pay's today is behind UTC, and it takes no later date yet: what was created "
-                f"after {self.may_lack_from} may be missing until a later run reads these days again"
+                f"fetch: {self.app_id}: KS Pay takes no date after its today, and may not list the last days to their "
+                f"end yet: what was created after {self.may_lack_from} may be missing until a later run reads them "
+                "again"
             )
         if self.unknown_ids:
             named = ", ".join(self.unknown_ids[:_NAMED])
@@ -157,7 +158,7 @@ def fetch_app(
         asked_by_id=len(ids),
         unknown_ids=again.unknown,
         accepted_from=accepted.isoformat() if accepted else None,
-        may_lack_from=f"{kspay.may_lack_from:%Y-%m-%dT%H:%M:%SZ}" if kspay.may_lack_from else None,
+        may_lack_from=_may_lack_from(kspay, plan.periods[0].last, settings),
         records=loaded.read,
         repeats=loaded.repeats,
         usable=loaded.usable,
@@ -165,6 +166,13 @@ def fetch_app(
         added=loaded.added,
         changed=loaded.changed,
     )
+
+
+def _may_lack_from(kspay: KSPay, last: date, settings: Settings) -> str | None:
+    """As KS Pay's client tells it for whole days of UTC, unless the business day ended before."""
+    at = kspay.may_lack_from
+    ends_at = datetime.combine(last + timedelta(days=1), time(), settings.timezone)
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at is not None and at < ends_at else None
 
 
 def _windows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[list[RawRow]]:

@@ -37,6 +37,7 @@ from reconcile.kspay.listing import (
 from reconcile.kspay.narrowing import Narrowing, Size
 from reconcile.kspay.paging import WindowReader
 from reconcile.kspay.payments import Payments
+from reconcile.kspay.reach import QUARTER, Reach, midnight
 from reconcile.kspay.tokens import TokenKeeper, Tokens
 from reconcile.kspay.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
@@ -107,7 +108,8 @@ class KSPay(Payments):
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
         self.may_lack_from: datetime | None = None
-        """From when on records of the days fetched may be missing, UTC: the server took no later date. None: none."""
+        """From when on records of the days fetched may be missing, UTC: not all that the server lists up to its today
+        was shown to be listed yet. None: none."""
         self.windows_read: list[WindowRecord] = []
         """How each window was read, in the order in which they were proven complete."""
         self._evidence = Evidence()
@@ -184,6 +186,7 @@ class KSPay(Payments):
         meet, and when it changed meanwhile. Pages of a further reading come too, most of them without
         rows. Nothing is asked beyond the server's today.
         """
+        self._check_clock(days)
         windows = deque(self._plan(days))
         done = rows_so_far = 0
         beyond = False  # whether the period itself has been read
@@ -299,6 +302,16 @@ class KSPay(Payments):
         if created:
             self._evidence.filter = Filter.CREATED
 
+    def _check_clock(self, days: Period) -> None:
+        """Raises ProtocolError where the server's clock would let days pass that are over by ours."""
+        today = self.server_today()
+        if days.last > today + _DAY and days.last <= datetime.now(UTC).date():
+            raise ProtocolError(
+                "GET /transaction",
+                message=f"its clock says {today}, and {days.last} is asked for: it takes no later date",
+                advice="set this machine's clock, or tell KS Pay's support that the Date of its answers is wrong",
+            )
+
     def _plan(self, days: Period) -> list[Window]:
         return plan(days, self._today(), self.first_accepted_day)
 
@@ -306,23 +319,37 @@ class KSPay(Payments):
         return self.server_today() - self._days_behind
 
     def _note_what_may_lack(self, days: Period) -> None:
-        """Where the server's today is behind UTC: since when records may be missing, as none later was seen.
-
-        The last day that it takes ends, in the zone that its days are cut in, at an instant that no call
-        tells: far east of UTC, with `toDate` its midnight, 14 hours before the UTC day begins; far west,
-        with the day included, 12 hours after it ended. A record seen shows that it ends no earlier.
-        """
-        last = self._today()
-        if not self._days_behind or days.last + 2 * _DAY <= last:
+        """Since when records may be missing, where the last days cannot be shown to be listed to their end yet."""
+        last, updated = self._today(), self._evidence.filter is Filter.UPDATED
+        if days.last + 2 * _DAY <= last and not updated:
             return
-        midnight = datetime(last.year, last.month, last.day, tzinfo=UTC)
-        earliest, latest = midnight - timedelta(hours=14), midnight + timedelta(hours=36)
-        seen = [
-            read.last_at for read in self.windows_read if read.last_at and earliest <= read.last_at <= latest
-        ]
-        covered = max(seen, default=earliest)
-        if covered < min(self._clock.now(), midnight + (days.last - last + _DAY)):
-            self.may_lack_from = covered
+        now = self._clock.now()
+        needed = min(now, midnight(days.last + _DAY))
+        if updated:
+            needed = now  # what changed since stands on no earlier day either
+        if not self._days_behind:
+            needed = min(needed, midnight(last) + QUARTER)  # that its today is listed is enough
+        reach = Reach(last)
+        for read in self.windows_read:
+            reach.note(read.window, read.last_at)
+        seen = [at for read in self.windows_read for at in (read.first_at, read.last_at) if at is not None]
+        for window in reach.telling(seen, needed):
+            if not reach.covers(needed):
+                self._probe_reach(reach, window)
+        if not reach.covers(needed):
+            self.may_lack_from = reach.until
+
+    def _probe_reach(self, reach: Reach, window: Window) -> None:
+        if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
+            return
+        try:
+            rows = self._listing(window, 1, self._page_size).rows
+        except DateRangeError as error:
+            if error.entry != BEFORE_APP_CREATION:
+                raise
+            return
+        for row in rows:
+            reach.note(window, instant(row, "createdAt"))
 
     def _plan_anew(
         self, error: DateRangeError, days: Period, window: Window, rest: list[Window]
