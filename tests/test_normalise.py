@@ -166,6 +166,8 @@ def test_a_ledgers_entry() -> None:
             datetime(2024, 8, 26, 5, 24, 17, 123456, UTC),
         ),
         ({"updatedAt": None}, "updated_at", None),
+        ({"updatedAt": ""}, "updated_at", None),
+        ({"updatedAt": "  "}, "updated_at", None),
     ],
 )  # fmt: skip
 def test_a_transactions_field_is_read(changes: dict[str, Any], attribute: str, value: object) -> None:
@@ -226,6 +228,7 @@ for _ in range(500):
         ({"createdAt": "0001-01-01T00:00:00+14:00"}, "createdAt", "between the years 1900 and 2100"),
         ({"createdAt": "9999-12-31T23:59:59-14:00"}, "createdAt", "between the years 1900 and 2100"),
         ({"updatedAt": "yesterday"}, "updatedAt", "is not an ISO 8601 date"),
+        ({"updatedAt": False}, "updatedAt", "is not an ISO 8601 text"),
     ],
 )  # fmt: skip
 def test_a_transaction_that_cannot_be_typed(changes: dict[str, Any], field: str, reason: str) -> None:

@@ -2,13 +2,16 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
-from kspay_server import Asked, Handler, KSPayServer, Reply, failure, paged, record, success
+from kspay_server import APP_ID, Asked, Handler, KSPayServer, Reply, failure, paged, record, success
 
 from reconcile.kspay import Page
-from reconcile.kspay.errors import DateRangeError, ProtocolError
+from reconcile.kspay.errors import CallError, DateRangeError, ProtocolError
+from reconcile.money import Currencies
+from reconcile.normalise import transactions
 from reconcile.records import SPOILT, Period
 
 PERIOD = Period(date(2026, 3, 1), date(2026, 3, 31))
@@ -184,6 +187,7 @@ def test_a_spoilt_page_that_is_cut_off_is_asked_for_again(server: KSPayServer) -
         (b'[{"id":"tx_1"},\xff{"id":"tx_2"}]', "no JSON"),
         (b"<html>captive portal</html>", "no JSON"),
         (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b'[{"id":"tx_1","a":' + b"[" * 900 + b"]" * 900 + b"}]", "nested too deeply"),
     ],
 )
 def test_what_is_no_json_is_told_with_call_and_status(server: KSPayServer, body: bytes, words: str) -> None:
@@ -296,3 +300,84 @@ def test_long_periods_take_several_windows(server: KSPayServer) -> None:
     pages = fetch(server, Period(date(2025, 1, 1), date(2026, 2, 4)))
     assert set(ids(pages)) == {row["id"] for row in rows}
     assert {page.windows for page in pages} == {5}
+
+
+FAILURES: list[Any] = [
+    {"message": "Service temporarily degraded", "errors": []},
+    {"status": "error", "message": "Internal error", "data": []},
+    {"status": "failed", "result": []},
+    {"success": False, "code": 9010, "message": "app disabled", "data": []},
+    {"result": {"warnings": []}},
+    {"error": "maintenance", "result": []},
+]
+
+
+@pytest.mark.parametrize("body", FAILURES, ids=str)
+@pytest.mark.parametrize("page", [1, 2])
+def test_an_error_in_the_clothes_of_an_empty_listing_is_none(
+    server: KSPayServer, body: Any, page: int
+) -> None:
+    rows = march(10)
+    server.on("GET", "/transaction", *[success(rows)] * (page - 1), Reply(200, body))
+    with pytest.raises(CallError) as caught:
+        fetch(server, page_size=10)
+    assert caught.value.exit_code == 4
+
+
+def test_a_total_beyond_all_numbers_is_none(server: KSPayServer) -> None:
+    server.on("GET", "/transaction", success({"transactions": march(3), "total": 10**12}), success([]))
+    (page,) = fetch(server)
+    assert (len(page.rows), page.total) == (3, None)
+
+
+EDGES = [
+    {"createdAt": "0001-01-01T00:00:00+05:30"},
+    {"updatedAt": "9999-12-31T23:59:59-05:00"},
+    {"createdAt": "9999-12-31T23:59:59.999Z", "updatedAt": "9999-12-31T23:59:59.999Z"},
+    {"\0spoilt": "said by the server"},
+    {"details": {"\0spoilt": [1]}},
+]
+
+
+@pytest.mark.parametrize("odd", EDGES, ids=str)
+@pytest.mark.parametrize("others", [0, 3])
+def test_an_odd_record_costs_no_other(server: KSPayServer, odd: dict[str, Any], others: int) -> None:
+    rows = [record(99, "2026-03-05T10:00:00.000Z") | odd, *march(others)]
+    server.on("GET", "/transaction", success(rows), success([]))
+    pages = fetch(server)
+    assert sorted(ids(pages)) == sorted(row["id"] for row in rows)
+    read = [row for page in pages for row in page.rows]
+    typed = list(transactions(read, app_id=APP_ID, currencies=Currencies(), currency_codes={}))
+    assert len(typed) == len(rows)
+    assert SPOILT not in read[0].values
+
+
+def test_a_field_that_is_not_looked_at_may_be_another_one_each_time(server: KSPayServer) -> None:
+    numbers = count()
+    rows = [row | {"updatedAt": row["createdAt"]} for row in march(30)]  # what is filtered is not known
+
+    def handler(asked: Asked) -> Reply:
+        return paged([row | {"servedBy": f"node {next(numbers)}"} for row in rows])(asked)
+
+    server.on("GET", "/transaction", handler)
+    with server.client(page_size=10) as client:
+        pages = list(client.transactions(PERIOD))
+    assert sorted(ids(pages)) == sorted(row["id"] for row in rows)
+    assert client.windows_read[0].passes == 2
+
+
+def test_rows_without_an_id_are_told_apart_by_all_they_hold(server: KSPayServer) -> None:
+    rows = [record(1, "2026-03-05T10:00:00Z", id=None, origin=origin) for origin in ("shop", "till", "shop")]
+    server.on("GET", "/transaction", success(rows), success([]))
+    assert len([row for page in fetch(server) for row in page.rows]) == 2
+
+
+def test_an_app_of_yesterday_on_a_server_whose_today_lags_behind_utc(server: KSPayServer) -> None:
+    today = datetime.now(UTC).date()
+    created, its_today = today - timedelta(days=2), today - timedelta(days=1)
+    rows = [record(1, f"{created}T12:00:00Z")]
+    server.on("GET", "/transaction", rules(created, its_today, rows))
+    with server.client() as client:
+        pages = list(client.transactions(Period(date(2015, 1, 1), today)))
+        assert client.first_accepted_day == created
+    assert ids(pages) == [rows[0]["id"]]

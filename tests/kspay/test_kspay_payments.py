@@ -485,6 +485,17 @@ def test_a_token_that_is_refused_is_renewed_once(payments: KSPayServer) -> None:
     assert payments.times("POST", "/auth/refresh-token") == 1
 
 
+@pytest.mark.parametrize("bearer", [True, False])
+def test_what_was_begun_all_the_same_is_not_begun_again(payments: KSPayServer, bearer: bool) -> None:
+    """A bare 401, as a gateway gives it, proves nothing: KS Pay may have begun the payment before."""
+    payments.on("GET", BY_REFERENCE, NOTHING, success(held(amount=345.67, id="tx_new")))
+    payments.on("POST", INITIATE, Reply(401, b""))
+    with payments.client() as client:
+        begun = begin(client, bearer=bearer)
+    assert (begun.transaction_id, begun.found) == ("tx_new", True)
+    assert payments.times("POST", INITIATE) == 1
+
+
 @pytest.mark.parametrize("answer", [{"result": {"signature": "s-1"}}, {"signature": "s-1"}, "s-1"])
 def test_renderings_of_a_signature(server: KSPayServer, answer: Any) -> None:
     server.on("POST", SIGNATURE, Reply(201, answer))

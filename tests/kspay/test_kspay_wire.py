@@ -393,3 +393,38 @@ def test_server_today_is_asked_once(server: KSPayServer) -> None:
         assert client.server_today() in (expected, expected + timedelta(days=1))
         client.server_today()
     assert len(server.asked) == 1
+
+
+# Answers that no server should give.
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Reply(302, b"", {"Location": "http://[::1"}), "a redirect, which is not followed"),
+        (Reply(400, {"status": 400, "code": "--5", "message": "no"}), "status 400"),
+        (Reply(200, {"id": "tx_1"}, {"Content-Length": "5, 6"}), "the connection broke"),
+        (Reply(200, {"code": 24, "message": "No data found with this ID!"}), "No data found"),
+        (Reply(200, {"result": None}), "no transaction"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_odd_answer_is_told_in_one_line(server: KSPayServer, reply: Reply, says: str) -> None:
+    server.on("GET", ONE, reply)
+    with pytest.raises(CallError, match=says) as caught:
+        ask(server, give_up_seconds=0.1)
+    assert caught.value.exit_code == 4
+
+
+def test_a_key_that_begins_with_the_other_is_hidden_to_its_end(server: KSPayServer) -> None:
+    keys = ("merchant42", "merchant42-VERYSECRET")
+    refusal = failure(400, 11004, f"Invalid credentials: {keys}")
+    server.on("POST", "/auth/generate-token/", refusal)
+    for _ in range(10):
+        with (
+            KSPay(Credentials(server.url, APP_ID, *keys), give_up_seconds=0) as client,
+            pytest.raises(AuthenticationError) as caught,
+        ):
+            client.server_today()
+        assert "VERYSECRET" not in str(caught.value)
+        assert "merchant42" not in str(caught.value)
