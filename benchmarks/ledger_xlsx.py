@@ -18,9 +18,10 @@ import xlsxwriter
 from python_calamine import load_workbook
 
 from reconcile import normalise
-from reconcile.ledger import open_ledger
+from reconcile.ledger import open_ledgers
 from reconcile.money import Currencies
 from reconcile.records import Entry
+from reconcile.settings import Profile
 
 MOST = 3.0
 HEADER = ("ledger_id", "reference", "amount", "date", "currency", "status", "transaction_id", "description")
@@ -81,12 +82,12 @@ def bare_read(path: Path) -> int:
 
 def raw_rows(path: Path) -> int:
     """Stage 1: what `reconcile.ledger` hands on."""
-    return sum(1 for _ in open_ledger(path).rows())
+    return sum(1 for _ in open_ledgers([path], Profile("default"))[0].rows())
 
 
 def entries(path: Path) -> int:
     """Stages 1 and 2: every row typed."""
-    ledger = open_ledger(path)
+    ledger = open_ledgers([path], Profile("default"))[0]
     typed = normalise.entries(
         ledger.rows(),
         app_id="ap_1",

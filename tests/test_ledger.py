@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import open_ledger
 
 from reconcile.errors import InputRefused, UsageError
-from reconcile.ledger import BROKEN, open_ledger
+from reconcile.ledger import BROKEN
 from reconcile.ledger.delimited import MAX_RECORD
 from reconcile.records import RawRow
 
@@ -231,7 +232,7 @@ REFUSED = {
     "utf-16 cut in a character": (f"{HEADER}\n".encode("utf-16") + b"x", "begins as UTF-16 but is not"),
     "no encoding": (f"{HEADER}\n".encode() + b"\x81\xff,1,2026-08-01,INR\n", "is neither UTF-8"),
     "a word": (b"hello", "lacks the columns"),
-    "html": (b"<!DOCTYPE html><html><body>Login</body></html>", "lacks the columns"),
+    "html": (b"<!DOCTYPE html><html><body>Login</body></html>", "is HTML, whatever its name says"),
     "json": (b'[{"ledger_id": "L1", "amount": 1, "date": "2026-08-01"}]', "lacks the columns"),
     "an open quote": (b'"ledger_id,amount,date,currency\nL1,1,2026-08-01,INR\n', "lacks the columns"),
     "one endless line": (b"x" * (17 * 2**20), "holds a line of more than 16 MiB"),
@@ -255,9 +256,9 @@ def test_a_profiles_currency_stands_for_a_missing_column(tmp_path: Path) -> None
     assert len(list(open_ledger(path, default_currency="INR").rows())) == 1
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "", "x/y.csv", "nul\0.csv", "n" * 300])
-def test_a_missing_ledger_or_a_folder_is_wrong_use(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"no ledger there|is a folder"):
+@pytest.mark.parametrize("name", ["missing.csv", "x/y.csv", "nul\0.csv", "n" * 300])
+def test_a_missing_ledger_is_wrong_use(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no ledger there"):
         open_ledger(tmp_path / name)
 
 

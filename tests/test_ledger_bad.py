@@ -6,13 +6,13 @@ from pathlib import Path
 import bad_ledgers
 import pytest
 from bad_ledgers import ALL, Bad
+from ledgers import open_ledger
 from sqlalchemy import Engine, text
 
 from reconcile import inspection
 from reconcile.errors import InputRefused
 from reconcile.expectations import Validator
 from reconcile.extract import import_ledger
-from reconcile.ledger import open_ledger
 from reconcile.ledger.profile import read_profile
 from reconcile.money import Currencies
 from reconcile.progress import silent

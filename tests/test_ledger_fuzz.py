@@ -10,10 +10,11 @@ import pytest
 from bad_ledgers import ALL, DAYS, EXACT, IDS, NAMES, RUPEES, Sheet, cells, parquet, text, zipped
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from ledgers import open_ledger
 
 from reconcile import normalise
 from reconcile.errors import InputRefused
-from reconcile.ledger import BROKEN, LedgerFile, open_ledger
+from reconcile.ledger import BROKEN, LedgerFile
 from reconcile.ledger.profile import Profile
 from reconcile.money import Currencies
 from reconcile.records import Entry, RawRow, Rejection

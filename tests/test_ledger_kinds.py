@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 from bad_ledgers import GOOD, GOOD2, NAMES, Sheet, cells, text, zipped
+from ledgers import open_ledger
 from sqlalchemy import create_engine
 from sqlalchemy import text as sql
 
 from reconcile import inspection, normalise, pipeline
 from reconcile.errors import InputRefused, ReconcileError, UsageError
-from reconcile.ledger import LedgerFile, open_ledger, open_ledgers, query_of
+from reconcile.ledger import LedgerFile, open_ledgers, query_of
 from reconcile.ledger.profile import Profile, read_profile
 from reconcile.money import Currencies
 from reconcile.records import Entry, Rejection

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ledgers import open_ledger
 from sqlalchemy import Engine, text
 
 import reconcile.ledger.blocks as blocks
@@ -17,7 +18,7 @@ from reconcile import plain
 from reconcile.errors import InputRefused
 from reconcile.expectations import Validator
 from reconcile.extract import import_ledger
-from reconcile.ledger import LedgerFile, open_ledger
+from reconcile.ledger import LedgerFile
 from reconcile.ledger.blocks import Block
 from reconcile.ledger.cells import Record
 from reconcile.ledger.columns import look

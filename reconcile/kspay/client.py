@@ -32,6 +32,7 @@ from reconcile.kspay.listing import (
     instant,
     read_listing,
     row_id,
+    text_of,
     without_secret,
 )
 from reconcile.kspay.narrowing import Narrowing, Size
@@ -149,10 +150,10 @@ class KSPay(Payments):
         return [
             CurrencyInfo(
                 id=_id(call, row, "currencyId"),
-                code=_text(row, "code"),
-                name=_text(row, "name"),
-                symbol=_text(row, "symbol"),
-                type=_text(row, "type"),
+                code=text_of(row, "code"),
+                name=text_of(row, "name"),
+                symbol=text_of(row, "symbol"),
+                type=text_of(row, "type"),
                 is_active=_is_active(row),
             )
             for row in self._list(call, "/currencies")
@@ -163,7 +164,7 @@ class KSPay(Payments):
         path = f"/{quote(currency_id, safe='')}/payment-methods"
         call = f"GET {path}"
         return [
-            PaymentMethod(_id(call, row, "paymentMethodId"), _text(row, "name"), _is_active(row))
+            PaymentMethod(_id(call, row, "paymentMethodId"), text_of(row, "name"), _is_active(row))
             for row in self._list(call, path)
         ]
 
@@ -215,7 +216,6 @@ class KSPay(Payments):
                         done,
                         done + len(windows),
                         rows_so_far,
-                        batch.total,
                         batch.reading,
                         batch.rows_of_reading,
                         batch.rows_expected,
@@ -442,15 +442,10 @@ def _created_outside(row: RawRow, days: Period) -> bool:
 
 def _id(call: str, row: Mapping[str, Any], other_name: str) -> str:
     """The id, which the guide calls `id` in one half and `currencyId` or `paymentMethodId` in the other."""
-    value = _text(row, "id") or _text(row, other_name)
+    value = text_of(row, "id") or text_of(row, other_name)
     if value is None:
         raise ProtocolError(call, 200, message=f"an entry has neither id nor {other_name}: {describe(row)}")
     return value
-
-
-def _text(row: Mapping[str, Any], name: str) -> str | None:
-    value = row.get(name)
-    return value if isinstance(value, str) and value.strip() else None
 
 
 def _is_active(row: Mapping[str, Any]) -> bool:

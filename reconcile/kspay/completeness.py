@@ -41,7 +41,6 @@ class Batch:
 
     rows: list[RawRow]
     number: int
-    total: int | None
     reading: int
     rows_of_reading: int  # up to and with this answer
     rows_expected: int  # in the longest reading before; 0 in the first

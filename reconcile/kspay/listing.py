@@ -34,9 +34,8 @@ class Page:
     """What one request of a window brought that was not known yet.
 
     `rows` leaves out rows that an earlier page of the window held in exactly this form. `number` is
-    the `page` that was asked for, from 1; `total` is what the server says that the window holds, None
-    where it says nothing. The others are for a progress display: `window_number` of `windows`,
-    `rows_so_far` (of all windows, this page included), and which `reading` of the window it is. Of a
+    the `page` that was asked for, from 1. The others are for a progress display: `window_number` of
+    `windows`, `rows_so_far` (of all windows, this page included), and which `reading` of the window it is. Of a
     further one, whose pages mostly bring nothing that is new, `rows_of_reading` (this page included) of
     about `rows_expected` are read.
     """
@@ -47,7 +46,6 @@ class Page:
     window_number: int
     windows: int
     rows_so_far: int
-    total: int | None = None
     reading: int = 1
     rows_of_reading: int = 0
     rows_expected: int = 0
@@ -74,10 +72,15 @@ def read_listing(call: str, result: Any) -> Listing:
     return Listing(list(map(RawRow, places, rows)), total)
 
 
+def text_of(values: Mapping[str, Any], name: str) -> str | None:
+    """A field of an object, None where it is no text or a blank one."""
+    value = values.get(name)
+    return value if isinstance(value, str) and value.strip() else None
+
+
 def row_id(row: RawRow) -> str | None:
     """KS Pay's id of the row, None where it has none that is text."""
-    value = row.values.get("id")
-    return value if isinstance(value, str) and value.strip() else None
+    return text_of(row.values, "id")
 
 
 def instant(row: RawRow, name: str) -> datetime | None:

@@ -485,7 +485,7 @@ class WindowReader:
         if fresh:
             self._span.learn(fresh, in_first_reading=self._passes == 1)
         if fresh or self._passes > 1:
-            yield Batch(fresh, number, self._total, self._passes, self._pass.rows, self._longest)
+            yield Batch(fresh, number, self._passes, self._pass.rows, self._longest)
         return keys
 
     def _answer(self, number: int, depth: int) -> Listing:

@@ -25,7 +25,7 @@ from reconcile.kspay.errors import (
     ProtocolError,
     RateLimitError,
 )
-from reconcile.kspay.listing import describe, without_secret
+from reconcile.kspay.listing import describe, text_of, without_secret
 from reconcile.kspay.redirect import Redirect
 from reconcile.kspay.statuses import family_of
 from reconcile.kspay.tokens import TokenKeeper, is_token
@@ -196,7 +196,7 @@ class Payments(ABC):
         record = self._get(call, path)
         if record is None:
             raise NotFoundError(call, 200, message="no transaction", entry="noDataFound")
-        if not isinstance(record, dict) or not _text(record, "id"):
+        if not isinstance(record, dict) or not text_of(record, "id"):
             raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(record)}")
         if spoilt := _spoilt(record):
             raise ProtocolError(call, 200, message=spoilt)
@@ -326,7 +326,7 @@ def _payable(amount: Decimal) -> Decimal:
 def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
     """The payment that KS Pay says it began. Raises ProtocolError, ConflictError for another amount."""
     result = answer if isinstance(answer, dict) else {}
-    transaction_id, signature = _text(result, "pe_txnId"), _text(result, "signature")
+    transaction_id, signature = text_of(result, "pe_txnId"), text_of(result, "signature")
     if transaction_id is None and signature is None:
         raise ProtocolError(
             _INITIATE, 201, message=f"the answer holds neither pe_txnId nor signature: {describe(answer)}"
@@ -342,11 +342,11 @@ def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
         reference_number=reference_number,
         amount=amount,
         transaction_id=transaction_id,
-        provider_order_id=_text(result, "providerOrderId"),
-        currency=_text(result, "currency"),
-        gateway=_text(result, "gateway"),
-        method=_text(result, "method"),
-        mode=_text(result, "mode"),
+        provider_order_id=text_of(result, "providerOrderId"),
+        currency=text_of(result, "currency"),
+        gateway=text_of(result, "gateway"),
+        method=text_of(result, "method"),
+        mode=text_of(result, "mode"),
         config=result.get("config"),
         signature=signature,
     )
@@ -368,11 +368,11 @@ def _agreeing(
         reference_number=reference_number,
         amount=amount,
         transaction_id=record["id"],
-        provider_order_id=_text(record, "providerOrderId"),
-        currency=_text(record, "currencyCode"),
-        gateway=_text(record, "providerName"),
-        method=_text(record, "paymentType"),
-        status=_text(record, "status"),
+        provider_order_id=text_of(record, "providerOrderId"),
+        currency=text_of(record, "currencyCode"),
+        gateway=text_of(record, "providerName"),
+        method=text_of(record, "paymentType"),
+        status=text_of(record, "status"),
         found=True,
     )
 
@@ -406,8 +406,3 @@ def _spoilt(answer: Any) -> str | None:
     """What in the text of an answer cannot be read, which nothing that moves money may rely on; None if all can."""
     faults = answer.get(SPOILT) if isinstance(answer, dict) else None
     return f"{faults[0][0]} {faults[0][2]}" if faults else None
-
-
-def _text(row: Mapping[str, Any], name: str) -> str | None:
-    value = row.get(name)
-    return value if isinstance(value, str) and value.strip() else None

@@ -190,31 +190,15 @@ def _fitting(name: str, cell: Cell) -> Cell:
     return text_of(cell)
 
 
-def open_ledger(
-    path: Path, *, default_currency: str | None = None, profile: Profile | None = None
-) -> LedgerFile:
-    """Look at a whole ledger file, check its header, and find out how its dates and amounts are written.
-
-    `default_currency` stands for a missing `currency` column, over the profile's. Raises UsageError if there is no
-    such file, InputRefused if it is no ledger: empty, no table, without a column that is needed, or with more than
-    half of its rows in need of a guess.
-    """
-    profile = profile or Profile("default")
-    if default_currency is not None:
-        profile = replace(profile, currency=default_currency)
-    found = files_of(path)
-    if len(found) > 1:
-        raise InputRefused(f"{path}: holds {len(found)} files; unpack it, and give one")
-    return _opened(found[0], profile)
-
-
 def open_ledgers(
     paths: Iterable[Path], profile: Profile, unfinished: list[Unfinished] | None = None
 ) -> list[LedgerFile]:
     """Open all ledgers of several files and folders, those of a folder sorted by name; none is left out.
 
-    Without any path it is the result of the profile's query. Raises as `open_ledger` does; with a list for what is
-    `unfinished`, files that somebody still writes are noted there.
+    Their headers are checked, and it is found out how dates and amounts are written. Without any path it is the result
+    of the profile's query. With a list for what is `unfinished`, files that somebody still writes are noted there.
+    Raises UsageError if there is no such file, InputRefused if one is no ledger: empty, no table, without a column
+    that is needed, or with more than half of its rows in need of a guess.
     """
     paths = list(paths)
     if not paths:
