@@ -178,6 +178,21 @@ def test_a_record_comes_out_of_quarantine_when_its_source_corrects_it(engine: En
     assert rows(engine, "select record_id from quarantine") == []
 
 
+@pytest.mark.parametrize("record_id", ["L1", None])
+def test_a_record_that_is_written_otherwise_is_the_same_in_quarantine(
+    engine: Engine, record_id: str | None
+) -> None:
+    """As earlier releases held it: what it was typed to, in place of what its source wrote."""
+    held = broken(record_id, '{"amount":1.234}', side=Side.LEDGER, file="a.csv")
+    book(engine, held)
+    before = rows(engine, "select content, since from quarantine")
+    for written in ('{"amount":"1.234"}', '{"amount":" 1.234"}'):
+        book(engine, replace(held, raw=written, typed=held.raw, place=Place("b.csv", 1)), file="b.csv")
+        assert rows(engine, "select raw from quarantine") == [(written,)]
+    assert rows(engine, "select content, since from quarantine") == before
+    assert rows(engine, "select * from quarantine_versions") == []
+
+
 def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(engine: Engine) -> None:
     week = Period(date(2026, 8, 3), date(2026, 8, 9))
     assert fetch(engine, broken(None), broken(None), days=week).quarantined == 1  # windows overlap

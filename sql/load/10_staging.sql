@@ -35,7 +35,8 @@ create temp table staged_rejections (
     dated_on date,
     dated_at timestamptz,
     fetched_first date,  -- of KS Pay's: the days that were asked for
-    fetched_last date
+    fetched_last date,
+    typed text  -- as `raw`, of a record that could be typed
 );
 
 -- Grain: one row an app and file of an import, or an app and range of days of a fetch: what was read.
