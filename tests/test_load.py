@@ -231,6 +231,29 @@ def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(e
     assert rows(engine, "select * from quarantine") == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("paid", "PAID"), ("", "Paid"), ("", "paid"), ("Overdue", "overdue"), ("ÜBERFÄLLIG", "überfällig")],
+)
+def test_statuses_that_say_the_same_are_equal(engine: Engine, one: str, other: str) -> None:
+    """Case does not matter and blank is paid: in one file, in whatever order, and in the next import."""
+    held = []
+    for first, second in ((one, other), (other, one)):
+        twins = [
+            replace(ENTRY, ledger_id=f"L{first}", status=status, place=Place("a.csv", row))
+            for row, status in ((2, first), (3, second))
+        ]
+        assert counts(book(engine, *twins, file=f"{first}.csv")) == (2, 1, 1, 0, 1, 0)
+        held += rows(engine, f"select status from entries where ledger_id = 'L{first}'")  # noqa: S608
+        for number, status in enumerate((first, second, first.title())):
+            again = replace(twins[0], status=status)
+            loaded = book(engine, again, file=f"{first}-{number}.csv")
+            assert (loaded.added, loaded.changed) == (0, 0)
+    assert held[0] == held[1]
+    assert rows(engine, "select * from entry_versions") == []
+    assert book(engine, replace(twins[0], status="void")).changed == 1
+
+
 def test_equal_rows_without_an_id_are_two_payments_and_leave_with_their_file(engine: Engine) -> None:
     twins = [broken(None, side=Side.LEDGER, row=row, file="a.csv") for row in (2, 3)]
     assert counts(book(engine, *twins)) == (2, 0, 0, 2, 0, 0)

@@ -60,6 +60,12 @@ create temp table this_import (
 -- Grain: one row an index that rests: the statement that makes it again.
 create temp table resting (statement text not null);
 
+-- What the status of an entry says: case does not matter, and blank is paid. Letters of ASCII are folded first and alike
+-- in every database: in one of Turkish I would be no i.
+create function pg_temp.said(status text) returns text language sql immutable parallel safe as $$
+select coalesce(nullif(lower(lower(status collate "C") collate "default"), ''), 'paid')
+$$;
+
 -- Indexes are made faster at the end than kept up for every row: those of a table that is still empty rest while
 -- many rows arrive, unless somebody else looks at it just then. Emptied once more, the table needs no write-ahead
 -- log in this transaction where there is no replica.
