@@ -52,6 +52,9 @@ _RESULT_FORMAT = {
 Subject = tuple[str, Mapping[str, int], Mapping[str, str]]
 """A whole to judge: its name, what is wrong with it by rule (0: nothing), and in words."""
 
+Values = Mapping[str, Any]
+"""What stands in a record as it came, by name."""
+
 _Record = TypeVar("_Record", Transaction, Entry)
 
 _loading = threading.Lock()
@@ -134,8 +137,13 @@ class Validator:
         asset = self._context.data_sources.add_pandas("records").add_dataframe_asset("batch")
         return asset.add_batch_definition_whole_dataframe("whole")
 
-    def transactions(self, batch: Sequence[Transaction]) -> tuple[list[Transaction], list[Rejection]]:
-        """The records of a batch that may be used, in their order, and a rejection for each other one."""
+    def transactions(
+        self, batch: Sequence[Transaction], came: Sequence[Values] = ()
+    ) -> tuple[list[Transaction], list[Rejection]]:
+        """The records of a batch that may be used, in their order, and a rejection for each other one.
+
+        `came` is each as it came, which a rejection shows; without it, it shows the typed one.
+        """
         digits = self._currencies.digits
         traits = [
             (
@@ -148,11 +156,13 @@ class Validator:
             )
             for record in batch
         ]
-        return self._apart("transactions", batch, traits)
+        return self._apart("transactions", batch, traits, came)
 
-    def entries(self, batch: Sequence[Entry]) -> tuple[list[Entry], list[Rejection]]:
-        """The records of a batch that may be used, in their order, and a rejection for each other one."""
-        return self._apart("entries", batch, [self.traits_of(entry) for entry in batch])
+    def entries(
+        self, batch: Sequence[Entry], came: Sequence[Values] = ()
+    ) -> tuple[list[Entry], list[Rejection]]:
+        """The records of a batch that may be used, and a rejection for each other one; as `transactions`."""
+        return self._apart("entries", batch, [self.traits_of(entry) for entry in batch], came)
 
     def traits_of(self, entry: Entry) -> tuple[int, int, int]:
         """What the expectations look at in an entry."""
@@ -204,7 +214,7 @@ class Validator:
             verdicts |= {trait: tuple(judged.get(row, ())) for row, trait in enumerate(fresh)}
 
     def _apart(
-        self, suite: str, batch: Sequence[_Record], traits: Sequence[tuple[int, ...]]
+        self, suite: str, batch: Sequence[_Record], traits: Sequence[tuple[int, ...]], came: Sequence[Values]
     ) -> tuple[list[_Record], list[Rejection]]:
         """The sound records of a batch, and a rejection for each broken one.
 
@@ -224,7 +234,8 @@ class Validator:
             self._note(suite, len(batch), counts, len(unusable))
         sound = [record for index, record in enumerate(batch) if index not in unusable]
         return sound, [
-            _rejected(batch[index], unusable[index], self._currencies) for index in sorted(unusable)
+            _rejected(batch[index], unusable[index], self._currencies, came[index] if came else None)
+            for index in sorted(unusable)
         ]
 
     def judge(
@@ -426,11 +437,19 @@ def _judged(
     return counts, broken
 
 
-def _rejected(record: Transaction | Entry, broken: list[Rule], currencies: money.Currencies) -> Rejection:
-    fields = msgspec.structs.asdict(record)
-    del fields["place"]
+def _rejected(
+    record: Transaction | Entry, broken: list[Rule], currencies: money.Currencies, came: Values | None
+) -> Rejection:
+    typed = msgspec.structs.asdict(record)
+    del typed["place"]
     shown = {**_SHOWN, "id_letters": "transaction_id" if isinstance(record, Transaction) else "ledger_id"}
-    problems: list[Problem] = [(rule.field, fields[shown[rule.column]], rule.reason) for rule in broken]
+    problems: list[Problem] = []
+    for rule in broken:
+        value = came.get(rule.field) if came else None
+        # What is typed may come from another place: the currency from its id, the amount from two columns.
+        blank = value is None or (isinstance(value, str) and not value.strip())
+        problems.append((rule.field, typed[shown[rule.column]] if blank else value, rule.reason))
+    raw = typed if came is None else {name: value for name, value in came.items() if name != "signature"}
     currency = record.currency if record.currency in currencies.digits else None
     if isinstance(record, Transaction):
         return rejection(
@@ -439,10 +458,11 @@ def _rejected(record: Transaction | Entry, broken: list[Rule], currencies: money
             app_id=record.app_id,
             source="kspay",
             place=record.place,
-            record=fields,
+            record=raw,
             record_id=record.transaction_id,
             currency=currency,
             dated_at=record.created_at,
+            typed=typed,
         )
     return rejection(
         problems,
@@ -450,9 +470,10 @@ def _rejected(record: Transaction | Entry, broken: list[Rule], currencies: money
         app_id=record.app_id,
         source=record.source,
         place=record.place,
-        record=fields,
+        record=raw,
         record_id=record.ledger_id,
         currency=currency,
         dated_on=record.dated_on,
         dated_at=record.dated_at,
+        typed=typed,
     )

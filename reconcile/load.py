@@ -25,6 +25,7 @@ _ENTRY = (
 )  # fmt: skip
 _REJECTION = (
     "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "dated_on", "dated_at",
+    "typed",
 )  # fmt: skip
 
 

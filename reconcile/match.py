@@ -20,6 +20,8 @@ from reconcile.store import read_sql, run_file, sql_names
 
 _SHOWN = 5  # so many of the records that fail a check are named in the error
 _MANY = 50_000  # records; where more are looked up, whole tables are joined
+_RULES = 2
+"""Raise it with every change of what the rules or their order match: the next run then matches everything anew."""
 _KINDS = {"comparable": "normalised reference"}
 _ONCE = "match/75_amount_date"  # the only rule that does not run in both phases
 _OUTCOME = "match/92_outcome"
@@ -50,7 +52,7 @@ def match(
 ) -> Matched:
     """Match what arrived or changed and write matches and discrepancies, without committing.
 
-    With `anew`, and where settings changed, everything is matched. The temporary tables of the matching
+    With `anew`, and where settings or rules changed, everything is matched. The temporary tables of the matching
     stay for the report until the transaction ends. Raises CheckFailed, naming the records, if a check of
     the result finds any.
     """
@@ -167,14 +169,15 @@ def _state_asked(
 
 
 def _everything_differs(connection: Connection, apps: tuple[str, ...]) -> bool:
-    """Whether some app was never matched, or by other settings; then these are noted."""
+    """Whether some app was never matched, or by other settings or rules; then these are noted."""
     stated = connection.execute(
         text(
-            "select encode(sha256(convert_to(jsonb_build_array(to_jsonb(policy) - 'app_ids',"
+            "select encode(sha256(convert_to(jsonb_build_array(cast(:rules as integer), to_jsonb(policy) - 'app_ids',"
             ' (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family f),'
             ' (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance t))::text,'
             " 'UTF8')), 'hex') from policy"
-        )
+        ),
+        {"rules": _RULES},
     ).scalar_one()
     noted = connection.execute(
         text(

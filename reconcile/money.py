@@ -102,8 +102,18 @@ class Currencies:
 
     @classmethod
     def with_extra(cls, extra: Mapping[str, int]) -> "Currencies":
-        """ISO 4217 and, over it, the merchant's own table (`USDT = 6`)."""
-        return cls(MappingProxyType({**_iso_digits(), **extra}))
+        """ISO 4217 and the merchant's own table of what it lacks (`USDT = 6`).
+
+        Raises ValueError where that gives a currency of ISO 4217 other decimals.
+        """
+        known = _iso_digits()
+        for code, digits in extra.items():
+            if known.get(code, digits) != digits:
+                raise ValueError(
+                    f"{code} has {known[code]} decimals by ISO 4217 and cannot have {digits}: remove it, since only "
+                    "currencies that ISO 4217 lacks belong here"
+                )
+        return cls(MappingProxyType({**known, **extra}))
 
     def format(self, amount: Decimal, currency: str) -> str:
         """A plain decimal with exactly the currency's minor digits: `1250.00`, never `1.25E+3`.

@@ -196,4 +196,5 @@ class Pages:
         typed = transactions(
             rows, app_id=self._app_id, currencies=self._currencies, currency_codes=self._currency_codes
         )
-        self._postgres(partial(self._load.stage, *judged(typed, self._validator.transactions), days))
+        kept, rejections = judged(rows, typed, self._validator.transactions)
+        self._postgres(partial(self._load.stage, kept, rejections, days))

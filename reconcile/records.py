@@ -170,3 +170,6 @@ class Rejection(msgspec.Struct, frozen=True):
     currency: str | None = None  # where known although the record is unusable
     dated_on: date | None = None  # as of Entry
     dated_at: datetime | None = None  # likewise; for KS Pay `createdAt`
+    typed: str | None = (
+        None  # as `raw`, but typed, where it could be: written otherwise, it is the same record
+    )

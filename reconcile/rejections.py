@@ -32,8 +32,9 @@ def rejection(
     currency: str | None = None,
     dated_on: date | None = None,
     dated_at: datetime | None = None,
+    typed: object = None,
 ) -> Rejection:
-    """One rejection for all the problems of one record; `record` is what goes into `raw`."""
+    """One rejection for all the problems of one record: `record` goes into `raw`, `typed` is what it was typed to."""
     return Rejection(
         side=side,
         app_id=app_id,
@@ -47,6 +48,7 @@ def rejection(
         currency=currency,
         dated_on=dated_on,
         dated_at=dated_at,
+        typed=None if typed is None else raw_json(typed),
     )
 
 

@@ -130,7 +130,8 @@ def why(replay: Replay, won: Seen, lost: Seen) -> str:
     """In what a pair was better than another of the same pass: the first of the criteria in which they differ."""
     txn_won, unit_won = replay.transactions[won.t], replay.units[won.e]
     txn_lost, unit_lost = replay.transactions[lost.t], replay.units[lost.e]
-    if (txn_won.currency == unit_won.currency) > (txn_lost.currency == unit_lost.currency):
+    by_currency = won.rule == "reference_differs"
+    if by_currency and (txn_won.currency == unit_won.currency) > (txn_lost.currency == unit_lost.currency):
         return f"currency: {txn_lost.currency} and {unit_lost.currency} differ here, and agree there"
     families = [(txn_won.family, unit_won.family), (txn_lost.family, unit_lost.family)]
     if (families[0] in replay.agreeing) > (families[1] in replay.agreeing):

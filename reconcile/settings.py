@@ -251,7 +251,10 @@ class _Reader:
             if isinstance(digits, bool) or not isinstance(digits, int) or not 0 <= digits <= 18:
                 raise UsageError(f"{TOML}: [currencies] {code} must be its number of decimals, 0 to 18")
             extra[code.strip().upper()] = digits
-        return Currencies.with_extra(extra)
+        try:
+            return Currencies.with_extra(extra)
+        except ValueError as error:
+            raise UsageError(f"{TOML}: [currencies] {error}") from None
 
     def families(self) -> Mapping[tuple[Side, str], Family]:
         extra: dict[tuple[Side, str], Family] = {}

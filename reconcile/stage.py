@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconcile import normalise
-from reconcile.expectations import BATCH, Validator
+from reconcile.expectations import BATCH, Validator, Values
 from reconcile.ledger import LedgerFile
 from reconcile.ledger.blocks import Block
 from reconcile.load import Loading
@@ -53,16 +53,22 @@ def in_turn() -> Iterator[Submit]:
 
 
 def judged(
-    typed: Iterable[R | Rejection], judge: Callable[[Sequence[R]], tuple[list[R], list[Rejection]]]
+    rows: Iterable[RawRow],
+    typed: Iterable[R | Rejection],
+    judge: Callable[[Sequence[R], Sequence[Values]], tuple[list[R], list[Rejection]]],
 ) -> tuple[list[R], list[Rejection]]:
-    """The records of a batch that may be used, and the rejections: of those that are none, and of the others."""
-    records, rejections = [], []
-    for one in typed:
+    """The records of a batch that may be used, and the rejections: of those that are none, and of the others.
+
+    `typed` are the rows, one for one.
+    """
+    records, came, rejections = [], [], []
+    for row, one in zip(rows, typed, strict=True):
         if isinstance(one, Rejection):
             rejections.append(one)
         else:
             records.append(one)
-    kept, refused = judge(records)
+            came.append(row.values)
+    kept, refused = judge(records, came)
     return kept, rejections + refused
 
 
@@ -164,5 +170,5 @@ class Staging:
         while len(self._rows) >= least:
             rows = self._rows[:BATCH]
             typed = typed_entries(self._settings, self._ledger, self._profile, self._app_ids, rows)
-            postgres(partial(self._load.stage, *judged(typed, self._validator.entries)))
+            postgres(partial(self._load.stage, *judged(rows, typed, self._validator.entries)))
             del self._rows[:BATCH]

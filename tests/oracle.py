@@ -19,8 +19,8 @@ Readings, where the words leave a choice:
  4. A booking carries the keys of all its entries, and sorts by its positive's source and id. In a
     discrepancy its ledger amount is its positive's; summary counts its entries one by one, each by its
     own date.
- 5. In every pass an equal currency comes before all other criteria (it only matters in `provider_id` and
-    `reference_differs`); between different currencies the bare numbers are compared.
+ 5. In `reference_differs` alone an equal currency comes before all other criteria; between different
+    currencies the bare numbers are compared.
  6. A pass sees the transactions of its phase alone: a failed try does not hinder `reference_normalised`,
     and a split of phase two is one of pending transactions.
  7. `reference_split`: "the group" is the free entries naming one transaction, or the free records of one

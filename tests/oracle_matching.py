@@ -274,7 +274,7 @@ def _order(joined: Joined) -> tuple[object, ...]:
     """Where a possible match stands among the others of its pass: the least is taken first."""
     ts, es = joined.transactions, joined.entries
     return (
-        any(t.currency != e.currency for t, e in product(ts, es)),
+        joined.rule == "reference_differs" and any(t.currency != e.currency for t, e in product(ts, es)),
         not all(agree(t.family, e.family) for t, e in product(ts, es)),
         abs(total(ts) - total(es)),
         abs((min(t.day for t in ts) - min(e.day for e in es)).days),

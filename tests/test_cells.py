@@ -19,6 +19,8 @@ from reconcile.report.cells import EXACT_DIGITS, LONGEST, amount_cell, cell, is_
         "MAR1", "mar 1", "1-Mar-26", "DEC-12", "Sept 5", "Mai 3", "août 4", "3-4", "1/2", "12:30", "2026-03-01",
         "2026-03-01T10:00:00Z", "10 AM", "5p", "5%", "₹500", "$5", "(5)", "Rs. 500", "1st", "INR 5",
         "=SUM(1+1)", "@x", "+91 98450", "-56902", "\tx", "\rx", "＝1+1", "－1",
+        "5 a", "5 p", "12:30 p", "12 pm", "1:00 p.m.", "10:30 A. M.", "10h", "10h30", "1D5", "1d", "1.E5", "1 E5",
+        "1,e5", "1.5/E5", "1 Mar / A", "1e-5", "2026-08-31T10:00", "2026-08-31T10:00Z", "10:00 z", "Mar-1", "1-mar",
         " padded", "padded ", "#N/A", "TRUE", "false", "'quoted", '"quoted"', "١٢٣",
     ],
 )  # fmt: skip
@@ -35,7 +37,8 @@ def test_text_that_a_spreadsheet_would_alter_is_guarded(text: str) -> None:
     [
         "ORD-2026-000123", "V-000123", "tx_aNNJ7BJbt", "order_P4sEpHDzofjQwV", "4AM954523V5514225", "7", "0",
         "12345678901", "UPI", "success", "Straße 5 Hof", "बिल-56902", "order’s 1 <b>&amp;</b>", "a;b", "MARCH",
-        "D-AKDPELJDMQJJMFCMBNJN", "reference_differs",
+        "D-AKDPELJDMQJJMFCMBNJN", "reference_differs", "A-1001", "H-12", "P-1001", "A1", "T1", "e7_2", "E5",
+        "D12", "z-9", "1-A", "12/P", "12/E5", "T10:00", "a.1", "PT10H",
     ],
 )  # fmt: skip
 def test_text_that_stays_as_it_is_is_written_bare(text: str) -> None:

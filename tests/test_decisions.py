@@ -14,6 +14,7 @@ from worlds import entry, tx
 from reconcile.decisions import RowsRefused
 from reconcile.doctor import totals
 from reconcile.errors import CheckFailed
+from reconcile.match import state_policy
 from reconcile.store import match_locks
 from reconcile.trail import verify
 
@@ -305,6 +306,38 @@ def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: st
         CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
     ):
         totals(desk.engine, settings)
+
+
+def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(
+        of(desk, tx(1, "A", order="o1")),
+        of(desk, entry(1, "B", currency="USD", order="o1"), entry(2, "C", "9", family="unpaid", order="o1")),
+    )
+    with desk.engine.begin() as connection:
+        # As the order of then had it, under the fingerprint of then: the settings alone.
+        connection.execute(
+            text(
+                "update pairings set e = (select number from entries where app_id = :app and ledger_id = 'L2')"
+                " where t = (select number from transactions where app_id = :app)"
+            ),
+            {"app": desk.apps[0]},
+        )
+        state_policy(connection, settings, desk.apps)
+        connection.execute(
+            text(
+                "update matched_policies set policy = encode(sha256(convert_to(jsonb_build_array("
+                "(select to_jsonb(p) - 'app_ids' from policy p),"
+                ' (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family f),'
+                ' (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance t))::text,'
+                " 'UTF8')), 'hex') where app_id = :app"
+            ),
+            {"app": desk.apps[0]},
+        )
+    assert "totals are conserved" in totals(desk.engine, settings)  # nobody altered anything
+    desk.night()
+    assert desk.pairs == {("provider_id", "tx_1", "L1")}
+    assert "totals are conserved" in totals(desk.engine, settings)
 
 
 def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:

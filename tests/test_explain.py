@@ -69,6 +69,8 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             tx(141, "alone", family="failed"),
             tx(151, None, "55.5", day=8),
             tx(171, "parted", "171"),
+            tx(181, None, "5", order="order_18"),
+            tx(191, "currency", "5"),
         ],
         [
             entry(11, "family", family="cancelled"),
@@ -93,6 +95,10 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             entry(161, "sale", "70"),
             entry(162, "sale", "-70", day=12),
             entry(171, "parted", "171"),
+            entry(181, None, "5", currency="USD", order="order_18"),
+            entry(182, None, "9", order="order_18"),
+            entry(191, "currency", "5", currency="USD"),
+            entry(192, "currency", "9"),
             *(entry(1000 + number, "CASH", "12") for number in range(501)),
         ],
     )
@@ -121,6 +127,18 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             "tx_42",
             "default:L41",
             "went to tx_41 in reference (phase 1), by id: alike in all else, and tx_41 comes before tx_42",
+        ),
+        # Another currency is of account in reference_differs alone.
+        (
+            "tx_181",
+            "default:L182",
+            "lost to default:L181 in provider_id (phase 1), by amount: 4 apart here, 0 there",
+        ),
+        (
+            "tx_191",
+            "default:L191",
+            "lost to default:L192 in reference_differs (phase 1), by currency: INR and USD differ here, "
+            "and agree there",
         ),
         ("tx_111", "default:L111", "was matched with tx_112 before, by reference (phase 1)"),
     ],

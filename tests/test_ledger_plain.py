@@ -1,8 +1,9 @@
 """Rows that are read by the block are read, typed and judged as the careful way reads each of them by itself."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -277,10 +278,38 @@ def test_plain_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
         (5, "currency is neither an ISO 4217 code nor one of [currencies] in reconcile.toml"),
         (6, "amount is missing"),
     ]
-    assert '"amount":1.5' in held[0].raw
+    assert '"amount":"1.5"' in held[0].raw
     assert kept == 60
     (suite,) = [one for one in validator.summary() if one["suite"] == "entries"]
     # The rows without an amount could not be typed, so they are not judged.
     assert (suite["records"], suite["quarantined"]) == (100, 40)
     # Three of a record, and two of the file.
     assert suite["evaluated"] == 5
+
+
+def test_what_an_expectation_refuses_is_shown_as_it_was_written(tmp_path: Path, fresh_engine: Engine) -> None:
+    path = tmp_path / "memo.csv"
+    path.write_text(
+        "ledger_id,amount,date,currency,memo\n"
+        'M1,"₹ 1,23,456.789",2026-08-10,inr,hello\n'
+        "M2,5,2026-08-10, rupee ,\n"
+        ",7.00,2026-08-10,INR,no id\n" + "".join(f"G{n},1,2026-08-10,INR,\n" for n in range(4)),
+        "utf-8",
+    )
+    ledger = open_ledger(path, profile=PROFILE)
+    profile, validator = replace(PROFILE, name="memo"), Validator(SETTINGS.currencies)
+    import_ledger(fresh_engine, SETTINGS, ledger, profile, ["ap_1"], validator, silent)
+    with fresh_engine.connect() as connection:
+        held = connection.execute(
+            text("select field, value, raw from quarantine where source = 'memo' order by row_number")
+        ).all()
+    day = {"date": "2026-08-10"}
+    assert [(row.field, row.value, json.loads(row.raw)) for row in held] == [
+        (
+            "amount",
+            "₹ 1,23,456.789",
+            day | {"ledger_id": "M1", "amount": "₹ 1,23,456.789", "currency": "inr", "memo": "hello"},
+        ),
+        ("currency", " rupee ", day | {"ledger_id": "M2", "amount": "5", "currency": " rupee ", "memo": ""}),
+        ("ledger_id", "", day | {"ledger_id": "", "amount": "7.00", "currency": "INR", "memo": "no id"}),
+    ]

@@ -178,6 +178,21 @@ def test_a_record_comes_out_of_quarantine_when_its_source_corrects_it(engine: En
     assert rows(engine, "select record_id from quarantine") == []
 
 
+@pytest.mark.parametrize("record_id", ["L1", None])
+def test_a_record_that_is_written_otherwise_is_the_same_in_quarantine(
+    engine: Engine, record_id: str | None
+) -> None:
+    """As earlier releases held it: what it was typed to, in place of what its source wrote."""
+    held = broken(record_id, '{"amount":1.234}', side=Side.LEDGER, file="a.csv")
+    book(engine, held)
+    before = rows(engine, "select content, since from quarantine")
+    for written in ('{"amount":"1.234"}', '{"amount":" 1.234"}'):
+        book(engine, replace(held, raw=written, typed=held.raw, place=Place("b.csv", 1)), file="b.csv")
+        assert rows(engine, "select raw from quarantine") == [(written,)]
+    assert rows(engine, "select content, since from quarantine") == before
+    assert rows(engine, "select * from quarantine_versions") == []
+
+
 def test_a_record_without_an_id_is_cleared_by_an_answer_that_covers_its_days(engine: Engine) -> None:
     week = Period(date(2026, 8, 3), date(2026, 8, 9))
     assert fetch(engine, broken(None), broken(None), days=week).quarantined == 1  # windows overlap
@@ -214,6 +229,29 @@ def test_equal_rows_of_a_ledger_are_one_and_different_ones_are_all_quarantined(e
     assert rows(engine, "select amount from entries") == [(Decimal(11),)]
     assert rows(engine, "select amount from entry_versions") == [(Decimal("10.00"),)]
     assert rows(engine, "select * from quarantine") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("paid", "PAID"), ("", "Paid"), ("", "paid"), ("Overdue", "overdue"), ("ÜBERFÄLLIG", "überfällig")],
+)
+def test_statuses_that_say_the_same_are_equal(engine: Engine, one: str, other: str) -> None:
+    """Case does not matter and blank is paid: in one file, in whatever order, and in the next import."""
+    held = []
+    for first, second in ((one, other), (other, one)):
+        twins = [
+            replace(ENTRY, ledger_id=f"L{first}", status=status, place=Place("a.csv", row))
+            for row, status in ((2, first), (3, second))
+        ]
+        assert counts(book(engine, *twins, file=f"{first}.csv")) == (2, 1, 1, 0, 1, 0)
+        held += rows(engine, f"select status from entries where ledger_id = 'L{first}'")  # noqa: S608
+        for number, status in enumerate((first, second, first.title())):
+            again = replace(twins[0], status=status)
+            loaded = book(engine, again, file=f"{first}-{number}.csv")
+            assert (loaded.added, loaded.changed) == (0, 0)
+    assert held[0] == held[1]
+    assert rows(engine, "select * from entry_versions") == []
+    assert book(engine, replace(twins[0], status="void")).changed == 1
 
 
 def test_equal_rows_without_an_id_are_two_payments_and_leave_with_their_file(engine: Engine) -> None:

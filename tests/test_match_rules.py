@@ -98,6 +98,16 @@ EXAMPLES = {
         [entry(1, None, "70", order="o1"), entry(2, "C", txn="p2"), entry(3, "D", order="p2")],
         {("provider_id", "tx_1", "L1"), ("provider_id", "tx_2", "L2")},
     ),
+    "provider_id: families, then the amount, and never the currency": Example(
+        [tx(1, "A", "5", order="o1"), tx(2, "B", "5", txn="p2")],
+        [
+            entry(1, None, "5", currency="USD", order="o1"),
+            entry(2, None, "9", family="unpaid", order="o1"),
+            entry(3, None, "9", txn="p2"),
+            entry(4, None, "5", currency="USD", txn="p2"),
+        ],
+        {("provider_id", "tx_1", "L1"), ("provider_id", "tx_2", "L4")},
+    ),
     "reference_normalised": Example(
         [tx(1, "INV-00/12"), tx(2, "Straße 5")],
         [entry(1, "inv 0012", "90"), entry(2, "STRASSE-5")],

@@ -115,10 +115,13 @@ def test_a_currency_without_a_minor_unit_is_not_known() -> None:
     assert "USDT" not in CURRENCIES.digits
 
 
-def test_the_merchants_own_table_stands_over_iso_4217() -> None:
-    currencies = Currencies.with_extra({"USDT": 6, "INR": 3})
+def test_the_merchants_own_table_has_what_iso_4217_lacks() -> None:
+    currencies = Currencies.with_extra({"USDT": 6, "XAU": 4, "INR": 2})
     assert currencies.format(Decimal("1.5"), "USDT") == "1.500000"
-    assert currencies.digits["INR"] == 3
+    assert currencies.format(Decimal("1.5"), "XAU") == "1.5000"  # metals have no decimals in ISO 4217
+    assert currencies.digits == {**CURRENCIES.digits, "USDT": 6, "XAU": 4}
+    with pytest.raises(ValueError, match="INR has 2 decimals by ISO 4217 and cannot have 3"):
+        Currencies.with_extra({"USDT": 6, "INR": 3})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from reconcile.load import Loading, loading
 from reconcile.money import Currencies, decimals
 from reconcile.pages import COLUMNS, Kind, Pages, plain_transactions
 from reconcile.records import SPOILT, Period, Place, RawRow, Transaction
-from reconcile.stage import in_turn
+from reconcile.stage import in_turn, judged
 
 CURRENCIES = Currencies()
 APP = "ap_mPFz05qW2"
@@ -167,29 +167,19 @@ def test_what_is_staged_and_judged_is_the_same_either_way(fresh_engine: Engine) 
                 stage(load, validator, MIXED).judge()
             else:
                 for number, record in enumerate(MIXED, 1):
-                    typed = list(
-                        normalise.transactions(
-                            [RawRow(Place("GET /transaction page 3", number), record)],
-                            app_id=APP,
-                            currencies=CURRENCIES,
-                            currency_codes={},
-                        )
-                    )
-                    good = [one for one in typed if isinstance(one, Transaction)]
-                    kept, refused = validator.transactions(good)
-                    load.stage(
-                        kept, [*(one for one in typed if not isinstance(one, Transaction)), *refused], AUGUST
-                    )
+                    rows = [RawRow(Place("GET /transaction page 3", number), record)]
+                    typed = normalise.transactions(rows, app_id=APP, currencies=CURRENCIES, currency_codes={})
+                    load.stage(*judged(rows, typed, validator.transactions), AUGUST)
             held = [
                 sorted(map(repr, load._connection.execute(text(f"select * from {table}"))))  # noqa: S608
                 for table in ("staged_transactions", "staged_rejections")
             ]
             found.append((held, validator.summary(), load._read))
     assert found[0] == found[1]
-    (transactions, rejections), (judged, _), read = found[0]
+    (transactions, rejections), (suite, _), read = found[0]
     assert (len(transactions), len(rejections), read) == (6, 4, 10)
-    assert (judged["records"], judged["quarantined"]) == (9, 3)
-    warned = {one["expectation"]: one["count"] for one in judged["failures"] if one["weight"] == "warns"}
+    assert (suite["records"], suite["quarantined"]) == (9, 3)
+    warned = {one["expectation"]: one["count"] for one in suite["failures"] if one["weight"] == "warns"}
     assert warned == {"created_since_2000": 1, "id_has_prefix": 1}
 
 

@@ -4,11 +4,12 @@ import csv
 import re
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from office import Office
 
-from reconcile.report.cells import amount_cell, cell, shown, text_cell
+from reconcile.report.cells import amount_cell, cell, is_altered, shown, text_cell
 from reconcile.report.files import (
     AMOUNTS,
     DISCREPANCIES,
@@ -142,3 +143,39 @@ def test_every_cell_of_every_file_comes_back(
                 assert Decimal(value) == Decimal(wanted), column
             else:
                 assert value == wanted, column
+
+
+LANGUAGES = (1033, 16393, 1031, 1036, 1040, 3082, 1046, 1041)
+"""As Windows numbers them: English (US, India), German, French, Italian, Spanish, Portuguese (Brazil), Japanese."""
+PICKED = (
+    "A-1001", "H-12", "P-1001", "A1", "T1", "e7_2", "E5", "1-A", "12/P", "5 a", "5 p", "12 pm", "1:00 p.m.", "10 a. m.",
+    "10h30", "1E5", "1e-5", "1.E5", "1 E5", "1,E5", "1D5", "1.5/E5", "12/E5", "Mar-1", "1-mar", "12/MAR:1,5 1,5/1:d,",
+    "T10:00", "p 10:30", "AM 10:30", "10:30 A", "2026-08-31T10:00", "2026-08-31T10:00:00.000Z", "2026-08-31 10:00 z",
+    "PT10H", "W31-1", "INR 5", "1st",
+)  # fmt: skip
+FIGURES = ("1", "5", "12", "31", "2026", "08", "10:00", "12:30:45", "2026-08-31", "31/12", "1.5", "1,5")
+LETTERS = (*"aphedtzAPHEDTZmxM", "am", "PM", "MAR", "Mai", "INR")
+BETWEEN = ("-", "/", ":", ".", ",", " ", "", "", "_", ". ")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_that_the_program_alters_is_written_bare(
+    office: Office, tmp_path: Path, language: int
+) -> None:
+    """Texts of letters, digits and what stands between them, read as eagerly as the program can."""
+    random = Random(language)
+    made = {
+        "".join(
+            random.choice(FIGURES if random.random() < 0.5 else LETTERS) + random.choice(BETWEEN)
+            for _ in range(random.randint(2, 5))
+        ).strip()
+        for _ in range(20_000)
+    }
+    bare = [text for text in sorted({*made, *PICKED}) if not is_altered(text) and not text.isdecimal()]
+    assert {"A-1001", "H-12", "A1", "e7_2"} <= set(bare)
+    path = tmp_path / f"bare-{language}.csv"
+    path.write_text("".join(f'"{text}"\r\n' for text in bare), "utf-8")
+    opened = office.convert(path, "fods", f"--infilter=CSV:44,34,76,1,,{language},false,true")
+    kinds = re.findall(r'<table:table-cell[^>]* office:value-type="(\w+)"', opened.read_text("utf-8"))
+    assert len(kinds) == len(bare)
+    assert [text for text, kind in zip(bare, kinds, strict=True) if kind != "string"] == []

@@ -35,7 +35,8 @@ create temp table staged_rejections (
     dated_on date,
     dated_at timestamptz,
     fetched_first date,  -- of KS Pay's: the days that were asked for
-    fetched_last date
+    fetched_last date,
+    typed text  -- as `raw`, of a record that could be typed
 );
 
 -- Grain: one row an app and file of an import, or an app and range of days of a fetch: what was read.
@@ -58,6 +59,12 @@ create temp table this_import (
 
 -- Grain: one row an index that rests: the statement that makes it again.
 create temp table resting (statement text not null);
+
+-- What the status of an entry says: case does not matter, and blank is paid. Letters of ASCII are folded first and alike
+-- in every database: in one of Turkish I would be no i.
+create function pg_temp.said(status text) returns text language sql immutable parallel safe as $$
+select coalesce(nullif(lower(lower(status collate "C") collate "default"), ''), 'paid')
+$$;
 
 -- Indexes are made faster at the end than kept up for every row: those of a table that is still empty rest while
 -- many rows arrive, unless somebody else looks at it just then. Emptied once more, the table needs no write-ahead

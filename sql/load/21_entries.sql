@@ -1,5 +1,6 @@
 -- Grain: one row an entry. Moves the staged records of one import into `entries`: rows of one
--- ledger_id that say the same are one, rows that differ are both quarantined. The last import of an
+-- ledger_id that say the same are one, rows that differ are both quarantined. Statuses that differ in case only say the
+-- same, and so do a blank one and paid. The last import of an
 -- entry wins, equal values change nothing, and older versions are kept. Of a snapshot, entries of the days
 -- that it spans and that it lacks are withdrawn; a withdrawn entry that arrives lives again.
 
@@ -24,15 +25,15 @@ having count(*) > 1;
 
 set local enable_hashagg = on;
 
--- Of rows that say the same, the first stands for all.
+-- Of rows that say the same, one stands for all: whichever comes first, it is the one with this spelling of the status.
 delete from staged_entries as staged using (
     select
         ctid as place,
         row_number() over (
             partition by
-                app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at, transaction_id,
-                provider_order_id, provider_txn_id, description
-            order by row_number
+                app_id, source, ledger_id, reference, currency, amount, pg_temp.said(status), dated_on, dated_at,
+                transaction_id, provider_order_id, provider_txn_id, description
+            order by status collate "C" desc, row_number
         ) as repeat
     from staged_entries
     where (app_id, source, ledger_id) in (select app_id, source, ledger_id from repeated)
@@ -115,12 +116,12 @@ select
     held.loaded_in as held_since,
     held.withdrawn as held_withdrawn,
     held.number is null or held.withdrawn or (
-        held.reference, held.currency, held.amount, held.status, held.dated_on, held.dated_at,
-        held.transaction_id, held.provider_order_id, held.provider_txn_id
+        held.reference, held.currency, held.amount, held.dated_on, held.dated_at, held.transaction_id,
+        held.provider_order_id, held.provider_txn_id
     ) is distinct from (
-        staged.reference, staged.currency, staged.amount, staged.status, staged.dated_on, staged.dated_at,
-        staged.transaction_id, staged.provider_order_id, staged.provider_txn_id
-    ) as moved,
+        staged.reference, staged.currency, staged.amount, staged.dated_on, staged.dated_at, staged.transaction_id,
+        staged.provider_order_id, staged.provider_txn_id
+    ) or (held.status <> staged.status and pg_temp.said(held.status) <> pg_temp.said(staged.status)) as moved,
     held.number is not null and held.description is distinct from staged.description as reworded
 from staged_entries as staged
 inner join this_load using (app_id)

@@ -3,13 +3,14 @@
 -- without an id when the same file no longer holds it, or an answer that covers the day of its creation; where that
 -- cannot be read either, one that covers all days on which it may be: those that every answer with it was asked for.
 -- A ledger may hold two rows without an id that say the same, and both count; KS Pay repeats a
--- record wherever two windows overlap, so there equal content is one record.
+-- record wherever two windows overlap, so there equal content is one record. A record that could be typed has the
+-- content of what it was typed to: where its source writes it another way, what people decided of it stands.
 
 create temp table rejected on commit drop as
 with hashed as (
     select
         *,
-        encode(sha256(convert_to(raw, 'UTF8')), 'hex') as sha256
+        encode(sha256(convert_to(coalesce(typed, raw), 'UTF8')), 'hex') as sha256
     from staged_rejections
 ),
 
@@ -76,14 +77,14 @@ using (
         held.app_id = seen.app_id and held.side = seen.side and held.source = seen.source
         and held.record_id is not distinct from seen.record_id and held.content = seen.content
 when matched and (not held.imports @> seen.imports or (
-    held.file, held.row_number, held.field, held.value, held.reason, held.currency, held.dated_on, held.dated_at,
-    held.fetched_first, held.fetched_last
+    held.file, held.row_number, held.field, held.value, held.reason, held.raw, held.currency, held.dated_on,
+    held.dated_at, held.fetched_first, held.fetched_last
 ) is distinct from (
-    seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.currency, seen.dated_on, seen.dated_at,
-    seen.fetched_first, seen.fetched_last
+    seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on,
+    seen.dated_at, seen.fetched_first, seen.fetched_last
 )) then update set
     file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
-    reason = seen.reason, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
+    reason = seen.reason, raw = seen.raw, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
     -- Every answer that holds it narrows the days.
     fetched_first = case
         when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last

@@ -63,6 +63,20 @@ def test_every_bad_record_is_named_in_the_quarantine(run: Command) -> None:
     assert len(rows) == len(FOUND) + 1
 
 
+def test_what_an_expectation_refuses_is_shown_as_it_came(run: Command) -> None:
+    shown = {
+        row["value"]: row["raw"]
+        for row in run.latest().rows("quarantine")
+        if row["reason"].startswith(
+            ("currencyCode is neither", "amount is negative", "amount has more decimals")
+        )
+    }
+    assert {"-250", "499.999"} < set(shown)
+    for value, raw in shown.items():
+        assert f'"amount":"{value}"' in raw or f'"currencyCode":"{value}"' in raw
+        assert '"currencyId":' in raw, "by the names that KS Pay gives"
+
+
 def test_the_others_are_reconciled(run: Command, calm_shop: Shop) -> None:
     document = run.latest().document()
     (fetched,) = document["fetched"]

@@ -119,6 +119,9 @@ CASES = {
     "apps twice over": toml(APP + 'secret_key = "QS3cretQ"\n', "KSPAY_"),
     "status of no family": toml('[status.kspay]\nsold = ["gone"]\n', "sold"),
     "currency without decimals": toml('[currencies]\nUSDT = "six"\n', "USDT"),
+    "currency of ISO 4217 with other decimals": toml(
+        "[currencies]\nUSDT = 6\nusd = 2\ninr = 3\n", "[currencies] INR has 2 decimals by ISO 4217", "3"
+    ),
     "profile that is not there": Case((*RUN, "--profile", "tally"), ("--profile tally", "[ledger.tally]")),
     # Dates
     "from after to": Case(("run", "--from", "2026-08-31", "--to", "2026-08-01"), ("2026-08-31", "2026-08-01")),
