@@ -274,12 +274,12 @@ def test_provider_ids_come_before_references_that_differ() -> None:
     assert found == {"provider_id tx_1 = L2"}
 
 
-def test_equal_currency_first_by_provider_id() -> None:
+def test_families_come_before_the_currency_by_provider_id() -> None:
     found = joined(
         [tx(1, None, order="o1")],
         [entry(1, None, order="o1", currency="USD"), entry(2, None, "98", "unpaid", order="o1")],
     )
-    assert found == {"provider_id tx_1 = L2"}
+    assert found == {"provider_id tx_1 = L1"}
 
 
 # reference_normalised

@@ -65,7 +65,7 @@ from reconcile.kspay.completeness import (
     IncompleteError,
     WindowRecord,
 )
-from reconcile.kspay.errors import InvalidRequestError
+from reconcile.kspay.errors import InvalidRequestError, NotFoundError
 from reconcile.kspay.filters import Border, Evidence, Filter
 from reconcile.kspay.known import MOST_READINGS, KnownRows, keys_of
 from reconcile.kspay.listing import Listing, fingerprint
@@ -378,35 +378,53 @@ class WindowReader:
 
     def _was_cut(self) -> bool:
         """Whether a page of the last reading lacks rows that stand on no other; if so, the next ones are smaller."""
-        if self._pass.cut:
-            return True
-        # Where all are known that there are places for, only the end of the listing is in doubt.
-        pages = [] if self._counted() else list(self._pass.gaps)
-        if self._length % self._limit:
-            pages.append(self._last_page)
-        self._pass.cut = any(map(self._is_cut, pages))
-        if self._pass.cut:
-            self._pages_were_cut = True
-            self._limit = max(1, self._limit // 2)
-            self._equal, self._quiet = 1, 0
+        if not self._pass.cut:
+            # Where all are known that there are places for, only the end of the listing is in doubt.
+            gaps = [] if self._counted() else self._pass.gaps
+            self._pass.cut = any(map(self._is_cut, gaps)) or (
+                self._length % self._limit > 0 and self._is_cut(self._last_page)
+            )
+            if self._pass.cut:
+                self._pages_were_cut = True
+                self._limit = max(1, self._limit // 2)
+                self._last_page = max(1, self._length // self._limit)
+                self._equal, self._quiet = 1, 0
         return self._pass.cut
 
     def _is_cut(self, number: int) -> bool:
         """Whether the place behind a page's last row holds a row that the page lacks.
 
         Where pages beyond the last are the last one again it is the last row, and rows of one instant may take turns
-        there: so it must be the same one each time.
+        there: so it must be the same one each time. One that arrived meanwhile stands on the page by now.
         """
         last, keys = self._last_keys
         if last != number:
             keys = self._keys(number)
-        place = (number - 1) * self._limit + len(keys) + 1
-        behind = self._keys_by_limit(place, 1)
-        return (
-            bool(behind)
-            and behind[0] not in keys
-            and all(behind == self._keys_by_limit(place, 1) for _ in range(3))
-        )
+        offset = (number - 1) * self._limit + len(keys)
+        for size in (size for size in range(len(keys), 0, -1) if offset % size == 0):
+            page = offset // size + 1
+            behind = self._exactly(page, size)
+            if behind is None:
+                continue
+            return (
+                0 < len(behind) <= size
+                and behind[0] not in keys
+                # Behind the last page even a row that is known shows that the listing goes on: it may have moved there.
+                and (number == self._last_page or behind[0] not in self._known)
+                and all((self._exactly(page, size) or [])[:1] == behind[:1] for _ in range(3))
+                and behind[0] not in self._keys(number)
+            )
+        return False  # of a server that refuses all such pages nothing tells
+
+    def _exactly(self, number: int, limit: int) -> list[int] | None:
+        """The keys of a page of just this size, which is no part of the reading; None where it is refused."""
+        try:
+            listing, dropped = self._ahead.page(number, limit, 1)
+        except (InvalidRequestError, NotFoundError):
+            return None
+        self._pages += 1 + dropped
+        self._rows += len(listing.rows)
+        return keys_of(listing.rows, list(map(fingerprint, listing.rows)))
 
     def _measure(self) -> Iterator[Batch]:
         """Ask for the last page again, and for any after it: the length of the listing now."""

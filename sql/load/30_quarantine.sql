@@ -99,11 +99,11 @@ when matched and (not held.imports @> seen.imports or (
     imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, imports
+    dated_on, dated_at, fetched_first, fetched_last, imports, since
 ) values (
     seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
     seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on, seen.dated_at,
-    seen.fetched_first, seen.fetched_last, seen.imports
+    seen.fetched_first, seen.fetched_last, seen.imports, statement_timestamp()  -- one for all that came together
 );
 
 -- A record that goes into quarantine or comes out of it is matched anew, and its group with it.

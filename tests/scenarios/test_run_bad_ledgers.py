@@ -40,7 +40,9 @@ CASES = {
     "a picture": Case(b"\x89PNG\r\n\x1a\n" + bytes(range(256)), 3, (), "scan.csv"),
     "a PDF": Case(b"%PDF-1.7\n" + bytes(200), 3, ("PDF",), "ledger.pdf"),
     "Parquet": Case(b"PAR1" + bytes(200), 3, ("Parquet",), "ledger.parquet"),
-    "a web page": Case(b"<!doctype html>\n<html><body>Sign in</body></html>\n", 3, ("row 1", "ledger_id")),
+    "a web page": Case(
+        b"<!doctype html>\n<html><body>Sign in</body></html>\n", 3, ("is HTML", "XLSX or CSV")
+    ),
     "prose": Case(b"Dear colleague,\n\nplease find the ledger attached.\n", 3, ("row 1", "ledger_id")),
     "no header": Case(ROW, 3, ("row 1", "ledger_id")),
     "no ledger_id": Case(HEADER.replace(b"ledger_id", b"id") + ROW, 3, ("row 1", "ledger_id", "found: id")),
