@@ -329,6 +329,9 @@ def _others_note(written: str, said: Sequence[Any], by: str) -> str | None:
     newest = next((one for one in reversed(said) if one.note is not None), None)
     if newest is None or not newest.note or newest.by_name == by:
         return None
+    names = tuple(f"{one.by_name}: " for one in said)
+    if written and newest.note.startswith(names):
+        return str(newest.note)  # it bears a name already
     return f"{newest.by_name}: {newest.note}" if written else ""
 
 

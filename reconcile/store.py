@@ -175,12 +175,14 @@ def match_locks(engine: Engine, app_ids: Iterable[str]) -> Iterator[None]:
 def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[str], None]) -> Iterator[None]:
     # A connection of its own that stays idle, so that the server sees at once when we are gone.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for app_id in sorted(app_ids):
-            key = {"key": f"{SCHEMA} {kind} {app_id}"}
-            while not connection.scalar(text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key):
-                held(app_id)
-                time.sleep(0.5)
         try:
+            for app_id in sorted(app_ids):
+                key = {"key": f"{SCHEMA} {kind} {app_id}"}
+                while not connection.scalar(
+                    text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key
+                ):
+                    held(app_id)
+                    time.sleep(0.5)
             yield
         finally:
             # The server may learn later that the connection is closed, and the next run would be told to come

@@ -57,7 +57,11 @@ def open_streams() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
             stream = io.TextIOWrapper(
-                unheard, stream.encoding, stream.errors, line_buffering=stream.line_buffering
+                unheard,
+                stream.encoding,
+                stream.errors,
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
             )
         setattr(sys, name, stream)
 

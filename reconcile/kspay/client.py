@@ -332,7 +332,14 @@ class KSPay(Payments):
         reach = Reach(last)
         for read in self.windows_read:
             reach.note(read.window, read.last_at)
-        seen = [at for read in self.windows_read for at in (read.first_at, read.last_at) if at is not None]
+        seen = [
+            at
+            for read in self.windows_read
+            for at in (read.first_at, read.last_at, read.latest_clock)
+            if at is not None and not outside(read.window, at)
+        ]
+        if not seen:
+            return  # where nothing is listed at all, nothing is told every night
         for window in reach.telling(seen, needed):
             if not reach.covers(needed):
                 self._probe_reach(reach, window)
@@ -344,10 +351,8 @@ class KSPay(Payments):
             return
         try:
             rows = self._listing(window, 1, self._page_size).rows
-        except DateRangeError as error:
-            if error.entry != BEFORE_APP_CREATION:
-                raise
-            return
+        except (DateRangeError, InvalidRequestError):
+            return  # the windows that were asked for are proven: this one tells nothing
         for row in rows:
             reach.note(window, instant(row, "createdAt"))
 

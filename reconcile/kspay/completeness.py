@@ -33,6 +33,9 @@ class WindowRecord:
     last_at: datetime | None
     total: int | None  # what the server said that the window holds, if anything
     proof: str  # in a few words, why nothing can be missing
+    latest_clock: datetime | None = (
+        None  # the `createdAt` with the latest time of day, as far as it was looked at
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
 _OF_TROUBLE = re.compile(
     r"error|warning|message|notice|issue|problem|violation|detail|alert|link", re.IGNORECASE
 )
-"""Lists of such names are none of transactions: an empty one does not say that there are none."""
+"""An empty list of such a name does not say that there are no transactions."""
 
 _LARGEST_TOTAL = 2**31 - 1  # as it is stored; a larger one is as wrong as any
 _SECRET = "signature"  # noqa: S105  the name of the field, not a secret
@@ -206,11 +206,15 @@ def _list_and_total(call: str, result: Any) -> tuple[list[Any], int | None]:
         return result, None
     if isinstance(result, dict):
         lists = {key: value for key, value in result.items() if isinstance(value, list)}
-        others = [key for key in lists if not _OF_TROUBLE.search(key)]
+        others = [key for key, rows in lists.items() if _holds_ids(rows) or not _OF_TROUBLE.search(key)]
         named = [key for key in _LISTS if key in lists] or others
         if len(named) == 1 or (named and named[0] in _LISTS):
             return lists[named[0]], _total(result)
     raise ProtocolError(call, 200, message=f"the answer is no list of transactions but {describe(result)}")
+
+
+def _holds_ids(rows: list[Any]) -> bool:
+    return bool(rows) and isinstance(rows[0], dict) and "id" in rows[0]
 
 
 def _total(result: Mapping[str, Any]) -> int | None:

@@ -161,6 +161,7 @@ class WindowReader:
             self._span.last_at,
             self._total,
             self._proof,
+            self._span.latest_clock,
         )
 
     def read(self) -> Iterator[Batch]:

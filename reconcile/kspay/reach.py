@@ -52,14 +52,15 @@ class Reach:
         First one that ends on the day of such a row, so that it is listed only if that day is included; then one that
         ends on the day after.
         """
-        at = [each for each in created if midnight(each.date()) + _DAY < midnight(self._last)]
+        at = [each for each in created if each.date() < self._last]
         clock = {each: each - midnight(each.date()) - _SUMMER for each in at}
         enough = [each for each in at if clock[each] >= needed - midnight(self._last)]
+        older = [each for each in at if each.date() < self._last - _DAY]
         found = []
         if enough:
             day = min(enough, key=lambda each: (clock[each], each)).date()
             found.append(Window(day - _DAY, day))
-        if at:
-            day = max(at, key=lambda each: (clock[each], each)).date()
+        if older:
+            day = max(older, key=lambda each: (clock[each], each)).date()
             found.append(Window(day, day + _DAY))
         return found

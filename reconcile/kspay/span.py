@@ -1,11 +1,14 @@
 """What the times of a window's rows tell: of the window, and of what its range filters."""
 
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 
 from reconcile.kspay.filters import TELLING_GAP, Border, Evidence, Filter, outside
-from reconcile.kspay.listing import instant, times_of
+from reconcile.kspay.listing import Times, instant, times_of
 from reconcile.kspay.windows import Window
 from reconcile.records import RawRow
+
+_clock = itemgetter(slice(11, None))  # of a time as text
 
 
 class Span:
@@ -20,6 +23,9 @@ class Span:
         self.first_at: datetime | None = None
         """The earliest `createdAt`, aware, UTC; None where no row has one."""
         self.last_at: datetime | None = None
+        self.latest_clock: datetime | None = None
+        """A `createdAt` of the latest time of day, of the rows that are as KS Pay writes them."""
+        self._latest = ""
 
     @property
     def telling_day(self) -> date | None:
@@ -35,6 +41,7 @@ class Span:
         if bounds is not None and not self._telling(*bounds):
             self._note_created(bounds[0])
             self._note_created(bounds[1])
+            self._note_clock(times)
             return
         for row in rows:
             created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
@@ -51,6 +58,10 @@ class Span:
         return last_updated - created >= max(self._widest, TELLING_GAP) or any(
             outside(self._window, at) for at in (created, last_created, updated, last_updated)
         )
+
+    def _note_clock(self, times: Times | None) -> None:
+        if times is not None and (latest := max(times.created, key=_clock))[11:] > self._latest:
+            self._latest, self.latest_clock = latest[11:], datetime.fromisoformat(latest)
 
     def _note_created(self, at: datetime) -> None:
         self.first_at = at if self.first_at is None else min(self.first_at, at)

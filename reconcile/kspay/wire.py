@@ -47,6 +47,7 @@ _CHUNK = 1 << 16
 _FORM = "application/x-www-form-urlencoded"
 _SUCCESS = (200, 201)
 _WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_NO_ERROR = frozenset({"", "0", "none", "null", "false", "no", "ok"})
 _FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
 _MISUSED = (
     requests.exceptions.InvalidURL,
@@ -324,18 +325,42 @@ def _told(payload: Any) -> tuple[int | None, int | None, str]:
 
 
 def _may_be_refusal(payload: Any) -> bool:
-    """Whether a body of status 200 may be none of a success: no bare transaction, whose status is its own."""
-    return isinstance(payload, dict) and ("id" not in payload or "result" in payload)
+    """Whether a body of status 200 may be none of a success: no bare record, whose status is its own."""
+    return isinstance(payload, dict) and not _is_record(payload)
+
+
+def _is_record(value: Mapping[str, Any]) -> bool:
+    return "pe_txnId" in value or ("id" in value and ("amount" in value or "createdAt" in value))
 
 
 def _says_failed(payload: Mapping[str, Any]) -> bool:
     """Whether a body of status 200 says in words that it is no success."""
-    status = payload.get("status")
-    return (
-        payload.get("success") is False
-        or (isinstance(status, str) and status.strip().casefold() in _FAILED)
-        or any(bool(payload.get(name)) for name in ("error", "errors"))
+    inner = payload.get("result")
+    layers: list[Mapping[str, Any]] = [payload]
+    if isinstance(inner, dict) and any(isinstance(value, list) for value in inner.values()):
+        layers.append(inner)  # a listing may say it too; of what else stands there the status is its own
+    return any(
+        _is_failure(layer.get("success"))
+        or layer.get("success") == 0
+        or _is_failure(layer.get("status"))
+        or any(map(_tells, (layer.get("error"), layer.get("errors"))))
+        for layer in layers
     )
+
+
+def _is_failure(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().casefold() in _FAILED)
+
+
+def _tells(error: Any) -> bool:
+    """Whether what stands under `error` is one."""
+    if isinstance(error, str):
+        return error.strip().casefold() not in _NO_ERROR
+    if isinstance(error, dict):
+        return any(_tells(value) for value in error.values())
+    if isinstance(error, list):
+        return any(map(_tells, error))
+    return bool(error)
 
 
 def _whole(value: Any) -> int | None:

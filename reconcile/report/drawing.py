@@ -41,7 +41,7 @@ def draw_again(engine: Engine, run_id: str) -> list[Path]:
     with engine.begin() as connection:
         # Who draws the same run meanwhile waits.
         connection.execute(
-            text("select from runs where run_id = :run_id for update"), {"run_id": record.run_id}
+            text("select from runs where run_id = :run_id for no key update"), {"run_id": record.run_id}
         )
         content = _checked(known, folder)
         aside = folder.with_name(f".{folder.name}.drawing")

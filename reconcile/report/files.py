@@ -198,11 +198,13 @@ def _sync(path: Path) -> None:
 def point_latest(out: Path, run_id: str) -> None:
     """Let `<out>/latest` name this run, in one step: there is no moment without it."""
     aside = out / ".latest.writing"
-    while True:
+    for left in reversed(range(100)):
         try:
             aside.unlink(missing_ok=True)
             aside.symlink_to(run_id, target_is_directory=True)
             aside.replace(out / "latest")
         except (FileExistsError, FileNotFoundError):
+            if not left:
+                raise
             continue  # a run of other apps, into the same folder, was between two of these steps
         return

@@ -48,6 +48,7 @@ where
                     then (held.app_id, held.record_id) in (select app_id, record_id from incoming_ids)
                 when held.side = 'kspay' and held.dated_at is not null
                     then (held.dated_at at time zone 'UTC')::date between scope.fetched_first and scope.fetched_last
+                    and scope.fetched_first <= held.fetched_last and held.fetched_first <= scope.fetched_last
                 when held.side = 'kspay'
                     then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
                 else held.file = scope.file

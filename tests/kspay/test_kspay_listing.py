@@ -81,6 +81,9 @@ SHAPES: list[tuple[str, Any]] = [
     ("list and total", lambda rows: success({"transactions": rows, "total": 3})),
     ("data and meta", lambda rows: success({"data": rows, "meta": {"total": 3, "tags": []}})),
     ("unknown name", lambda rows: success({"payments": rows, "total": 3})),
+    ("list and no errors", lambda rows: Reply(200, {"errors": [None], "error": "none", "result": rows})),
+    ("list and no error", lambda rows: Reply(200, {"error": {"code": 0, "message": ""}, "result": rows})),
+    ("list of details", lambda rows: success({"transactionDetails": rows} if rows else [])),
 ]
 
 
@@ -309,6 +312,12 @@ FAILURES: list[Any] = [
     {"success": False, "code": 9010, "message": "app disabled", "data": []},
     {"result": {"warnings": []}},
     {"error": "maintenance", "result": []},
+    {"status": False, "message": "Something went wrong", "data": []},
+    {"success": "false", "data": []},
+    {"success": 0, "data": []},
+    {"id": "req-1", "status": "error", "message": "db down", "data": []},
+    {"result": {"success": False, "transactions": []}},
+    {"result": {"status": "error", "transactions": []}},
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kspay_server import KSPayServer, paged, record, success
+from kspay_server import Asked, KSPayServer, Reply, failure, paged, record, success
 from kspay_shop import Behaviour, Change, Shop, day, transaction
 
 from reconcile.kspay import KSPay
@@ -367,3 +367,45 @@ def test_rows_that_a_server_leaves_out_of_its_pages_are_not_waited_for(server: K
     assert fetched == {row["id"] for row in shop.rows if int(row["id"][3:]) % 9}
     assert client.windows_read[0].proof == TWO_READINGS
     assert shop.requests < 60
+
+
+def test_a_payment_that_arrives_at_the_end_is_no_cut(server: KSPayServer) -> None:
+    """Oldest first, and today in the window: what arrives stands behind the last row."""
+    now = datetime.now(UTC)
+    today = now.date()
+    at = [(now - 20 * DAY + n * timedelta(minutes=1)).isoformat() for n in range(5950)]
+    rows = [transaction(n, each, each) for n, each in enumerate(at)]
+    rows[0]["updatedAt"] = now.isoformat()
+    rows[0]["createdAt"] = (now - 40 * DAY).isoformat()
+    changes = [Change(after, "insert") for after in range(55, 75)]
+    shop = Shop(rows, Behaviour(order="oldest first"), changes)
+    fetched, _ = run(server, shop, Period(today - 50 * DAY, today), page_size=100)
+    assert {f"tx_{n:04d}" for n in range(5950)} <= fetched
+    assert shop.requests < 120
+
+
+@pytest.mark.parametrize("heavy_from", [5895, 5900, 0])
+@pytest.mark.parametrize("smallest", [1, 2, 10])
+@pytest.mark.parametrize("most_pages", [10_000, 700])
+def test_a_long_listing_whose_pages_are_cut(
+    server: KSPayServer, heavy_from: int, smallest: int, most_pages: int
+) -> None:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        transaction(n, (start + n * timedelta(minutes=5)).isoformat(), "2026-05-03T00:00:00+00:00")
+        for n in range(5980)
+    ]
+
+    def handler(asked: Asked) -> Reply:
+        limit, page = int(asked.query["limit"]), int(asked.query["page"])
+        if limit < smallest or most_pages < page < 1_000_000:
+            return failure(400, 4056, "limit must be greater than 0")
+        shown = rows[(page - 1) * limit : page * limit]
+        heavy = [row for row in shown if int(row["id"][3:]) >= heavy_from]
+        return success(shown[: len(shown) - max(0, len(heavy) - 60)])
+
+    server.on("GET", "/transaction", handler)
+    with server.client(page_size=100) as client:
+        fetched = {row.values["id"] for page in client.transactions(MARCH) for row in page.rows}
+    assert fetched == {row["id"] for row in rows}
+    assert server.times("GET", "/transaction") < 450

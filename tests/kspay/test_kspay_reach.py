@@ -1,10 +1,11 @@
 """The end of the last days: what no request can show yet is told, and what is shown is not doubted."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from kspay_server import KSPayServer
+from kspay_server import Asked, KSPayServer, Reply
 from kspay_shop import Behaviour, Shop, transaction
 
 from reconcile.kspay import KSPay
@@ -98,3 +99,34 @@ def test_how_far_a_range_reaches_is_what_rows_have_shown() -> None:
     assert reach.covers(TODAY), "days begin on a quarter of an hour"
     reach.note(Window(last - 9 * DAY, last - 5 * DAY), None)
     assert reach.until == TODAY - timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    "odd", ["9999-12-31T10:00:00+00:00", "0001-01-01T05:00:00+00:00", "1970-01-01T00:00:00+00:00"]
+)
+def test_a_time_that_cannot_be_tells_nothing(server: KSPayServer, odd: str) -> None:
+    shop = Shop([*rows(*quiet(15, 9)), *rows(TODAY - 3 * DAY)], Behaviour())
+    shop.rows[-1]["id"] = "tx_0099"
+
+    def handler(asked: Asked) -> Reply:
+        body = json.loads(shop.listing(asked).body)
+        for row in body["result"]:
+            if row["id"] == "tx_0099":
+                row["createdAt"] = row["updatedAt"] = odd
+        return Reply(200, body)
+
+    server.on("GET", "/transaction", handler)
+    with server.client(page_size=100) as client:
+        days = Period((TODAY - 20 * DAY).date(), (TODAY - DAY).date())
+        assert len({row.values["id"] for page in client.transactions(days) for row in page.rows}) == 15
+    assert client.may_lack_from is None
+
+
+def test_an_app_without_any_payment_is_no_warning(server: KSPayServer) -> None:
+    found, client = fetched(server, Behaviour(to_included=False), [])
+    assert (found, client.may_lack_from) == (set(), None)
+
+
+def test_the_only_payment_was_yesterday(server: KSPayServer) -> None:
+    found, client = fetched(server, Behaviour(), rows(TODAY - DAY + timedelta(hours=9)))
+    assert (len(found), client.may_lack_from) == (1, None)
