@@ -381,11 +381,11 @@ def main() -> NoReturn:
 def _check_words(arguments: Sequence[str]) -> None:
     """Refuse bytes that are no text, which nothing here can be called; a file may have such a name."""
     for argument in arguments:
-        if any("\udc80" <= letter <= "\udcff" for letter in argument) and not any(
-            Path(word).exists() for word in (argument, argument.partition("=")[2])
-        ):
-            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
-            raise UsageError(f"{shown}: holds bytes that are no UTF-8, and no file has this name")
+        if any("\udc80" <= letter <= "\udcff" for letter in argument):
+            option, _, value = argument.partition("=")
+            if not Path(value if option.startswith("--") and value else argument).exists():
+                shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+                raise UsageError(f"{shown}: holds bytes that are no UTF-8, and no file has this name")
 
 
 def _place(error: click.ClickException) -> str:
