@@ -47,6 +47,7 @@ _CHUNK = 1 << 16
 _FORM = "application/x-www-form-urlencoded"
 _SUCCESS = (200, 201)
 _WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_NO_CODE = (None, 0, 200, 201)
 _NO_ERROR = frozenset({"", "0", "none", "null", "false", "no", "ok"})
 _FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
 _MISUSED = (
@@ -244,11 +245,13 @@ class Wire:
         self._clock.hear(headers.get("Date"))
         told, code, message = _told(payload)
         if status in _SUCCESS and (told is None or told < 400):
-            if _may_be_refusal(payload):
+            failed = _may_be_refusal(payload) and _says_failed(payload)
+            # To tell which error it is takes long, and nearly every answer is none.
+            if failed or (code not in _NO_CODE and _may_be_refusal(payload)):
                 failure = error_for(
                     name, status, code, self._clean(message or "a success that says it failed")
                 )
-                if failure.entry is not None or _says_failed(payload):
+                if failed or failure.entry is not None:
                     raise failure
             return payload["result"] if isinstance(payload, dict) and "result" in payload else payload
         if status in _SUCCESS and told is not None:
