@@ -1,5 +1,6 @@
 """What the times of a window's rows tell: of the window, and of what its range filters."""
 
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from operator import itemgetter
 
@@ -61,7 +62,9 @@ class Span:
 
     def _note_clock(self, times: Times | None) -> None:
         if times is not None and (latest := max(times.created, key=_clock))[11:] > self._latest:
-            self._latest, self.latest_clock = latest[11:], datetime.fromisoformat(latest)
+            with suppress(ValueError):  # it only looks like a time
+                self.latest_clock = datetime.fromisoformat(latest)
+                self._latest = latest[11:]
 
     def _note_created(self, at: datetime) -> None:
         self.first_at = at if self.first_at is None else min(self.first_at, at)

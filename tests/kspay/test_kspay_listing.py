@@ -344,6 +344,8 @@ EDGES = [
     {"createdAt": "0001-01-01T00:00:00+05:30"},
     {"updatedAt": "9999-12-31T23:59:59-05:00"},
     {"createdAt": "9999-12-31T23:59:59.999Z", "updatedAt": "9999-12-31T23:59:59.999Z"},
+    {"createdAt": "2026-03-05T99:99:99.999Z", "updatedAt": "2026-03-05T99:99:99.999Z"},
+    {"createdAt": "2026-02-30T23:59:59.999Z", "updatedAt": "2026-03-05T10:00:00.000Z"},
     {"\0spoilt": "said by the server"},
     {"details": {"\0spoilt": [1]}},
 ]
@@ -391,3 +393,11 @@ def test_an_app_of_yesterday_on_a_server_whose_today_lags_behind_utc(server: KSP
         pages = list(client.transactions(Period(date(2015, 1, 1), today)))
         assert client.first_accepted_day == created
     assert ids(pages) == [rows[0]["id"]]
+
+
+@pytest.mark.parametrize("odd", ["2026-03-05T99:99:99.999Z", "2026-02-30T23:59:59.999Z"])
+def test_a_time_among_others_that_only_looks_like_one_costs_no_other(server: KSPayServer, odd: str) -> None:
+    times = ["2026-02-28T10:00:00.000Z", odd, "2026-03-09T10:00:00.000Z"]
+    rows = [record(number, at, updatedAt=at) for number, at in enumerate(times)]
+    server.on("GET", "/transaction", success(rows), success([]))
+    assert sorted(ids(fetch(server))) == sorted(row["id"] for row in rows)
