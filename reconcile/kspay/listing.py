@@ -93,11 +93,8 @@ def instant(row: RawRow, name: str) -> datetime | None:
         if at.tzinfo is UTC:
             return at
         return None if at.tzinfo is None else at.astimezone(UTC)
-    except (
-        ValueError,
-        OverflowError,
-    ):  # no time, or one that in UTC is before the first year or after the last
-        return None
+    except (ValueError, OverflowError):
+        return None  # no time, or one that in UTC is before the first year or after the last
 
 
 @dataclass(frozen=True, slots=True)

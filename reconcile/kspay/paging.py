@@ -19,9 +19,9 @@ rows move from page to page: some come twice, some are skipped. What holds under
   `EQUAL_IF_REPEATED` equal readings prove that it is the server itself that repeats rows.
 
 - A server may cut a page short, by bytes say, and give the rest of its rows on no page. So where a page had
-  fewer rows than places, the last one too, the next place is asked for alone before anything counts as proven: if
-  a row stands there that the page lacks, smaller pages are asked for from then on. (Of a server that takes rows out
-  of its pages, the row there is one of the page.)
+  fewer rows than places, the last one too, what begins at the next place is asked for before anything counts as
+  proven: if a row stands there that the page lacks, smaller pages are asked for from then on. (Of a server that
+  takes rows out of its pages, the row there is one of the page.)
 - A listing that repeats rows *and* orders them anew never reads twice the same, and its length counts the
   repeated ones. There `QUIET_READINGS` without anything new, all of one length, prove that nothing is missing.
 
