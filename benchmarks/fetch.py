@@ -24,8 +24,8 @@ import requests
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from reconcile.embedded import embedded_postgres
-from reconcile.records import Period
+from reconcile.core.records import Period
+from reconcile.db.embedded.server import embedded_postgres
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
@@ -36,7 +36,7 @@ MEBIBYTES = 400
 DAYS = 80
 """One window of the fetch."""
 
-PROGRAM = (sys.executable, "-c", "from reconcile.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from reconcile.cli.main import main; main()")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from statistics import median
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from reconcile.embedded import embedded_postgres
+from reconcile.db.embedded.server import embedded_postgres
 
 COLUMNS = {
     "ledger_id": "text",
@@ -37,7 +37,7 @@ COLUMNS = {
 TIMES_COPY = 10
 MEBIBYTES = 400
 
-PROGRAM = (sys.executable, "-c", "from reconcile.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from reconcile.cli.main import main; main()")
 # The command once more, with the time that its suites take told at the end.
 TIMED = """
 import atexit, sys, time
@@ -55,7 +55,7 @@ def timed(work):
 for name in ("__init__", "entries", "plain_entries", "judge"):
     setattr(expectations.Validator, name, timed(getattr(expectations.Validator, name)))
 atexit.register(lambda: print(f"spent {spent}", file=sys.stderr))
-from reconcile.cli import main
+from reconcile.cli.main import main
 main()
 """
 

@@ -17,10 +17,10 @@ from time import perf_counter
 import xlsxwriter
 from python_calamine import load_workbook
 
-from reconcile import normalise
-from reconcile.ledger import open_ledgers
-from reconcile.money import Currencies
-from reconcile.records import Entry
+from reconcile.core.money import Currencies
+from reconcile.core.records import Entry
+from reconcile.ledger.file import open_ledgers
+from reconcile.normalise import entries as normalise
 from reconcile.settings import Profile
 
 MOST = 3.0

@@ -27,13 +27,13 @@ from sqlalchemy import Connection, Engine, column, create_engine, func, select, 
 from sqlalchemy import table as sql_table
 from sqlalchemy.engine import make_url
 
-from reconcile import runs
-from reconcile.embedded import embedded_postgres
-from reconcile.load import number_load
-from reconcile.match import Matched, match
-from reconcile.records import Period
+from reconcile.core.records import Period
+from reconcile.db import runs
+from reconcile.db.embedded.server import embedded_postgres
+from reconcile.db.engine import open_store, run_file
+from reconcile.load.staging_tables import number_load
+from reconcile.match.engine import Matched, match
 from reconcile.settings import Settings
-from reconcile.store import open_store, run_file
 
 APP = "ap_bench"
 LAST = date(2026, 8, 31)

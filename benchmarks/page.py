@@ -18,15 +18,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile import runs
-from reconcile.match import match
-from reconcile.progress import silent
-from reconcile.records import Period
-from reconcile.report import files
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.db import runs
+from reconcile.db.engine import open_store, read_sql
+from reconcile.match.engine import match
+from reconcile.report import csv_files as files
 from reconcile.report.figures import figures
-from reconcile.report.page import write_page
+from reconcile.report.html import write_page
 from reconcile.settings import Settings
-from reconcile.store import open_store, read_sql
 
 SECONDS = 2
 MEGABYTES = 3

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
+from reconcile.core.records import Period
 from reconcile.kspay import Credentials, KSPay
-from reconcile.records import Period
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve

@@ -23,15 +23,15 @@ import xlsxwriter
 from page import APP, PERIOD, fill, timed
 from sqlalchemy import Connection
 
-from reconcile import runs
-from reconcile.match import match
-from reconcile.progress import silent
-from reconcile.report import files
-from reconcile.report.cells import EXACT_DIGITS, shown
-from reconcile.report.files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
+from reconcile.core.progress import silent
+from reconcile.db import runs
+from reconcile.db.engine import open_store, read_sql
+from reconcile.match.engine import match
+from reconcile.report import csv_files as files
+from reconcile.report.csv_cells import EXACT_DIGITS, shown
+from reconcile.report.csv_files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 from reconcile.report.workbook import write_workbook
 from reconcile.settings import Settings
-from reconcile.store import open_store, read_sql
 
 CSV_RATIO = 3
 WORKBOOK_RATIO = 1.5

@@ -26,11 +26,11 @@ from prefect.states import Completed, Failed
 
 from flows.summary import one_line, summary
 from reconcile import pipeline
-from reconcile.errors import ReconcileError, UsageError
+from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.progress import Progress
+from reconcile.core.records import Period
 from reconcile.kspay.errors import CallError
 from reconcile.pipeline import Finished, Request, Stage
-from reconcile.progress import Progress
-from reconcile.records import Period
 from reconcile.settings import Settings
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from reconcile.core.progress import Progress
+from reconcile.core.records import Period
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Finished, Request, reconcile_period
-from reconcile.progress import Progress
-from reconcile.records import Period
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings

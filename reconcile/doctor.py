@@ -6,15 +6,16 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile import inbox, trail
-from reconcile.errors import CheckFailed, ReconcileError, UsageError
+from reconcile import inbox
+from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.db.engine import match_locks, open_store, read_sql
+from reconcile.decide import audit_trail as trail
 from reconcile.kspay import Credentials, KSPay
-from reconcile.match import match
+from reconcile.match.engine import match
 from reconcile.pipeline import EARLIEST
-from reconcile.progress import silent
-from reconcile.records import Period
 from reconcile.settings import Settings
-from reconcile.store import match_locks, open_store, read_sql
 
 _SHOWN = 5  # so many of the records that are not as they should be are named
 _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))

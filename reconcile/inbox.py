@@ -15,16 +15,16 @@ from stat import S_ISREG
 
 from sqlalchemy import Engine, text
 
-from reconcile import decisions
-from reconcile.decisions import RowsRefused, Taken
-from reconcile.errors import InputRefused, UsageError
-from reconcile.expectations import Validator
-from reconcile.extract import Imported, import_ledger
-from reconcile.ledger import is_unfinished, open_ledgers
-from reconcile.progress import Progress
+from reconcile.core.errors import InputRefused, UsageError
+from reconcile.core.progress import Progress
+from reconcile.db.engine import SCHEMA
+from reconcile.decide import resolve as decisions
+from reconcile.decide.resolve import RowsRefused, Taken
+from reconcile.decide.sheet import holds_decisions, open_sheet
+from reconcile.ledger.file import is_unfinished, open_ledgers
+from reconcile.load.fetch import Imported, import_ledger
 from reconcile.settings import Profile, Settings
-from reconcile.sheet import holds_decisions, open_sheet
-from reconcile.store import SCHEMA
+from reconcile.validate.validator import Validator
 
 STILL_SECONDS = 10
 """A file that was changed less long ago may still be being written."""

@@ -18,22 +18,24 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile import inbox, runs, trail
-from reconcile.errors import Unfinished, UsageError
-from reconcile.expectations import Validator, preload_beside
-from reconcile.extract import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
+from reconcile import inbox
+from reconcile.core.errors import Unfinished, UsageError
+from reconcile.core.progress import Progress, silent
+from reconcile.core.records import Period
+from reconcile.db import runs
+from reconcile.db.engine import app_locks, match_locks, open_store
+from reconcile.decide import audit_trail as trail
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
-from reconcile.ledger import LedgerFile, open_ledgers
-from reconcile.match import Matched, match
-from reconcile.progress import Progress, silent
-from reconcile.records import Period
-from reconcile.report import files
+from reconcile.ledger.file import LedgerFile, open_ledgers
+from reconcile.load.fetch import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
+from reconcile.load.refetch_schedule import days_to_reread, turns_since
+from reconcile.match.engine import Matched, match
+from reconcile.report import csv_files as files
 from reconcile.report.figures import figures
-from reconcile.reread import days_to_reread, turns_since
 from reconcile.settings import Profile, Settings
-from reconcile.store import app_locks, match_locks, open_store
-from reconcile.wholes import judge_period, judge_results
+from reconcile.validate.dataset_rules import judge_period, judge_results
+from reconcile.validate.validator import Validator, preload_beside
 
 T = TypeVar("T")
 
@@ -286,7 +288,7 @@ class _Run:
         fetched: list[Fetched],
         matched: Matched,
     ) -> Finished:
-        from reconcile.report.drawing import draw  # a fetch has no use for what draws, nor room for it
+        from reconcile.report.render import draw  # a fetch has no use for what draws, nor room for it
 
         self.progress("report", "writing the files", None)
         started = monotonic()

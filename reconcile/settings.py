@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
+from reconcile.core.money import Currencies, Tolerances
+from reconcile.core.records import Family, Side
 from reconcile.kspay import Credentials
 from reconcile.kspay.statuses import STATUS_WORDS
 from reconcile.ledger.profile import TOML, read_profile
 from reconcile.ledger.profile import Profile as Profile  # settings hand profiles out
-from reconcile.money import Currencies, Tolerances
-from reconcile.records import Family, Side
 
 _F = Family
 DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {

@@ -11,18 +11,18 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from driver import Command, MakeCommand, Outcome, Shop
 from hypothesis import HealthCheck, settings
-from office import Office
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from reconcile.embedded import embedded_postgres
+from reconcile.db.embedded.server import embedded_postgres
+from reconcile.db.engine import open_store
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
-from reconcile.store import open_store
+from tests.support.driver import Command, MakeCommand, Outcome, Shop
+from tests.support.office import Office
 
 # No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
 # usual run tries dozens.

@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-from reconcile.kspay.ahead import PagesAhead
-from reconcile.kspay.clock import ServerClock
-from reconcile.kspay.completeness import WindowRecord
+from reconcile.core.records import Period, Place, RawRow
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AFTER_TODAY,
@@ -23,8 +21,13 @@ from reconcile.kspay.errors import (
     NotFoundError,
     ProtocolError,
 )
-from reconcile.kspay.filters import Border, Evidence, Filter, outside
-from reconcile.kspay.listing import (
+from reconcile.kspay.http.auth import TokenKeeper, Tokens
+from reconcile.kspay.http.server_clock import ServerClock
+from reconcile.kspay.http.transport import BACKOFF_SECONDS, Request, Wire
+from reconcile.kspay.paging.completeness import WindowRecord
+from reconcile.kspay.paging.date_filter import Border, Evidence, Filter, outside
+from reconcile.kspay.paging.last_day import QUARTER, Reach, midnight
+from reconcile.kspay.paging.listing import (
     Listing,
     Page,
     describe,
@@ -35,14 +38,11 @@ from reconcile.kspay.listing import (
     text_of,
     without_secret,
 )
-from reconcile.kspay.narrowing import Narrowing, Size
-from reconcile.kspay.paging import WindowReader
+from reconcile.kspay.paging.prefetch import PagesAhead
+from reconcile.kspay.paging.window_reader import WindowReader
+from reconcile.kspay.paging.window_splitter import Narrowing, Size
+from reconcile.kspay.paging.windows import MAX_DAYS, Window, plan
 from reconcile.kspay.payments import Payments
-from reconcile.kspay.reach import QUARTER, Reach, midnight
-from reconcile.kspay.tokens import TokenKeeper, Tokens
-from reconcile.kspay.windows import MAX_DAYS, Window, plan
-from reconcile.kspay.wire import BACKOFF_SECONDS, Request, Wire
-from reconcile.records import Period, Place, RawRow
 
 _DAY = timedelta(days=1)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
 
 MASK = "***"
 

@@ -1,6 +1,6 @@
 """What KS Pay can answer instead of what was asked for: one class a family.
 
-    reconcile.errors.KSPayError         exit code 4
+    reconcile.core.errors.KSPayError         exit code 4
     └── CallError                       a call that failed: carries call, status, code, message, retryable
         ├── AuthenticationError         keys, signature or token are missing, wrong, expired or switched off
         ├── PermissionDeniedError       known, but not allowed to do this (other user's app, origin, country)
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from reconcile.errors import KSPayError
+from reconcile.core.errors import KSPayError
 
 BEFORE_APP_CREATION = "startDateBeforeAppCreation"
 AFTER_TODAY = frozenset({"startDateAfterToday", "endDateAfterToday"})

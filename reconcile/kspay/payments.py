@@ -14,7 +14,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
+from reconcile.core.money import parse_amount
+from reconcile.core.records import SPOILT, Family
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AuthenticationError,
@@ -25,13 +27,11 @@ from reconcile.kspay.errors import (
     ProtocolError,
     RateLimitError,
 )
-from reconcile.kspay.listing import describe, text_of, without_secret
+from reconcile.kspay.http.auth import TokenKeeper, is_token
+from reconcile.kspay.http.transport import Request, Wire
+from reconcile.kspay.paging.listing import describe, text_of, without_secret
 from reconcile.kspay.redirect import Redirect
 from reconcile.kspay.statuses import family_of
-from reconcile.kspay.tokens import TokenKeeper, is_token
-from reconcile.kspay.wire import Request, Wire
-from reconcile.money import parse_amount
-from reconcile.records import SPOILT, Family
 
 LOOK_UPS = 4
 """How often a payment whose answer was lost is looked up, after waits of 1, 2, 4 … times the backoff."""

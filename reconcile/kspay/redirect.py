@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from reconcile.errors import InputRefused
+from reconcile.core.errors import InputRefused
+from reconcile.core.records import Family
 from reconcile.kspay.statuses import family_of
-from reconcile.records import Family
 
 _TRANSACTION_ID = re.compile(r"tx_[0-9A-Za-z]{1,64}", re.ASCII)
 _MAX_FIELDS = 100

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reconcile.records import Family
+from reconcile.core.records import Family
 
 STATUS_WORDS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
     {

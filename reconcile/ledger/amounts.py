@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reconcile.money import parse_amount
+from reconcile.core.money import parse_amount
 
 USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
 """Nearly every amount; can be only one number."""

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pyarrow import compute as pc
 from pyarrow import csv
 
-from reconcile.ledger.cells import Record
-from reconcile.ledger.delimited import DelimitedTable, Lines, records
+from reconcile.ledger.formats.delimited import DelimitedTable, Lines, records
 from reconcile.ledger.header import Header
+from reconcile.ledger.table import Record
 
 SIZE = 2**19
 """Bytes of a file that are made a block."""

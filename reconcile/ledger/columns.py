@@ -8,15 +8,15 @@ from datetime import date
 import numpy as np
 from pyarrow import compute as pc
 
+from reconcile.core.money import currency_code
 from reconcile.ledger import dates
 from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
 from reconcile.ledger.blocks import Block, fitting, in_blocks
-from reconcile.ledger.cells import Broken, Record, Table
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
-from reconcile.ledger.delimited import DelimitedTable
+from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
-from reconcile.money import currency_code
+from reconcile.ledger.table import Broken, Record, Table
 
 _ENOUGH = 3
 """So many dates of each kind must stand in a workbook before days and months that were swapped are suspected."""

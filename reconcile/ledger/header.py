@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from reconcile.errors import InputRefused
-from reconcile.ledger.cells import Broken, Cell, Record
+from reconcile.core.errors import InputRefused
 from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
+from reconcile.ledger.table import Broken, Cell, Record
 
 LOOK = 50
 """Rows that are not blank among which the header is looked for."""

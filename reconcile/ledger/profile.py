@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from reconcile.money import Currencies
+from reconcile.core.money import Currencies
 
 REQUIRED = ("ledger_id", "amount", "date")
 OPTIONAL = (

@@ -1,1 +1,1 @@
-"""Stage 5, report: from the results of a matching to the files that people open."""
+"""The files of a run, the statement, and the texts of the terminal, from one frozen result."""

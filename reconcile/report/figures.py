@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.money import Currencies, exact_sum
-from reconcile.store import read_sql
+from reconcile.core.money import Currencies, exact_sum
+from reconcile.db.engine import read_sql
 
 RECONCILED = ("matched", "resolved")
 """The outcomes that count as reconciled: nothing is wrong, or a person decided all that is."""

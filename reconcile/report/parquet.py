@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reconcile.money import Currencies
+from reconcile.core.money import Currencies
 
 _DAYS = frozenset({"first_seen", "kspay_date", "ledger_date"})
 _ROWS_AT_A_TIME = 5_000

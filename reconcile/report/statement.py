@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.errors import CheckFailed, UsageError
-from reconcile.money import Currencies, exact_sum
-from reconcile.report.cells import amount_cell, cell, text_cell
-from reconcile.report.files import write_csv
-from reconcile.store import read_sql
+from reconcile.core.errors import CheckFailed, UsageError
+from reconcile.core.money import Currencies, exact_sum
+from reconcile.db.engine import read_sql
+from reconcile.report.csv_cells import amount_cell, cell, text_cell
+from reconcile.report.csv_files import write_csv
 
 LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closing")
 STATEMENT = ("app_id", "currency", "line", "items", "count", "amount")

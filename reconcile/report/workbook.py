@@ -16,9 +16,9 @@ from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
-from reconcile.report.cells import EXACT_DIGITS, shown
-from reconcile.report.files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
-from reconcile.sheet import MATCH, WORDS
+from reconcile.decide.sheet import MATCH, WORDS
+from reconcile.report.csv_cells import EXACT_DIGITS, shown
+from reconcile.report.csv_files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 
 MOST_ROWS = 1_048_576
 """Of a sheet, its header included: what Excel holds."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
 
 FAULTS = ("500", "502", "503", "429", "429-retry-after", "reset", "cut", "truncated", "drip", "hang")
 """What can go wrong with one request; see `reconcile.sandbox.faults`."""

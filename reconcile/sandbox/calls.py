@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconcile.money import decimals, parse_amount
+from reconcile.core.money import decimals, parse_amount
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.faults import Endpoint, Weather
 from reconcile.sandbox.listing import Listing, Span

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
 from reconcile.sandbox import behaviour
 from reconcile.sandbox.bulk import IDS
 from reconcile.sandbox.merchant import Merchant

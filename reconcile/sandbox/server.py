@@ -25,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reconcile.errors import UsageError
+from reconcile.core.errors import UsageError
 from reconcile.sandbox import spoilt
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.bulk import Bulk

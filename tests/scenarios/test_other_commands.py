@@ -14,14 +14,14 @@ from datetime import date
 from zipfile import ZipFile
 
 import pytest
-from driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
 
-from reconcile import runs
-from reconcile.errors import InputRefused
-from reconcile.records import Period
+from reconcile.core.errors import InputRefused
+from reconcile.core.records import Period
+from reconcile.db import runs
+from reconcile.db.engine import open_store
 from reconcile.sandbox.merchant import Merchant
 from reconcile.settings import Settings
-from reconcile.store import open_store
+from tests.support.driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 

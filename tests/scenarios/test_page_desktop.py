@@ -6,10 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from browser import Tab, browser
-from driver import Command, Outcome, Report
 
-from reconcile.money import grouped
+from reconcile.core.money import grouped
+from tests.support.browser import Tab, browser
+from tests.support.driver import Command, Outcome, Report
 
 pytestmark = pytest.mark.desktop
 

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
-from driver import Command, MakeCommand, Outcome, Shop
-from gate import Hold, Spoil, gate
+
+from tests.support.driver import Command, MakeCommand, Outcome, Shop
+from tests.support.gate import Hold, Spoil, gate
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 HTML = b"<!doctype html><html><head><title>Sign in</title></head></html>"

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from driver import Command, MakeCommand, Outcome
+
+from tests.support.driver import Command, MakeCommand, Outcome
 
 KEYS = {
     "KSPAY_BASE_URL": "https://kspay.invalid/v1",

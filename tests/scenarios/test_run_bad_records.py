@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from driver import Command, MakeCommand, Shop
 
 from reconcile.sandbox.behaviour import SPOILT, named
 from reconcile.sandbox.server import serve
+from tests.support.driver import Command, MakeCommand, Shop
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 

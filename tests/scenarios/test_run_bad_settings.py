@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from driver import MakeCommand, Outcome, Shop
+
+from tests.support.driver import MakeCommand, Outcome, Shop
 
 SECRETS = ("QacC3ssQ", "QS3cretQ", "QpassW0rdQ")
 KEYS = {

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from driver import Command, MakeCommand, keys
 
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
+from tests.support.driver import Command, MakeCommand, keys
 
 LAST = datetime.now(UTC).date() - timedelta(days=3)
 BEHIND = Behaviour(zone="Pacific/Auckland", today_zone="Pacific/Niue")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import xlsxwriter
-from driver import Command, MakeCommand, Report, Shop
-from gate import Hold, gate
+
+from tests.support.driver import Command, MakeCommand, Report, Shop
+from tests.support.gate import Hold, gate
 
 Row = dict[str, str]
 

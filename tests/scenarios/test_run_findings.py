@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from driver import Command, MakeCommand, Outcome, Report, Shop, planted
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from reconcile.sandbox.merchant import Merchant
+from tests.support.driver import Command, MakeCommand, Outcome, Report, Shop, planted
 
 DIGITS = {"INR": 2, "USD": 2, "KWD": 3, "JPY": 0}
 AMOUNTS = {"kspay_amount", "ledger_amount", "difference", "variance", "amount"}

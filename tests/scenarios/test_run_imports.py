@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from driver import Command, MakeCommand
 from sqlalchemy import create_engine, text
 
-from reconcile.load import take_turns
+from reconcile.load.staging_tables import take_turns
+from tests.support.driver import Command, MakeCommand
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
-from driver import Command, MakeCommand, Report, Shop, planted
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
+
+from tests.support.driver import Command, MakeCommand, Report, Shop, planted
 
 LONG_AGO = (1_700_000_000, 1_700_000_000)
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from driver import PROGRAM, Command, MakeCommand, Outcome, Running, Shop
-from gate import Hold, gate
 from prefect.exceptions import TerminationSignal
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from reconcile import runs
-from reconcile.records import Period
+from reconcile.core.records import Period
+from reconcile.db import runs
+from tests.support.driver import PROGRAM, Command, MakeCommand, Outcome, Running, Shop
+from tests.support.gate import Hold, gate
 
 
 @pytest.fixture(scope="module")

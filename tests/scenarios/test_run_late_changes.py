@@ -5,12 +5,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from driver import Command, MakeCommand, keys
 
-from reconcile.records import Period
-from reconcile.reread import days_to_reread, turns_since
+from reconcile.core.records import Period
+from reconcile.load.refetch_schedule import days_to_reread, turns_since
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
+from tests.support.driver import Command, MakeCommand, keys
 
 DAY = timedelta(days=1)
 KOLKATA = ZoneInfo("Asia/Kolkata")

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import threading
 
-from driver import Command, MakeCommand, Shop, planted
+from tests.support.driver import Command, MakeCommand, Shop, planted
 
 
 def days(shop: Shop) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from driver import Command, MakeCommand, Report, ids, keys, planted
 
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
+from tests.support.driver import Command, MakeCommand, Report, ids, keys, planted
 
 DAY = timedelta(days=1)
 REFUNDED = ("refunded", "partially_refunded")

@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from driver import Command, MakeCommand, Outcome, Shop
-from gate import gate
 
 from reconcile.sandbox.merchant import Merchant
+from tests.support.driver import Command, MakeCommand, Outcome, Shop
+from tests.support.gate import gate
 
 
 @pytest.fixture(scope="module")

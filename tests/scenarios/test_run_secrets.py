@@ -2,7 +2,7 @@
 
 import re
 
-from driver import Command, Outcome, Shop
+from tests.support.driver import Command, Outcome, Shop
 
 TOKEN = re.compile(rb"eyJ[\w-]{8,}\.[\w-]{8,}")  # a JSON Web Token, as the server gives them
 

@@ -5,12 +5,12 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from driver import Command, MakeCommand, Shop, planted
-from gate import Hold, gate
 
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import LEDGER_COLUMNS
 from reconcile.sandbox.server import serve
+from tests.support.driver import Command, MakeCommand, Shop, planted
+from tests.support.gate import Hold, gate
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 

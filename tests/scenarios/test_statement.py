@@ -12,22 +12,22 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from driver import Command, MakeCommand, Report
 from sqlalchemy import Engine, text
 
-from reconcile import decisions
-from reconcile.errors import CheckFailed, InputRefused, UsageError
+from reconcile.core.errors import CheckFailed, InputRefused, UsageError
+from reconcile.core.records import Period
+from reconcile.db.engine import open_store
+from reconcile.decide import resolve as decisions
+from reconcile.decide.sheet import open_sheet
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
-from reconcile.records import Period
-from reconcile.report.drawing import draw_again
-from reconcile.report.files import point_latest
+from reconcile.report.csv_files import point_latest
+from reconcile.report.render import draw_again
 from reconcile.report.statement import LINES, Statement, read_statement, write_statement
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
-from reconcile.sheet import open_sheet
-from reconcile.store import open_store
+from tests.support.driver import Command, MakeCommand, Report
 
 FIRST = date(2026, 7, 25)
 Row = dict[str, str]

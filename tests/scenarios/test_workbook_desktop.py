@@ -7,10 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from driver import Command, MakeCommand, Report, Shop
-from office import Office
 
-from reconcile.report.files import AMOUNTS
+from reconcile.report.csv_files import AMOUNTS
+from tests.support.driver import Command, MakeCommand, Report, Shop
+from tests.support.office import Office
 
 pytestmark = pytest.mark.desktop
 

@@ -1,0 +1,1 @@
+"""The `reconcile` command: a module for each group of commands, and what they share."""

@@ -1,0 +1,70 @@
+"""Ends a command in order when it is asked to stop: by Ctrl-C, by SIGTERM, by a terminal that closes."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from reconcile.core.errors import Stopped
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_NUDGE = signal.SIGURG
+"""Nobody sends it: what else it means, data out of band, this program has no use for."""
+
+_PAUSES = (0.2, 0.5, 1, 2)
+"""Seconds before each nudge."""
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Within the block a signal to stop raises Stopped in the main thread, which must be the one that enters it:
+    the run is marked failed, the embedded database is stopped. A signal that the caller has us ignore (nohup)
+    stays ignored."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        raise Stopped(number)
+
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        with _noticed():
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _noticed() -> Iterator[None]:
+    """See to it that the main thread takes notice of a signal.
+
+    One that arrives just before the thread goes to wait, for an answer say, does not end the wait: Python would
+    raise the exception only after it. So another thread, which learns of every signal at once, nudges it then.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    main = threading.get_ident()
+
+    def nudge() -> None:
+        while number := os.read(told, 1):
+            if number[0] in _STOPPING:
+                for pause in _PAUSES:
+                    time.sleep(pause)
+                    signal.pthread_kill(main, _NUDGE)
+        os.close(told)
+
+    before = signal.signal(_NUDGE, lambda _number, _frame: None)
+    wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(target=nudge, name="stopping", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(_NUDGE, signal.SIG_IGN if before == signal.SIG_DFL else before)
+        os.close(tell)

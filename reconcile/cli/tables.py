@@ -1,0 +1,359 @@
+"""What a command shows a person: progress on standard error, tables on standard output."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from reconcile.core.money import Currencies, exact_sum, grouped
+from reconcile.core.progress import Progress
+from reconcile.db.runs import RunRecord
+from reconcile.decide.resolve import Taken
+from reconcile.load.fetch import Imported
+from reconcile.match.explain import plain
+from reconcile.report.figures import TYPES, reconciled, share_of
+from reconcile.report.lines import lines
+from reconcile.report.statement import Statement
+
+_EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
+
+
+class _Unheard(io.FileIO):
+    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
+                return len(data)
+            error.filename = "standard output"  # a full disk, say: what was asked for is not there
+            raise
+
+
+def open_streams() -> None:
+    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
+            stream = io.TextIOWrapper(
+                unheard,
+                stream.encoding,
+                stream.errors,
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
+            )
+        setattr(sys, name, stream)
+
+
+@contextmanager
+def showing_progress() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere a line for every stage, and one now and then while it works."""
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.fields[stage]:>7}"),
+            BarColumn(30),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),  # it names files
+        )
+        with Bar(*columns, console=Console(stderr=True)) as bar:
+            tasks: dict[str, Any] = {}
+
+            def show(stage: str, doing: str, done: float | None, /) -> None:
+                for name, task in tasks.items():
+                    if name != stage:
+                        bar.update(task, total=1, completed=1)
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(doing, total=None, stage=stage)
+                bar.update(
+                    tasks[stage], description=doing, total=None if done is None else 1, completed=done or 0
+                )
+
+            yield show
+            for task in tasks.values():
+                bar.update(task, total=1, completed=1)
+    else:
+        last: dict[str, float] = {}
+
+        def log(stage: str, doing: str, _done: float | None, /) -> None:
+            now = monotonic()
+            if stage not in last or now - last[stage] >= _EVERY_SECONDS:
+                last[stage] = now
+                sys.stderr.write(f"{stage}: {doing}\n")
+                sys.stderr.flush()
+
+        yield log
+
+
+def table_console() -> Console:
+    """Where tables go: standard output."""
+    # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
+    # colours, which rich leaves out on a terminal too where NO_COLOR is set.
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=140, no_color=True, force_terminal=False)
+
+
+def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
+    """How much is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
+    console = table_console()
+    _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
+    _print(console, _currencies(report))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column()
+    table.add_column(justify="right")
+    # The database keeps no order of keys: a run that is shown again looks as it did.
+    for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
+        table.add_row(name, f"{count:,}", style=_STYLES.get(name, "red"))
+    _print(console, table)
+    matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
+    rules = ", ".join(f"{name} {count:,}" for name, count in matched)
+    _say(console, f"{_count(sum(report['matched'].values()), 'match', 'es')}{f': {rules}' if rules else ''}")
+    open_items = _count(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
+    _say(
+        console,
+        f"{open_items}, {report['new']:,} new and {report['cleared']:,} cleared since the runs before",
+    )
+    for warning in report["warnings"]:
+        _say(console, f"warning: {warning}")
+    if folder is not None:
+        say_paths(folder / name for name in _shown_files(report))
+
+
+_STYLES = {
+    "DUPLICATE_IN_LEDGER": "yellow",
+    "STALE_PENDING": "yellow",
+    "UNKNOWN_STATUS": "yellow",
+    "DATE_MISMATCH": "blue",
+    "TIMING_DIFFERENCE": "dim",
+}
+
+
+def _shown_files(report: Mapping[str, Any]) -> list[str]:
+    """What people open: page, workbook, and the file that they decide in; the others lie beside."""
+    kinds = (".html", ".xlsx")
+    drawn = [name for kind in kinds for name in report["files"] if name.endswith(kind)]
+    return [*drawn, "discrepancies.csv"]
+
+
+def say_paths(paths: Iterable[Path]) -> None:
+    """A path a line, so that each can be copied or clicked; and whether it is gone."""
+    console = table_console()
+    for path in paths:
+        _say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
+
+
+def _print(console: Console, table: Table) -> None:
+    """A table without the empty ends of lines that a terminal does not show."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    _say(console, "\n".join(line.rstrip() for line in printed.get().splitlines() if line.strip()))
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _currencies(report: Mapping[str, Any]) -> Table:
+    """By currency, of the transactions by which money moved or may have: what is reconciled; and what is open."""
+    shares = {one["currency"]: one for one in reconciled(report["totals"])}
+    open_items: dict[str, list[Mapping[str, Any]]] = {}
+    for row in report.get("open", ()):
+        open_items.setdefault(row["currency"], []).append(row)
+    known = sorted({*shares, *open_items}, key=lambda code: (not code, code))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("currency")
+    for column in ("reconciled", "amount", "of", "open", "at stake"):
+        table.add_column(column, justify="right", overflow="fold")  # a number is never cut
+    for currency in known:
+        kspay = shares.get(currency)
+        share = amount = of_amount = ""
+        if kspay and currency:
+            thousandths = share_of(kspay)
+            colour = "green" if thousandths == _ALL else "yellow"
+            share = f"[{colour}]{thousandths // 10}.{thousandths % 10} %[/]"
+            amount, of_amount = (grouped(kspay[name], currency) for name in ("amount", "of_amount"))
+        rows = open_items.get(currency, [])
+        at_stake = f"{exact_sum(Decimal(row['amount']) for row in rows):f}" if rows and currency else ""
+        table.add_row(
+            currency or "none",
+            share,
+            amount,
+            of_amount,
+            f"{sum(row['count'] for row in rows):,}" if rows else "",
+            at_stake and grouped(at_stake, currency),
+        )
+    return table
+
+
+_ALL = 1000  # thousandths
+
+
+def show_statement(statement: Statement, currencies: Currencies) -> None:
+    """The close statement of a month, currency by currency."""
+    console = table_console()
+    _say(console, f"Close statement of {statement.month}")
+    for app_id, closing in statement.closing.items():
+        opening = statement.opening.get(app_id)
+        began = f"as of {opening.as_of} (run {opening.run_id})" if opening else "before any run"
+        ends = f"as of {closing.as_of} (run {closing.run_id})"
+        _say(console, f"{app_id}: opening {began}, closing {ends}")
+        if closing.as_of < statement.last:
+            _say(console, f"warning: no run is as of {statement.last} yet, so this is not the whole month")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("currency")
+        table.add_column("line")
+        for column in ("items", "open", "at stake"):
+            table.add_column(column, justify="right", overflow="fold")
+        for row in statement.lines:
+            if row.app_id == app_id:
+                ends_here = row.line in ("opening", "closing")
+                sign = "+" if row.count > 0 and not ends_here else ""
+                amount = grouped(currencies.written(row.amount, row.currency), row.currency)
+                table.add_row(
+                    (row.currency or "none") if row.line == "opening" else "",
+                    row.line,
+                    f"{row.items:,}",
+                    f"{row.count:{sign},}",
+                    f"+{amount}" if row.amount > 0 and not ends_here else amount,
+                    style="bold" if ends_here else None,
+                    end_section=row.line == "closing",
+                )
+        _print(console, table)
+
+
+def show_decisions(taken: Taken, *, dry_run: bool) -> None:
+    """How many decisions a file brought, and which it took the place of; with `dry_run` a line for each of them."""
+    console = table_console()
+    for change in taken.changes:
+        if dry_run or change.replaces:
+            replaces = f", in place of {change.replaces}" if change.replaces else ""
+            _say(
+                console,
+                f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{replaces}",
+            )
+    _say(
+        console,
+        f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "
+        f"{_count(taken.unchanged, 'row')} unchanged"
+        + (" (nothing was written: --dry-run)" if dry_run else ""),
+    )
+
+
+def _count(number: int, what: str, several: str = "s") -> str:
+    """`1 match`, `2 matches`: `several` is what is added, or a whole other word."""
+    if number == 1:
+        return f"1 {what}"
+    return f"{number:,} {several if ' ' in several else what + several}"
+
+
+def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
+    """What `reconcile explain` tells, as text or as a JSON list."""
+    if as_json:
+        click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
+        return
+    for number, story in enumerate(stories):
+        click.echo("\n".join(["", *lines(story, currencies)] if number else lines(story, currencies)))
+
+
+def run_table(records: Sequence[RunRecord]) -> None:
+    """One line a run."""
+    if not records:
+        _say(table_console(), "no runs yet")
+        return
+    table = Table()
+    for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
+        table.add_column(column, no_wrap=column != "error")
+    for record in records:
+        seconds = record.finished_at - record.started_at if record.finished_at else None
+        found = (
+            sum(record.report["discrepancies"].values()) if record.report and record.command == "run" else ""
+        )
+        table.add_row(
+            record.run_id,
+            record.command,
+            record.state,
+            f"{record.started_at:%Y-%m-%d %H:%M:%S}",
+            f"{seconds.total_seconds():.1f}" if seconds else "",
+            str(found),
+            Text(record.error or ""),  # others' words, and `[ledger.NAME]`, are no markup
+        )
+    table_console().print(table)
+
+
+def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
+    """What was fetched, window by window, and why nothing of it can be missing."""
+    if not windows:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
+        numeric = column in ("pages", "records", "distinct", "passes")
+        # Where it is narrow texts are broken; a number never is.
+        table.add_column(
+            column,
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            min_width=len(column) if numeric else None,
+            overflow="fold",
+        )
+    for window in windows:
+        first, last = window["first_created_at"], window["last_created_at"]
+        table.add_row(
+            window["app_id"],
+            f"{window['window_first']}..{window['window_last']}",
+            *(f"{window[name]:,}" for name in ("pages", "records", "distinct_ids", "passes")),
+            f"{first:%Y-%m-%d %H:%M}" if first else "",
+            f"{last:%Y-%m-%d %H:%M}" if last else "",
+            window["proof"],
+        )
+    console = table_console()
+    _say(console, "Fetched (times in UTC)")
+    _print(console, table)
+
+
+def show_imports(imports: Sequence[Imported]) -> None:
+    """A line for each import, and their sums where there are several."""
+    console = Console(highlight=False, soft_wrap=True)
+    for one in imports:
+        console.print(
+            f"import {one.import_id}: {one.records:,} rows of {one.file}: {_changes([one])}", markup=False
+        )
+    if len(imports) > 1:
+        console.print(
+            f"together {sum(one.records for one in imports):,} rows of {len(imports)} files: {_changes(imports)}",
+            markup=False,
+        )
+
+
+def _changes(imports: Sequence[Imported]) -> str:
+    entries, added, changed, repeats, quarantined, withdrawn = (
+        sum(getattr(one, name) for one in imports)
+        for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn")
+    )
+    return (
+        f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
+        f"{quarantined:,} in quarantine" + (f", {withdrawn:,} withdrawn" if withdrawn else "")
+    )

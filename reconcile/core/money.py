@@ -1,0 +1,201 @@
+"""The one home of amounts: exact decimals in the major unit of a currency (12.50 INR, never 1250 paise).
+
+No amount passes through a binary float, from the wire to the cell, and none exists without its
+currency. How many decimals a currency has comes from ISO 4217 (the `iso4217` package), and for
+currencies outside it from the `[currencies]` table of reconcile.toml.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from types import MappingProxyType
+
+from iso4217 import Currency
+
+from reconcile.core.errors import UsageError
+
+MAX_INTEGER_DIGITS = 30
+"""More digits than this before the point are taken for a mistake: no merchant books 10^30 of anything."""
+
+MAX_DECIMALS = 30
+"""Written decimals beyond this are refused before arithmetic: 1e-999999 would cost memory, not money."""
+
+UNKNOWN_DIGITS = -1
+"""Stands for the decimals of a currency that is not known."""
+
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_EXACT = Context(prec=MAX_INTEGER_DIGITS + MAX_DECIMALS, traps=[Inexact, InvalidOperation])
+
+
+def parse_amount(text: str) -> Decimal:
+    """The exact value of a plain decimal such as `11`, `-3.50` or `1e3`.
+
+    Raises ValueError, worded for a quarantine reason, for anything else: words, NaN, infinities,
+    thousands separators, digits of other scripts, and values too large or too small to be money.
+    """
+    text = text.strip()
+    if not _PLAIN.fullmatch(text):
+        raise ValueError("is not a number")
+    value = Decimal(text)
+    if value.is_zero():
+        return Decimal(0)
+    if value.adjusted() >= MAX_INTEGER_DIGITS:
+        raise ValueError(f"has more than {MAX_INTEGER_DIGITS} digits before the point")
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if -exponent > MAX_DECIMALS:
+        raise ValueError(f"has more than {MAX_DECIMALS} decimals")
+    return value
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum of amounts of one currency, no digit lost (a bare `sum` rounds to 28). Zero of none.
+
+    Raises decimal.Inexact beyond 60 digits.
+    """
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
+
+
+def grouped(plain: str, currency: str) -> str:
+    """A plain decimal with its digits grouped for reading; rupees in lakhs and crores, `12,34,567.00`."""
+    whole, point, minor = plain.lstrip("-").partition(".")
+    head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
+    if head:
+        first = len(head) % 2
+        pairs = [head[:first], *(head[at : at + 2] for at in range(first, len(head), 2))]
+        digits = ",".join([*filter(None, pairs), tail])
+    else:
+        digits = f"{int(tail):,}"
+    return f"{'-' if plain.startswith('-') else ''}{digits}{point}{minor}"
+
+
+def currency_code(text: str) -> str:
+    """The code that a record names, in capitals; of other letters than ASCII some have ASCII ones for capitals."""
+    text = text.strip()
+    return text.upper() if text.isascii() else text
+
+
+def decimals(value: Decimal) -> int:
+    """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if exponent >= 0 or value.is_zero():
+        return 0
+    if digits[-1]:
+        return -exponent
+    exponent = value.normalize(_EXACT).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(0, -exponent)
+
+
+def _iso_digits() -> dict[str, int]:
+    # Metals and test codes (XAU, XXX) have no minor unit in ISO 4217: no amount can be checked in them.
+    return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Currencies:
+    """The known currencies: code → number of decimals of the minor unit (INR 2, JPY 0, KWD 3)."""
+
+    digits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(_iso_digits()))
+
+    @classmethod
+    def with_extra(cls, extra: Mapping[str, int]) -> "Currencies":
+        """ISO 4217 and the merchant's own table of what it lacks (`USDT = 6`).
+
+        Raises ValueError where that gives a currency of ISO 4217 other decimals.
+        """
+        known = _iso_digits()
+        for code, digits in extra.items():
+            if known.get(code, digits) != digits:
+                raise ValueError(
+                    f"{code} has {known[code]} decimals by ISO 4217 and cannot have {digits}: remove it, since only "
+                    "currencies that ISO 4217 lacks belong here"
+                )
+        return cls(MappingProxyType({**known, **extra}))
+
+    def format(self, amount: Decimal, currency: str) -> str:
+        """A plain decimal with exactly the currency's minor digits: `1250.00`, never `1.25E+3`.
+
+        Raises UsageError if the currency is unknown or has fewer decimals than the amount: such a record was
+        quarantined, unless `[currencies]` said otherwise when it came.
+        """
+        try:
+            return f"{amount.quantize(Decimal(1).scaleb(-self.digits[currency]), context=_EXACT):f}"
+        except KeyError:
+            raise self.unknown(currency) from None
+        except Inexact:
+            raise UsageError(
+                f"{currency} has {self.digits[currency]} decimals, but records with more came when reconcile.toml gave "
+                "it more: put that back into [currencies]"
+            ) from None
+
+    def written(self, amount: Decimal, currency: str | None) -> str:
+        """`format`, or a plain decimal without zeros at its end where it has no currency, or none that is known.
+
+        Records that cannot be used may have such a currency; they add nothing to any sum.
+        """
+        if currency is None or currency not in self.digits:
+            return f"{amount.normalize(_EXACT):f}"
+        return self.format(amount, currency)
+
+    def unknown(self, currency: str) -> UsageError:
+        """What to say where records have a currency that the settings no longer know."""
+        return UsageError(
+            f"{currency} is no currency that is known, but records with it came when reconcile.toml named it: put it "
+            "back into [currencies]"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """By how much two amounts may differ and still count as equal.
+
+    `fixed` is in major units, `percent` in hundredths of the KS Pay amount; one of them is zero.
+    """
+
+    fixed: Decimal = Decimal(0)
+    percent: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """The tolerance of every currency: the named ones, else the default."""
+
+    default: Tolerance = Tolerance()
+    named: Mapping[str, Tolerance] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, currencies: Currencies) -> "Tolerances":
+        """Read `1.50`, `0.5%` or `INR=1,KWD=0.01` (where currencies not named have no tolerance).
+
+        Raises ValueError that says which part is wrong.
+        """
+        if "=" not in text:
+            return cls(default=_tolerance(text))
+        named: dict[str, Tolerance] = {}
+        for part in text.split(","):
+            code, _, value = part.partition("=")
+            code = code.strip().upper()
+            if code not in currencies.digits:
+                raise ValueError(f"{code or part.strip()!r} is no currency that is known")
+            if code in named:
+                raise ValueError(f"{code} is named twice")
+            named[code] = _tolerance(value)
+        return cls(named=named)
+
+
+def _tolerance(text: str) -> Tolerance:
+    text = text.strip()
+    number = text.removesuffix("%")
+    try:
+        value = parse_amount(number)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
+    if value < 0:
+        raise ValueError(f"{text!r} is negative")
+    return Tolerance(percent=value) if text.endswith("%") else Tolerance(fixed=value)

@@ -1,0 +1,107 @@
+"""How a record that cannot be used is written down: what is wrong with it, and its text as it came."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from math import isfinite
+
+import msgspec
+
+from reconcile.core.records import SPOILT, Place, Rejection, Side
+
+MAX_RAW = 10_000
+"""Characters of a rejected record that the quarantine keeps."""
+
+MAX_VALUE = 250
+"""Characters of a faulty value that the quarantine shows."""
+
+Problem = tuple[str, object, str]
+"""The field as its source names it, what stands there, and why it cannot be used."""
+
+
+def rejection(
+    problems: list[Problem],
+    *,
+    side: Side,
+    app_id: str,
+    source: str,
+    place: Place,
+    record: object,
+    record_id: str | None = None,
+    currency: str | None = None,
+    dated_on: date | None = None,
+    dated_at: datetime | None = None,
+    typed: object = None,
+) -> Rejection:
+    """One rejection for all the problems of one record: `record` goes into `raw`, `typed` is what it was typed to."""
+    return Rejection(
+        side=side,
+        app_id=app_id,
+        source=source,
+        record_id=record_id or None,
+        place=place,
+        field=";".join(field for field, _, _ in problems),
+        value=";".join(_shown(value) for _, value, _ in problems),
+        reason=";".join(f"{field} {reason}" for field, _, reason in problems),
+        raw=raw_json(record),
+        currency=currency,
+        dated_on=dated_on,
+        dated_at=dated_at,
+        typed=None if typed is None else raw_json(typed),
+    )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    plain = _plain(value)
+    text = plain if isinstance(plain, str) else _json(plain)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """Text that Postgres and UTF-8 can hold: NULs and lone surrogates become `\\x00` and `\\udc80`."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+_JSON = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+def raw_json(record: object) -> str:
+    """A record as JSON for people to read: keys sorted, exact numbers.
+
+    Beyond MAX_RAW characters it is cut and its digest put there, for a broken record without an id is
+    known by this text: two that differ only further on must stay two.
+    """
+    text = _json(record)
+    if len(text) <= MAX_RAW:
+        return text
+    return f"{text[:MAX_RAW]}… ({len(text)} characters, SHA-256 {hashlib.sha256(text.encode()).hexdigest()})"
+
+
+def _json(value: object) -> str:
+    return _JSON.encode(_plain(value)).decode()
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """The same value with nothing in it that JSON or Postgres cannot hold."""
+    if isinstance(value, str):
+        return storable(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return Decimal(value)  # msgspec refuses whole numbers of more than 64 bits
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else str(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if depth == 8:
+        return "…"
+    if isinstance(value, Mapping):
+        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items() if key != SPOILT}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return str(value)

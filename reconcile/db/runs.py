@@ -1,0 +1,244 @@
+"""The run table: what was started, what finished, what failed and why. It is the truth about runs."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.core.errors import FULL, Busy, ReconcileError, Stopped, UsageError
+from reconcile.core.records import Period
+from reconcile.db.engine import app_locks
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One row of the run table."""
+
+    run_id: str
+    command: str
+    apps: list[str]
+    period_first: date
+    period_last: date
+    state: str  # running, finished, failed
+    started_at: datetime
+    finished_at: datetime | None
+    folder: str | None
+    error: str | None
+    report: Mapping[str, Any] | None  # the run.json of a finished run
+
+
+_COLUMNS = (
+    "run_id, command, apps, period_first, period_last, state, started_at, finished_at, folder, error, report"
+)
+
+
+def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period, out: Path | None) -> str:
+    """Record a new run and give it its id: the period, and the number of the run of that period.
+
+    A number whose folder exists already in `out` (written from another database) is passed over.
+    """
+    number = 0
+    with engine.begin() as connection:
+        while True:
+            number += 1
+            run_id = f"{period.first}_{period.last}_{number}"
+            folder = None if out is None else str((out / run_id).absolute())
+            if out is not None and (out / run_id).exists():
+                continue
+            started = connection.execute(
+                text(
+                    "insert into runs (run_id, command, apps, period_first, period_last, folder)"
+                    " values (:run_id, :command, :apps, :first, :last, :folder) on conflict do nothing"
+                ),
+                {
+                    "run_id": run_id,
+                    "command": command,
+                    "apps": list(app_ids),
+                    "first": period.first,
+                    "last": period.last,
+                    "folder": folder,
+                },
+            )
+            if started.rowcount:
+                return run_id
+
+
+def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
+    """Mark the run finished, in the caller's transaction."""
+    connection.execute(
+        text(
+            "update runs set state = 'finished', finished_at = clock_timestamp(), report = cast(:report as jsonb)"
+            " where run_id = :run_id"
+        ),
+        {"run_id": run_id, "report": json.dumps(report, default=str)},
+    )
+
+
+@contextmanager
+def failing(engine: Engine, run_id: str) -> Iterator[None]:
+    """Record why the run failed, if it does, and let the error go on."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, ReconcileError | Stopped):
+            reason = str(error)
+        elif not isinstance(error, Exception):  # as Prefect ends a run that is cancelled
+            reason = str(Stopped(0))
+        else:
+            reason = mishap(error) or f"a fault of ours: {type(error).__name__}"
+        # Where the database is what failed, the next run says how this one ended.
+        with suppress(DBAPIError), engine.begin() as connection:
+            connection.execute(
+                text(
+                    "update runs set state = 'failed', finished_at = clock_timestamp(), error = :error"
+                    " where run_id = :run_id and state = 'running'"
+                ),
+                {"run_id": run_id, "error": reason},
+            )
+        raise
+
+
+def mishap(error: BaseException) -> str | None:
+    """What a person is told of a failure that is none of ours: a full disk, a database that went away; else None."""
+    cause: BaseException | None = error
+    while cause is not None:
+        driver = cause.orig if isinstance(cause, DBAPIError) else cause
+        words = next(iter(str(driver).splitlines()), "")  # what follows are hints
+        state = getattr(driver, "sqlstate", None)
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            return f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
+        if state == _DISK_FULL or "could not extend file" in words:
+            return f"the database's disk is full ({words}): free space and start again"
+        if _is_lost(cause, driver, state):
+            return f"the database went away ({words}): when it is back, start it again"
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+_DISK_FULL = "53100"  # as Postgres says it
+_SHUT_DOWN = ("57P01", "57P02", "57P03")
+
+
+def _is_lost(error: BaseException, driver: object, state: str | None) -> bool:
+    from psycopg import OperationalError  # slow to load, and at hand where it was raised
+
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # Without a state it is no answer of the server, but what became of the connection.
+    return isinstance(driver, OperationalError) and (state is None or state in _SHUT_DOWN)
+
+
+def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
+    """Mark runs that died without a word as failed and remove what they left. Holds the apps' locks.
+
+    The lock of an app is ours now, so no run that is marked running on it can be alive. What it left goes first:
+    who is killed in the middle of this leaves the rest to the next one.
+    """
+    with engine.connect() as connection:
+        dead = connection.execute(
+            text("select run_id, folder from runs where state = 'running' and apps && :apps"),
+            {"apps": list(app_ids)},
+        ).all()
+    for run_id, folder in dead:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "update runs set state = 'failed', finished_at = clock_timestamp(),"
+                " error = 'ended without a word (killed, or its database went away); nothing was reported'"
+                " where run_id = any(:dead) and state = 'running'"
+            ),
+            {"dead": [run_id for run_id, _ in dead]},
+        )
+
+
+def sweep_dead(engine: Engine) -> None:
+    """Sweep every run that is marked running and whose process is gone: nobody holds its lock any more."""
+    with engine.connect() as connection:
+        running = (
+            connection.execute(text("select distinct apps from runs where state = 'running'")).scalars().all()
+        )
+    for app_ids in running:
+        with suppress(Busy), app_locks(engine, app_ids, wait=False):
+            sweep(engine, tuple(app_ids))
+
+
+def is_finished(engine: Engine, run_id: str) -> bool:
+    """Whether the database calls this run finished."""
+    with engine.connect() as connection:
+        state: str | None = connection.scalar(
+            text("select state from runs where run_id = :run_id"), {"run_id": run_id}
+        )
+    return state == "finished"
+
+
+def last_finished_day(engine: Engine, app_id: str) -> date | None:
+    """The newest as-of day of a finished run of this app."""
+    with engine.connect() as connection:
+        last: date | None = connection.scalar(
+            text(
+                "select max(period_last) from runs"
+                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
+            ),
+            {"app_id": app_id},
+        )
+    return last
+
+
+def covered(engine: Engine, app_id: str) -> list[Period]:
+    """The periods of the finished runs of this app."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select distinct period_first, period_last from runs"
+                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
+            ),
+            {"app_id": app_id},
+        )
+        return [Period(first, last) for first, last in rows.tuples()]
+
+
+def listed(engine: Engine, limit: int) -> list[RunRecord]:
+    """The newest runs first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(f"select {_COLUMNS} from runs order by started_at desc, run_id desc limit :limit"),  # noqa: S608
+            {"limit": limit},
+        )
+        return [RunRecord(**row) for row in rows.mappings()]
+
+
+def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
+    """What a run fetched, window by window, as the table fetched_windows has it."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text('select * from fetched_windows where run_id = :run_id order by app_id collate "C", number'),
+            {"run_id": run_id},
+        )
+        return [dict(row) for row in rows.mappings()]
+
+
+def one(engine: Engine, run_id: str) -> RunRecord:
+    """The run of this id, `latest` being the newest finished one. Raises UsageError if there is none."""
+    where = "run_id = :run_id" if run_id != "latest" else "command = 'run' and state = 'finished'"
+    with engine.connect() as connection:
+        row = (
+            connection.execute(
+                text(f"select {_COLUMNS} from runs where {where} order by finished_at desc limit 1"),  # noqa: S608
+                {"run_id": run_id} if run_id != "latest" else {},
+            )
+            .mappings()
+            .one_or_none()
+        )
+    if row is None:
+        raise UsageError(f"no run {run_id} is known here: reconcile runs lists those that are")
+    return RunRecord(**row)

@@ -1,0 +1,1 @@
+"""What people decide: the sheets that come back, the audit trail, matches made by hand."""

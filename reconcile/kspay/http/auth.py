@@ -1,0 +1,143 @@
+"""The tokens that the merchant's keys are exchanged for, renewed in time and by one caller at a time."""
+
+import base64
+import binascii
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import msgspec
+
+from reconcile.kspay.credentials import MASK, Credentials
+from reconcile.kspay.errors import CallError, token_expired
+from reconcile.kspay.http.server_clock import ServerClock
+from reconcile.kspay.http.transport import Request, Wire
+
+REFRESH_AHEAD_SECONDS = 30.0
+"""An access token is renewed this long before it expires, or a tenth of its life if that is less."""
+
+CLOCK_STEP_SECONDS = 1.0
+"""A `Date` header drops the fraction of its second, so the server's clock may be later by this."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token and what renews it. `renew_at` is on the monotonic clock; None: when refused."""
+
+    access: str
+    refresh: str | None
+    renew_at: float | None = None
+
+    @classmethod
+    def issued(cls, access: str, refresh: str | None, clock: ServerClock) -> "Tokens":
+        """Tokens that the server issued just now; how long they live is told by the server's clock."""
+        claims = _claims(access)
+        expires, issued = claims.get("exp"), claims.get("iat")
+        life: float | None = None
+        if isinstance(expires, int | float) and not isinstance(expires, bool):
+            if clock.known:
+                life = expires - clock.now().timestamp() - CLOCK_STEP_SECONDS
+            else:
+                life = expires - (issued if isinstance(issued, int | float) else clock.now().timestamp())
+        # A token that seems dead on arrival has a claim in another unit, or was issued by another
+        # clock than the one that stamps the answers: then only a refusal (9009) tells.
+        if life is None or life <= 0:
+            return cls(access, refresh)
+        return cls(access, refresh, time.monotonic() + life - min(REFRESH_AHEAD_SECONDS, life / 10))
+
+    @property
+    def due(self) -> bool:
+        """Whether the access token has expired or is about to."""
+        return self.renew_at is not None and time.monotonic() >= self.renew_at
+
+    def __repr__(self) -> str:
+        return f"Tokens({MASK})"
+
+
+def _claims(token: str) -> Mapping[str, Any]:
+    """The claims of a JWT (RFC 7519), unverified: only the server can judge its token. {} if it is none."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = msgspec.json.decode(payload)
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+class TokenKeeper:
+    """Holds the one pair of tokens that all calls share. Safe to use from several threads."""
+
+    def __init__(self, wire: Wire, credentials: Credentials, clock: ServerClock) -> None:
+        self._wire = wire
+        self._credentials = credentials
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: Tokens | None = None
+
+    def current(self) -> Tokens:
+        """Tokens that are good as far as is known: issued now, or renewed now, if need be."""
+        with self._lock:
+            if self._tokens is None:
+                self._tokens = self._generate()
+            elif self._tokens.due:
+                self._tokens = self._refresh(self._tokens)
+            return self._tokens
+
+    def replace(self, refused: Tokens, error: CallError) -> None:
+        """Renew the tokens after `refused` was refused with `error`; nothing if another caller just did."""
+        with self._lock:
+            if self._tokens is refused:
+                self._tokens = self._refresh(refused) if token_expired(error) else self._generate()
+
+    def _generate(self) -> Tokens:
+        """`POST /auth/generate-token/{appId}`: a new pair for the merchant's keys."""
+        path = f"/auth/generate-token/{self._credentials.app_id}"
+        return self._issued(path, None)
+
+    def _refresh(self, old: Tokens) -> Tokens:
+        """`POST /auth/refresh-token` with the bare refresh token; where that is refused, a new pair."""
+        if old.refresh is None:
+            return self._generate()
+        try:
+            return self._issued("/auth/refresh-token", old.refresh)
+        except CallError as error:
+            if error.retryable:
+                raise
+            # 9008 says that the refresh token has expired too. Whatever else is said, only new tokens
+            # tell whether the keys are still good.
+            return self._generate()
+
+    def _issued(self, path: str, refresh: str | None) -> Tokens:
+        name = f"POST {path}"
+
+        def tokens(answer: Any) -> tuple[Any, Any]:
+            pair = answer if isinstance(answer, dict) else {}
+            return pair.get("accessToken"), pair.get("refreshToken") or refresh
+
+        def lacks(answer: Any) -> str | None:
+            access, renewal = tokens(answer)
+            if is_token(access) and (renewal is None or is_token(renewal)):
+                return None
+            return "the answer holds no accessToken that a header can carry"
+
+        keys = self._credentials.keys()
+        request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, lacks=lacks)
+        access, renewal = tokens(self._wire.ask(request))
+        self._wire.hide(*(token for token in (access, renewal) if token))
+        return Tokens.issued(access, renewal, self._clock)
+
+
+def is_token(value: Any) -> TypeGuard[str]:
+    """Whether a header can carry the value."""
+    return (
+        isinstance(value, str)
+        and value != ""
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+    )

@@ -1,0 +1,136 @@
+"""JSON with exact numbers: whole ones as int, those with a point or an exponent as Decimal.
+
+What is almost JSON is read too, for one bad record must not cost the page: text with bytes that are no
+UTF-8, and the literals NaN and Infinity. Every object that holds such a thing says so under `SPOILT`.
+"""
+
+import codecs
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from reconcile.core.records import SPOILT
+
+Fault = tuple[str, str, str]
+"""The field (`note`, or `details.note` of an object within), what stands there, and why it cannot be used."""
+
+_BYTES = "\ufdd0"  # a code point that Unicode keeps out of all texts: it marks a byte that is no text
+_SECRET = "signature"  # noqa: S105  the name of a field whose content is shown nowhere
+
+
+class NotJSONError(ValueError):
+    """The body is no JSON; the text says in a few words what it is."""
+
+
+class CutOffError(NotJSONError):
+    """The body begins like JSON but ends too early."""
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text (RFC 8259), or of what differs from one by bad bytes or numbers only.
+
+    An object with a byte that is no UTF-8, which is shown as `\\xff`, or with NaN or Infinity, which are
+    shown as text, has under `SPOILT` a tuple of `Fault`s. Raises NotJSONError for anything else.
+    """
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise NotJSONError("JSON nested too deeply") from None
+    except (UnicodeDecodeError, msgspec.MsgspecError) as error:
+        if not text:
+            raise CutOffError("an empty answer") from None
+        if text[:1] not in b"{[":
+            raise NotJSONError("an answer that is no JSON") from None
+        return _decode_carefully(text, cut_off="truncated" in str(error))
+
+
+def _decode_carefully(text: bytes, *, cut_off: bool) -> Any:
+    """What the fast decoder refuses: numbers of hundreds of digits, half surrogates, and what is not quite JSON."""
+    decoded = _BROKEN_ESCAPE.sub(_as_text, text.decode("utf-8", "reconcile.bytes"))
+    try:
+        value = json.loads(decoded, parse_float=_exact, parse_int=_whole, parse_constant=_Constant)
+        return _cleaned(value)[0]
+    except json.JSONDecodeError as error:
+        # Bad bytes or numbers may have stopped the fast decoder before it came to the end.
+        if cut_off or error.pos >= len(decoded) or decoded[-1] not in "}]":
+            raise CutOffError("JSON that ends too early") from None
+        raise NotJSONError("an answer that is no JSON") from None
+    except RecursionError:
+        raise NotJSONError("JSON nested too deeply") from None
+
+
+_BROKEN_ESCAPE = re.compile(rf"\\(?:\\|(?:u[0-9A-Fa-f]{{0,3}})?(?={_BYTES}))")
+
+
+def _as_text(escape: re.Match[str]) -> str:
+    """A backslash that a bad byte follows, instead of what it was to escape, as a backslash of the text."""
+    return escape[0] if escape[0] == "\\\\" else "\\" + escape[0]
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no UTF-8 as text within a JSON string: a mark, and `\\xff` with its backslash escaped."""
+    assert isinstance(error, UnicodeDecodeError)
+    found = error.object[error.start : error.end]
+    return "".join(f"{_BYTES}\\\\x{byte:02x}" for byte in found), error.end
+
+
+codecs.register_error("reconcile.bytes", _marked)
+
+
+class _Constant(str):
+    """NaN, Infinity or -Infinity, as it stands in the text."""
+
+    __slots__ = ()
+
+
+def _exact(literal: str) -> Decimal | str:
+    try:
+        return Decimal(literal)
+    except InvalidOperation:
+        return literal  # an exponent beyond all arithmetic: left as text, which is no amount
+
+
+def _whole(literal: str) -> int | Decimal:
+    # Python refuses to make an int of more than some thousand digits; Decimal is exact as well.
+    return int(literal) if len(literal) <= 4000 else Decimal(literal)
+
+
+def _cleaned(value: Any) -> tuple[Any, tuple[Fault, ...]]:
+    """The value as it can be stored, every object in it with its faults, and the faults of them all."""
+    if isinstance(value, _Constant):
+        return str(value), (("", str(value), "is no number that JSON knows"),)
+    if isinstance(value, str):
+        # Half a surrogate pair is legal in JSON as an escape, but no text that can be stored:
+        # written out again as its escape it stays readable and does no harm.
+        text = value.encode("utf-8", "backslashreplace").decode()
+        if _BYTES not in text:
+            return text, ()
+        text = text.replace(_BYTES, "")
+        return text, (("", text, "holds bytes that are no UTF-8"),)
+    if isinstance(value, list):
+        items = [_cleaned(item) for item in value]
+        return [item for item, _ in items], tuple(fault for _, faults in items for fault in faults)
+    if isinstance(value, dict):
+        return _cleaned_object(value)
+    return value, ()
+
+
+def _cleaned_object(value: dict[str, Any]) -> tuple[dict[str, Any], tuple[Fault, ...]]:
+    found: dict[str, Any] = {}
+    all_faults: list[Fault] = []
+    for key, item in value.items():
+        name, faults_of_name = _cleaned(key)
+        found[name], faults = _cleaned(item)
+        for within, shown, reason in (*faults_of_name, *faults):
+            field = f"{name}.{within}" if within else name
+            all_faults.append((field, "" if _SECRET in field.casefold() else shown, reason))
+    if all_faults:
+        found[SPOILT] = tuple(all_faults)
+    return found, tuple(all_faults)
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact)

@@ -1,0 +1,412 @@
+"""One request to KS Pay and its answer: timeouts, retries, envelopes, errors. The only user of requests."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import requests
+import urllib3.exceptions
+
+from reconcile.kspay.credentials import MASK, Credentials
+from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
+from reconcile.kspay.http.json_decoder import CutOffError, NotJSONError, decode
+from reconcile.kspay.http.rate_limiter import Governor
+from reconcile.kspay.http.server_clock import ServerClock, http_date
+from reconcile.kspay.http.session import Connections
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a connection."""
+
+READ_TIMEOUT = 60.0
+"""Seconds to wait for the next piece of an answer."""
+
+ANSWER_TIMEOUT = 300.0
+"""Seconds after which an answer that keeps dripping in is given up; no honest page takes so long."""
+
+MAX_ANSWER_BYTES = 1 << 29
+"""A larger answer is not read to its end: it could exhaust the memory of the machine."""
+
+BACKOFF_SECONDS = 0.5
+"""The wait before the first retry is a random part of this; before each further one, of twice as much …"""
+
+MAX_BACKOFF_SECONDS = 30.0
+"""… up to this."""
+
+MESSAGE_LENGTH = 300
+"""More of a server's message than this is not shown."""
+
+_CHUNK = 1 << 16
+_FORM = "application/x-www-form-urlencoded"
+_SUCCESS = (200, 201)
+_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_NO_CODE = (None, 0, 200, 201)
+_NO_ERROR = frozenset({"", "0", "none", "null", "false", "no", "ok"})
+_FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
+_MISUSED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask: `name` as errors are to call it, `authorization` the header for each try, if any.
+
+    `header` is the name of that header. A Decimal in the body is sent digit by digit. With `once` the
+    request is never repeated, because it moves money.
+    """
+
+    name: str
+    method: str
+    path: str
+    authorization: Callable[[], str | None] = lambda: None
+    params: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # the keys, in some
+    header: str = "Authorization"
+    once: bool = False
+    unwanted: threading.Event | None = None  # once it is set, no further try is made
+    lacks: Callable[[Any], str | None] = lambda _: None  # what a result lacks that it must have, if anything
+
+
+class Wire:
+    """Sends requests over kept-alive connections and gives back what stands in the envelope.
+
+    A request that fails in a way that may pass is repeated, after growing random waits or as long as
+    the server asks for, until no good answer came for `give_up_seconds` without a break. Bodies are
+    JSON, or form-encoded with `form`. Several threads may ask at once; all share one pace.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: ServerClock,
+        give_up_seconds: float,
+        backoff_seconds: float,
+        form: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._give_up_seconds = give_up_seconds
+        self._backoff_seconds = backoff_seconds
+        self._encode, self._content_type = (_form, _FORM) if form else (_json, "application/json")
+        self._lock = threading.Lock()
+        self._trouble_since: float | None = None  # when the first failed try after the last good answer began
+        self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
+        self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
+        self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
+
+    def break_off(self) -> None:
+        """Break all connections; whoever waits for an answer or its next try gets a CancelledError."""
+        self._connections.break_off()
+
+    def close(self) -> None:
+        """Break all connections and let go of them."""
+        self._connections.close()
+
+    def hide(self, *secrets: str) -> None:
+        """From now on no error repeats these words, even if the server does."""
+        self._secrets |= frozenset(secrets)
+
+    def ask(self, request: Request) -> Any:
+        """The result of the request, out of its envelope. Raises a CallError."""
+        tries = 0
+        while True:
+            waited = self._await_turn(request)
+            authorization = request.authorization()
+            started = time.monotonic()
+            tries += 1
+            try:
+                result = self._once(request, authorization, self._time_left())
+            except CallError as error:
+                if isinstance(error, RateLimitError):
+                    self._governor.refused(started, error.retry_after)
+                elif error.status is not None and error.status < 500:
+                    self._governor.granted(started, waited)  # refused for another reason than the pace
+                if request.once or not error.retryable:
+                    raise
+                self._note_trouble(started)
+                left = self._time_left()
+                if left <= 0:
+                    effort = f"{tries} {'try' if tries == 1 else 'tries'} in {self._give_up_seconds:g} s"
+                    error.advice = f"gave up after {effort} without a good answer: {error.advice}"
+                    raise
+                # The last try is made when the time is up, even if the server asked for a longer wait.
+                if not isinstance(error, RateLimitError):
+                    self._rest(min(self._wait(tries, error.retry_after), left), request)
+            else:
+                self._governor.granted(started, waited)
+                self._note_good()
+                return result
+
+    def _await_turn(self, request: Request) -> bool:
+        """Wait until the governor lets the next try go; whether that took any time."""
+        waited = False
+        while True:
+            moment = time.monotonic()
+            seconds, granted = self._governor.turn()
+            waited = waited or seconds > 0
+            self._rest(min(seconds, self._time_left()), request)
+            if (granted and not self._governor.refused_since(moment)) or self._time_left() <= 0:
+                return waited
+
+    def _rest(self, seconds: float, request: Request) -> None:
+        """Wait. Raises CancelledError when nobody wants the answer any more."""
+        until = time.monotonic() + seconds
+        unwanted = request.unwanted or self._connections.closed
+        while not (unwanted.is_set() or self._connections.closed.is_set()):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            # Two events cannot be awaited at once: the second is looked at every now and then.
+            unwanted.wait(left if unwanted is self._connections.closed else min(left, 0.2))
+        raise CancelledError
+
+    def _note_trouble(self, started: float) -> None:
+        with self._lock:
+            if self._trouble_since is None:
+                self._trouble_since = started
+
+    def _note_good(self) -> None:
+        with self._lock:
+            self._trouble_since = None
+
+    def _time_left(self) -> float:
+        with self._lock:
+            spent = 0.0 if self._trouble_since is None else time.monotonic() - self._trouble_since
+        return self._give_up_seconds - spent
+
+    def _wait(self, tries: int, retry_after: float | None) -> float:
+        if retry_after is not None:
+            return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
+        return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
+
+    def _longest_wait(self, tries: int) -> float:
+        return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(tries - 1, 20))
+
+    def _once(self, request: Request, authorization: str | None, left: float) -> Any:
+        patience = max(left, 1.0)
+        headers = {} if authorization is None else {request.header: authorization}
+        body = None
+        if request.body is not None:
+            headers["Content-Type"], body = self._content_type, self._encode(request.body)
+        try:
+            with self._connections.session().send(
+                request.method,
+                request.path,
+                request.params,
+                headers,
+                body,
+                (min(CONNECT_TIMEOUT, patience), min(READ_TIMEOUT, patience)),
+            ) as response:
+                answer = _body(request.name, response, time.monotonic() + min(ANSWER_TIMEOUT, patience))
+        except _MISUSED:
+            raise _unreachable(request, "the address cannot be used", passing=False) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise _broken(request, error) from None
+        except OSError as error:
+            # Faults of the connection arrive as one of the above; what is left is a local file.
+            reason = (
+                f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
+            )
+            raise _unreachable(request, reason, passing=False) from None
+        result = self._result(request.name, response.status_code, response.headers, answer)
+        if lacking := request.lacks(result):
+            raise ProtocolError(request.name, response.status_code, message=lacking)
+        return result
+
+    def _result(self, name: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
+        if 300 <= status < 400:
+            try:
+                place = urlsplit(headers.get("Location", ""))
+            except ValueError:
+                place = urlsplit("")  # it is no address
+            to = f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+            raise ProtocolError(name, status, message=self._clean(f"a redirect{to}, which is not followed"))
+        try:
+            payload = decode(body)
+        except NotJSONError as error:
+            # A refusal that was cut off may have named an error that has a remedy.
+            cut_off = isinstance(error, CutOffError) and body.startswith(b"{") and status < 500
+            if status in _SUCCESS or (cut_off and status != 429):
+                undecodable = ProtocolError(name, status, message=self._clean(str(error)))
+                undecodable.passing = isinstance(error, CutOffError)
+                raise undecodable from None
+            failure = error_for(name, status, None, "an answer that is no JSON")
+            failure.retry_after = _retry_after(headers, self._clock)
+            raise failure from None
+        self._clock.hear(headers.get("Date"))
+        told, code, message = _told(payload)
+        if status in _SUCCESS and (told is None or told < 400):
+            failed = _may_be_refusal(payload) and _says_failed(payload)
+            # To tell which error it is takes long, and nearly every answer is none.
+            if failed or (code not in _NO_CODE and _may_be_refusal(payload)):
+                failure = error_for(
+                    name, status, code, self._clean(message or "a success that says it failed")
+                )
+                if failed or failure.entry is not None:
+                    raise failure
+            return payload["result"] if isinstance(payload, dict) and "result" in payload else payload
+        if status in _SUCCESS and told is not None:
+            status = told  # an error in the clothes of a success
+        failure = error_for(name, status, code, self._clean(message))
+        if failure.entry is None and told is not None and told >= 400:
+            failure = error_for(name, told, code, self._clean(message))
+        failure.retry_after = _retry_after(headers, self._clock)
+        raise failure
+
+    def _clean(self, message: str) -> str:
+        """A server's words on one line, cut, and without anything that is secret."""
+        # One secret may begin with another: the rest of the longer one would be left.
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            message = message.replace(secret, MASK)
+        message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    """The body as JSON, in which a Decimal is a number with the very digits that it holds."""
+    return msgspec.json.encode(
+        {
+            key: msgspec.Raw(f"{value:f}".encode()) if isinstance(value, Decimal) else value
+            for key, value in body.items()
+        }
+    )
+
+
+def _form(body: Mapping[str, Any]) -> bytes:
+    return urlencode(
+        {key: f"{value:f}" if isinstance(value, Decimal) else value for key, value in body.items()}
+    ).encode()
+
+
+def _body(name: str, response: requests.Response, deadline: float) -> bytes:
+    """The whole body. Each read ends when anything has come, so a slow drip meets the deadline too."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.raw.read1(_CHUNK, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise ProtocolError(
+                name,
+                response.status_code,
+                message=f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB",
+                advice="ask for a shorter period",
+            )
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout
+    return b"".join(parts)
+
+
+def _told(payload: Any) -> tuple[int | None, int | None, str]:
+    """Status, code and message as the body tells them; None and "" where it does not."""
+    if not isinstance(payload, dict):
+        return None, None, ""
+    inner = payload.get("error")
+    layers = [payload, inner] if isinstance(inner, dict) else [payload]
+    status = code = None
+    message = ""
+    for layer in layers:
+        for key in ("status", "statusCode", "httpStatus"):
+            value = _whole(layer.get(key))
+            if status is None and value is not None and 100 <= value <= 599:
+                status = value
+        code = _whole(layer.get("code")) if code is None else code
+        words = layer.get("message")
+        if isinstance(words, list):
+            words = "; ".join(str(word) for word in words)
+        message = message or (words if isinstance(words, str) else "")
+    return status, code, message or (inner if isinstance(inner, str) else "")
+
+
+def _may_be_refusal(payload: Any) -> bool:
+    """Whether a body of status 200 may be none of a success: no bare record, whose status is its own."""
+    return isinstance(payload, dict) and not _is_record(payload)
+
+
+def _is_record(value: Mapping[str, Any]) -> bool:
+    return "pe_txnId" in value or ("id" in value and ("amount" in value or "createdAt" in value))
+
+
+def _says_failed(payload: Mapping[str, Any]) -> bool:
+    """Whether a body of status 200 says in words that it is no success."""
+    inner = payload.get("result")
+    layers: list[Mapping[str, Any]] = [payload]
+    if isinstance(inner, dict) and any(isinstance(value, list) for value in inner.values()):
+        layers.append(inner)  # a listing may say it too; of what else stands there the status is its own
+    return any(
+        _is_failure(layer.get("success"))
+        or layer.get("success") == 0
+        or _is_failure(layer.get("status"))
+        or any(map(_tells, (layer.get("error"), layer.get("errors"))))
+        for layer in layers
+    )
+
+
+def _is_failure(value: Any) -> bool:
+    return value is False or (isinstance(value, str) and value.strip().casefold() in _FAILED)
+
+
+def _tells(error: Any) -> bool:
+    """Whether what stands under `error` is one."""
+    if isinstance(error, str):
+        return error.strip().casefold() not in _NO_ERROR
+    if isinstance(error, dict):
+        return any(_tells(value) for value in error.values())
+    if isinstance(error, list):
+        return any(map(_tells, error))
+    return bool(error)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _retry_after(headers: Mapping[str, str], clock: ServerClock) -> float | None:
+    """`Retry-After` (RFC 9110, 10.2.3), seconds or a date by the server's clock, as seconds from now."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    at = http_date(text)
+    clock.hear(headers.get("Date"))
+    return None if at is None else max(0.0, (at - clock.now()).total_seconds())
+
+
+def _unreachable(request: Request, reason: str, *, passing: bool) -> UnreachableError:
+    error = UnreachableError(request.name, message=reason)
+    error.passing = passing
+    return error
+
+
+def _broken(request: Request, error: Exception) -> CallError:
+    """What happened, in our own words: those of the libraries may hold addresses with passwords."""
+    words = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in words:
+        failure = _unreachable(request, "the server's certificate is not trusted", passing=False)
+        failure.advice = (
+            "check KSPAY_BASE_URL, and REQUESTS_CA_BUNDLE if your network has a certificate of its own"
+        )
+        return failure
+    if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        failure = _unreachable(request, "the proxy did not let the request through", passing=True)
+        failure.advice = "check HTTPS_PROXY and HTTP_PROXY"
+        return failure
+    reasons = (
+        (isinstance(error, requests.ConnectTimeout), "no connection in time"),
+        (isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError), "no whole answer in time"),
+        ("NameResolution" in words or "getaddrinfo" in words, "the host's name cannot be found"),
+        ("refused" in words, "the connection was refused"),
+        (isinstance(error, urllib3.exceptions.HTTPError), "the answer was cut off"),
+    )
+    reason = next((text for applies, text in reasons if applies), "the connection broke")
+    return _unreachable(request, reason, passing=True)

@@ -1,0 +1,1 @@
+"""Reads a window of the list of transactions until it is proven that no row is missing."""

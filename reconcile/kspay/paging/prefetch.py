@@ -1,0 +1,69 @@
+"""Pages asked for ahead of their turn, so that the server's answer time is hidden."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+
+from reconcile.kspay.errors import InvalidRequestError, NotFoundError
+from reconcile.kspay.paging.listing import Listing
+
+Ask = Callable[[int, int, threading.Event], Listing]
+"""Asks for (page, limit). Once the event is set nobody wants the answer any more: no further try is made."""
+
+_OF_THE_PAGE = (InvalidRequestError, NotFoundError)
+
+
+class PagesAhead:
+    """Gives page after page, while the next ones are already asked for. Used by one thread.
+
+    Never more than `depth` answers are held or under way, whole windows never. Where a page cannot be
+    had at all, its error is raised at once, even before its turn, and no further page is asked for;
+    only an error that may be the page's own, as one beyond the last may have, waits for its turn.
+    """
+
+    def __init__(self, ask: Ask, workers: Executor | None) -> None:
+        self._ask = ask
+        self._workers = workers
+        self._limit = 0
+        self._under_way: dict[int, Future[Listing]] = {}  # by page, ascending
+        self._unwanted = threading.Event()
+
+    def page(self, number: int, limit: int, depth: int) -> tuple[Listing, int]:
+        """The answer for this page, and how many answers were dropped because the next is another one.
+
+        `depth` pages from `number` on are to be under way meanwhile; 1: nothing is asked ahead.
+        """
+        dropped = 0
+        if limit != self._limit or number not in self._under_way:
+            dropped = self.drop()
+            self._limit = limit
+        if self._workers is None or (depth == 1 and not self._under_way):
+            return self._ask(number, limit, self._unwanted), dropped
+        self._ask_ahead(number, depth)
+        wanted = self._under_way[number]
+        while not wanted.done():
+            for early in self._under_way.values():
+                error = early.exception() if early.done() else None
+                if error is not None and not isinstance(error, _OF_THE_PAGE):
+                    raise error
+            wait([each for each in self._under_way.values() if not each.done()], None, FIRST_COMPLETED)
+            self._ask_ahead(number, depth)
+        del self._under_way[number]
+        return wanted.result(), dropped
+
+    def drop(self) -> int:
+        """Forget what is under way; the number of requests that were already made for it."""
+        self._unwanted.set()
+        self._unwanted = threading.Event()
+        made = sum(not each.cancel() for each in self._under_way.values())
+        self._under_way.clear()
+        return made
+
+    def _ask_ahead(self, number: int, depth: int) -> None:
+        assert self._workers is not None
+        for page in range(number, number + depth):
+            asked = self._under_way.get(page)
+            if asked is None:
+                self._under_way[page] = self._workers.submit(self._ask, page, self._limit, self._unwanted)
+            elif asked.done() and (asked.exception() or len(asked.result().rows) < self._limit):
+                return  # it seems to be the last

@@ -1,0 +1,413 @@
+"""Stages 1 to 3 for each side: read, normalise, validate, load. Batch by batch, so memory stays flat."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from time import monotonic
+
+from sqlalchemy import Engine, text
+
+from reconcile.core.errors import InputRefused
+from reconcile.core.progress import Pace, Progress
+from reconcile.core.records import Family, Period, Place, RawRow, Side
+from reconcile.db.engine import read_sql
+from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
+from reconcile.kspay.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
+from reconcile.kspay.paging.listing import instant
+from reconcile.kspay.paging.windows import Window
+from reconcile.ledger.file import LedgerFile
+from reconcile.load.stage_entries import Staging, in_turn
+from reconcile.load.stage_transactions import Pages
+from reconcile.load.staging_tables import Loaded, loading
+from reconcile.normalise.entries_bulk import Traits
+from reconcile.settings import Profile, Settings
+from reconcile.validate.dataset_rules import judge_batch
+from reconcile.validate.rules import Batch, Judge
+from reconcile.validate.validator import Validator, preload
+
+_NAMED = 5  # so many transactions that KS Pay does not give are named
+
+_FAR = 0.05
+"""Seconds that the first calls take to a server of which Python then mostly waits for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Which older transactions to ask for by id: counted from the as-of day, and whose turn it is."""
+
+    as_of: date
+    turns: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """The business days to fetch, and whether to ask by id for what may have changed outside of them."""
+
+    periods: Sequence[Period]
+    again: Again | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one fetch of one app brought, in records: records = repeats + usable + quarantined."""
+
+    app_id: str
+    utc_days: list[str]  # the ranges asked for, `2026-07-28..2026-09-01`; the first is the period's
+    windows: int
+    pages: int
+    asked_by_id: int  # transactions that may have changed outside these days
+    unknown_ids: list[str]  # those of them that KS Pay did not give
+    accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
+    may_lack_from: str | None  # the instant since which records of the period may be missing
+    records: int
+    repeats: int  # the same record again, where windows overlap or pages shift
+    usable: int
+    quarantined: int
+    added: int
+    changed: int
+
+    def warnings(self) -> list[str]:
+        """What the fetch could not cover, a line each."""
+        found = []
+        if self.may_lack_from is not None:
+            found.append(
+                f"fetch: {self.app_id}: KS Pay takes no date after its today, and may not list the last days to their "
+                f"end yet: what was created after {self.may_lack_from} may be missing until a later run reads them "
+                "again"
+            )
+        if self.unknown_ids:
+            named = ", ".join(self.unknown_ids[:_NAMED])
+            more = f" and {len(self.unknown_ids) - _NAMED:,} more" if len(self.unknown_ids) > _NAMED else ""
+            found.append(
+                f"fetch: {self.app_id}: asked for by id, KS Pay does not give {named}{more}: what it said of them "
+                "before is taken to hold"
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What one import of a ledger brought, in rows: records = entries + repeats + quarantined."""
+
+    import_id: int
+    source: str
+    file: str
+    sha256: str
+    records: int
+    entries: int
+    repeats: int
+    quarantined: int
+    added: int
+    changed: int
+    withdrawn: int  # entries that a snapshot lacked
+
+
+def fetch_app(
+    engine: Engine,
+    settings: Settings,
+    app: Credentials,
+    plan: FetchPlan,
+    run_id: str,
+    validator: Validator,
+    progress: Progress,
+) -> Fetched:
+    """Fetch the UTC days that cover the planned days of one app, and by id what may have changed outside.
+
+    Raises the errors of reconcile.kspay.errors; then nothing of this fetch is loaded.
+    """
+    ranges = [period.utc_days(settings.timezone) for period in plan.periods]
+    progress("fetch", f"{app.app_id}: signing in", 0)
+    with (
+        KSPay(
+            app,
+            page_size=settings.page_size,
+            concurrency=settings.concurrency,
+            give_up_seconds=settings.give_up_seconds,
+        ) as kspay,
+        loading(engine) as load,
+    ):
+        started = monotonic()
+        codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
+        if monotonic() - started > _FAR:
+            preload()
+        kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
+        with in_turn() as postgres:
+            pages = Pages(load, postgres, app.app_id, settings.currencies, codes, validator)
+            for days in ranges:
+                pages.stage(_windows(kspay, days, app.app_id, progress), days)
+            ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
+            again = _ById(app.app_id, progress)
+            pages.stage(([row] for row in again.rows(kspay, ids)), None)
+
+        def judge(batch: Batch) -> tuple[str, ...]:
+            pages.judge()
+            return judge_batch(validator, "transactions", app.app_id, batch)
+
+        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts:
+        # beside pages that come fast it would only take turns with them.
+        preload()
+        loaded = load.take_in_transactions(app.app_id, ranges, judge)
+        _record_windows(engine, run_id, app.app_id, kspay.windows_read)
+        accepted = kspay.first_accepted_day
+        if accepted is not None and accepted != remembered:
+            _remember_first_accepted_day(engine, app.app_id, accepted)
+    return Fetched(
+        app_id=app.app_id,
+        utc_days=[f"{days.first}..{days.last}" for days in ranges],
+        windows=len(kspay.windows_read),
+        pages=sum(read.pages for read in kspay.windows_read),
+        asked_by_id=len(ids),
+        unknown_ids=again.unknown,
+        accepted_from=accepted.isoformat() if accepted else None,
+        may_lack_from=_may_lack_from(kspay, plan.periods[0].last, settings),
+        records=loaded.read,
+        repeats=loaded.repeats,
+        usable=loaded.usable,
+        quarantined=loaded.quarantined,
+        added=loaded.added,
+        changed=loaded.changed,
+    )
+
+
+def _may_lack_from(kspay: KSPay, last: date, settings: Settings) -> str | None:
+    """As KS Pay's client tells it for whole days of UTC, unless the business day ended before."""
+    at = kspay.may_lack_from
+    ends_at = datetime.combine(last + timedelta(days=1), time(), settings.timezone)
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at is not None and at < ends_at else None
+
+
+def _windows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[list[RawRow]]:
+    """The rows of Fetch All Transactions, page by page; says what it does as they pass."""
+    pace, days_read = Pace(), DaysRead()
+    further, further_pace = (0, 1), Pace()
+    for page in kspay.transactions(days):
+        done = days_read.part(page)
+        if page.reading == 1:
+            words = f"page {page.number}, {page.rows_so_far:,} records{pace.words(page.rows_so_far, done)}"
+        else:
+            # How many readings it takes nobody knows before: the time left is that of the present one.
+            if (page.window_number, page.reading) != further:
+                further, further_pace = (page.window_number, page.reading), Pace()
+            words = (
+                f"reading {page.reading} to be certain: page {page.number}, "
+                f"{page.rows_of_reading:,} of {page.rows_expected:,} records again"
+                f"{further_pace.words(page.rows_of_reading, _part_of_reading(page))}"
+            )
+        progress("fetch", f"{app_id}: window {page.window_number} of {page.windows}, {words}", done)
+        yield page.rows
+
+
+def _part_of_reading(page: Page) -> float:
+    """Which part of a further reading is done."""
+    return min(1.0, page.rows_of_reading / max(1, page.rows_expected))
+
+
+class DaysRead:
+    """Which part of a fetch is done (0 to 1): the windows read, and the days read of the present one.
+
+    Listings run through their days one way or the other; of one that does not only whole windows count. A
+    further reading of a window begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._window: Window | None = None
+        self._start: datetime | None = None
+        self._part = 0.0
+
+    def part(self, page: Page) -> float:
+        """As of this page, which must be the one after the last."""
+        if page.reading > 1:
+            return (page.window_number - 1 + _part_of_reading(page)) / page.windows
+        at = instant(page.rows[-1], "createdAt")
+        if page.window != self._window:
+            self._window, self._start, self._part = page.window, instant(page.rows[0], "createdAt"), 0.0
+        if self._start is not None and at is not None:
+            length = page.window.to_date - page.window.from_date
+            part = min(1.0, abs(at - self._start) / length)
+            if page.number == 1 and part > 0.5 and len(page.rows) > 1:
+                self._start = None  # in no order of days, or all on one page
+            elif part < self._part:
+                self._start, self._part = None, 0.0
+            else:
+                self._part = part
+        return (page.window_number - 1 + self._part) / page.windows
+
+
+def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:
+    with engine.begin() as connection:
+        # A stage that is run again replaces what it recorded before.
+        connection.execute(
+            text("delete from fetched_windows where run_id = :run_id and app_id = :app_id"),
+            {"run_id": run_id, "app_id": app_id},
+        )
+        for number, read in enumerate(windows, 1):
+            connection.execute(
+                text(
+                    "insert into fetched_windows (run_id, app_id, number, window_first, window_last, pages, records,"
+                    " distinct_ids, passes, first_created_at, last_created_at, total, proof)"
+                    " values (:run_id, :app_id, :number, :window_first, :window_last, :pages, :records,"
+                    " :distinct_ids, :passes, :first_created_at, :last_created_at, :total, :proof)"
+                ),
+                {
+                    "run_id": run_id,
+                    "app_id": app_id,
+                    "number": number,
+                    "window_first": read.window.from_date,
+                    "window_last": read.window.to_date,
+                    "pages": read.pages,
+                    "records": read.rows,
+                    "distinct_ids": read.distinct,
+                    "passes": read.passes,
+                    "first_created_at": read.first_at,
+                    "last_created_at": read.last_at,
+                    "total": read.total,
+                    "proof": read.proof,
+                },
+            )
+
+
+def _first_accepted_day(engine: Engine, app_id: str) -> date | None:
+    with engine.connect() as connection:
+        found: date | None = connection.scalar(
+            text("select first_day from first_days where app_id = :app_id"), {"app_id": app_id}
+        )
+    return found
+
+
+def _remember_first_accepted_day(engine: Engine, app_id: str, day: date) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into first_days (app_id, first_day) values (:app_id, :day)"
+                " on conflict (app_id) do update set first_day = excluded.first_day"
+            ),
+            {"app_id": app_id, "day": day},
+        )
+
+
+class _ById:
+    """Transactions asked for one by one."""
+
+    def __init__(self, app_id: str, progress: Progress) -> None:
+        self.app_id = app_id
+        self.progress = progress
+        self.unknown: list[str] = []
+
+    def rows(self, kspay: KSPay, ids: Sequence[str]) -> Iterator[RawRow]:
+        for number, transaction_id in enumerate(ids, 1):
+            self.progress(
+                "fetch", f"{self.app_id}: {number:,} of {len(ids):,} older ones by id", number / len(ids)
+            )
+            try:
+                record = kspay.transaction(transaction_id)
+            except (NotFoundError, InvalidRequestError, PermissionDeniedError):
+                record = {}
+            if record.get("id") != transaction_id:
+                # It is gone, has an id that cannot be asked for, or another record came: what is held stays.
+                self.unknown.append(transaction_id)
+                continue
+            yield RawRow(Place(f"GET /transaction/txnId/{transaction_id}", 1), record)
+
+
+def _ids_to_ask_again(
+    engine: Engine, settings: Settings, app_id: str, ranges: Sequence[Period], again: Again
+) -> list[str]:
+    old_before = datetime.combine(
+        again.as_of - timedelta(days=settings.reread_days - 1), time(), settings.timezone
+    )
+    pending = [
+        word
+        for (side, word), family in settings.families.items()
+        if side == Side.KSPAY and family == Family.PENDING
+    ]
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(read_sql("extract/ask_again")),
+            {
+                "app_id": app_id,
+                "pending": pending,
+                "firsts": [days.first for days in ranges],
+                "lasts": [days.last for days in ranges],
+                "old_before": old_before,
+                "turns": sorted(again.turns),
+            },
+        )
+        return list(rows.scalars())
+
+
+class _Unsound(Exception):
+    """Plain rows that were taken in may not be used."""
+
+    def __init__(self, traits: set[Traits]) -> None:
+        super().__init__(traits)
+        self.traits = traits
+
+
+def import_ledger(
+    engine: Engine,
+    settings: Settings,
+    ledger: LedgerFile,
+    profile: Profile,
+    app_ids: Sequence[str],
+    validator: Validator,
+    progress: Progress,
+    *,
+    snapshot: bool = False,
+) -> Imported:
+    """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
+
+    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. Raises
+    InputRefused if an expectation blocks it; then nothing of it is kept.
+    """
+    if len(app_ids) > 1 and "app_id" not in ledger.columns:
+        raise InputRefused(
+            f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
+            f"{', '.join(app_ids)})"
+        )
+
+    progress("ledger", f"reading {ledger.name}", None)
+    with loading(engine) as load:
+        staging = Staging(load, settings, ledger, profile, app_ids, validator, progress)
+        staging.stage()
+
+        def judge(batch: Batch) -> tuple[str, ...]:
+            return judge_batch(validator, "entries", ledger.name, batch)
+
+        def judge_all(batch: Batch) -> tuple[str, ...]:
+            if unsound := staging.unsound():
+                raise _Unsound(unsound)
+            return judge(batch)
+
+        def take_in(judge: Judge) -> Loaded:
+            return load.take_in_entries(
+                app_ids,
+                profile.name,
+                ledger.name,
+                sha256=ledger.sha256,
+                snapshot_timezone=settings.timezone.key if snapshot else None,
+                judge=judge,
+            )
+
+        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts.
+        # Hardly ever is it refused: then it is taken back, and what is wrong is looked for row by row.
+        preload()
+        try:
+            loaded = take_in(judge_all)
+        except _Unsound as found:
+            load.undo()
+            staging.take_back(found.traits)
+            loaded = take_in(judge)
+    assert loaded.import_id is not None, "every import has a number"
+    return Imported(
+        import_id=loaded.import_id,
+        source=profile.name,
+        file=ledger.name,
+        sha256=ledger.sha256,
+        records=loaded.read,
+        entries=loaded.usable,
+        repeats=loaded.repeats,
+        quarantined=loaded.quarantined,
+        added=loaded.added,
+        changed=loaded.changed,
+        withdrawn=loaded.withdrawn,
+    )

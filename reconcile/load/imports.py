@@ -1,0 +1,126 @@
+"""What was imported, and taking a wrong import back.
+
+An entry has states one after another: what an import said of it, or that it is withdrawn. Withdrawing an import
+removes the states that stand on it alone; what later imports said stays. Nothing is deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, text
+
+from reconcile.core.errors import UsageError
+from reconcile.core.records import Side
+from reconcile.db.engine import run_file
+from reconcile.load.staging_tables import take_turns
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """One import as it was done."""
+
+    import_id: int
+    source: str
+    file: str
+    imported_at: datetime
+    records: int
+    added: int
+    changed: int
+    quarantined: int
+    withdrawn: int  # entries that a snapshot lacked
+    snapshot: bool
+    allowed: Sequence[str]  # expectations that would have blocked it
+    withdrawn_at: datetime | None  # when the import itself was undone
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What withdrawing an import did, in entries."""
+
+    import_id: int
+    source: str
+    file: str
+    withdrawn: int
+    returned: int  # to what they said before, or to life
+    released: int  # from quarantine
+    restored: int  # to quarantine
+
+
+def listed(engine: Engine, limit: int) -> Sequence[ImportRecord]:
+    """The newest imports first."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "select import_id, source, file, imported_at, records, added, changed, quarantined, withdrawn,"
+                " snapshot, allowed, withdrawn_at from imports order by import_id desc limit :limit"
+            ),
+            {"limit": limit},
+        )
+        return [ImportRecord(**row) for row in rows.mappings()]
+
+
+def withdraw(engine: Engine, import_id: int) -> Withdrawn:
+    """Undo an import as if it had never been; the next run matches what it touched.
+
+    Raises UsageError if there is no such import, if it was withdrawn before, or if it was made by a version
+    that did not note what an import changes.
+    """
+    with engine.begin() as connection:
+        find = text("select source, file, withdrawn_at from imports where import_id = :id")
+        found = connection.execute(find, {"id": import_id}).one_or_none()
+        if found is None:
+            raise UsageError(
+                f"no import {import_id} is known here: reconcile ledger list lists those that are"
+            )
+        take_turns(connection, Side.LEDGER, found.source)
+        found = connection.execute(find, {"id": import_id}).one()
+        if found.withdrawn_at is not None:
+            raise UsageError(
+                f"import {import_id} was withdrawn on {found.withdrawn_at:%Y-%m-%d %H:%M} UTC already"
+            )
+        connection.execute(text("create temp table this_import (import_id bigint not null) on commit drop"))
+        connection.execute(text("insert into this_import values (:id)"), {"id": import_id})
+        connection.execute(
+            text(
+                "create temp table this_load (app_id text primary key, load_id integer not null) on commit drop"
+            )
+        )
+        numbered = connection.execute(
+            text(
+                "with numbered as (insert into loads (app_id, side, source, file)"
+                " select app_id, side, source, cast(:file as text) from loads"
+                " where import_id = :id returning app_id, load_id) insert into this_load select * from numbered"
+            ),
+            {"id": import_id, "file": f"the withdrawal of import {import_id}"},
+        )
+        if not numbered.rowcount:
+            raise UsageError(
+                f"import {import_id} was made by a version that did not note what it changed, so it cannot be "
+                "withdrawn: import the right file with --snapshot instead"
+            )
+        run_file(connection, "load/40_withdraw")
+        row = connection.execute(
+            text(
+                "select withdrawn, returned, (select count(*) from released) as released,"
+                " (select count(*) from restored) as restored from undone"
+            )
+        ).one()
+        return Withdrawn(
+            import_id, found.source, found.file, row.withdrawn, row.returned, row.released, row.restored
+        )
+
+
+def quarantined(engine: Engine, limit: int) -> tuple[int, Sequence[Row[Any]]]:
+    """How many records are in quarantine, and those that are there for longest."""
+    with engine.connect() as connection:
+        count = connection.execute(text("select count(*) from quarantine")).scalar_one()
+        rows = connection.execute(
+            text(
+                "select since, side, source, record_id, file, row_number, field, value, reason from quarantine"
+                ' order by since, side, source collate "C", file collate "C", row_number, content limit :limit'
+            ),
+            {"limit": limit},
+        ).all()
+    return count, rows

@@ -1,0 +1,212 @@
+"""Loads records into Postgres: COPY into staging tables, then one transaction that takes them in once all are judged.
+
+A fetch or an import becomes visible as a whole or not at all; the same input again changes no row.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.core.records import Entry, Period, Rejection, Side, Transaction
+from reconcile.db.engine import copy_lines, copy_rows, read_sql, run_file
+from reconcile.normalise.entries_bulk import COLUMNS as PLAIN
+from reconcile.normalise.entries_bulk import PlainEntries
+from reconcile.validate.rules import Batch, Judge
+
+_TRANSACTION = (
+    "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
+    "provider_order_id", "provider_txn_id", "payment_type", "provider_name", "provider_status",
+)  # fmt: skip
+_ENTRY = (
+    "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status", "dated_on",
+    "dated_at", "transaction_id", "provider_order_id", "provider_txn_id", "description",
+)  # fmt: skip
+_REJECTION = (
+    "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "dated_on", "dated_at",
+    "typed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one load did, in records: read = usable + repeats + quarantined."""
+
+    read: int
+    usable: int
+    repeats: int
+    quarantined: int
+    added: int
+    changed: int
+    withdrawn: int
+    """Entries that a snapshot lacked."""
+    import_id: int | None
+    """Of a ledger; the same file again that changes nothing is the import of before."""
+
+
+class Loading:
+    """Staging tables on one connection, filled batch by batch and taken in at the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._read = 0
+        run_file(connection, "load/10_staging")
+        connection.commit()
+
+    def stage(
+        self,
+        records: Sequence[Transaction] | Sequence[Entry],
+        rejections: Sequence[Rejection],
+        days: Period | None = None,
+    ) -> None:
+        """Add one batch; `days` are the UTC days asked for, of a fetch. Others see nothing of it yet."""
+        transactions = [record for record in records if isinstance(record, Transaction)]
+        entries = [record for record in records if isinstance(record, Entry)]
+        asked = {"fetched_first": days and days.first, "fetched_last": days and days.last}
+        for table, columns, batch, more in (
+            ("staged_transactions", _TRANSACTION, transactions, {}),
+            ("staged_entries", _ENTRY, entries, {}),
+            ("staged_rejections", _REJECTION, rejections, asked),
+        ):
+            if batch:
+                names = (*columns, "file", "row_number", *more)
+                rows = _rows(batch, columns, tuple(more.values()))
+                self._read += copy_rows(self._connection, table, names, rows)
+        self._connection.commit()
+
+    def stage_plain(self, entries: PlainEntries) -> None:
+        """Add entries that were typed by the block."""
+        self.stage_lines("staged_entries", PLAIN, entries.lines(), len(entries.rows))
+
+    def stage_lines(self, table: str, columns: Sequence[str], lines: bytes | memoryview, count: int) -> None:
+        """Add so many records that are lines of COPY's text format already."""
+        copy_lines(self._connection, table, columns, lines)
+        self._read += count
+        self._connection.commit()
+
+    def unstage(self, row_numbers: Sequence[int]) -> None:
+        """Take back the entries of these rows of the file."""
+        removed = self._connection.execute(
+            text("delete from staged_entries where row_number = any(:numbers)"),
+            {"numbers": list(row_numbers)},
+        )
+        self._read -= removed.rowcount
+        self._connection.commit()
+
+    def undo(self) -> None:
+        """Take back what was taken in and is not committed; all that was staged stays."""
+        self._connection.rollback()
+
+    def take_in_transactions(
+        self, app_id: str, ranges: Iterable[Period], judge: Judge | None = None
+    ) -> Loaded:
+        """Move what was staged into `transactions` and `quarantine`; `ranges` are the UTC days asked for."""
+        scope = {"app_id": app_id, "side": Side.KSPAY, "source": "kspay", "file": None}
+        scopes: list[dict[str, object]] = [
+            {**scope, "first": days.first, "last": days.last} for days in ranges
+        ]
+        return self._take_in(["load/20_transactions", "load/30_quarantine"], scopes, judge)
+
+    def take_in_entries(
+        self,
+        app_ids: Iterable[str],
+        source: str,
+        file: str,
+        *,
+        sha256: str,
+        snapshot_timezone: str | None = None,
+        judge: Judge | None = None,
+    ) -> Loaded:
+        """Move what was staged into `entries` and `quarantine`, and record the import.
+
+        With a time zone it is a snapshot: the whole ledger of the days that it spans there, by source and app.
+        """
+        scope = {"side": Side.LEDGER, "source": source, "file": file, "first": None, "last": None}
+        self._connection.execute(
+            text("insert into this_import (sha256, snapshot_timezone) values (:sha256, :timezone)"),
+            {"sha256": sha256, "timezone": snapshot_timezone},
+        )
+        statements = ["load/21_entries", "load/25_import", "load/30_quarantine"]
+        return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], judge)
+
+    def _take_in(
+        self, statements: Sequence[str], scopes: list[dict[str, object]], judge: Judge | None
+    ) -> Loaded:
+        connection = self._connection
+        take_turns(connection, str(scopes[0]["side"]), str(scopes[0]["source"]))
+        connection.execute(
+            text(
+                "insert into staged_scope (app_id, side, source, file, fetched_first, fetched_last)"
+                " values (:app_id, :side, :source, :file, :first, :last)"
+            ),
+            scopes,
+        )
+        number_load(connection)
+        for statement in statements:
+            run_file(connection, statement)
+        row = connection.execute(
+            text(
+                "select usable, added, changed, in_force, withdrawn, (select count(*) from rejected) as quarantined,"
+                " (select import_id from this_import) as import_id from loaded"
+            )
+        ).one()
+        allowed: tuple[str, ...] = ()
+        if judge is not None:
+            # Of a load that is refused nothing is committed.
+            allowed = judge(Batch(self._read, row.quarantined, row.in_force, row.withdrawn))
+        loaded = Loaded(
+            read=self._read,
+            usable=row.usable,
+            repeats=self._read - row.usable - row.quarantined,
+            quarantined=row.quarantined,
+            added=row.added,
+            changed=row.changed,
+            withdrawn=row.withdrawn,
+            import_id=row.import_id,
+        )
+        if loaded.import_id is not None:
+            names = ("usable", "repeats", "quarantined", "added", "changed", "withdrawn")
+            connection.execute(
+                text(read_sql("load/35_import_counts")),
+                {
+                    "records": loaded.read,
+                    "allowed": list(allowed),
+                    **{name: getattr(loaded, name) for name in names},
+                },
+            )
+        connection.commit()
+        return loaded
+
+
+def take_turns(connection: Connection, side: str, source: str) -> None:
+    """Let loads of one source follow one another, until the transaction ends: their rows would otherwise be
+    locked in crossing orders."""
+    key = {"key": f"reconcile load {side} {source}"}
+    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+
+
+def number_load(connection: Connection) -> None:
+    """Give this load its number for each app of its scope: what it changes will carry it."""
+    connection.execute(
+        text(
+            "with numbered as (insert into loads (app_id, side, source, file)"
+            " select distinct app_id, side, source, file from staged_scope returning app_id, load_id)"
+            " insert into this_load select * from numbered"
+        )
+    )
+
+
+def _rows(
+    records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str], more: tuple[object, ...]
+) -> Iterator[tuple[object, ...]]:
+    found = map(attrgetter(*columns, "place.file", "place.row"), records)
+    return (values + more for values in found) if more else found
+
+
+@contextmanager
+def loading(engine: Engine) -> Iterator[Loading]:
+    """A connection with staging tables, gone with all that was staged when the block ends."""
+    with engine.connect() as connection:
+        yield Loading(connection)

@@ -1,0 +1,356 @@
+"""The whole story of one record or discrepancy: what it said when, how it was matched and why, what was decided.
+
+What is stored is read: versions, pairings, discrepancies, decisions. Why a pair won or lost is not stored: the
+record's group is matched once more (`reconcile.match.replay`), in a transaction that is taken back. A story is a
+mapping of plain values, ready for JSON; `reconcile.report.lines` makes text of it.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.core.errors import UsageError
+from reconcile.core.records import Side, comparable
+from reconcile.db.engine import read_sql, run_file
+from reconcile.match.engine import state_policy
+from reconcile.match.replay import View, replay
+from reconcile.settings import Settings
+
+Story = dict[str, Any]
+
+_TOLD = {
+    Side.KSPAY: (
+        "reference", "currency", "amount", "status", "created_at", "updated_at", "provider_order_id",
+        "provider_txn_id", "payment_type", "provider_name", "provider_status",
+    ),
+    Side.LEDGER: (
+        "reference", "currency", "amount", "status", "dated_on", "dated_at", "transaction_id", "provider_order_id",
+        "provider_txn_id", "description", "withdrawn",
+    ),
+}  # fmt: skip
+
+
+def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
+    """The stories of all that goes by this id: a transaction's, an entry's (also `source:id`), a discrepancy's.
+
+    Several apps or sources may hold one id; then each has its story. Raises UsageError for an id that is nowhere.
+    """
+    forms = [named, *(named[at + 1 :] for at, letter in enumerate(named) if letter == ":")]
+    with engine.connect() as connection:
+        subjects = _rows(connection, "subjects", id=named, forms=forms)
+    if not subjects:
+        raise UsageError(
+            f"{named} is no id of a transaction, a ledger entry or a discrepancy that is known here: copy it from a "
+            "report, or fetch or import what holds it"
+        )
+    return [_Teller(engine, settings, subject).story() for subject in subjects]
+
+
+class _Teller:
+    """Gathers the story of one record, or of one discrepancy and its record."""
+
+    def __init__(self, engine: Engine, settings: Settings, subject: Any) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.side = Side(subject.side)
+        self.who = {
+            "app_id": subject.app_id,
+            "side": subject.side,
+            "source": subject.source,
+            "record_id": subject.record_id,
+        }
+        self.asked_for = subject.discrepancy_id
+
+    def story(self) -> Story:
+        with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            state_policy(connection, self.settings, (self.who["app_id"],))
+            run_file(connection, "group/10_by_hand")
+            told = self._tell(connection)
+            connection.rollback()
+        return told
+
+    def _tell(self, connection: Connection) -> Story:
+        name = "transaction" if self.side == Side.KSPAY else "entry"
+        versions = _rows(connection, f"explain/{name}", **self.who)
+        stays = _rows(connection, "explain/quarantine", **self.who)
+        now = versions[-1] if versions and versions[-1].replaced_in is None else None
+        number = versions[-1].number if versions else None
+        family = (
+            now.family if now else None
+        )  # none where it cannot be used: the views of what is known lack it
+        usable = family is not None
+        story: Story = {**self.who, "asked_for": self.asked_for}
+        story["now"] = {field: getattr(now, field) for field in _TOLD[self.side]} if now else None
+        story["family"] = family
+        story["business_date"] = now and now.business_on
+        story["state"] = _state(
+            usable,
+            now is not None and not getattr(now, "withdrawn", False),
+            any(stay.cleared_at is None for stay in stays),
+        )
+        story["versions"] = _versions(connection, self.side, versions)
+        story["withdrawn"] = _withdrawn(story["versions"]) if story["state"] == "withdrawn" else None
+        story["quarantine"] = [dict(stay._mapping) for stay in stays]
+        story["waiting"] = self._waiting(connection)
+        story["booking"] = []
+        story["pairings"] = []
+        story["members"] = []
+        if number is not None:
+            if self.side == Side.LEDGER:
+                story["booking"] = _mappings(connection, "booking", number=number)
+            story["members"] = _mappings(connection, "members", side=self.side, number=number)
+            story["pairings"] = _mappings(connection, "pairings", side=self.side, number=number)
+        story["discrepancies"] = self._discrepancies(connection, story)
+        story["suggestions"] = []
+        story["keys_that_are_none"] = []
+        story |= {"passes": [], "candidates": [], "group": [], "agrees": None}
+        if usable and number is not None:
+            story["suggestions"] = _mappings(
+                connection, "suggested", app_id=self.who["app_id"], side=self.side, number=number
+            )
+            self._replay(connection, number, story)
+            keys = [f"{kind}/{key}" for kind, key in self._keys(now) if key]
+            story["keys_that_are_none"] = _mappings(
+                connection, "crowded", app_id=self.who["app_id"], keys=keys
+            )
+        return story
+
+    def _waiting(self, connection: Connection) -> bool:
+        """Whether something of this app came or changed since the last run."""
+        return bool(
+            connection.scalar(
+                text(
+                    "select exists (select from loads where app_id = :app_id and records > 0 and matched_by is null)"
+                ),
+                {"app_id": self.who["app_id"]},
+            )
+        )
+
+    def _keys(self, now: Any) -> Iterator[tuple[str, str | None]]:
+        yield "reference", now.reference
+        yield "comparable", comparable(now.reference)
+        yield "provider_order_id", now.provider_order_id
+        yield "provider_txn_id", now.provider_txn_id
+        yield "transaction_id", self.who["record_id"] if self.side == Side.KSPAY else now.transaction_id
+
+    # The passes
+
+    def _replay(self, connection: Connection, number: int, story: Story) -> None:
+        again = replay(connection, self.side, number)
+        view = View(again, self.side, number)
+        story["passes"] = view.passes()
+        story["candidates"] = view.candidates()
+        story["group"] = view.group()
+        stored = connection.execute(
+            text(
+                "select t as of_txn, e as of_entry, rule from pairings where (:side = 'kspay' and t = :number)"
+                " or (:side = 'ledger' and e = :number)"
+            ),
+            {"side": self.side, "number": number},
+        ).all()
+        # Suggestions are accepted over all that is unmatched, not within a group: the rules leave those pairs free.
+        wanted = {(row.of_txn, row.of_entry): row.rule for row in stored if row.rule != "amount_date"}
+        found = again.pairs()
+        of_own = {
+            pair: rule for pair, rule in found.items() if pair[0 if self.side == Side.KSPAY else 1] == number
+        }
+        story["agrees"] = wanted.items() <= of_own.items() and bool(wanted) == bool(of_own)
+
+    # What was wrong
+
+    def _discrepancies(self, connection: Connection, story: Story) -> list[Story]:
+        keys = {f"{self.side}/{self.who['source']}/{self.who['record_id']}"}
+        keys |= {f"kspay/kspay/{pair['m']}" for pair in story["pairings"]}
+        keys |= {f"ledger/{_source_and_id(one['record'])}" for one in story["booking"]}
+        rows = _rows(connection, "explain/discrepancies", app_id=self.who["app_id"], keys=sorted(keys))
+        ids = sorted({row.discrepancy_id for row in rows})
+        trail = _rows(connection, "explain/decisions", ids=ids, **self.who)
+        reports = _Reports(connection, self.who["app_id"])
+        told = []
+        for one in dict.fromkeys(
+            [*(row.discrepancy_id for row in rows), *(row.discrepancy_id for row in trail)]
+        ):
+            versions = [row for row in rows if row.discrepancy_id == one]
+            decisions = [row for row in trail if row.discrepancy_id == one]
+            last = versions[-1] if versions else None
+            told.append(
+                {
+                    "discrepancy_id": one,
+                    "aspect": last and last.aspect,
+                    "of": last and last.record_id,
+                    # Those of a partner, now or before, are told as well.
+                    "own": last is not None
+                    and (last.side, last.source, last.record_id)
+                    == (self.who["side"], self.who["source"], self.who["record_id"]),
+                    "type": last.type if last else decisions[-1].type,
+                    "severity": last and last.severity,
+                    "facts": last and last.facts,
+                    "first_seen": last and last.first_seen,
+                    "cleared_by": last and last.cleared_by,
+                    "before": [
+                        {
+                            "type": row.type,
+                            "severity": row.severity,
+                            "facts": row.facts,
+                            "cleared_by": row.cleared_by,
+                            "until_run": row.replaced_by,
+                        }
+                        for row in versions[:-1]
+                    ],
+                    "decisions": [_decision(row, last) for row in decisions],
+                    "reported_by": reports.of(one),
+                }
+            )
+        # What was asked for comes first.
+        return sorted(told, key=lambda one: one["discrepancy_id"] != self.asked_for)
+
+
+def _source_and_id(written: str) -> str:
+    source, _, ledger_id = written.partition(":")
+    return f"{source}/{ledger_id}"
+
+
+def _state(usable: bool, held: bool, in_quarantine: bool) -> str:
+    if usable:
+        return "usable"
+    if in_quarantine:
+        return "in quarantine"
+    return "not usable" if held else "withdrawn"
+
+
+def _decision(row: Any, last: Any) -> Story:
+    if row.decision is None:
+        standing = "note"
+    elif not row.newest:
+        standing = "earlier"
+    elif row.decision == "match":
+        standing = "in force" if row.stands else "its records have changed since"
+    elif row.decision != "reopen" and last is not None and last.facts != row.facts:
+        standing = "its facts have moved on"
+    else:
+        standing = "in force"
+    return {
+        "number": row.decision_id,
+        "decision": row.decision,
+        "standing": standing,
+        "facts": row.facts,
+        "joins": [
+            f"{one['source']}:{one['record_id']}" if one["side"] == Side.LEDGER else one["record_id"]
+            for one in row.records or ()
+        ],
+        "note": row.note,
+        "by": row.by_name,
+        "os_user": row.os_user,
+        "at": row.decided_at,
+        "file": row.file,
+        "file_sha256": row.file_sha256,
+    }
+
+
+def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> list[Story]:
+    """What each version said otherwise than the one before; the first says all."""
+    numbers = [row.replaced_in for row in versions if row.replaced_in is not None]
+    first = versions[0].changed_in if versions else None
+    rows = _rows(connection, "explain/loads", load_ids=[*numbers, *([] if first is None else [first])])
+    loads = {row.load_id: row for row in rows}
+    told = []
+    before: Any = None
+    for row in versions:
+        load = loads.get(first if before is None else before.replaced_in)
+        fields = [
+            name
+            for name in _TOLD[side]
+            if (
+                getattr(row, name) not in (None, False)
+                if before is None
+                else getattr(row, name) != getattr(before, name)
+            )
+        ]
+        told.append(
+            {
+                "at": load and load.loaded_at,
+                "run": load and load.run_id,
+                "import": load and load.import_id,
+                "snapshot": load and load.snapshot,
+                "file": load and (load.undone_file or load.file),
+                "undone_import": load and load.undone_import,
+                "matched_by": load and load.matched_by,
+                "changes": [
+                    {"field": name, "was": before and getattr(before, name), "is": getattr(row, name)}
+                    for name in fields
+                ],
+            }
+        )
+        before = row
+    return told
+
+
+def _withdrawn(versions: Sequence[Story]) -> Story | None:
+    """The version by which an entry that is withdrawn became so."""
+    for version in reversed(versions):
+        if any(one["field"] == "withdrawn" and one["is"] for one in version["changes"]):
+            return {name: version[name] for name in ("at", "import", "snapshot", "file", "undone_import")}
+    return None  # it was only ever in quarantine
+
+
+class _Reports:
+    """Which runs reported a discrepancy, by the files that they left."""
+
+    def __init__(self, connection: Connection, app_id: str) -> None:
+        self._runs = _rows(connection, "explain/reports", app_id=app_id)
+
+    def of(self, discrepancy_id: str) -> list[Story]:
+        told = []
+        for run in self._runs:
+            for name in ("discrepancies", "resolved"):
+                row = _row_of(Path(run.folder) / f"{name}.csv", discrepancy_id)
+                if row is not None:
+                    said = {column: row[column] for column in ("type", "status", "age_days", "detail")}
+                    told.append({"run": run.run_id, **said})
+        return told
+
+
+def _row_of(path: Path, discrepancy_id: str) -> Mapping[str, str] | None:
+    """The row of a discrepancy in a report; None where it has none, or the file is gone."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    at = content.find(b"\r\n" + discrepancy_id.encode() + b",")
+    if at < 0:
+        return None
+    header = content[: content.find(b"\r\n")].decode("utf-8-sig")
+    reader = csv.DictReader(
+        StringIO(header + content[at : at + 65536].decode("utf-8", "replace"), newline="")
+    )
+    return next(reader)
+
+
+def _rows(connection: Connection, name: str, **parameters: object) -> Sequence[Any]:
+    path = name if "/" in name else f"explain/{name}"
+    return connection.execute(text(read_sql(path)), parameters).all()
+
+
+def _mappings(connection: Connection, name: str, **parameters: object) -> list[Story]:
+    return [dict(row._mapping) for row in _rows(connection, name, **parameters)]
+
+
+def plain(value: Any) -> Any:
+    """A story as JSON can hold it: amounts and times as text."""
+    if isinstance(value, Mapping):
+        return {key: plain(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(held) for held in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value

@@ -1,0 +1,338 @@
+"""Matches the group of one record once more, and watches: which pairs were possible in which pass, and what won.
+
+The rules are those of `sql/match` and the order is that of `sql/pairing`, the very files that a run executes, so
+that what is told here cannot differ from what was done. Nothing of it stays: the caller rolls back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.core.records import Side
+from reconcile.core.wording import days as spoken_days
+from reconcile.db.engine import read_sql, run_file, sql_names
+
+_SPLIT = "reference_split"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A pair that a pass held for possible, and its place among them."""
+
+    phase: int
+    rule: str
+    t: int
+    e: int
+    rank: int
+
+
+@dataclass(slots=True)
+class Replay:
+    """What became of a group. Transactions are known by `t`, entries and bookings by `e`."""
+
+    transactions: Mapping[int, Any]
+    entries: Sequence[Any]
+    units: Mapping[int, Any]
+    keys: Mapping[tuple[int, int], list[tuple[str, str]]]
+    seen: Sequence[Seen]
+    sums: Sequence[Any]
+    agreeing: frozenset[tuple[str, str]]
+    passes: Sequence[tuple[int, str]] = field(default_factory=list)
+
+    def pairs(self) -> dict[tuple[int, int], str]:
+        """The rule by the stored numbers of a transaction and an entry, for all that are in one match."""
+        return {
+            (txn.number, entry.number): txn.rule
+            for txn in self.transactions.values()
+            for entry in self.entries
+            if txn.m is not None and txn.m == entry.m
+        }
+
+    def mates(self, side: str, own: int) -> list[int]:
+        """Of the record with this `t` or `e`: what it was matched with, on the other side."""
+        if side == Side.KSPAY:
+            m = self.transactions[own].m
+            return [e for e, unit in self.units.items() if m is not None and unit.m == m]
+        m = self.units[own].m
+        return [t for t, txn in self.transactions.items() if m is not None and txn.m == m]
+
+
+def replay(connection: Connection, side: str, number: int) -> Replay:
+    """Match the group of one usable record, known by its stored number, as a run would by today's settings.
+
+    The policy must have been stated (`reconcile.match.engine.state_policy`) and `group/10_by_hand` run. Leaves
+    nothing but temporary tables, which end with the transaction.
+    """
+    run_file(connection, "explain/crowded_aside")
+    run_file(connection, "group/30_changed")
+    run_file(connection, "explain/lone_group")
+    connection.execute(
+        text("insert into frontier (side, number) values (:side, :number)"), {"side": side, "number": number}
+    )
+    while connection.execute(text("select exists (select from frontier)")).scalar_one():
+        run_file(connection, "group/31_spread")
+    run_file(connection, "group/32_scope")
+    run_file(connection, "explain/no_simple")
+    rules = []
+    for name in sql_names("match"):
+        file_number, _, label = name.split("/")[1].partition("_")
+        if 13 <= int(file_number) < 20:
+            run_file(connection, name)
+        elif 20 <= int(file_number) < 75:
+            rules.append((name, label))
+    for phase in (1, 2):
+        for name, label in rules:
+            _watched_pass(connection, name, phase, label)
+    return _read(connection, [(phase, label) for phase in (1, 2) for _, label in rules])
+
+
+def _watched_pass(connection: Connection, name: str, phase: int, rule: str) -> None:
+    connection.execute(text("update pass set phase = :phase, rule = :rule"), {"phase": phase, "rule": rule})
+    if rule == _SPLIT:
+        run_file(connection, "explain/left_of_group")
+    run_file(connection, name)
+    if connection.execute(text("select to_regclass('pg_temp.possible_pair')")).scalar_one() is None:
+        return
+    run_file(connection, "pairing/10_rank")
+    connection.execute(text("insert into seen select phase, rule, t, e, rank from candidate cross join pass"))
+    while run_file(connection, "pairing/20_take"):
+        run_file(connection, "pairing/30_discard")
+    connection.execute(text("drop table candidate"))
+    connection.execute(text("drop view possible_pair"))
+
+
+def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
+    def rows(name: str) -> Sequence[Any]:
+        return connection.execute(text(read_sql(f"explain/{name}"))).all()
+
+    entries = rows("replayed_entries")
+    keys: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for row in rows("replayed_keys"):
+        keys.setdefault((row.of_txn, row.of_unit), []).append((row.kind, row.key))
+    seen = connection.execute(text("select phase, rule, t, e, rank from seen order by phase, rank")).all()
+    return Replay(
+        transactions={row.own: row for row in rows("replayed_transactions")},
+        entries=entries,
+        units={row.own: row for row in entries if row.leads},
+        keys=keys,
+        seen=[Seen(*row) for row in seen],
+        sums=connection.execute(
+            text('select * from left_of_group order by phase, key collate "C", currency collate "C"')
+        ).all(),
+        agreeing=frozenset(connection.execute(text("select kspay, ledger from agreeing")).tuples()),
+        passes=passes,
+    )
+
+
+def why(replay: Replay, won: Seen, lost: Seen) -> str:
+    """In what a pair was better than another of the same pass: the first of the criteria in which they differ."""
+    txn_won, unit_won = replay.transactions[won.t], replay.units[won.e]
+    txn_lost, unit_lost = replay.transactions[lost.t], replay.units[lost.e]
+    by_currency = won.rule == "reference_differs"
+    if by_currency and (txn_won.currency == unit_won.currency) > (txn_lost.currency == unit_lost.currency):
+        return f"currency: {txn_lost.currency} and {unit_lost.currency} differ here, and agree there"
+    families = [(txn_won.family, unit_won.family), (txn_lost.family, unit_lost.family)]
+    if (families[0] in replay.agreeing) > (families[1] in replay.agreeing):
+        here, there = " with ".join(families[1]), " with ".join(families[0])
+        return f"family: {here} disagrees, {there} agrees"
+    gaps = [abs(txn_won.amount - unit_won.amount), abs(txn_lost.amount - unit_lost.amount)]
+    if gaps[0] < gaps[1]:
+        return f"amount: {gaps[1]:f} apart here, {gaps[0]:f} there"
+    days = [
+        abs((txn_won.business_on - unit_won.business_on).days),
+        abs((txn_lost.business_on - unit_lost.business_on).days),
+    ]
+    if days[0] < days[1]:
+        return f"date: {spoken_days(days[1])} apart here, {spoken_days(days[0])} there"
+    if won.t != lost.t:
+        return f"id: alike in all else, and {txn_won.name} comes before {txn_lost.name}"
+    return f"id: alike in all else, and {unit_won.name} comes before {unit_lost.name}"
+
+
+class View:
+    """A replay as one record saw it."""
+
+    def __init__(self, again: Replay, side: Side, number: int) -> None:
+        self.again = again
+        self.side = side
+        self.own = self._place(number)
+        self.mates = again.mates(side, self.own)
+        row = again.transactions[self.own] if side == Side.KSPAY else again.units[self.own]
+        self.rule: str | None = row.rule
+        self.phase: int | None = self._phase_of(self.own, self.mates)
+
+    def _place(self, number: int) -> int:
+        if self.side == Side.KSPAY:
+            return next(t for t, row in self.again.transactions.items() if row.number == number)
+        return next(int(row.own) for row in self.again.entries if row.number == number)
+
+    def _phase_of(self, own: int, mates: Sequence[int]) -> int | None:
+        if self.side == Side.KSPAY:
+            phase: int = self.again.transactions[own].phase
+            return phase if mates else None
+        return max((self.again.transactions[t].phase for t in mates), default=None)
+
+    def _pair(self, other: int) -> tuple[int, int]:
+        return (self.own, other) if self.side == Side.KSPAY else (other, self.own)
+
+    def _other(self, seen: Seen) -> int:
+        return seen.e if self.side == Side.KSPAY else seen.t
+
+    def _name(self, other: int) -> str:
+        rows: Mapping[int, Any] = self.again.units if self.side == Side.KSPAY else self.again.transactions
+        return str(rows[other].name)
+
+    def _own_seen(self) -> list[Seen]:
+        at = "t" if self.side == Side.KSPAY else "e"
+        return [seen for seen in self.again.seen if getattr(seen, at) == self.own]
+
+    def passes(self) -> list[dict[str, Any]]:
+        """The passes in order, until the record was taken."""
+        told: list[dict[str, Any]] = []
+        if self.rule == "manual":
+            return [
+                {
+                    "phase": None,
+                    "rule": "manual",
+                    "candidates": 0,
+                    "taken_with": [*map(self._name, self.mates)],
+                    "sums": [],
+                }
+            ]
+        own_phase = self.again.transactions[self.own].phase if self.side == Side.KSPAY else None
+        for phase, rule in self.again.passes:
+            if own_phase not in (None, phase):
+                continue
+            taken = (phase, rule) == (self.phase, self.rule)
+            told.append(
+                {
+                    "phase": phase,
+                    "rule": rule,
+                    "candidates": sum((seen.phase, seen.rule) == (phase, rule) for seen in self._own_seen()),
+                    "taken_with": [*map(self._name, self.mates)] if taken else [],
+                    "sums": self._sums(phase) if rule == _SPLIT else [],
+                }
+            )
+            if taken:
+                break
+        return told
+
+    def _sums(self, phase: int) -> list[dict[str, Any]]:
+        keys = set()
+        for (t, e), shared in self.again.keys.items():
+            if self.own == (t if self.side == Side.KSPAY else e):
+                keys |= {f"the reference {key}" for kind, key in shared if kind == "reference"}
+                keys |= {f"the name {key}" for kind, key in shared if kind == "transaction id"}
+        return [dict(row._mapping) for row in self.again.sums if row.phase == phase and row.key in keys]
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Every record of the other side that shares a key with it, and what came of the two."""
+        others = sorted(
+            {
+                e if self.side == Side.KSPAY else t
+                for t, e in self.again.keys
+                if self.own == (t if self.side == Side.KSPAY else e)
+            }
+            | set(self.mates)
+        )
+        return [
+            {
+                "record": self._name(other),
+                "shares": self._shared(other),
+                "matched": other in self.mates,
+                "why": self._came_of(other),
+            }
+            for other in others
+        ]
+
+    def _shared(self, other: int) -> list[dict[str, str]]:
+        shared = self.again.keys.get(self._pair(other), [])
+        # Where a reference is shared as it is written, its normalised form says nothing more.
+        plainly = any(kind == "reference" for kind, _ in shared)
+        return [
+            {"kind": kind, "key": key}
+            for kind, key in shared
+            if not (plainly and kind == "normalised reference")
+        ]
+
+    def _came_of(self, other: int) -> str:
+        if other in self.mates:
+            return f"matched with it by {self.rule}"
+        pair = self._pair(other)
+        for seen in self.again.seen:
+            if (seen.t, seen.e) == pair:
+                return self._lost(seen)
+        taken_by = self._of_other(other)
+        theirs = self._when(*taken_by) if taken_by else None
+        ours = self._when(self.phase, self.rule) if self.rule else None
+        if theirs is not None and (ours is None or theirs <= ours):
+            assert taken_by
+            phase, rule = taken_by
+            return (
+                f"was matched with {' and '.join(self._mates_of(other))} before, by {rule}{_in_phase(phase)}"
+            )
+        if ours is not None:
+            return f"not considered: this one was matched before, by {self.rule}{_in_phase(self.phase)}"
+        return "no rule pairs them: they share no more than this, and they are not the only ones still free that do"
+
+    def _lost(self, lost: Seen) -> str:
+        """Why a possible pair was not taken: the pair before it that took one of the two."""
+        for won in self.again.seen:
+            if (won.phase, won.rule) != (lost.phase, lost.rule) or won.rank >= lost.rank:
+                continue
+            if not self._taken(won) or (won.t != lost.t and won.e != lost.e):
+                continue
+            reason = why(self.again, won, lost)
+            if self._other(won) != self._other(lost):
+                return f"lost to {self._name(self._other(won))} in {lost.rule}{_in_phase(lost.phase)}, by {reason}"
+            rival = (
+                self.again.units[won.e].name
+                if self.side == Side.LEDGER
+                else self.again.transactions[won.t].name
+            )
+            return f"went to {rival} in {lost.rule}{_in_phase(lost.phase)}, by {reason}"
+        raise AssertionError(f"nothing took {lost}")
+
+    def _taken(self, seen: Seen) -> bool:
+        txn, unit = self.again.transactions[seen.t], self.again.units[seen.e]
+        return txn.m is not None and txn.m == unit.m and txn.rule == seen.rule
+
+    def _of_other(self, other: int) -> tuple[int, str] | None:
+        rows: Mapping[int, Any] = self.again.units if self.side == Side.KSPAY else self.again.transactions
+        row = rows[other]
+        if row.m is None:
+            return None
+        return self.again.transactions[row.m].phase, row.rule
+
+    def _mates_of(self, other: int) -> list[str]:
+        if self.side == Side.KSPAY:
+            return [self.again.transactions[t].name for t in self.again.mates(Side.LEDGER, other)]
+        return [self.again.units[e].name for e in self.again.mates(Side.KSPAY, other)]
+
+    def _when(self, phase: int | None, rule: str | None) -> int:
+        if rule == "manual":
+            return -1
+        return self.again.passes.index((phase or 1, rule or ""))
+
+    def group(self) -> list[dict[str, Any]]:
+        """All records that share keys with it, directly or through others, and what became of each."""
+        rows = [(Side.KSPAY, row) for row in self.again.transactions.values()]
+        rows += [(Side.LEDGER, row) for row in self.again.entries]
+        return [
+            {
+                "side": str(side),
+                "record": row.name,
+                "family": row.family,
+                "currency": row.currency,
+                "amount": row.amount,
+                "business_date": row.business_on,
+                "rule": row.rule,
+            }
+            for side, row in rows
+        ]
+
+
+def _in_phase(phase: int | None) -> str:
+    return f" (phase {phase})" if phase else ""

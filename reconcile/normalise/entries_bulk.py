@@ -1,0 +1,202 @@
+"""Stage 2 for the rows of which nearly every ledger consists, thousands at once: plain ASCII texts, an ISO day, an
+amount with a point.
+
+`reconcile.normalise.entries` types every row, and this one only those that it types to the very same. Amounts stay the
+digits that were written, until Postgres reads them as numeric.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute as pc
+
+from reconcile.core.money import UNKNOWN_DIGITS, currency_code
+from reconcile.ledger.amounts import USUAL
+from reconcile.ledger.blocks import Block, fitting
+from reconcile.ledger.file import LedgerFile
+from reconcile.normalise.entries import usual_day
+
+COLUMNS = (
+    "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status", "dated_on",
+    "transaction_id", "provider_order_id", "provider_txn_id", "description", "file", "row_number",
+)  # fmt: skip
+"""Of what is staged, in the order of `PlainEntries.lines`."""
+
+Traits = tuple[int, int, int]
+"""What the expectations look at in an entry (see `Validator.traits_of`)."""
+
+_IDS = ("transaction_id", "provider_order_id", "provider_txn_id")
+
+_KEPT = np.zeros(256, dtype=bool)
+_LOWER = np.arange(256, dtype=np.uint8)
+for _code in range(128):
+    _KEPT[_code] = chr(_code).isalnum()
+    _LOWER[_code] = ord(chr(_code).lower())
+"""By byte of ASCII, what `records.comparable` keeps of a reference, and as what."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEntries:
+    """Entries of one block, typed."""
+
+    app_id: str
+    source: str
+    file: str
+    rows: NDArray[np.intp]
+    """Which rows of the block they are."""
+    numbers: NDArray[np.intp]
+    """The numbers of these rows in the file."""
+    columns: Mapping[str, Any]
+    """By attribute of an Entry, one array each of as many values."""
+
+    def only(self, chosen: NDArray[np.bool_]) -> "PlainEntries":
+        """Some of them."""
+        if chosen.all():
+            return self
+        columns = {name: column.filter(pa.array(chosen)) for name, column in self.columns.items()}
+        return PlainEntries(
+            self.app_id, self.source, self.file, self.rows[chosen], self.numbers[chosen], columns
+        )
+
+    def traits(self, digits: Mapping[str, int]) -> tuple[list[Traits], NDArray[np.intp]]:
+        """Each combination of traits once, and which of them each entry has. `digits` are the decimals of each known
+        currency."""
+        if not len(self.rows):
+            return [], self.rows
+        coded = self.columns["currency"].dictionary_encode()
+        allowed = np.array(
+            [digits.get(code, UNKNOWN_DIGITS) for code in coded.dictionary.to_pylist()], dtype=np.int64
+        )[coded.indices.to_numpy()]
+        written, needed = _decimals(self.columns["amount"])
+        too_many = np.where((allowed == UNKNOWN_DIGITS) | (written == allowed), 0, needed - allowed)
+        letters = (pc.binary_length(self.columns["ledger_id"]).to_numpy() > 0).astype(np.int64)
+        found, which = np.unique(np.stack([letters, allowed, too_many]), axis=1, return_inverse=True)
+        return [(one[0], one[1], one[2]) for one in found.T.tolist()], which.reshape(-1)
+
+    def lines(self) -> memoryview:
+        """The entries as COPY reads them in its text format, with a line for each."""
+        columns = {
+            **self.columns,
+            "app_id": _escaped(self.app_id),
+            "source": _escaped(self.source),
+            "file": _escaped(self.file),
+            "row_number": pa.array(self.numbers).cast(pa.string()),
+        }
+        rows = pc.binary_join_element_wise(
+            *(columns[name] for name in COLUMNS), "\t", null_handling="replace", null_replacement="\\N"
+        )
+        whole = pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows)
+        return memoryview(pc.binary_join(whole, "\n").buffers()[2])
+
+
+def plain_entries(
+    block: Block, ledger: LedgerFile, app_id: str, source: str, currency: str | None
+) -> PlainEntries:
+    """Those rows of a block that are plain; `currency` is that of a ledger without such a column.
+
+    The others are for `normalise.entries`.
+    """
+    style = ledger.style
+    rows = np.flatnonzero(block.usual)
+    told = (
+        style.dates.format is not None or style.amounts.decimal == "," or style.amounts.thousands is not None
+    )
+    if told or "app_id" in block.cells or not {"ledger_id", "amount", "date"} <= set(block.cells):
+        rows = rows[:0]
+    cells = block.cells
+    if len(rows) < len(block.usual):
+        cells = {name: column.take(pa.array(rows)) for name, column in cells.items()}
+    absent = pa.nulls(len(rows), pa.string())
+    reference = _unless_blank(cells.get("reference", absent))
+    comparable = _comparable(reference)
+    columns = {
+        "ledger_id": _stripped(cells.get("ledger_id", absent)),
+        "reference": reference,
+        "comparable": comparable,
+        "currency": _each(cells["currency"], currency_code)
+        if "currency" in cells
+        else pa.repeat(currency or "", len(rows)),
+        "amount": cells.get("amount", absent),
+        "status": _each(cells["status"], str.strip) if "status" in cells else pa.repeat("", len(rows)),
+        "dated_on": cells.get("date", absent),
+        **{name: _unless_blank(_stripped(cells[name])) if name in cells else absent for name in _IDS},
+        "description": _unless_blank(cells.get("description", absent)),
+    }
+    found = PlainEntries(app_id, source, ledger.name, rows, rows + block.first, columns)
+    if not len(rows):
+        return found
+    good = fitting(columns["amount"], USUAL.pattern)
+    # A zero is written in many ways, and is one.
+    good &= pc.match_substring_regex(columns["amount"], "[1-9]").to_numpy(zero_copy_only=False)
+    good &= _true(_each(columns["dated_on"], lambda day: usual_day(day) is not None, pa.bool_()))
+    good &= pc.binary_length(columns["currency"]).to_numpy() > 0
+    # A reference of which nothing is left is compared as it is.
+    good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
+    return found.only(good)
+
+
+def _each(column: Any, work: Callable[[str], object], kind: Any = None) -> Any:
+    """Every value as `work` makes it, which is asked once for each different one."""
+    coded = column.dictionary_encode()
+    made = pa.array([work(value) for value in coded.dictionary.to_pylist()], kind or pa.string())
+    return made.take(coded.indices)
+
+
+def _stripped(column: Any) -> Any:
+    return pc.ascii_trim(column, " ")  # the only blank among the printable
+
+
+def _unless_blank(column: Any) -> Any:
+    return pc.if_else(pc.equal(pc.binary_length(_stripped(column)), 0), pa.scalar(None, pa.string()), column)
+
+
+def _true(column: Any) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _letters(column: Any) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The bytes of all texts of a column, and where each begins, and the last ends."""
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    whole = np.frombuffer(data or b"", dtype=np.uint8)[starts[0] : starts[-1]]
+    return whole, starts - starts[0]
+
+
+def _comparable(reference: Any) -> Any:
+    """As `records.comparable` makes it of ASCII; an empty text where nothing is left."""
+    if not len(reference):
+        return reference
+    letters, starts = _letters(reference)
+    kept = _KEPT[letters]
+    before = np.zeros(len(letters) + 1, dtype=np.int32)
+    np.cumsum(kept, out=before[1:])
+    return pc.if_else(
+        reference.is_valid(),
+        pa.StringArray.from_buffers(
+            len(reference), pa.py_buffer(before[starts]), pa.py_buffer(_LOWER[letters[kept]])
+        ),
+        reference,
+    )
+
+
+def _decimals(amounts: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many decimals each amount is written with, of the two at most, and how many it needs."""
+    letters, starts = _letters(amounts)
+    ends = starts[1:].astype(np.int64)
+    point = pc.find_substring(amounts, ".").to_numpy().astype(np.int64)
+    written = np.where(point < 0, 0, np.diff(starts) - point - 1)
+    zero = ord("0")
+    last = letters[ends - 1] == zero
+    both = last & (letters[np.maximum(ends - 2, 0)] == zero)
+    return written, written - np.where(written > 0, last, 0) - np.where(written > 1, both, 0)
+
+
+def _escaped(text: str) -> str:
+    for letter, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(letter, written)
+    return text

@@ -1,0 +1,102 @@
+"""How a value is written into a CSV cell, so that no spreadsheet runs or alters it when it opens the file.
+
+A spreadsheet takes a cell that starts like a formula for one, and turns text that looks like a
+number, a date, a time or a truth value into that: `0012` becomes 12, `MAR1` the first of March. Such
+text is written as `="0012"`, the one formula that leaves it as it is; all else is written bare. The
+starts of formulas follow OWASP's page on CSV injection.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+
+from reconcile.core.wording import LONGEST
+
+EXACT_DIGITS = 15
+"""Significant digits that a spreadsheet keeps of a number; an amount with more is written as text."""
+
+# The full-width forms are taken for = + - @ where the language of the spreadsheet is an East Asian one.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_SHORT_INTEGER = re.compile(r"0|[1-9][0-9]{0,10}", re.ASCII)  # longer ones are shown as 1.2E+11
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+# Words that make a date, a time, a number or an amount of the digits beside them: months and weekdays
+# as English, German, French, Spanish, Italian, Portuguese and Dutch programs know them, and marks.
+_MONTHS = (
+    "jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september sept"
+    " october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday"
+    " jän januar jänner februar mär mrz märz mai juni juli okt oktober dez dezember janv janvier févr fév février"
+    " mars avr avril juin juil juillet août septembre octobre novembre déc décembre ene enero febrero marzo abr abril"
+    " mayo junio julio ago agosto septiembre octubre noviembre dic diciembre gen gennaio febbraio aprile mag maggio"
+    " giu giugno lug luglio set settembre ott ottobre dicembre janeiro fev fevereiro março maio junho julho setembro"
+    " out outubro novembro dezembro mrt maart mei augustus januari februari"
+)
+_MARKS = "a p am pm h e d t z st nd rd th rs inr usd eur gbp jpy kwd"
+_WORDS = frozenset((_MONTHS + " " + _MARKS).split())
+# Without any longer word, marks of single letters count behind a digit only (`5 a`, `1 a.m.`, `10h30`, `1E5`, `1.E5`,
+# `2026-08-31T10:00Z`): `A-1001` is nothing but text. LibreOffice takes even `1.5/E5` for a number.
+_LETTER_MARK = re.compile(
+    r"(?:(?<=\d)[\s.,]*(?:[ap]\.\s?m|[aphedtz])|\d[.,]\d+\s*/\s*e)(?![^\W\d_])", re.IGNORECASE
+)
+_TRUTH = frozenset(
+    [
+        "true",
+        "false",
+        "wahr",
+        "falsch",
+        "vrai",
+        "faux",
+        "verdadero",
+        "falso",
+        "vero",
+        "verdadeiro",
+        "waar",
+        "onwaar",
+    ]
+)
+
+
+def is_altered(value: str) -> bool:
+    """Whether a spreadsheet would run this text, or show another one, if it stood bare in a CSV file."""
+    if not value:
+        return False
+    if value != value.strip() or value.startswith((*_FORMULA, "#", "'", '"')):
+        return True
+    if not any(character.isdigit() for character in value):
+        return value.lower() in _TRUTH
+    words = {word.lower() for word in _LETTERS.findall(_LETTER_MARK.sub(" ", value))}
+    only_letters = bool(words) and all(len(word) == 1 for word in words)
+    return words <= _WORDS and not only_letters and not _SHORT_INTEGER.fullmatch(value)
+
+
+def text_cell(value: str | None) -> str:
+    """A text of any origin: cut to LONGEST characters, guarded where a spreadsheet would alter it."""
+    if not value:
+        return ""
+    if len(value) > LONGEST:
+        value = value[: LONGEST - 1] + "…"
+    if not is_altered(value):
+        return value
+    return '="' + value.replace('"', '""') + '"'
+
+
+def amount_cell(value: str) -> str:
+    """A plain decimal as `money.Currencies.format` writes it; guarded beyond 15 significant digits."""
+    digits = value.lstrip("-").replace(".", "").lstrip("0")
+    return f'="{value}"' if len(digits) > EXACT_DIGITS else value
+
+
+def cell(value: object) -> str:
+    """Any other value of a report: a day as YYYY-MM-DD, a whole number, nothing as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal | float):
+        raise TypeError("an amount is written with its currency, by amount_cell")
+    return str(value) if isinstance(value, int) else text_cell(str(value))
+
+
+def shown(written: str) -> str:
+    """What a spreadsheet shows of a cell that was written here: `="0012"` is 0012."""
+    return written[2:-1].replace('""', '"') if written.startswith('="') else written

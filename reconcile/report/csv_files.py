@@ -1,0 +1,210 @@
+"""Writes the files of a run: aside first, then renamed into place, so they appear whole or not at all."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.core.errors import FULL, UsageError
+from reconcile.core.money import Currencies
+from reconcile.db.engine import read_sql
+from reconcile.report import parquet
+from reconcile.report.csv_cells import amount_cell, cell, text_cell
+from reconcile.report.sentences import sentence
+from reconcile.settings import Settings
+
+DISCREPANCIES = (
+    "discrepancy_id", "type", "severity", "status", "age_days", "first_seen", "app_id", "transaction_id",
+    "ledger_id", "reference", "ledger_reference", "provider_order_id", "provider_txn_id", "currency",
+    "kspay_amount", "ledger_amount", "difference", "kspay_status", "ledger_status", "kspay_date", "ledger_date",
+    "payment_method", "rule", "suggested_counterpart", "detail", "facts", "resolution", "note",
+)  # fmt: skip
+MATCHED = (
+    "match_id", "rule", "transaction_ids", "ledger_ids", "currency", "kspay_amount", "ledger_amount", "variance",
+    "kspay_date", "ledger_date",
+)  # fmt: skip
+RESOLVED = (*DISCREPANCIES, "by", "at")
+SUMMARY = ("scope", "side", "currency", "outcome", "count", "amount")
+QUARANTINE = ("side", "source", "file", "row", "field", "value", "reason", "raw")
+AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance", "amount"})
+"""The columns of money; each row says its currency."""
+
+_ROWS_AT_A_TIME = 5_000
+
+
+def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
+    """Write the five CSV files of the run whose matching this connection holds into `folder`, and the Parquet file."""
+    currencies = settings.currencies
+
+    def told(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {**row, "detail": sentence(row, currencies, settings.date_tolerance_days)}
+
+    def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
+        cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in AMOUNTS}
+        amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
+        return {**cells, **amounts, "resolution": ""}
+
+    def resolved(row: Mapping[str, Any]) -> dict[str, str]:
+        at = row["at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            **discrepancy(row),
+            "resolution": text_cell(_decision(row)),
+            "by": text_cell(row["by"]),
+            "at": text_cell(at),
+        }
+
+    def matched(row: Mapping[str, Any]) -> dict[str, str]:
+        cells = {name: cell(row[name]) for name in MATCHED if name not in AMOUNTS}
+        return {**cells, **_amounts(row, currencies, "kspay_amount", "ledger_amount", "variance")}
+
+    def summary(row: Mapping[str, Any]) -> dict[str, str]:
+        amount = _plain(row["amount"], row["currency"] or None, currencies)
+        return {**{name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}, "amount": amount}
+
+    def quarantine(row: Mapping[str, Any]) -> dict[str, str]:
+        return {name: cell(row[name]) for name in QUARANTINE}
+
+    for name, columns, write in (
+        ("discrepancies", DISCREPANCIES, discrepancy),
+        ("resolved", RESOLVED, resolved),
+        ("matched", MATCHED, matched),
+        ("summary", SUMMARY, summary),
+        ("quarantine", QUARANTINE, quarantine),
+    ):
+        rows = _stream(connection, f"report/{name}")
+        if columns[: len(DISCREPANCIES)] == DISCREPANCIES:
+            rows = map(told, rows)
+        if name == "discrepancies":
+            form = parquet.schema(DISCREPANCIES, AMOUNTS, currencies)
+            rows = parquet.written_along(folder / f"{name}.parquet", form, rows)
+        write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
+
+
+def _decision(row: Mapping[str, Any]) -> str:
+    """The decision in force, as a person would write it: `accept`, or `match:` with the ids of the other side."""
+    if row["decision"] != "match":
+        return str(row["decision"])
+    other = "ledger" if row["of_kspay"] else "kspay"
+    ids = [
+        f"{record['source']}:{record['record_id']}" if other == "ledger" else record["record_id"]
+        for record in row["joined_records"]
+        if record["side"] == other
+    ]
+    return f"match:{';'.join(sorted(ids))}"
+
+
+def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]]) -> None:
+    """UTF-8 with a byte-order mark (Excel needs it), CRLF, RFC 4180. Cells come ready from `cells`."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
+
+
+def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str, Any]]:
+    """The rows of summary.csv for run.json, amounts as plain decimals in text."""
+    return [
+        {**row, "amount": currencies.written(row["amount"], row["currency"])}
+        for row in _stream(connection, "report/summary")
+    ]
+
+
+def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
+    result = connection.execute(text(read_sql(name)), execution_options={"yield_per": _ROWS_AT_A_TIME})
+    for row in result.mappings():
+        yield dict(row)
+
+
+def _amounts(
+    row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str
+) -> dict[str, str]:
+    """The three amounts of a row; the difference is in the currency of either side, they are the same."""
+    of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
+    return {
+        kspay: _plain(row[kspay], of_kspay, currencies),
+        ledger: _plain(row[ledger], of_ledger, currencies),
+        gap: _plain(row[gap], of_kspay or of_ledger, currencies),
+    }
+
+
+def _plain(amount: Decimal | None, currency: str | None, currencies: Currencies) -> str:
+    return "" if amount is None else amount_cell(currencies.written(amount, currency))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """run.json: indented, keys as they come, UTF-8, amounts as text."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+@contextmanager
+def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
+    """An empty folder beside the run's final one, gone at the end unless it was moved into place.
+
+    Raises UsageError if `--out` cannot be written.
+    """
+    aside = out / f".{run_id}.writing"
+    latest = out / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise UsageError(f"{latest} is no link to a run: move it away, or choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir()
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    try:
+        yield aside
+    except OSError as error:
+        if error.errno in FULL:
+            # A write that fails does not name its file; what a run writes lies here.
+            error.filename = error.filename or str(out)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def move_in_place(aside: Path, folder: Path) -> None:
+    """Give the finished files their final folder, on the disk before anybody is told of them."""
+    for path in [*sorted(aside.iterdir()), aside]:
+        _sync(path)
+    aside.rename(folder)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def point_latest(out: Path, run_id: str) -> None:
+    """Let `<out>/latest` name this run, in one step: there is no moment without it."""
+    aside = out / ".latest.writing"
+    for left in reversed(range(100)):
+        try:
+            aside.unlink(missing_ok=True)
+            aside.symlink_to(run_id, target_is_directory=True)
+            aside.replace(out / "latest")
+        except (FileExistsError, FileNotFoundError):
+            if not left:
+                raise
+            continue  # a run of other apps, into the same folder, was between two of these steps
+        return

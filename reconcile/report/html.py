@@ -1,0 +1,436 @@
+"""`report.html`: one page for people, drawn from the files of a run's folder and nothing else.
+
+`read_page` gathers what the page says into one frozen object, `render` writes it. Amounts are exact decimals of one
+currency each, and never summed across currencies. The page needs no network: styles, script and charts stand in it,
+and its own policy (Content-Security-Policy) forbids it to load or send anything.
+"""
+
+import base64
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from heapq import nlargest
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reconcile.core.money import exact_sum, grouped
+from reconcile.core.wording import day
+from reconcile.report.csv_cells import shown
+from reconcile.report.figures import TYPES, reconciled, share_of
+
+NAME = "report.html"
+LARGEST = 100
+"""So many open items are listed."""
+
+OUTCOMES = (
+    "matched", "matched_with_discrepancy", "unmatched", "timing", "excluded", "resolved", "quarantined", "total",
+)  # fmt: skip
+SEVERITIES = ("high", "medium", "low", "info")
+BUCKETS = (("0–1", 0), ("2–7", 2), ("8–30", 8), ("31–90", 31), ("over 90", 91))
+"""Of ages in days: the name, and the age it begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A number of records of one currency, and what they add up to."""
+
+    currency: str
+    count: int
+    amount: Decimal
+
+    def __str__(self) -> str:
+        return grouped(f"{self.amount:f}", self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of how much, of one currency: the records of one side by which money moved or may have."""
+
+    currency: str
+    count: int
+    of: int
+    amount: Decimal
+    of_amount: Decimal
+
+    @property
+    def thousandths(self) -> int:
+        """By amount, rounded down, so that only all of it is 1000."""
+        return share_of({name: getattr(self, name) for name in ("count", "of", "amount", "of_amount")})
+
+    @property
+    def percent(self) -> str:
+        return percent(self.thousandths)
+
+    @property
+    def written(self) -> str:
+        return grouped(f"{self.amount:f}", self.currency)
+
+    @property
+    def of_written(self) -> str:
+        return grouped(f"{self.of_amount:f}", self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a table with a bar: how many, of how many, and the amounts by currency."""
+
+    name: str
+    count: int
+    of: int
+    amounts: Mapping[str, Share]
+    by_severity: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The open discrepancies of one type and severity."""
+
+    type: str
+    severity: str
+    count: int
+    amounts: Sequence[Money]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An open discrepancy with the amount at stake: the difference of an amount mismatch, else its amount."""
+
+    row: Mapping[str, str]
+    currency: str
+    amount: Decimal
+
+    def __str__(self) -> str:
+        return grouped(f"{self.amount:f}", self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One run of the trend."""
+
+    run_id: str
+    as_of: date
+    open: int
+    new: int
+    cleared: int
+    reconciled: Mapping[str, Share]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the page says."""
+
+    run: Mapping[str, Any]
+    first: date
+    last: date
+    currencies: Sequence[str]  # those with records first, by their number
+    kspay: Sequence[Share]
+    ledger: Mapping[str, Share]
+    totals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]]
+    open: int
+    by_severity: Mapping[str, int]
+    resolved: int
+    kinds: Sequence[Kind]
+    ages: Sequence[Line]
+    at_stake: Sequence[Money]
+    nights: Sequence[Night]
+    rules: Sequence[Line]
+    methods: Sequence[Line]
+    items: Sequence[Item]
+    unlisted: int  # open items that the list of the largest leaves out
+    amountless: int  # open items without an amount
+
+
+def write_page(run: Mapping[str, Any], folder: Path) -> Path:
+    """Draw the page of a run into its folder, from the folder's CSV files and the content of its run.json."""
+    path = folder / NAME
+    path.write_text(render(read_page(run, folder)), "utf-8")
+    return path
+
+
+def read_page(run: Mapping[str, Any], folder: Path) -> Page:
+    """What the page of this run says."""
+    items, counts, stakes = _read_items(folder / "discrepancies.csv")
+    kspay = _by_size([_share(one) for one in reconciled(run["totals"])])
+    ledger = {one["currency"]: _share(one) for one in reconciled(run["totals"], "ledger")}
+    known = [*(one.currency for one in kspay), *ledger]
+    known += sorted({key[3] for key in counts} | {row["currency"] for row in run["totals"]})
+    currencies = [*(one for one in dict.fromkeys(known) if one), *([""] if "" in known else [])]
+    listed = _largest(items, currencies)
+    count = sum(counts.values())
+    return Page(
+        run=run,
+        first=date.fromisoformat(run["from"]),
+        last=date.fromisoformat(run["to"]),
+        currencies=currencies,
+        kspay=kspay,
+        ledger=ledger,
+        totals=_totals(run["totals"], currencies),
+        open=count,
+        by_severity={one: sum(n for key, n in counts.items() if key[1] == one) for one in SEVERITIES},
+        resolved=sum(1 for _ in _rows(folder / "resolved.csv")),
+        kinds=_kinds(counts, stakes, currencies),
+        ages=_ages(counts, stakes, currencies),
+        at_stake=[
+            Money(
+                one,
+                sum(len(amounts) for key, amounts in stakes.items() if key[3] == one),
+                exact_sum(a for key, amounts in stakes.items() if key[3] == one for a in amounts),
+            )
+            for one in currencies
+            if any(key[3] == one for key in stakes)
+        ],
+        nights=[*(_night(one) for one in reversed(run["runs_before"])), _this_night(run)],
+        rules=_lines(run["by_rule"], whole=True),
+        methods=_lines(run["by_payment_method"], whole=False),
+        items=listed,
+        unlisted=count - len(listed),
+        amountless=count - len(items),
+    )
+
+
+Key = tuple[str, str, int, str]
+"""Type, severity, number of the age bucket, currency."""
+
+
+def _rows(path: Path) -> Iterable[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        next(reader)
+        yield from reader
+
+
+def _read_items(path: Path) -> tuple[list[Item], Counter[Key], Mapping[Key, list[Decimal]]]:
+    """The open items that have an amount, and of all of them how many there are and what is at stake."""
+    items: list[Item] = []
+    counts: Counter[Key] = Counter()
+    stakes: defaultdict[Key, list[Decimal]] = defaultdict(list)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file, strict=True):
+            currency, amount = _at_stake(row)
+            key = (row["type"], row["severity"], _bucket(int(row["age_days"])), currency)
+            counts[key] += 1
+            if amount is not None:
+                stakes[key].append(amount)
+                items.append(Item(row, currency, amount))
+    return items, counts, stakes
+
+
+def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
+    """The currency and the amount at stake, as sql/match/91_movements works them out."""
+    kspay, ledger, difference = row["kspay_amount"], row["ledger_amount"], row["difference"]
+    first, *others = row["currency"].split(";")
+    if others and (difference or len(others) > 1):
+        return "", None  # records of several currencies on one side: there is no amount of them all
+    written = difference if row["type"] == "AMOUNT_MISMATCH" else kspay or ledger
+    # copy_abs: a plain abs() would round to 28 digits.
+    return first, Decimal(shown(written)).copy_abs() if written else None
+
+
+def _bucket(age: int) -> int:
+    return max(number for number, (_, begins) in enumerate(BUCKETS) if begins <= max(age, 0))
+
+
+def _largest(items: Sequence[Item], currencies: Sequence[str]) -> list[Item]:
+    """The largest of each currency, then the second largest of each …: amounts of two are not compared."""
+    ranked = [
+        nlargest(LARGEST, (item for item in items if item.currency == one), key=lambda item: item.amount)
+        for one in currencies
+    ]
+    in_turn = (item for rank in zip_longest(*ranked) for item in rank if item is not None)
+    taken = [item for item, _ in zip(in_turn, range(LARGEST), strict=False)]
+    return sorted(taken, key=lambda item: (currencies.index(item.currency), -item.amount))
+
+
+def _share(one: Mapping[str, Any]) -> Share:
+    return Share(one["currency"], one["count"], one["of"], Decimal(one["amount"]), Decimal(one["of_amount"]))
+
+
+def _by_size(shares: list[Share]) -> list[Share]:
+    return sorted(
+        (one for one in shares if one.currency or one.of_amount), key=lambda one: (-one.of, one.currency)
+    )
+
+
+def _totals(rows: Sequence[Mapping[str, Any]], currencies: Sequence[str]) -> dict[str, Any]:
+    """summary.csv by scope, currency, outcome and side; in this order."""
+    found: dict[str, Any] = {}
+    for scope in ("period", "carried"):
+        for currency in currencies:
+            for outcome in OUTCOMES:
+                for row in rows:
+                    if (row["scope"], row["currency"], row["outcome"]) == (scope, currency, outcome):
+                        sides = found.setdefault(scope, {}).setdefault(currency, {}).setdefault(outcome, {})
+                        sides[row["side"]] = row
+    return found
+
+
+def _kinds(
+    counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies: Sequence[str]
+) -> list[Kind]:
+    present = {key[:2] for key in counts}
+    return [
+        Kind(
+            kind,
+            severity,
+            sum(n for key, n in counts.items() if key[:2] == (kind, severity)),
+            [
+                Money(
+                    one,
+                    sum(n for key, n in counts.items() if key[:2] == (kind, severity) and key[3] == one),
+                    exact_sum(
+                        a for key, amounts in stakes.items()
+                        if key[:2] == (kind, severity) and key[3] == one for a in amounts
+                    ),
+                )
+                for one in currencies
+                if any(key[:2] == (kind, severity) and key[3] == one for key in counts)
+            ],
+        )
+        for severity in SEVERITIES
+        for kind in TYPES
+        if (kind, severity) in present
+    ]  # fmt: skip
+
+
+def _ages(counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies: Sequence[str]) -> list[Line]:
+    most = sum(counts.values())
+    lines = []
+    for bucket, (name, _) in enumerate(BUCKETS):
+        amounts = {}
+        for one in currencies:
+            count = sum(n for key, n in counts.items() if key[2:] == (bucket, one))
+            if count:
+                at_stake = exact_sum(
+                    a for key, held in stakes.items() if key[2:] == (bucket, one) for a in held
+                )
+                amounts[one] = Share(one, count, count, at_stake, at_stake)
+        severities = {
+            one: sum(n for key, n in counts.items() if key[1:3] == (one, bucket)) for one in SEVERITIES
+        }
+        lines.append(Line(name, sum(severities.values()), most, amounts, severities))
+    return lines
+
+
+def _lines(rows: Sequence[Mapping[str, Any]], *, whole: bool) -> list[Line]:
+    """Rules as shares of all transactions (`whole`), payment methods each by how much of it is matched."""
+    every = sum(row["count"] for row in rows)
+    of_currency = {
+        one: exact_sum(Decimal(row["amount"]) for row in rows if row["currency"] == one)
+        for one in {row["currency"] for row in rows}
+    }
+    lines = []
+    for name in dict.fromkeys(row["name"] for row in rows):
+        mine = [row for row in rows if row["name"] == name]
+        count = sum(row["count"] for row in mine)
+        if whole:
+            amounts = {
+                row["currency"]: Share(
+                    row["currency"], row["count"], every, Decimal(row["amount"]), of_currency[row["currency"]]
+                )
+                for row in mine
+            }
+            lines.append(Line(name, count, every, amounts, {}))
+        else:
+            amounts = {
+                row["currency"]: Share(
+                    row["currency"],
+                    row["matched"],
+                    row["count"],
+                    Decimal(row["matched_amount"]),
+                    Decimal(row["amount"]),
+                )
+                for row in mine
+            }
+            lines.append(Line(name, sum(row["matched"] for row in mine), count, amounts, {}))
+    # The largest first; what is not matched, or has no method, at the end.
+    return sorted(lines, key=lambda line: (not line.name, -(line.count if whole else line.of), line.name))
+
+
+def _night(one: Mapping[str, Any]) -> Night:
+    return Night(
+        one["run_id"],
+        date.fromisoformat(one["to"]),
+        one["open"],
+        one["new"],
+        one["cleared"],
+        {row["currency"]: _share(row) for row in one["reconciled"] if row["currency"]},
+    )
+
+
+def _this_night(run: Mapping[str, Any]) -> Night:
+    open_items = sum(run["discrepancies"].values())
+    return _night({**run, "open": open_items, "reconciled": reconciled(run["totals"])})
+
+
+def percent(thousandths: int) -> str:
+    """`99.4 %`, with a space that does not break."""
+    return f"{thousandths // 10}.{thousandths % 10}\N{NO-BREAK SPACE}%"
+
+
+def _instant(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return f"{day(moment.date())}, {moment:%H:%M} UTC"
+
+
+def _words(name: str) -> str:
+    """`MISSING_IN_KSPAY` is Missing in KS Pay."""
+    plain = name.replace("_", " ").lower().replace("kspay", "KS Pay")
+    return plain[:1].upper() + plain[1:]
+
+
+def _line_points(night: Sequence[Night], currency: str, lowest: int) -> str:
+    """The share of one currency from run to run, as points of a polyline in a box of 1000 by 100."""
+    step = 1000 / max(1, len(night) - 1)
+    span = max(1, 1000 - lowest)
+    return " ".join(
+        f"{number * step:.1f},{4 + 92 * (1000 - one.reconciled[currency].thousandths) / span:.1f}"
+        for number, one in enumerate(night)
+        if currency in one.reconciled
+    )
+
+
+@cache
+def _environment() -> Environment:
+    folder = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = ((folder / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    # Ours, and without any value of a run: the policy names their very bytes, and nothing else may run.
+    environment.globals |= {
+        "style": Markup(style),  # noqa: S704
+        "script": Markup(script),  # noqa: S704
+        "style_hash": _source_hash(style),
+        "script_hash": _source_hash(script),
+        "types": TYPES,
+        "severities": SEVERITIES,
+        "points": _line_points,
+        "percent": percent,
+        "decimal": Decimal,
+    }
+    environment.filters |= {
+        "day": day, "instant": _instant, "words": _words, "shown": shown, "grouped": grouped,
+    }  # fmt: skip
+    return environment
+
+
+def _source_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def render(page: Page) -> str:
+    """The page as HTML; every value in it is escaped by the template engine."""
+    return _environment().get_template("page.html").render(page=page, run=page.run)

@@ -1,0 +1,196 @@
+"""Migrations: applied once, whoever starts at the same time, and never on a database that is not ours to change."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.db.engine import app_locks, match_locks, open_store, read_sql, sql_names
+from reconcile.match.engine import state_policy
+from reconcile.settings import Settings
+
+OPEN = """
+import sys
+from reconcile.settings import Settings
+from reconcile.db.engine import open_store
+print("ready", flush=True)
+sys.stdin.readline()
+with open_store(Settings(database_url=sys.argv[1])):
+    pass
+"""
+
+
+def test_processes_that_start_together_apply_each_migration_once(make_database: Callable[[], str]) -> None:
+    url = make_database()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    with open_store(Settings(database_url=url)) as engine, engine.connect() as connection:
+        applied = list(connection.scalars(text("select name from migrations order by name")))
+    assert applied == [name.removeprefix("migrations/") for name in sql_names("migrations")]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("insert into reconcile.migrations (name, sha256) values ('9999_later', 'x')", "newer version"),
+        (
+            "update reconcile.migrations set sha256 = 'x' where name like '0001%'",
+            "was changed after it was applied",
+        ),
+    ],
+)
+def test_a_database_that_does_not_fit_is_left_alone(
+    make_database: Callable[[], str], change: str, complaint: str
+) -> None:
+    url = make_database()
+    with open_store(Settings(database_url=url)):
+        pass
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(change))
+    with pytest.raises(ReconcileError, match=complaint), open_store(Settings(database_url=url)):
+        pass
+
+
+def test_records_of_an_older_version_get_what_newer_ones_have(make_database: Callable[[], str]) -> None:
+    url = make_database()
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("create schema reconcile"))
+        connection.execute(text("set local search_path to reconcile, pg_catalog"))
+        connection.execute(
+            text(
+                "create table migrations (name text primary key, sha256 text not null,"
+                " applied_at timestamptz not null default now())"
+            )
+        )
+        for name in ("0001_records", "0002_results"):
+            statements = read_sql(f"migrations/{name}")
+            connection.exec_driver_sql(statements)
+            connection.execute(
+                text("insert into migrations (name, sha256) values (:name, :sha256)"),
+                {"name": name, "sha256": hashlib.sha256(statements.encode()).hexdigest()},
+            )
+        connection.execute(
+            text(
+                "insert into transactions (app_id, transaction_id, reference, currency, amount, status, created_at)"
+                " values ('ap', 'tx_1', 'INV-00/12', 'INR', 1, 'success', now()),"
+                " ('ap', 'tx_2', 'ＩＮＶ７', 'INR', 1, 'success', now()),"
+                " ('ap', 'tx_3', null, 'INR', 1, 'success', now())"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into entries (app_id, source, ledger_id, reference, currency, amount, status, dated_on)"
+                " values ('ap', 'default', 'L1', 'Straße 1', 'INR', 1, '', current_date)"
+            )
+        )
+    with open_store(Settings(database_url=url)) as engine, engine.connect() as connection:
+        transactions = connection.execute(text("select transaction_id, comparable from transactions"))
+        entries = connection.execute(text("select ledger_id, comparable from entries"))
+        assert dict(transactions.tuples().all()) == {"tx_1": "inv0012", "tx_2": "inv7", "tx_3": None}
+        assert entries.tuples().all() == [("L1", "strasse1")]
+
+
+def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: Callable[[], str]) -> None:
+    """The server learns of a closed connection only later: a run right after another was told to come back."""
+    with open_store(Settings(database_url=make_database())) as engine, engine.connect() as looking:
+        held = text(
+            "select count(*) from pg_locks where locktype = 'advisory' and database ="
+            " (select oid from pg_database where datname = current_database())"
+        )
+        for _ in range(100):
+            with app_locks(engine, ["ap_1", "ap_2"], wait=False):
+                assert looking.scalar(held) == 2
+            assert looking.scalar(held) == 0
+
+
+def test_whoever_matches_an_app_waits_for_the_other(make_database: Callable[[], str]) -> None:
+    with open_store(Settings(database_url=make_database())) as engine, ThreadPoolExecutor(1) as pool:
+        order = []
+
+        def second() -> None:
+            with match_locks(engine, ["ap_2", "ap_1"]):
+                order.append("second")
+
+        with match_locks(engine, ["ap_1"]), app_locks(engine, ["ap_1"], wait=False):
+            waiting = pool.submit(second)
+            with pytest.raises(TimeoutError):
+                waiting.result(1.5)
+            order.append("first")
+        waiting.result(30)
+    assert order == ["first", "second"]
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(postgres_url: str) -> None:
+    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "create database test_latin encoding 'LATIN1' locale_provider libc locale 'C' template template0"
+            )
+        )
+    url = make_url(postgres_url).set(database="test_latin").render_as_string(hide_password=False)
+    with pytest.raises(UsageError, match=r"encoding is LATIN1.*UTF8"), open_store(Settings(database_url=url)):
+        pass
+
+
+def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
+    postgres_url: str, make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(
+            text("create database test_c encoding 'UTF8' locale_provider libc locale 'C' template template0")
+        )
+    (tmp_path / "reconcile.toml").write_text('[status.ledger]\npaid = ["Оплачено", "bezahlt ü"]\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    written = ["Оплачено", "ОПЛАЧЕНО", " оплачено ", "BEZAHLT Ü", "Bezahlt ü", "PAID", "Оплата"]
+    found = []
+    for url in (
+        make_database(),
+        make_url(postgres_url).set(database="test_c").render_as_string(hide_password=False),
+    ):
+        settings = replace(Settings.read(), database_url=url)
+        with open_store(settings) as store, store.connect() as connection:
+            for number, status in enumerate(written):
+                connection.execute(
+                    text(
+                        "insert into entries (app_id, source, ledger_id, currency, amount, status, dated_on)"
+                        " values ('ap_1', 'default', :id, 'INR', 1, :status, '2026-08-01')"
+                    ),
+                    {"id": f"L{number}", "status": status},
+                )
+            state_policy(connection, settings, ("ap_1",))
+            families_found = connection.execute(
+                text("select status, family from usable_entry order by ledger_id")
+            )
+            found.append(families_found.tuples().all())
+    assert found[0] == found[1]
+    assert [family for _, family in found[0]] == ["paid"] * 6 + ["unknown"]

@@ -1,0 +1,360 @@
+"""What people decide, judged row by row: what is in force, what has moved on, and what a `match:` may join."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from reconcile.core.errors import CheckFailed
+from reconcile.db.engine import match_locks
+from reconcile.decide.audit_trail import verify
+from reconcile.decide.resolve import RowsRefused
+from reconcile.doctor import totals
+from reconcile.match.engine import state_policy
+from tests.support.desk import Desk, Row
+from tests.support.worlds import entry, tx
+
+_apps = count(1)
+
+
+@pytest.fixture
+def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
+    """A desk of an app of its own, so that the tests share one database and no record."""
+    return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
+
+
+def refused(desk: Desk, row: Row, by: str = "Asha Rao") -> str:
+    """Why the row is refused."""
+    with pytest.raises(RowsRefused) as error:
+        desk.resolve(row, by=by)
+    (line,) = error.value.lines
+    return line.partition(": ")[2]
+
+
+def of(desk: Desk, *records: Any) -> list[Any]:
+    """The same records, of the desk's app."""
+    return [replace(record, app=desk.apps[0]) for record in records]
+
+
+def test_a_decision_repeated_is_no_change_and_one_that_has_moved_on_is_refused(desk: Desk) -> None:
+    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
+    row = desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}
+    assert desk.resolve(row).decisions == 1
+    assert desk.resolve(row).unchanged == 1
+    desk.night()
+    assert desk.statuses() == {"AMOUNT_MISMATCH": "resolved"}
+    desk.night((), of(desk, entry(1, amount="80")))
+    assert desk.statuses() == {"AMOUNT_MISMATCH": "reopened"}
+    # The newest decision says the same, and it is in force no more: the row must not look as if it were.
+    assert "facts have moved on" in refused(desk, row)
+    assert "facts have moved on" in refused(desk, row | {"resolution": "reopen"})
+    assert desk.resolve(desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}).decisions == 1
+
+
+def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk) -> None:
+    desk.night(of(desk, tx(1)))
+    first = desk.one("MISSING_IN_LEDGER")
+    assert desk.resolve(first | {"note": "asked the bank"}).notes == 1
+    desk.night()
+    old_report = desk.one("MISSING_IN_LEDGER")
+    assert old_report["note"] == "asked the bank"
+    assert desk.resolve(old_report | {"note": "the bank found it"}).notes == 1
+    assert desk.resolve(old_report).notes == 0
+    said = refused(desk, old_report | {"resolution": "accept"})
+    assert said.startswith("was noted since, by Asha Rao on 20")
+    assert said.endswith(": decide in the newest report")
+    desk.night()
+    taken = desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
+    assert (taken.decisions, taken.notes) == (1, 0)
+    desk.night()
+    row = desk.one("MISSING_IN_LEDGER")
+    assert (row["status"], row["note"]) == ("resolved", "the bank found it")
+
+
+@pytest.mark.parametrize("note", ["wrong: customer complained", ""])
+def test_an_old_sheet_undoes_no_newer_decision_of_a_colleague(desk: Desk, note: str) -> None:
+    desk.night(of(desk, tx(1)))
+    monday = desk.one("MISSING_IN_LEDGER") | {"resolution": "accept", "note": "known"}
+    desk.resolve(monday)
+    desk.night()
+    resolved = desk.one("MISSING_IN_LEDGER")
+    taken = desk.resolve(resolved | {"resolution": "reopen", "note": note}, by="Ravi")
+    assert taken.changes[0].replaces.startswith("accept by Asha Rao on 20")
+    desk.night()
+    tuesday = desk.one("MISSING_IN_LEDGER")
+    assert (tuesday["status"], tuesday["note"] or "") == ("reopened", note)
+    said = refused(desk, monday)
+    assert said.startswith("was decided since, by Ravi on 20")
+    assert said.endswith(": decide in the newest report")
+    # A new reason, or the newest report, is no old sheet.
+    assert desk.resolve(monday | {"note": "known, see mail"}).decisions == 1
+    desk.resolve(tuesday | {"resolution": "reopen", "note": "no mail there"}, by="Ravi")
+    desk.night()
+    assert desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"}).decisions == 1
+
+
+def test_an_old_sheet_without_notes_undoes_no_newer_decision_either(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    rows = [desk.one("MISSING_IN_LEDGER") | {"resolution": word} for word in ("accept", "match:L1")]
+    for monday, tuesday in (rows, rows[::-1]):
+        desk.resolve(monday | {"note": f"{next(_apps)}"})
+        desk.resolve(tuesday | {"note": f"{next(_apps)}"}, by="Ravi")
+        said = refused(desk, monday)
+        assert said.startswith("was decided since, by Ravi on 20")
+        assert f"after the {monday['resolution'].partition(':')[0]} by Asha Rao on 20" in said
+        assert said.endswith(": decide in the newest report, and say why in the note")
+        # One's own decision may be taken back without a word, as may what was never decided so before.
+        assert desk.resolve(monday, by="Ravi").decisions == 1
+    assert desk.resolve(rows[0] | {"resolution": "ignore"}).decisions == 1
+
+
+def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
+    desk.night(of(desk, tx(1), tx(2, "B")))
+    noted = [row | {"note": "the bank has it"} for row in desk.rows]
+    desk.resolve(*noted, by="Ravi")
+    desk.night()
+    left, emptied = sorted(desk.rows, key=lambda row: str(row["transaction_id"]))
+    assert left["note"] == emptied["note"] == "the bank has it"
+    taken = desk.resolve(left | {"resolution": "accept"}, emptied | {"resolution": "accept", "note": ""})
+    assert [change.covers.partition(", ")[2] for change in taken.changes] == [
+        "note: Ravi: the bank has it",
+        "",
+    ]
+    desk.night()
+    shown = {row["transaction_id"]: (row["by"], row["note"]) for row in desk.rows}
+    assert shown == {"tx_1": ("Asha Rao", "Ravi: the bank has it"), "tx_2": ("Asha Rao", "")}
+    assert desk.resolve(*(row | {"resolution": "accept"} for row in desk.rows)).unchanged == 2
+    # A later note beside the name of who decided says whose it is, each time that the same sheet comes.
+    for notes in (1, 0):
+        later = desk.rows[1] | {"resolution": "accept", "note": "and so do we"}
+        assert desk.resolve(later, by="Meera").notes == notes
+    desk.night()
+    assert [row["note"] for row in desk.rows][1] == "Meera: and so do we"
+    older = later | {"resolution": "ignore", "note": "the bank has it"}
+    assert "was decided since, by Asha Rao" in refused(desk, older)
+    # One's own note stays with one's own decision.
+    desk.resolve(desk.rows[1] | {"resolution": "accept", "note": "they do"})
+    desk.resolve(desk.rows[1] | {"resolution": "ignore", "note": ""})
+    desk.night()
+    assert [row["note"] for row in desk.rows if row["decision"] == "ignore"] == ["they do"]
+    with desk.engine.connect() as connection:
+        assert verify(connection) > 1
+
+
+def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    row = desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"}
+    assert desk.resolve(row).decisions == 1
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1")}
+    assert {r["status"] for r in desk.rows} == {"resolved"}
+    assert desk.resolve(row).unchanged == 1
+    desk.night((), of(desk, entry(1, "B", "90")))
+    assert desk.pairs == set()
+    assert desk.statuses() == {"MISSING_IN_LEDGER": "reopened", "MISSING_IN_KSPAY": "open"}
+    # Both records lie open again, and the entry is another one than the person saw.
+    assert desk.resolve(row).decisions == 1
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1")}
+
+
+def test_match_of_one_with_several_either_way(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X", "100")))
+    desk.resolve(desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_3; tx_2"})
+    desk.night()
+    assert desk.pairs == {("manual", "tx_2", "L1"), ("manual", "tx_3", "L1")}
+    assert desk.statuses() == {"MISSING_IN_LEDGER": "open", "MISSING_IN_KSPAY": "resolved"}
+
+
+def test_match_of_a_booking_joins_its_entries_whichever_is_named(desk: Desk) -> None:
+    """A sale and the refund of it are one booking: it is matched as one, by the id of either."""
+    desk.night(
+        of(desk, tx(1, "A", family="refunded")), of(desk, entry(1, "B"), entry(2, "B", "-100", day=11))
+    )
+    for named in ("L1", "L2", "L2;L1", f"{'default'}:L2"):
+        row = desk.one("MISSING_IN_LEDGER") | {"resolution": f"match:{named}"}
+        desk.resolve(row)
+        desk.night()
+        assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}, named
+        desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "reopen"})
+        desk.night()
+        assert desk.pairs == set()
+    row = desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_1"}
+    desk.resolve(row)
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}
+
+
+def test_a_ledger_id_of_two_sources_must_be_told_apart(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", source="tally")))
+    row = desk.one("MISSING_IN_LEDGER")
+    said = refused(desk, row | {"resolution": "match:L1"})
+    assert said == "the ledger id L1 is that of several entries: write default:L1 or tally:L1"
+    desk.resolve(row | {"resolution": "match:tally:L1"})
+    desk.night()
+    assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"tally:L1"}
+
+
+def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp_path: Path) -> None:
+    other = Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
+    other.night((), of(other, entry(77, "Z")))
+    desk.night(
+        of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X"), entry(2, "Y"))
+    )
+    rows = {row["transaction_id"] or row["ledger_id"]: row for row in desk.rows}
+    app = desk.apps[0]
+    for record, resolution, reason in (
+        ("tx_1", "match", "'match' is no decision"),
+        ("tx_1", "match:", "names no record"),
+        ("tx_1", "match: ; ;", "names no record"),
+        ("tx_1", "accept:L1", "'accept:L1' is no decision"),
+        ("tx_1", "match:L9", f"L9 is not known as a ledger entry of app {app}"),
+        (
+            "tx_1",
+            "match:tx_2",
+            "tx_2 is a transaction, and so is this discrepancy's record: name a ledger entry",
+        ),
+        ("L1", "match:L2", "L2 is a ledger entry, and so is this discrepancy's record: name a transaction"),
+        ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, this discrepancy to {app}"),
+        ("tx_1", "match:bank:L1", "bank:L1 is not known as a ledger entry"),
+    ):
+        said = refused(desk, rows[record] | {"resolution": resolution})
+        assert reason in said, resolution
+    with pytest.raises(RowsRefused) as both:
+        desk.resolve(rows["tx_1"] | {"resolution": "match:L1"}, rows["tx_2"] | {"resolution": "match:L1"})
+    assert ["all match L1: a record is matched once" in line for line in both.value.lines] == [True, True]
+    desk.resolve(rows["tx_1"] | {"resolution": "match:L1"})
+    said = refused(desk, rows["tx_2"] | {"resolution": "match:L1"})
+    assert f"L1 stands in the match that a person made of {rows['tx_1']['discrepancy_id']}" in said
+
+
+def test_several_with_several_are_refused(desk: Desk) -> None:
+    desk.night(
+        of(desk, tx(1, amount="40"), tx(2, amount="60")), of(desk, entry(1, amount="101"), entry(2, "X"))
+    )
+    desk.night((), of(desk, entry(1, amount="100", day=20)))  # two transactions, one entry, and too far apart
+    assert {rule for rule, *_ in desk.pairs} == {"reference_split"}
+    said = refused(desk, desk.one("DATE_MISMATCH") | {"resolution": "match:L1;L2"})
+    assert "would join 2 transactions with 2 entries" in said
+    desk.resolve(desk.one("DATE_MISMATCH") | {"resolution": "match:L2"})
+    desk.night()
+    assert {pair for pair in desk.pairs if pair[0] == "manual"} == {
+        ("manual", "tx_1", "L2"),
+        ("manual", "tx_2", "L2"),
+    }
+
+
+def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A"), tx(2, "B")))
+    rows = {row["transaction_id"]: row for row in desk.rows}
+    desk.night((), of(desk, entry(1, "A")))
+    assert "is cleared: run night" in refused(desk, rows["tx_1"] | {"resolution": "accept"})
+    assert "is cleared" in refused(desk, rows["tx_1"] | {"note": "now it is there"})
+
+
+def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: Path) -> None:
+    """The ids are the same in both apps; each decision is about its own."""
+    apps = f"ap_{next(_apps)}", f"ap_{next(_apps)}"
+    desk = Desk(fresh_engine, tmp_path, None, *apps)
+    desk.night([tx(1, "A", app=app) for app in apps], [entry(1, "B", app=app) for app in apps])
+    rows = {(row["app_id"], row["type"]): row for row in desk.rows}
+    desk.resolve(
+        rows[apps[0], "MISSING_IN_LEDGER"] | {"resolution": "match:L1"},
+        rows[apps[1], "MISSING_IN_LEDGER"] | {"resolution": "ignore"},
+    )
+    desk.night()
+    status = {(row["app_id"], row["type"]): row["status"] for row in desk.rows}
+    assert status == {
+        (apps[0], "MISSING_IN_LEDGER"): "resolved",
+        (apps[1], "MISSING_IN_LEDGER"): "resolved",
+        (apps[1], "MISSING_IN_KSPAY"): "open",
+    }
+    assert len(desk.pairs) == 1
+    with fresh_engine.connect() as connection:
+        assert verify(connection) > 1
+
+
+def test_no_match_adds_up_currencies(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", "60"), entry(2, "C", "40", currency="USD")))
+    row = desk.one("MISSING_IN_LEDGER")
+    assert "would add up INR and USD" in refused(desk, row | {"resolution": "match:L1;L2"})
+    desk.resolve(row | {"resolution": "match:L2"})
+    desk.night()
+    assert desk.one("CURRENCY_MISMATCH")["currency"] == "INR;USD"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from pairings where t = (select number from transactions where app_id = :app)",
+        "update pairings set rule = 'manual' where t = (select number from transactions where app_id = :app)",
+        "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
+        "delete from findings where app_id = :app",
+    ],
+)
+def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: str) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
+    assert "totals are conserved" in totals(desk.engine, settings)
+    with desk.engine.begin() as connection:
+        connection.execute(text(statement), {"app": desk.apps[0]})
+    with pytest.raises(
+        CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
+    ):
+        totals(desk.engine, settings)
+
+
+def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(
+        of(desk, tx(1, "A", order="o1")),
+        of(desk, entry(1, "B", currency="USD", order="o1"), entry(2, "C", "9", family="unpaid", order="o1")),
+    )
+    with desk.engine.begin() as connection:
+        # As the order of then had it, under the fingerprint of then: the settings alone.
+        connection.execute(
+            text(
+                "update pairings set e = (select number from entries where app_id = :app and ledger_id = 'L2')"
+                " where t = (select number from transactions where app_id = :app)"
+            ),
+            {"app": desk.apps[0]},
+        )
+        state_policy(connection, settings, desk.apps)
+        connection.execute(
+            text(
+                "update matched_policies set policy = encode(sha256(convert_to(jsonb_build_array("
+                "(select to_jsonb(p) - 'app_ids' from policy p),"
+                ' (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family f),'
+                ' (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance t))::text,'
+                " 'UTF8')), 'hex') where app_id = :app"
+            ),
+            {"app": desk.apps[0]},
+        )
+    assert "totals are conserved" in totals(desk.engine, settings)  # nobody altered anything
+    desk.night()
+    assert desk.pairs == {("provider_id", "tx_1", "L1")}
+    assert "totals are conserved" in totals(desk.engine, settings)
+
+
+def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1)), of(desk, entry(1)))
+    with ThreadPoolExecutor(1) as pool:
+        with match_locks(desk.engine, desk.apps):
+            looking = pool.submit(totals, desk.engine, settings)
+            with pytest.raises(TimeoutError):
+                looking.result(1.5)
+        assert "totals are conserved" in looking.result(60)
+
+
+def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:
+    settings = replace(desk.settings, app_ids=desk.apps)
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
+    assert "totals are conserved" in totals(desk.engine, settings)
+    desk.night()
+    assert "totals are conserved" in totals(desk.engine, settings)

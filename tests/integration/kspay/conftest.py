@@ -1,0 +1,13 @@
+"""What the tests of the KS Pay client share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.kspay_server import KSPayServer
+
+
+@pytest.fixture
+def server() -> Iterator[KSPayServer]:
+    with KSPayServer() as running:
+        yield running

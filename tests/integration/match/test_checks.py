@@ -1,0 +1,148 @@
+"""Each check of `sql/check` can fail: what a run found is spoilt, and the check names the record."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.db.engine import read_sql, run_file, sql_names
+from reconcile.match.engine import match
+from reconcile.settings import Settings
+from tests.support.arrivals import arrive, record_run
+from tests.support.worlds import entry, tx
+
+APPS = ("ap_1",)
+AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+
+# One that is matched, one whose amount differs, one that is missing, a booking of two entries, two entries for one.
+TRANSACTIONS = [tx(1, "A"), tx(2, "B"), tx(3, "C"), tx(4, "D", family="refunded"), tx(5, "E")]
+ENTRIES = [
+    entry(1, "A"),
+    entry(2, "B", amount="90"),
+    entry(4, "D"),
+    entry(5, "D", amount="-100"),
+    entry(6, "E", amount="60"),
+    entry(7, "E", amount="40"),
+]
+
+# The stored number of a record.
+NUMBER = """
+create function pg_temp.n(id text) returns bigint language sql return (
+    select number from transactions where transaction_id = id
+    union all
+    select number from entries where ledger_id = id
+)
+"""
+
+SPOILT = {
+    "no match and nothing found": (
+        "delete from pairings where t = pg_temp.n('tx_1')",
+        "every_record_placed",
+        "tx_1",
+    ),
+    "a finding that is gone": (
+        "delete from findings where number = pg_temp.n('tx_3')",
+        "every_record_placed",
+        "tx_3",
+    ),
+    "matched and found unmatched": (
+        "insert into findings (app_id, side, number, aspect, kind)"
+        " values ('ap_1', 'kspay', pg_temp.n('tx_1'), 'presence', 'MISSING_IN_LEDGER')",
+        "every_record_placed",
+        "tx_1",
+    ),
+    "a refund of a matched booking that is found unmatched": (
+        "insert into findings (app_id, side, number, aspect, kind)"
+        " values ('ap_1', 'ledger', pg_temp.n('L5'), 'presence', 'MISSING_IN_KSPAY')",
+        "every_record_placed",
+        "L5",
+    ),
+    "one record too many": (
+        "update tally set records = records + 1 where side = 'kspay' and outcome = 'matched'",
+        "totals_conserved",
+        "period INR",
+    ),
+    "another amount": (
+        "update tally set amount = amount + 0.01 where side = 'ledger' and outcome = 'matched'",
+        "totals_conserved",
+        "period INR",
+    ),
+    "another record in place of one": (
+        "update tally set print = print # 1 where side = 'kspay' and outcome = 'matched'",
+        "totals_conserved",
+        "period INR",
+    ),
+    "two outcomes of one record": (
+        "insert into outcome select * from outcome where side = 'kspay' and outcome = 'unmatched'",
+        "totals_conserved",
+        "#",
+    ),
+    "in a second match": (
+        "insert into pairings (t, e, m, rule, of_t, of_e, made_by)"
+        " values (pg_temp.n('tx_1'), pg_temp.n('L2'), pg_temp.n('tx_2'), 'reference', false, false, 0)",
+        "one_match",
+        "tx_1",
+    ),
+    "two pairs that stand for one record": (
+        "update pairings set of_t = true where t = pg_temp.n('tx_5')",
+        "one_match",
+        "tx_5",
+    ),
+    "a pair with a record that is none": (
+        "update pairings set e = 1000000 where t = pg_temp.n('tx_1')",
+        "every_record_placed",
+        "L1",
+    ),
+    "a difference of which nothing is said": (
+        "delete from findings where number = pg_temp.n('tx_2') and aspect = 'amount'",
+        "matches_balance",
+        "tx_2",
+    ),
+    "a sum that is another": (
+        "update entries set amount = 41 where number = pg_temp.n('L7')",
+        "matches_balance",
+        "tx_5",
+    ),
+}
+
+
+@pytest.fixture
+def matched(fresh_engine: Engine) -> Iterator[Connection]:
+    with fresh_engine.connect() as connection:
+        arrive(connection, TRANSACTIONS, ENTRIES, APPS, datetime(2026, 9, 1, tzinfo=UTC))
+        connection.execute(text("discard temp"))
+        record_run(connection, "night", APPS, AUGUST, "running")
+        match(connection, Settings(app_ids=APPS), "night", APPS, AUGUST, silent)
+        connection.execute(text(NUMBER))
+        yield connection
+        connection.rollback()
+
+
+def found(connection: Connection) -> dict[str, list[str]]:
+    """The records that each check names."""
+    return {
+        name.split("_", 1)[1]: [row.record for row in connection.execute(text(read_sql(name)))]
+        for name in sql_names("check")
+    }
+
+
+def test_what_a_run_finds_passes_every_check(matched: Connection) -> None:
+    assert not any(found(matched).values())
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_check_names_what_was_spoilt(matched: Connection, what: str) -> None:
+    statement, check, record = SPOILT[what]
+    assert matched.execute(text(statement)).rowcount > 0
+    assert any(named.startswith(record) for named in found(matched)[check])
+
+
+def test_money_that_moved_is_never_excluded(matched: Connection) -> None:
+    """A pair that no longer stands for its transaction, as nothing that a later night matches would show."""
+    matched.execute(text("update pairings set of_t = false where t = pg_temp.n('tx_1')"))
+    matched.execute(text("drop table wrong, outcome, tally, summary, beside"))
+    run_file(matched, "match/92_outcome")
+    assert found(matched)["totals_conserved"] == ["tx_1"]

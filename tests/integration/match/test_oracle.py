@@ -1,0 +1,263 @@
+"""The engine in SQL against the oracle in plain Python, on random worlds where everything collides."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.match.engine import match
+from reconcile.settings import Settings
+from tests.oracle import D, E, M, Outcome, Repeated, T, reconcile
+from tests.oracle import match as match_all
+from tests.support.arrivals import arrive, record_run
+from tests.support.worlds import World, entry, tx, worlds
+
+APPS = ("ap_1", "ap_2")
+
+
+@pytest.fixture(scope="module")
+def connection(fresh_engine: Engine) -> Iterator[Connection]:
+    with fresh_engine.connect() as connection:
+        yield connection
+
+
+def settings_of(world: World) -> Settings:
+    """The settings that say what the world's policy says."""
+    policy = world.policy
+    return Settings(
+        timezone=ZoneInfo(policy.timezone),
+        tolerances=policy.tolerance,
+        date_tolerance_days=policy.date_tolerance_days,
+        duplicate_days=policy.duplicate_days,
+        grace_days=policy.grace_days,
+        stale_pending_hours=policy.stale_pending_hours,
+        accept_suggestions=policy.accept_suggestions,
+    )
+
+
+def run_engine(connection: Connection, world: World, nights: Sequence[World] = ()) -> Outcome:
+    """The world in the database, matched; the caller rolls back.
+
+    `nights` are what arrived before, possibly saying something else, each matched in its turn.
+    """
+    _record_runs(connection, world)
+    for number, night in enumerate((*nights, world)):
+        said_at = datetime(2026, 9, 1 + number, tzinfo=UTC)
+        arrive(connection, night.transactions, night.entries, APPS, said_at, night.broken)
+        connection.execute(text("discard temp"))
+        run_id = f"night {number}"
+        record_run(connection, run_id, APPS, night.period, "running")
+        match(connection, settings_of(night), run_id, APPS, night.period, silent)
+    return _read(connection)
+
+
+def _record_runs(connection: Connection, world: World) -> None:
+    for day in world.covered:
+        record_run(connection, str(day), APPS, Period(day, day), "finished")
+
+
+def _read(connection: Connection) -> Outcome:
+    found = Outcome()
+    pairs = connection.execute(
+        text(
+            "select p.m, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
+            " inner join transactions t on t.number = p.t inner join entries e on e.number = p.e"
+            " where p.m in (select m from pairings where t in (select number from period_transaction)"
+            " or e in (select number from period_entry))"
+        )
+    ).all()
+    for m in {row.m for row in pairs}:
+        rows = [row for row in pairs if row.m == m]
+        found.matches.add(
+            M(
+                rows[0].rule,
+                frozenset(row.transaction_id for row in rows),
+                frozenset((row.source, row.ledger_id) for row in rows),
+                rows[0].app_id,
+            )
+        )
+    reported = connection.execute(
+        text(
+            "select row.discrepancy_id, row.type, row.severity, reported.aspect, row.app_id, row.difference,"
+            ' (select array_agg(transaction_id order by transaction_id collate "C") from involved'
+            " inner join shown_transaction using (number) where d = reported.d and involved.side = 'kspay')"
+            " as transactions,"
+            " (select array_agg(array[source, ledger_id]) from involved"
+            " inner join shown_entry using (number) where d = reported.d and involved.side = 'ledger') as entries,"
+            " row.other_date, (select array_remove(array[source, record_id], null) from repeated"
+            " where d = reported.d and not is_mate) as other,"
+            " (select array_agg(array_remove(array[source, record_id], null)) from repeated"
+            " where d = reported.d and is_mate) as mates"
+            " from reported_row as row inner join reported using (discrepancy_id)"
+        )
+    )
+    for row in reported:
+        found.discrepancies.add(
+            D(
+                row.type,
+                row.severity,
+                row.app_id,
+                tuple(row.transactions or ()),
+                tuple(sorted((source, ledger_id) for source, ledger_id in row.entries or ())),
+                row.aspect,
+                row.difference,
+                row.other
+                and Repeated(tuple(row.other), row.other_date, frozenset(map(tuple, row.mates or ()))),
+            )
+        )
+    for row in connection.execute(
+        text(
+            "select t.app_id, t.transaction_id, array_agg(array[e.source, e.ledger_id]) as entries from suggestion"
+            " inner join transactions t on t.number = suggestion.t left join bookings on lead = suggestion.e"
+            " inner join entries e on e.number in (suggestion.e, bookings.e)"
+            " cross join policy where not accept_suggestions group by t.app_id, t.transaction_id"
+        )
+    ):
+        found.suggestions.add(
+            M(
+                "amount_date",
+                frozenset({row.transaction_id}),
+                frozenset((source, ledger_id) for source, ledger_id in row.entries),
+                row.app_id,
+            )
+        )
+    for row in connection.execute(
+        text("select scope, side, currency, outcome, records, amount from summary")
+    ):
+        found.summary[row.scope, row.side, row.currency, row.outcome] = (row.records, row.amount)
+    return found
+
+
+def without_totals(outcome: Outcome) -> dict[tuple[str, str, str, str], object]:
+    return {key: value for key, value in outcome.summary.items() if key[3] not in ("total", "quarantined")}
+
+
+def agree(connection: Connection, world: World, nights: Sequence[World] = ()) -> None:
+    expected = reconcile(world.transactions, world.entries, world.policy, world.period, set(world.covered))
+    try:
+        found = run_engine(connection, world, nights)
+        suggested = match_all(world.transactions, world.entries, world.policy).suggestions
+    finally:
+        connection.rollback()
+    assert found.matches == expected.matches
+    assert found.suggestions == suggested
+    # The oracle knows no quarantine: what is in it does not exist for matching.
+    assert {d for d in found.discrepancies if d.type != "INVALID_RECORD"} == expected.discrepancies
+    assert without_totals(found) == without_totals(expected)
+
+
+@st.composite
+def nights_before(draw: st.DrawFn, world: World) -> list[World]:
+    """Up to three nights on which parts of a world arrived, some of it saying something else at first.
+
+    Some was in quarantine then, some had settings of its own. What a night knew that the world does not is
+    in quarantine at its end.
+    """
+    nights = []
+    for _ in range(draw(st.integers(1, 3))):
+        other = draw(worlds(most=9))
+        came = draw(_some_of(world, other))
+        if draw(st.integers(0, 3)) == 0:
+            came = replace(came, policy=other.policy, period=other.period)
+        nights.append(came)
+    return nights
+
+
+@st.composite
+def _some_of(draw: st.DrawFn, world: World, other: World) -> World:
+    """Some records of a world, some of them with what another's say, and some that cannot be used."""
+    transactions: list[T] = []
+    entries: list[E] = []
+    broken: list[T | E] = []
+    for t in world.transactions:
+        if draw(st.booleans()):
+            if other.transactions and draw(st.integers(0, 3)) == 0:
+                t = replace(draw(st.sampled_from(other.transactions)), id=t.id, app=t.app)
+            (broken if draw(st.integers(0, 5)) == 0 else transactions).append(t)
+    for e in world.entries:
+        if draw(st.booleans()):
+            if other.entries and draw(st.integers(0, 3)) == 0:
+                e = replace(draw(st.sampled_from(other.entries)), id=e.id, app=e.app, source=e.source)
+            (broken if draw(st.integers(0, 5)) == 0 else entries).append(e)
+    return replace(world, transactions=tuple(transactions), entries=tuple(entries), broken=tuple(broken))
+
+
+@st.composite
+def ghosts(draw: st.DrawFn, world: World) -> tuple[World, tuple[T | E, ...]]:
+    """A night with records that the world does not know, of its words, and those records."""
+    other = draw(worlds(most=6))
+    ts = [replace(t, id=f"{t.id}g", reference=draw(_a_reference(world, t))) for t in other.transactions]
+    es = [replace(e, id=f"{e.id}g", reference=draw(_a_reference(world, e))) for e in other.entries]
+    night = replace(world, transactions=(*world.transactions, *ts), entries=(*world.entries, *es))
+    return night, (*ts, *es)
+
+
+def _a_reference(world: World, own: T | E) -> st.SearchStrategy[str | None]:
+    records: tuple[T | E, ...] = (own, *world.transactions, *world.entries)
+    return st.sampled_from([record.reference for record in records])
+
+
+def scaled(usual: int) -> int:
+    """So many worlds, or as many times more as the profile tries more than hypothesis does by itself."""
+    return usual * max(100, settings().max_examples) // 100
+
+
+def long(usual: int) -> settings:
+    """Tries a usual number of worlds, or many more under the profile `full`."""
+    return settings(
+        max_examples=scaled(usual),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    )
+
+
+@long(40)
+@given(worlds())
+def test_engine_and_oracle_agree(connection: Connection, world: World) -> None:
+    agree(connection, world)
+
+
+@long(25)
+@given(st.data(), worlds(most=9))
+def test_any_order_of_arrival_ends_in_the_same_state(
+    connection: Connection, data: st.DataObject, world: World
+) -> None:
+    agree(connection, world, data.draw(nights_before(world)))
+
+
+@long(8)
+@given(st.data(), worlds(most=7))
+def test_what_goes_into_quarantine_is_as_if_it_had_never_come(
+    connection: Connection, data: st.DataObject, world: World
+) -> None:
+    night, unusable = data.draw(ghosts(world))
+    agree(connection, replace(world, broken=unusable), [night])
+
+
+@long(2)
+@given(st.data(), worlds(most=7))
+def test_a_key_that_hundreds_carry_is_none_and_becomes_one_again(
+    connection: Connection, data: st.DataObject, world: World
+) -> None:
+    """One reference on 499 to 502 records of one side, in some order of arrival, fewer or more of them at the end."""
+    crowd = data.draw(st.integers(499, 502))
+    later = data.draw(st.integers(499, 502))
+    of_ledger = data.draw(st.booleans())
+
+    def crowded(records: int) -> World:
+        # Amounts of their own, so that nothing but the reference joins them to the world.
+        if of_ledger:
+            more = [entry(1000 + n, "R1" if n < records else "X", str(1000 + n)) for n in range(503)]
+            return replace(world, entries=(*world.entries, *more))
+        rest = [tx(1000 + n, "R1" if n < records else "X", str(1000 + n)) for n in range(503)]
+        return replace(world, transactions=(*world.transactions, *rest))
+
+    agree(connection, crowded(later), [crowded(crowd)])

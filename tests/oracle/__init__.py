@@ -1,0 +1,331 @@
+"""An oracle of matching and discrepancies: plain Python, slow and clear, that shares no line with the engine.
+
+It was written from the words of the user documentation alone, so that where the engine and the oracle
+disagree on a world, one of them is wrong. It knows no decisions and no quarantine: the rule `manual`, the
+outcomes `resolved` and `quarantined` and the type INVALID_RECORD are not here.
+
+Readings, where the words leave a choice:
+
+ 1. "Within N days" compares business dates, in whole days, for matching and for duplicates alike. An
+    entry's date is its business date.
+ 2. A key that more than 500 records of one side carry is no key for anything: matching, refund bookings,
+    duplicates. Records are counted as they came (before bookings), each key kind by itself.
+ 3. The positives of a negative entry: those that name the transaction it names; if there are none, those
+    of its reference (if the negative names a transaction, only those that name none, since another name
+    contradicts it). Where a positive is the only positive of some negatives and these together do not
+    exceed it, they are one booking. The other negatives, those that name a transaction first, then by
+    date, source and id, each take the first unbooked one of their positives (by date, source and id) of
+    exactly their amount.
+ 4. A booking carries the keys of all its entries, and sorts by its positive's source and id. In a
+    discrepancy its ledger amount is its positive's; summary counts its entries one by one, each by its
+    own date.
+ 5. In `reference_differs` alone an equal currency comes before all other criteria; between different
+    currencies the bare numbers are compared.
+ 6. A pass sees the transactions of its phase alone: a failed try does not hinder `reference_normalised`,
+    and a split of phase two is one of pending transactions.
+ 7. `reference_split`: "the group" is the free entries naming one transaction, or the free records of one
+    reference and currency, at least two on the side that is added up; an entry that names another
+    transaction counts under its reference too. Many entries to one transaction come before many
+    transactions to one entry. Among several records that the sum fits, the usual order decides (families:
+    all agree; date: the earliest of the group).
+ 8. "Written differently" (`reference_normalised`): no reference in common. Amounts and currencies may
+    differ, as in `provider_id`. Digits are the decimal ones (Unicode Nd); a reference without letter,
+    mark or digit has no normalised form.
+ 9. `amount_date` wants exactly equal amounts, looks at all free records at once, and does not ask that
+    families agree (paid with refunded may be suggested).
+10. Precedence at a missing record: duplicate, then timing, then missing. Grace counts back from the as-of
+    day, also over days before the period's first.
+11. An unknown status anywhere in a match makes UNKNOWN_STATUS, never also STATUS_MISMATCH. A stale one
+    among several pending transactions makes the match stale.
+12. Dates shown are the earliest of each side (a booking's is its positive's).
+13. A left-over negative entry takes part in everything as a refunded entry, so it may be a duplicate too.
+14. A match is reported if any of its records is dated in the period. A discrepancy (and a suggestion) is
+    reported if any of its records is dated in the period, or earlier and on a covered day. Outcomes are
+    reported of the records dated in the period (scope `period`), and of all earlier records of a reported
+    discrepancy (scope `carried`). Records after the period are known to matching but have no reported
+    outcome.
+15. Unmatched unknown records have outcome `unmatched`.
+16. The record that a duplicate is told to repeat is one of those that make it a duplicate: a matched one
+    before an unmatched one, then the nearest by business date, then the lowest id (source, ledger id). A
+    booking goes by its positive.
+"""
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+from itertools import product
+from zoneinfo import ZoneInfo
+
+from reconcile.core.records import Period
+from tests.oracle.matching import (
+    ALL_RULES,
+    EXACT,
+    E,
+    EntryId,
+    Joined,
+    M,
+    Matcher,
+    Matching,
+    Policy,
+    Record,
+    T,
+    agree,
+    business_date,
+    by_app,
+    entry_ids,
+    match,
+    midnight,
+    public,
+    total,
+    within_tolerance,
+)
+
+__all__ = ["ALL_RULES", "D", "E", "M", "Matching", "Outcome", "Policy", "Repeated", "T", "match", "reconcile"]
+
+
+@dataclass(frozen=True)
+class D:
+    """A discrepancy. `difference` is KS Pay minus ledger, None where the currencies differ."""
+
+    type: str
+    severity: str
+    app: str
+    transactions: tuple[str, ...]  # sorted
+    entries: tuple[EntryId, ...]  # sorted
+    aspect: str
+    difference: Decimal | None
+    repeats: "Repeated | None" = None
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """What a duplicate repeats: an id (or source and id), its day, and the ids that it is matched with."""
+
+    id: tuple[str, ...]
+    day: date
+    mates: frozenset[tuple[str, ...]]
+
+
+@dataclass
+class Outcome:
+    """What is reported for a period.
+
+    `transactions` and `entries` give the outcome of each reported record, by (app, id) and (app, source, id);
+    `summary` gives (count, amount) by (scope, side, currency, outcome), with outcome `total` too.
+    """
+
+    matches: set[M] = field(default_factory=set)
+    suggestions: set[M] = field(default_factory=set)
+    discrepancies: set[D] = field(default_factory=set)
+    transactions: dict[tuple[str, str], str] = field(default_factory=dict)
+    entries: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    summary: dict[tuple[str, str, str, str], tuple[int, Decimal]] = field(default_factory=dict)
+
+
+# Discrepancies
+
+SEVERITY = {
+    "MISSING_IN_LEDGER": "high",
+    "MISSING_IN_KSPAY": "high",
+    "AMOUNT_MISMATCH": "high",
+    "CURRENCY_MISMATCH": "high",
+    "STATUS_MISMATCH": "high",
+    "DUPLICATE_IN_KSPAY": "high",
+    "DUPLICATE_IN_LEDGER": "medium",
+    "DATE_MISMATCH": "low",
+    "STALE_PENDING": "medium",
+    "UNKNOWN_STATUS": "medium",
+    "TIMING_DIFFERENCE": "info",
+}
+ASPECT = {
+    "AMOUNT_MISMATCH": "amount",
+    "CURRENCY_MISMATCH": "amount",
+    "STATUS_MISMATCH": "status",
+    "UNKNOWN_STATUS": "status",
+    "DATE_MISMATCH": "date",
+}  # all others: presence
+
+
+def _stale(t: Record, policy: Policy, as_of: date) -> bool:
+    end = midnight(as_of + timedelta(days=1), ZoneInfo(policy.timezone))
+    return t.family == "pending" and end - t.since > timedelta(hours=policy.stale_pending_hours)
+
+
+def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
+    ts, es = joined.transactions, joined.entries
+    types: list[str] = []
+    currencies = {record.currency for record in (*ts, *es)}
+    if len(currencies) > 1:
+        types.append("CURRENCY_MISMATCH")
+    elif not within_tolerance(total(ts), total(es), ts[0].currency, policy.tolerance):
+        types.append("AMOUNT_MISMATCH")
+    if any(record.family == "unknown" for record in (*ts, *es)):
+        types.append("UNKNOWN_STATUS")
+    elif not all(agree(t.family, e.family) for t, e in product(ts, es)):
+        types.append("STATUS_MISMATCH")
+    if abs((min(t.day for t in ts) - min(e.day for e in es)).days) > policy.date_tolerance_days:
+        types.append("DATE_MISMATCH")
+    if any(_stale(t, policy, as_of) for t in ts) and not any(e.family == "paid" for e in es):
+        types.append("STALE_PENDING")
+    return types
+
+
+def _repeated(
+    record: Record, peers: list[Record], matched: dict[Record, Joined], days: int
+) -> Repeated | None:
+    """The other record of its side that an unmatched paid or refunded record repeats, if it is a duplicate."""
+
+    def same(other: Record) -> bool:
+        keys = other.keys
+        if other in matched and not other.of_kspay:
+            keys = keys.union(*(t.keys for t in matched[other].transactions))
+        return any(kind in ("transaction", "reference") for kind, _ in record.keys & keys)
+
+    others = [
+        other
+        for other in peers
+        if other != record
+        and other.moneyed
+        and same(other)
+        and abs((other.day - record.day).days) <= days
+        and (other in matched or other.age < record.age)
+    ]
+    if not others:
+        return None
+    other = min(others, key=lambda one: (one not in matched, abs((one.day - record.day).days), one.id))
+    joined = matched.get(other)
+    mates = (joined.entries if other.of_kspay else joined.transactions) if joined else ()
+    ids = [(p.id,) if isinstance(p, T) else (p.source, p.id) for mate in mates for p in mate.parts]
+    return Repeated(other.id, other.day, frozenset(ids))
+
+
+def _type_of_unmatched(record: Record, repeated: Repeated | None, policy: Policy, as_of: date) -> str | None:
+    kspay = record.of_kspay
+    if record.family == "unknown":
+        return "UNKNOWN_STATUS"
+    if record.moneyed:
+        if repeated:
+            return "DUPLICATE_IN_KSPAY" if kspay else "DUPLICATE_IN_LEDGER"
+        if as_of - timedelta(days=policy.grace_days) < record.day <= as_of:
+            return "TIMING_DIFFERENCE"
+        return "MISSING_IN_LEDGER" if kspay else "MISSING_IN_KSPAY"
+    if kspay and _stale(record, policy, as_of):
+        return "STALE_PENDING"
+    return None
+
+
+# What a period reports
+
+
+class _Reporter:
+    """Fills the outcome of one app: each match and each unmatched record is one case."""
+
+    def __init__(
+        self, outcome: Outcome, app: str, policy: Policy, period: Period, covered: AbstractSet[date]
+    ) -> None:
+        self.outcome = outcome
+        self.app = app
+        self.zone = ZoneInfo(policy.timezone)
+        self.policy = policy
+        self.period = period
+        self.covered = covered
+
+    def report(self, ts: list[Record], es: list[Record], matcher: Matcher) -> None:
+        matched = {
+            record: joined for joined in matcher.matches for record in (*joined.transactions, *joined.entries)
+        }
+        for joined in matcher.matches:
+            types = _types_of_match(joined, self.policy, self.period.last)
+            name = "matched_with_discrepancy" if types else "matched"
+            self.case(joined.transactions, joined.entries, types, name)
+            if self.current(joined.transactions, joined.entries):
+                self.outcome.matches.add(public(joined, self.app))
+        for side in (ts, es):
+            for record in side:
+                if record not in matched:
+                    self.unmatched(record, side, matched)
+        for joined in matcher.suggestions:
+            if self.reported(joined.transactions, joined.entries):
+                self.outcome.suggestions.add(public(joined, self.app))
+
+    def unmatched(self, record: Record, side: list[Record], matched: dict[Record, Joined]) -> None:
+        repeated = _repeated(record, side, matched, self.policy.duplicate_days)
+        found = _type_of_unmatched(record, repeated, self.policy, self.period.last)
+        name = {None: "excluded", "TIMING_DIFFERENCE": "timing"}.get(found, "unmatched")
+        ts, es = ((record,), ()) if record.of_kspay else ((), (record,))
+        self.case(ts, es, [found] if found else [], name, repeated)
+
+    def parts(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
+        return [part for record in (*ts, *es) for part in record.parts]
+
+    def current(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
+        """The records that are dated in the period."""
+        first, last = self.period.first, self.period.last
+        return [part for part in self.parts(ts, es) if first <= business_date(part, self.zone) <= last]
+
+    def earlier(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
+        return [part for part in self.parts(ts, es) if business_date(part, self.zone) < self.period.first]
+
+    def reported(self, ts: Sequence[Record], es: Sequence[Record]) -> bool:
+        return bool(self.current(ts, es)) or any(
+            business_date(part, self.zone) in self.covered for part in self.earlier(ts, es)
+        )
+
+    def case(
+        self,
+        ts: Sequence[Record],
+        es: Sequence[Record],
+        types: list[str],
+        name: str,
+        repeated: Repeated | None = None,
+    ) -> None:
+        for part in self.current(ts, es):
+            self.count("period", part, name)
+        if not types or not self.reported(ts, es):
+            return
+        for part in self.earlier(ts, es):
+            self.count("carried", part, name)
+        one_currency = len({record.currency for record in (*ts, *es)}) == 1
+        for found in types:
+            informative = found == "DUPLICATE_IN_KSPAY" and ts[0].family == "refunded"
+            self.outcome.discrepancies.add(
+                D(
+                    type=found,
+                    severity="info" if informative else SEVERITY[found],
+                    app=self.app,
+                    transactions=tuple(sorted(part.id for t in ts for part in t.parts)),
+                    entries=tuple(sorted(entry_ids(es))),
+                    aspect=ASPECT.get(found, "presence"),
+                    difference=total(ts) - total(es) if one_currency else None,
+                    repeats=repeated if found.startswith("DUPLICATE") else None,
+                )
+            )
+
+    def count(self, scope: str, part: T | E, name: str) -> None:
+        if isinstance(part, T):
+            side = "kspay"
+            self.outcome.transactions[self.app, part.id] = name
+        else:
+            side = "ledger"
+            self.outcome.entries[self.app, part.source, part.id] = name
+        for outcome in (name, "total"):
+            key = (scope, side, part.currency, outcome)
+            count, amount = self.outcome.summary.get(key, (0, Decimal(0)))
+            self.outcome.summary[key] = (count + 1, amount + part.amount)
+
+
+def reconcile(
+    transactions: Iterable[T],
+    entries: Iterable[E],
+    policy: Policy,
+    period: Period,
+    covered: AbstractSet[date] = frozenset(),
+) -> Outcome:
+    """What a run of this period reports, where earlier finished runs covered the days `covered`."""
+    with localcontext(EXACT):
+        outcome = Outcome()
+        for app, (ts, es, matcher) in by_app(transactions, entries, policy).items():
+            _Reporter(outcome, app, policy, period, covered).report(ts, es, matcher)
+        return outcome

@@ -1,0 +1,447 @@
+"""The oracle's matching; `oracle` tells what it is for and how it reads the words."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, tzinfo
+from decimal import Context, Decimal, localcontext
+from itertools import product
+from zoneinfo import ZoneInfo
+
+from reconcile.core.money import Tolerance, Tolerances
+
+NO_TOLERANCE = Tolerances(Tolerance())
+ALL_RULES = (
+    "transaction_id",
+    "reference",
+    "reference_split",
+    "provider_id",
+    "reference_normalised",
+    "reference_differs",
+    "amount_date",
+)
+MOST_RECORDS_OF_A_KEY = 500
+EXACT = Context(prec=200)
+
+EntryId = tuple[str, str]
+"""(source, ledger id)."""
+
+
+@dataclass(frozen=True)
+class T:
+    """A transaction of KS Pay; `family` is paid, pending, failed, cancelled, refunded or unknown."""
+
+    id: str
+    app: str
+    reference: str | None
+    currency: str
+    amount: Decimal
+    family: str
+    created_at: datetime  # aware, UTC
+    provider_order_id: str | None = None
+    provider_txn_id: str | None = None
+
+
+@dataclass(frozen=True)
+class E:
+    """An entry of the ledger; `family` is paid, unpaid, cancelled, refunded or unknown."""
+
+    source: str
+    id: str
+    app: str
+    reference: str | None
+    currency: str
+    amount: Decimal
+    family: str
+    day: date  # business date
+    transaction_id: str | None = None
+    provider_order_id: str | None = None
+    provider_txn_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings that matching and discrepancies depend on; `rules` are the passes in force, in order."""
+
+    timezone: str = "Asia/Kolkata"
+    tolerance: Tolerances = NO_TOLERANCE
+    date_tolerance_days: int = 3
+    duplicate_days: int = 7
+    grace_days: int = 1
+    stale_pending_hours: int = 24
+    accept_suggestions: bool = False
+    rules: tuple[str, ...] = ALL_RULES
+
+
+@dataclass(frozen=True)
+class M:
+    """A match, or a suggested one."""
+
+    rule: str
+    transactions: frozenset[str]
+    entries: frozenset[EntryId]
+    app: str
+
+
+@dataclass(frozen=True)
+class Matching:
+    """All that matching finds; it knows no period."""
+
+    matches: frozenset[M]
+    suggestions: frozenset[M]
+
+
+# What the passes work on: a transaction, an entry or a refund booking, all in one shape.
+
+
+@dataclass(frozen=True)
+class Record:
+    id: tuple[str, ...]  # (transaction id,) or (source, ledger id): its place among equals
+    parts: tuple[T | E, ...]
+    currency: str
+    amount: Decimal
+    family: str
+    day: date
+    since: datetime  # `createdAt`, or the start of an entry's day: which of two came earlier
+    keys: frozenset[tuple[str, str]]  # (kind, value); the kinds are those of `_keys`
+
+    def shares(self, other: "Record", *kinds: str) -> bool:
+        return any(kind in kinds for kind, _ in self.keys & other.keys)
+
+    @property
+    def moneyed(self) -> bool:
+        return self.family in ("paid", "refunded")
+
+    @property
+    def of_kspay(self) -> bool:
+        return isinstance(self.parts[0], T)
+
+    @property
+    def age(self) -> tuple[datetime, tuple[str, ...]]:
+        """Sorts the earlier of two records of one side first."""
+        return self.since, self.id
+
+
+@dataclass(frozen=True)
+class Joined:
+    rule: str
+    transactions: tuple[Record, ...]
+    entries: tuple[Record, ...]
+
+
+def normalise(reference: str) -> str:
+    """A reference as `reference_normalised` compares it: `INV-00/12` and `inv 0012` are one."""
+    folded = unicodedata.normalize("NFKC", reference).casefold()
+    return "".join(c for c in folded if unicodedata.category(c)[0] in "LM" or unicodedata.category(c) == "Nd")
+
+
+def _keys(record: T | E) -> frozenset[tuple[str, str]]:
+    named = record.id if isinstance(record, T) else record.transaction_id
+    reference = record.reference
+    pairs = [
+        ("transaction", named),
+        ("reference", reference),
+        ("normalised", normalise(reference) if reference else None),
+        ("provider_order", record.provider_order_id),
+        ("provider_txn", record.provider_txn_id),
+    ]
+    return frozenset((kind, value) for kind, value in pairs if value)
+
+
+def business_date(record: T | E, zone: ZoneInfo) -> date:
+    """The business date of a record."""
+    return record.created_at.astimezone(zone).date() if isinstance(record, T) else record.day
+
+
+def midnight(day: date, zone: tzinfo = UTC) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _records(
+    transactions: Sequence[T], entries: Sequence[E], zone: ZoneInfo
+) -> tuple[list[Record], list[Record]]:
+    """The records of one app without the keys that are none, refund bookings joined."""
+    overloaded: set[tuple[str, str]] = set()
+    for side in (transactions, entries):
+        count = Counter(key for record in side for key in _keys(record))
+        overloaded |= {key for key, carriers in count.items() if carriers > MOST_RECORDS_OF_A_KEY}
+    ts = [
+        Record(
+            (t.id,),
+            (t,),
+            t.currency,
+            t.amount,
+            t.family,
+            business_date(t, zone),
+            t.created_at,
+            _keys(t) - overloaded,
+        )
+        for t in transactions
+    ]
+    es = [
+        Record(
+            (e.source, e.id),
+            (e,),
+            e.currency,
+            e.amount,
+            e.family,
+            e.day,
+            midnight(e.day),
+            _keys(e) - overloaded,
+        )
+        for e in entries
+    ]
+    return ts, _book_refunds(es)
+
+
+def _book_refunds(entries: list[Record]) -> list[Record]:
+    """Joins each refund to what it gives back (readings 3 and 4)."""
+
+    def has(record: Record, kind: str) -> bool:
+        return any(k == kind for k, _ in record.keys)
+
+    positives = sorted((e for e in entries if e.moneyed and e.amount > 0), key=lambda e: e.age)
+    negatives = sorted(
+        (e for e in entries if e.moneyed and e.amount < 0), key=lambda e: (not has(e, "transaction"), e.age)
+    )
+
+    def positives_of(negative: Record) -> list[Record]:
+        same = [p for p in positives if p.currency == negative.currency]
+        naming = [p for p in same if p.shares(negative, "transaction")]
+        of_reference = [p for p in same if p.shares(negative, "reference")]
+        if has(negative, "transaction"):
+            return naming or [p for p in of_reference if not has(p, "transaction")]
+        return of_reference
+
+    candidates = {n: positives_of(n) for n in negatives}
+    booked: dict[Record, list[Record]] = {}
+    for p in positives:
+        own = [n for n in negatives if candidates[n] == [p]]
+        if own and sum(-n.amount for n in own) <= p.amount:
+            booked[p] = own
+    spent = {n for own in booked.values() for n in own}
+    for n in negatives:
+        if n in spent:
+            continue
+        for p in candidates[n]:
+            if p not in booked and p.amount == -n.amount:
+                booked[p] = [n]
+                spent.add(n)
+                break
+    units: list[Record] = []
+    for e in entries:
+        if e in booked:
+            group = [e, *booked[e]]
+            units.append(
+                replace(
+                    e,
+                    family="refunded",
+                    parts=tuple(part for member in group for part in member.parts),
+                    keys=frozenset(key for member in group for key in member.keys),
+                )
+            )
+        elif e in negatives:
+            if e not in spent:
+                units.append(replace(e, family="refunded"))
+        else:
+            units.append(e)
+    return units
+
+
+# Matching
+
+
+def agree(kspay: str, ledger: str) -> bool:
+    """Whether a transaction and an entry of these families tell the same story."""
+    if kspay in ("pending", "failed", "cancelled"):
+        return ledger in ("unpaid", "cancelled")
+    return (kspay, ledger) in (("paid", "paid"), ("refunded", "refunded"), ("refunded", "cancelled"))
+
+
+def within_tolerance(kspay: Decimal, ledger: Decimal, currency: str, tolerances: Tolerances) -> bool:
+    """Whether two amounts of one currency count as equal."""
+    tolerance = tolerances.named.get(currency, tolerances.default)
+    difference = abs(kspay - ledger)
+    return difference <= tolerance.fixed or difference * 100 <= kspay * tolerance.percent
+
+
+def total(records: Iterable[Record]) -> Decimal:
+    return sum((record.amount for record in records), Decimal(0))
+
+
+def _order(joined: Joined) -> tuple[object, ...]:
+    """Where a possible match stands among the others of its pass: the least is taken first."""
+    ts, es = joined.transactions, joined.entries
+    return (
+        joined.rule == "reference_differs" and any(t.currency != e.currency for t, e in product(ts, es)),
+        not all(agree(t.family, e.family) for t, e in product(ts, es)),
+        abs(total(ts) - total(es)),
+        abs((min(t.day for t in ts) - min(e.day for e in es)).days),
+        sorted(t.id for t in ts),
+        sorted(e.id for e in es),
+    )
+
+
+class Matcher:
+    """The passes over the records of one app."""
+
+    def __init__(self, transactions: list[Record], entries: list[Record], policy: Policy) -> None:
+        self.policy = policy
+        self.free_transactions = list(transactions)
+        self.free_entries = list(entries)
+        self.matches: list[Joined] = []
+        self.suggestions: list[Joined] = []
+
+    def run(self) -> None:
+        passes = {
+            "transaction_id": self.transaction_id,
+            "reference": self.reference,
+            "reference_split": self.reference_split,
+            "provider_id": self.provider_id,
+            "reference_normalised": self.reference_normalised,
+            "reference_differs": self.reference_differs,
+        }
+        for first_phase in (True, False):
+            for rule in self.policy.rules:
+                if rule in passes:
+                    passes[rule](
+                        [
+                            t
+                            for t in self.free_transactions
+                            if (t.family in ("paid", "refunded", "unknown")) is first_phase
+                        ]
+                    )
+        if "amount_date" in self.policy.rules:
+            self.amount_date()
+
+    def fits(self, ts: Sequence[Record], es: Sequence[Record]) -> bool:
+        """Same currency, and the amounts add up to the same within the tolerance."""
+        currency = ts[0].currency
+        return all(r.currency == currency for r in (*ts, *es)) and within_tolerance(
+            total(ts), total(es), currency, self.policy.tolerance
+        )
+
+    def take(self, candidates: Iterable[Joined]) -> None:
+        """Take the possible matches from the top, while all their records are free."""
+        for joined in sorted(candidates, key=_order):
+            if all(t in self.free_transactions for t in joined.transactions) and all(
+                e in self.free_entries for e in joined.entries
+            ):
+                self.matches.append(joined)
+                for t in joined.transactions:
+                    self.free_transactions.remove(t)
+                for e in joined.entries:
+                    self.free_entries.remove(e)
+
+    def pairs(self, rule: str, ts: list[Record], possible: Callable[[Record, Record], bool]) -> None:
+        self.take(
+            [Joined(rule, (t,), (e,)) for t, e in product(ts, self.free_entries) if possible(t, e)],
+        )
+
+    def transaction_id(self, ts: list[Record]) -> None:
+        self.pairs("transaction_id", ts, lambda t, e: t.shares(e, "transaction") and self.fits([t], [e]))
+
+    def reference(self, ts: list[Record]) -> None:
+        self.pairs("reference", ts, lambda t, e: t.shares(e, "reference") and self.fits([t], [e]))
+
+    def provider_id(self, ts: list[Record]) -> None:
+        self.pairs("provider_id", ts, lambda t, e: t.shares(e, "provider_order", "provider_txn"))
+
+    def reference_differs(self, ts: list[Record]) -> None:
+        self.pairs(
+            "reference_differs",
+            ts,
+            lambda t, e: t.shares(e, "transaction", "reference") and not self.fits([t], [e]),
+        )
+
+    def reference_split(self, ts: list[Record]) -> None:
+        rule = "reference_split"
+        ts = [t for t in ts if t.family not in ("failed", "cancelled")]
+        for t in sorted(ts, key=lambda t: t.id):
+            naming = [e for e in self.counting_entries(t.currency) if e.shares(t, "transaction")]
+            if len(naming) > 1 and self.fits([t], naming):
+                self.take([Joined(rule, (t,), tuple(naming))])
+        groups = {(key, t.currency) for t in ts for key in t.keys if key[0] == "reference"}
+        for key, currency in sorted(groups):
+            left = [t for t in ts if t in self.free_transactions and key in t.keys and t.currency == currency]
+            right = [e for e in self.counting_entries(currency) if key in e.keys]
+            one_to_many = [
+                Joined(rule, (t,), tuple(right)) for t in left if len(right) > 1 and self.fits([t], right)
+            ]
+            many_to_one = [
+                Joined(rule, tuple(left), (e,)) for e in right if len(left) > 1 and self.fits(left, [e])
+            ]
+            self.take(one_to_many)
+            self.take(many_to_one)
+
+    def counting_entries(self, currency: str) -> list[Record]:
+        return [e for e in self.free_entries if e.family != "cancelled" and e.currency == currency]
+
+    def reference_normalised(self, ts: list[Record]) -> None:
+        alone: list[Joined] = []
+        for key in {key for t in ts for key in t.keys if key[0] == "normalised"}:
+            left = [t for t in ts if key in t.keys]
+            right = [e for e in self.free_entries if key in e.keys]
+            if len(left) == len(right) == 1 and not left[0].shares(right[0], "reference"):
+                alone.append(Joined("reference_normalised", (left[0],), (right[0],)))
+        self.take(alone)
+
+    def amount_date(self) -> None:
+        def possible(t: Record, e: Record) -> bool:
+            days_apart = abs((t.day - e.day).days)
+            same = t.amount == e.amount and t.currency == e.currency
+            return t.moneyed and e.moneyed and same and days_apart <= self.policy.date_tolerance_days
+
+        pairs = [(t, e) for t, e in product(self.free_transactions, self.free_entries) if possible(t, e)]
+        of_transaction = Counter(t for t, _ in pairs)
+        of_entry = Counter(e for _, e in pairs)
+        only = [Joined("amount_date", (t,), (e,)) for t, e in pairs if of_transaction[t] == 1 == of_entry[e]]
+        if self.policy.accept_suggestions:
+            self.take(only)
+        else:
+            self.suggestions = only
+
+
+# All apps
+
+
+def by_app(
+    transactions: Iterable[T], entries: Iterable[E], policy: Policy
+) -> dict[str, tuple[list[Record], list[Record], Matcher]]:
+    """Every app by itself: its transactions, its entries and bookings, and what its passes joined."""
+    transactions, entries = list(transactions), list(entries)
+    result = {}
+    for app in {t.app for t in transactions} | {e.app for e in entries}:
+        ts, es = _records(
+            [t for t in transactions if t.app == app],
+            [e for e in entries if e.app == app],
+            ZoneInfo(policy.timezone),
+        )
+        matcher = Matcher(ts, es, policy)
+        matcher.run()
+        result[app] = (ts, es, matcher)
+    return result
+
+
+def public(joined: Joined, app: str) -> M:
+    return M(
+        joined.rule,
+        frozenset(part.id for t in joined.transactions for part in t.parts),
+        frozenset(entry_ids(joined.entries)),
+        app,
+    )
+
+
+def entry_ids(entries: Iterable[Record]) -> list[EntryId]:
+    return [(part.source, part.id) for e in entries for part in e.parts if isinstance(part, E)]
+
+
+def match(transactions: Iterable[T], entries: Iterable[E], policy: Policy) -> Matching:
+    """All matches and suggestions, of whatever day."""
+    with localcontext(EXACT):
+        apps = by_app(transactions, entries, policy)
+        return Matching(
+            frozenset(public(j, app) for app, (_, _, matcher) in apps.items() for j in matcher.matches),
+            frozenset(public(j, app) for app, (_, _, matcher) in apps.items() for j in matcher.suggestions),
+        )

@@ -1,0 +1,390 @@
+"""The flow on a real Prefect server with a process worker: by hand, by cron, and begun by the command."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import requests
+
+from flows.summary import escaped
+from reconcile.sandbox.server import serve
+from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+EVERY_MINUTE = """
+  - name: every-minute
+    entrypoint: flows/reconcile_period.py:reconcile_period
+    schedules:
+      - cron: "* * * * *"
+        timezone: "{{ settings.timezone }}"
+    parameters: {from_date: "FIRST", to_date: "LAST", ledger: ledger.csv, out: minutes}
+    work_pool: *work_pool
+"""
+TRIES = """
+import os, sys
+from flows import reconcile_period as module
+module.FETCH_RETRY_SECONDS = (1,) * 50
+parameters = {"from_date": sys.argv[1], "to_date": sys.argv[2], "ledger": "ledger.csv", "return_state": True}
+def said(**parameters):
+    return module.reconcile_period(**parameters, return_state=True).message
+assert said(from_date="2026-03-01") == "from_date and to_date go together: give both, or neither"
+assert said(to_date="2026-02-30", from_date="2026-02-01").startswith("to_date: '2026-02-30' is no day")
+assert said(ledger="", from_date="", to_date="").startswith("no ledger yet")
+right, os.environ["KSPAY_SECRET_KEY"] = os.environ["KSPAY_SECRET_KEY"], "wrong"
+assert module.reconcile_period(out="refused", **parameters).is_failed()
+os.environ["KSPAY_SECRET_KEY"], os.environ["KSPAY_BASE_URL"] = right, sys.argv[3]
+assert module.reconcile_period(out="late", **parameters).is_completed()
+"""
+GUARD = """
+import os, signal, subprocess, sys, threading
+def end_with_the_tests():
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=end_with_the_tests, daemon=True).start()
+sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
+"""
+
+
+@dataclass(frozen=True)
+class Prefect:
+    """A server, and a project folder from which a worker runs its deployments."""
+
+    api: str
+    project: Command
+    days: tuple[str, str]
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        def answers() -> list[requests.Response]:
+            answer = requests.request(method, self.api + path, json=body or None, timeout=30)
+            # Its SQLite is now and then busy with another request; Prefect's own client asks again, too.
+            return [answer] if answer.status_code != 503 else []
+
+        [answer] = until(answers)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def runs(self, deployment: str | None, **state: list[str]) -> list[dict[str, Any]]:
+        """The flow runs of a deployment, or those that belong to none; the newest start first."""
+        chosen: dict[str, Any] = {"flow_runs": {"state": {"type": state}}} if state else {}
+        if deployment is not None:
+            chosen["deployments"] = {"name": {"any_": [deployment]}}
+        found: list[dict[str, Any]] = self.ask(
+            "POST", "/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", **chosen
+        )
+        return [run for run in found if deployment or run["deployment_id"] is None]
+
+    def tasks(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The task runs of a flow run, by name."""
+        found = self.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+        return {task["name"]: task for task in found}
+
+    def ended_tasks(self, run: Mapping[str, Any], *names: str) -> dict[str, dict[str, Any]]:
+        """The same, once the server has heard of the end of these, which lags a little behind the run's."""
+
+        def ended() -> dict[str, dict[str, Any]]:
+            found = self.tasks(run)
+            over = all(name in found and found[name]["state"]["type"] in ENDED for name in names)
+            return found if over else {}
+
+        return until(ended)
+
+    def by_hand(self, **parameters: Any) -> dict[str, Any]:
+        """What Prefect's page does when a person runs `on-demand`; waits for the end."""
+        deployment = self.ask("GET", "/deployments/name/reconcile-period/on-demand")
+        path = f"/deployments/{deployment['id']}/create_flow_run"
+        run = self.ask("POST", path, parameters=parameters, state={"type": "SCHEDULED"})
+
+        def ended() -> dict[str, Any]:
+            now: dict[str, Any] = self.ask("GET", f"/flow_runs/{run['id']}")
+            return now if now["state"]["type"] in ENDED else {}
+
+        return until(ended)
+
+    def logs(self, run: Mapping[str, Any]) -> list[str]:
+        found = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+        return [log["message"] for log in found]
+
+
+def until(look: Callable[[], T], seconds: float = 120) -> T:
+    """What `look` finds at last."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"waited in vain for {look.__qualname__}"
+        threading.Event().wait(0.25)
+    return found
+
+
+@contextmanager
+def background(
+    words: list[str | Path], command: Command, log: str, **changes: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that works until the block ends, then is killed with all the processes of its group.
+
+    So it is when the tests themselves are killed: a server left behind would begin a run every minute.
+    """
+    with (command.user_home / log).open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", GUARD, *words],
+            cwd=command.folder,
+            env=command.environment(**changes),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def prefect(command: Command, *arguments: str, **changes: str) -> None:
+    done = subprocess.run(
+        [BIN / "prefect", "--no-prompt", *arguments],
+        cwd=command.folder,
+        env=command.environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
+    """A server and a worker; deployed is prefect.yaml as it is, and the flow once more for every minute."""
+    merchant, sandbox = calm_shop
+    days = (str(merchant.first_day), str(merchant.last_day))
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    project = make_command(sandbox, PREFECT_API_URL=api, **QUIET)
+    project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
+    merchant.write_ledger(project.folder / "ledger.csv")
+    shutil.copytree(ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
+    minutely = EVERY_MINUTE.replace("FIRST", days[0]).replace("LAST", days[1])
+    (project.folder / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text("utf-8") + minutely)
+    found = Prefect(api, project, days)
+    with ExitStack() as stack:
+        server: list[str | Path] = [BIN / "prefect", "server", "start", "--port", str(port)]
+        stack.enter_context(background(server, project, "server.log", PREFECT_UI_ENABLED="false"))
+
+        def healthy() -> bool:
+            try:
+                return bool(requests.get(f"{api}/health", timeout=5).ok)
+            except requests.ConnectionError:
+                return False
+
+        until(healthy)
+        prefect(project, "work-pool", "create", "reconcile", "--type", "process")
+        prefect(project, "deploy", "--all")
+        worker: list[str | Path] = [BIN / "prefect", "worker", "start", "--pool", "reconcile", "--limit", "1"]
+        stack.enter_context(background(worker, project, "worker.log", PREFECT_WORKER_QUERY_SECONDS="2"))
+        yield found
+
+
+def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:
+    """A command that runs as a flow run, with homes of its own and the shop's ledger."""
+    merchant, sandbox = shop
+    command = make_command(sandbox, PREFECT_API_URL=world.api, **QUIET, **settings)
+    command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
+def run_words(world: Prefect) -> tuple[str, ...]:
+    return ("run", "--from", world.days[0], "--to", world.days[1], "--ledger", "ledger.csv")
+
+
+def test_the_command_appears_as_a_flow_run(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    command = flow_command(world, make_command, calm_shop)
+    command.good(*run_words(world), "--out", "plain", PREFECT_API_URL=None)
+    outcome = command.good(*run_words(world), "--out", "flow", "--json")
+    report = command.latest("flow")
+    assert outcome.out == (report.folder / "run.json").read_text("utf-8")
+    assert all(
+        line.split(": ")[0] in ("ledger", "fetch", "match", "report") for line in outcome.err.splitlines()
+    )
+    assert report.same() == command.latest("plain").same()
+    run = world.runs(None)[0]
+    assert (run["name"], run["state"]["type"]) == (" to ".join(world.days), "COMPLETED")
+    assert run["parameters"]["from_date"] == world.days[0]
+    assert str(report.folder) in run["state"]["message"]
+
+
+def test_a_command_that_fails_is_a_failed_flow_run(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    command = flow_command(
+        world, make_command, calm_shop, KSPAY_BASE_URL=nowhere, RECONCILE_GIVE_UP_SECONDS="0"
+    )
+    outcome = command(*run_words(world), "--json")
+    assert (outcome.code, outcome.out) == (4, "")
+    assert "POST /auth/generate-token" in outcome.complaint
+    run = world.runs(None)[0]
+    assert run["state"]["type"] == "FAILED"
+    assert f"reconcile: {run['state']['message']}" == outcome.complaint
+    tasks = world.ended_tasks(run, "ledger", "fetch")
+    # The command gives up when it says it does; it is the deployed flow that comes back later.
+    assert (tasks["fetch"]["state"]["type"], tasks["fetch"]["run_count"]) == ("FAILED", 1)
+    assert "match" not in tasks
+
+
+def test_a_server_that_is_not_there(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
+    command = flow_command(world, make_command, calm_shop)
+    outcome = command(*run_words(world), PREFECT_API_URL=nowhere)
+    assert outcome.code == 2
+    assert "PREFECT_API_URL" in outcome.complaint
+    assert nowhere in outcome.complaint
+    assert not (command.folder / "reports").exists()
+
+
+def test_only_what_time_may_cure_is_fetched_again(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    port = free_port()
+    command = flow_command(world, make_command, calm_shop, RECONCILE_GIVE_UP_SECONDS="0")
+    words: list[str | Path] = [
+        sys.executable,
+        "-c",
+        TRIES,
+        *world.days,
+        f"http://127.0.0.1:{port}/v1",
+    ]
+    with background(words, command, "tries.log"):
+
+        def waiting() -> dict[str, Any]:
+            run = world.runs(None)[0]
+            fetch = world.tasks(run).get("fetch")
+            late = run["parameters"].get("out") == "late"
+            return run if late and fetch and fetch["state"]["name"] == "AwaitingRetry" else {}
+
+        run = until(waiting)
+        with serve(calm_shop[0], port=port):
+            until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED")
+    assert world.ended_tasks(run, "fetch")["fetch"]["run_count"] > 1
+    assert command.latest("late").document()["fetched"][0]["records"]
+    refused = next(run for run in world.runs(None) if run["parameters"].get("out") == "refused")
+    assert world.tasks(refused)["fetch"]["run_count"] == 1
+    assert "KSPAY_SECRET_KEY" in refused["state"]["message"]
+
+
+def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
+    run = until(lambda: world.runs("every-minute", any_=ENDED), 150)[-1]
+    name = "/deployments/name/reconcile-period/every-minute"
+    world.ask("PATCH", f"/deployments/{world.ask('GET', name)['id']}", paused=True)
+    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    assert "auto-scheduled" in run["tags"]
+    assert datetime.fromisoformat(run["expected_start_time"]).second == 0
+    assert world.project.latest("minutes").rows("summary")
+
+
+def test_by_hand(world: Prefect) -> None:
+    first, last = world.days
+    run = world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="by hand", wait=True)
+    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    assert run["name"] == f"{first} to {last}"
+    tasks = world.ended_tasks(run, "ledger", "fetch", "match", "report")
+    assert {name: task["state"]["type"] for name, task in tasks.items()} == dict.fromkeys(
+        ("ledger", "fetch", "match", "report"), "COMPLETED"
+    )
+    report = world.project.latest("by hand")
+    assert all(report.rows(name) for name in CSVS)
+    check_artifact(world, run, report)
+    # What a run brought stands in the database and the files, and nothing of it in Prefect's storage.
+    assert not [path for path in (world.project.folder / "prefect" / "storage").rglob("*") if path.is_file()]
+
+
+def check_artifact(world: Prefect, run: Mapping[str, Any], report: Report) -> None:
+    [artifact] = world.ask("POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    assert (artifact["key"], artifact["type"]) == ("reconciliation", "markdown")
+    shown = artifact["data"]
+    assert report.run_id in shown
+    document = report.document()
+    assert document["discrepancies"]
+    for name, count in document["discrepancies"].items():
+        assert f"| {escaped(name)} | {count} |" in shown
+    for total in document["totals"]:
+        assert f"{total['amount']} ({total['count']})" in shown
+    assert escaped(str(report.folder)) in shown
+
+
+def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
+    deployment = world.ask("GET", "/deployments/name/reconcile-period/on-demand")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run = world.ask(
+            "POST",
+            f"/deployments/{deployment['id']}/create_flow_run",
+            parameters={"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"},
+            state={"type": "SCHEDULED"},
+            job_variables={"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
+        )
+        until(lambda: "fetch" in world.tasks(run))
+        world.ask("POST", f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"})
+        until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "CANCELLED")
+    said = world.project.good("runs", PREFECT_API_URL=None).out
+    assert "stopped before it was done" in said
+    assert "fault of ours" not in said
+
+
+def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
+    first, last = world.days
+    run = world.by_hand(from_date=last, to_date=first)
+    message = f"from_date {last} lies after to_date {first}"
+    assert (run["state"]["type"], run["state"]["message"]) == ("FAILED", message)
+    until(lambda: message in world.logs(run))
+    assert not [line for line in world.logs(run) if "Traceback" in line]
+
+
+def test_the_form_explains_itself(world: Prefect) -> None:
+    deployment = world.ask("GET", "/deployments/name/reconcile-period/on-demand")
+    fields = deployment["parameter_openapi_schema"]["properties"]
+    assert list(fields) == ["from_date", "to_date", "ledger", "profile", "out", "wait"]
+    assert all(field["description"] for field in fields.values())
+    assert deployment["schedules"] == []
+
+
+def test_nights_end_in_the_business_time_zone(world: Prefect) -> None:
+    nights = until(lambda: world.runs("nightly", any_=["SCHEDULED"]))
+    starts = [datetime.fromisoformat(run["expected_start_time"]).astimezone(UTC) for run in nights]
+    assert {f"{start:%H:%M}" for start in starts} == {"01:00"}
+    assert nights[0]["parameters"] == {"wait": True}
+    prefect(world.project, "deploy", "--name", "nightly", RECONCILE_TIMEZONE="America/New_York")
+    [schedule] = world.ask("GET", "/deployments/name/reconcile-period/nightly")["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == (
+        "30 6 * * *",
+        "America/New_York",
+    )
+
+
+def test_text_of_the_data_stays_text() -> None:
+    assert escaped("a|b <script> [x](y) `#1`\n2") == r"a\|b \<script\> \[x\]\(y\) \`\#1\` 2"
+    assert escaped("plain é 12") == "plain é 12"

@@ -1,0 +1,116 @@
+"""A finance desk: nights arrive and are matched, people decide in a file, and the next night shows what came of it."""
+
+import csv
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.db.engine import read_sql
+from reconcile.decide import audit_trail as trail
+from reconcile.decide import resolve as decisions
+from reconcile.decide.resolve import Taken
+from reconcile.decide.sheet import open_sheet
+from reconcile.match.engine import Matched, match
+from reconcile.report.csv_files import DISCREPANCIES
+from reconcile.settings import Settings
+from tests.oracle import E, T
+from tests.oracle.words import AUGUST
+from tests.support.arrivals import arrive, record_run
+
+Row = dict[str, Any]
+
+Pair = tuple[str, str, str]
+"""Rule, transaction id, ledger id."""
+
+_numbers = count(1)
+
+
+class Desk:
+    """One app (or several) in a database that may hold others."""
+
+    def __init__(self, engine: Engine, folder: Path, settings: Settings | None = None, *apps: str) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.settings = settings or Settings()
+        self.apps = apps or ("ap_1",)
+        self.rows: list[Row] = []
+        self.matched: Matched | None = None
+        self.pairs: set[Pair] = set()
+        self.pairs_of: dict[str, set[Pair]] = {}  # by app
+
+    def night(
+        self,
+        transactions: Sequence[T] = (),
+        entries: Sequence[E] = (),
+        period: Period = AUGUST,
+        broken: Sequence[T | E] = (),
+    ) -> list[Row]:
+        """What is open and what is resolved after these records arrived and a run of the period finished."""
+        number = next(_numbers)
+        said_at = datetime(2026, 9, 1, tzinfo=UTC) + timedelta(number)
+        with self.engine.connect() as connection:
+            arrive(connection, transactions, entries, self.apps, said_at, broken)
+            connection.execute(text("discard temp"))
+            run_id = f"night {number}"
+            record_run(connection, run_id, self.apps, period, "running")
+            self.matched = match(connection, self.settings, run_id, self.apps, period, silent)
+            self.rows = [
+                dict(row)
+                for name in ("report/discrepancies", "report/resolved")
+                for row in connection.execute(text(read_sql(name))).mappings()
+            ]
+            found = connection.execute(
+                text(
+                    "select rule, transaction_id, ledger_id, x.app_id from pairings"
+                    " inner join (select number as t, transaction_id, app_id from transactions) as x using (t)"
+                    " inner join (select number as e, ledger_id from entries) as y using (e)"
+                    " inner join policy on app_id = any(app_ids)"
+                )
+            ).all()
+            self.pairs_of = {
+                app: {(one.rule, one.transaction_id, one.ledger_id) for one in found if one.app_id == app}
+                for app in self.apps
+            }
+            self.pairs = set().union(*self.pairs_of.values())
+            connection.execute(
+                text(
+                    "update runs set state = 'finished', finished_at = now(), report = cast(:report as jsonb)"
+                    " where run_id = :id"
+                ),
+                {"id": run_id, "report": json.dumps({"decisions": trail.head(connection)})},
+            )
+            connection.commit()
+        return self.rows
+
+    def one(self, kind: str) -> Row:
+        """The only discrepancy of this type."""
+        (row,) = [row for row in self.rows if row["type"] == kind]
+        return row
+
+    def statuses(self) -> dict[str, str]:
+        """The status of each discrepancy by its type."""
+        return {row["type"]: row["status"] for row in self.rows}
+
+    def sheet(self, *rows: Row) -> Path:
+        """A file with these rows, as a spreadsheet saves it."""
+        path = self.folder / f"decided-{next(_numbers)}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, DISCREPANCIES, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def resolve(self, *rows: Row, by: str = "Asha Rao") -> Taken:
+        """Take the rows back; each with `resolution`, and `note` if there is one."""
+        return self.take(self.sheet(*rows), by)
+
+    def take(self, path: Path, by: str = "Asha Rao") -> Taken:
+        """Take a file back."""
+        return decisions.take_in(self.engine, self.settings, open_sheet(path), by)

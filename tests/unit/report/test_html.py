@@ -1,0 +1,306 @@
+"""The page as a pure function of a run's folder: what it sums, lists and escapes."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconcile.core.money import exact_sum, grouped
+from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
+from reconcile.report.csv_files import DISCREPANCIES, RESOLVED, write_csv
+from reconcile.report.html import BUCKETS, Page, Share, read_page, render, write_page
+
+AMOUNTS = ("kspay_amount", "ledger_amount", "difference")
+CSS = Path(__file__).parents[3] / "reconcile" / "report" / "page.css"
+
+
+def row(number: int, **values: str) -> dict[str, str]:
+    """A payment of 100 INR that misses its entry, unless told otherwise."""
+    basis = {
+        "discrepancy_id": f"D-{number:020}",
+        "type": "MISSING_IN_LEDGER",
+        "severity": "high",
+        "status": "open",
+        "age_days": "3",
+        "currency": "INR",
+        "kspay_amount": "100.00",
+        "difference": "100.00",
+        "transaction_id": f"tx_{number}",
+        "detail": "KS Pay took it.",
+    }
+    return {**dict.fromkeys(DISCREPANCIES, ""), **basis, **values}
+
+
+def total(currency: str, outcome: str, count: int, amount: str, side: str = "kspay") -> dict[str, Any]:
+    return {
+        "scope": "period", "side": side, "currency": currency, "outcome": outcome, "count": count, "amount": amount,
+    }  # fmt: skip
+
+
+RUN: Mapping[str, Any] = {
+    "run_id": "2026-08-01_2026-08-31_1",
+    "from": "2026-08-01",
+    "to": "2026-08-31",
+    "timezone": "Asia/Kolkata",
+    "apps": ["ap_1"],
+    "finished_at": "2026-09-01T01:02:03.004Z",
+    "matched": {"reference": 9},
+    "discrepancies": {},
+    "new": 0,
+    "cleared": 0,
+    "quarantined": {},
+    "totals": [
+        total("INR", "matched", 9, "999.99"),
+        total("INR", "unmatched", 1, "0.01"),
+        total("INR", "excluded", 5, "500.00"),
+        total("INR", "total", 15, "1500.00"),
+    ],
+    "by_rule": [
+        {
+            "name": "reference",
+            "currency": "INR",
+            "count": 9,
+            "amount": "999.99",
+            "matched": 9,
+            "matched_amount": "999.99",
+        },
+        {"name": "", "currency": "INR", "count": 1, "amount": "0.01", "matched": 0, "matched_amount": "0.00"},
+    ],
+    "by_payment_method": [
+        {
+            "name": "UPI",
+            "currency": "INR",
+            "count": 10,
+            "amount": "1000.00",
+            "matched": 9,
+            "matched_amount": "999.99",
+        },
+    ],
+    "windows": [],
+    "runs_before": [],
+    "validation": [],
+    "checks": ["totals_conserved"],
+    "warnings": [],
+    "versions": {"kspay-reconcile": "0.1.0"},
+}
+
+Make = Callable[..., Page]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[[Sequence[dict[str, str]]], Path]:
+    def make(rows: Sequence[dict[str, str]]) -> Path:
+        cells = [
+            {name: (amount_cell if name in AMOUNTS else text_cell)(value) for name, value in one.items()}
+            for one in rows
+        ]
+        write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, cells)
+        write_csv(tmp_path / "resolved.csv", RESOLVED, [])
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def make(folder: Callable[[Sequence[dict[str, str]]], Path]) -> Make:
+    def read(*rows: dict[str, str], **changes: Any) -> Page:
+        return read_page({**RUN, **changes}, folder(rows))
+
+    return read
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and the text of its body."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    '"\'><b onclick="x">',
+    "{{ run }} {% raw %} ${x}",
+    "مرجع ١٢٣ \u202e<i>",
+    "=SUM(1+1)",
+    "&lt;u&gt;",
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_every_value_is_escaped(make: Make, value: str) -> None:
+    named = ("reference", "ledger_reference", "detail", "note", "transaction_id", "ledger_id", "kspay_status",
+             "payment_method", "suggested_counterpart", "ledger_status")  # fmt: skip
+    amounts = {"kspay_amount": "5.00", "ledger_amount": "5.00"}
+    method = {**RUN["by_payment_method"][0], "name": value}
+    suite = {
+        "suite": value, "evaluated": 1, "successful": 0, "records": 1, "quarantined": 1,
+        "failures": [{"expectation": value, "weight": "warns", "count": 1, "says": [value]}],
+    }  # fmt: skip
+    window = {"app_id": value, "first": "2026-08-01", "last": "2026-08-31", "pages": 1, "records": 1,
+              "distinct_ids": 1, "passes": 1, "proof": value}  # fmt: skip
+    page = make(
+        row(1, **dict.fromkeys(named, value), **amounts), apps=[value, "b"], warnings=[value], checks=[value],
+        by_payment_method=[method], validation=[suite], windows=[window], versions={value: value},
+    )  # fmt: skip
+    hostile = Elements(render(page))
+    assert hostile.tags.count("script") == 1
+    assert not {"b", "i", "img", "u"} & set(hostile.tags)
+    assert not {name for name in hostile.attributes if name.startswith("on")}
+    assert hostile.text.count(value) >= len(named) + 5
+
+
+def test_the_policy_of_the_page_forbids_all_but_its_own_style_and_script(make: Make) -> None:
+    html = render(make(row(1)))
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none';")
+    assert "unsafe" not in policy[1]
+    assert not re.findall(r'(?:src|href)="(?!#|data:,)', html)
+    assert "style=" not in html  # a style attribute would be refused by the policy
+
+
+def test_ages_fall_into_their_buckets(make: Make) -> None:
+    ages = (0, 1, 2, 7, 8, 30, 31, 90, 91, 4000)
+    page = make(*(row(number, age_days=str(age)) for number, age in enumerate(ages)))
+    assert [name for name, _ in BUCKETS] == ["0–1", "2–7", "8–30", "31–90", "over 90"]
+    assert [(line.name, line.count) for line in page.ages] == [(name, 2) for name, _ in BUCKETS]
+    assert [line.amounts["INR"].written for line in page.ages] == ["200.00"] * 5
+
+
+def test_at_stake_is_the_difference_of_an_amount_mismatch_and_else_the_amount(make: Make) -> None:
+    page = make(
+        row(1, type="AMOUNT_MISMATCH", kspay_amount="100.00", ledger_amount="103.00", difference="-3.00"),
+        row(2, type="STATUS_MISMATCH", kspay_amount="70.00", ledger_amount="70.00", difference="0.00"),
+        row(3, type="MISSING_IN_KSPAY", kspay_amount="", ledger_amount="-20.00", difference="20.00"),
+        row(4, type="CURRENCY_MISMATCH", currency="USD;INR", kspay_amount="9.00", ledger_amount="8.00", difference=""),
+        row(5, type="INVALID_RECORD", currency="", kspay_amount="", difference=""),
+        # Joined by hand over two currencies: there is no amount of both.
+        row(6, type="DATE_MISMATCH", currency="INR;USD", kspay_amount="5.00", ledger_amount="5.00", difference="0.00"),
+    )  # fmt: skip
+    assert {money.currency: (money.count, str(money)) for money in page.at_stake} == {
+        "INR": (3, "93.00"),
+        "USD": (1, "9.00"),
+    }
+    assert (page.open, page.amountless, page.unlisted) == (6, 2, 2)
+
+
+def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
+    big = ("123456789012345678901234567.01", "123456789012345678901234567.02", "0.10", "0.20")
+    page = make(*(row(number, kspay_amount=amount) for number, amount in enumerate(big)))
+    assert [str(money.amount) for money in page.at_stake] == ["246913578024691357802469134.33"]
+    assert [item.amount for item in page.items] == sorted(map(Decimal, big), reverse=True)
+    html = render(page)
+    assert "24,69,13,57,80,24,69,13,57,80,24,69,134.33" in html
+
+
+def test_the_largest_are_taken_currency_by_currency(make: Make) -> None:
+    rupees = [row(number, kspay_amount=f"{number}.00") for number in range(1, 151)]
+    dinars = [row(200 + number, currency="KWD", kspay_amount=f"0.00{number}") for number in range(1, 4)]
+    page = make(*rupees, *dinars)
+    assert len(page.items) == 100
+    assert [str(item) for item in page.items if item.currency == "KWD"] == ["0.003", "0.002", "0.001"]
+    assert [item.amount for item in page.items if item.currency == "INR"] == list(range(150, 53, -1))
+    assert (page.open, page.unlisted) == (153, 53)
+
+
+def test_all_of_it_is_only_all_of_it(make: Make) -> None:
+    (share,) = make().kspay
+    assert (share.percent, share.of_written) == ("99.9\N{NO-BREAK SPACE}%", "1,000.00")
+    assert Share("INR", 1, 1, Decimal(7), Decimal(7)).percent == "100.0\N{NO-BREAK SPACE}%"
+    assert Share("INR", 1, 3, Decimal(0), Decimal(0)).percent == "33.3\N{NO-BREAK SPACE}%"
+
+
+def test_a_run_with_nothing_in_it_has_a_page(make: Make) -> None:
+    html = render(make(totals=[], by_rule=[], by_payment_method=[], matched={}))
+    assert "Nothing is open." in html
+    assert "No transaction of this period" in html
+
+
+def test_the_trend_ends_with_this_run(make: Make) -> None:
+    before = [
+        {
+            "run_id": f"r{number}",
+            "to": f"2026-08-{number:02}",
+            "open": number,
+            "new": 1,
+            "cleared": 0,
+            "reconciled": [
+                {"currency": "INR", "count": 1, "of": 2, "amount": "1.00", "of_amount": "2.00"},
+                *([{"currency": "USD", "count": 1, "of": 1, "amount": "1", "of_amount": "1"}] * (number % 2)),
+            ],
+        }
+        for number in range(30, 1, -1)
+    ]
+    page = make(runs_before=before, discrepancies={"STALE_PENDING": 4})
+    assert [night.open for night in page.nights] == [*range(2, 31), 4]
+    html = render(page)
+    assert html.count('class="then"') == 29
+    assert "From 2 to 4; at most 30." in html
+    assert "From 50.0\N{NO-BREAK SPACE}% to 99.9\N{NO-BREAK SPACE}%" in html
+
+
+def test_the_same_files_give_the_same_bytes(folder: Callable[[Sequence[dict[str, str]]], Path]) -> None:
+    place = folder([row(1), row(2, currency="USD")])
+    first = write_page(RUN, place).read_bytes()
+    assert write_page(dict(sorted(RUN.items())), place).read_bytes() == first
+
+
+def test_rupees_are_grouped_in_lakhs() -> None:
+    for plain, currency, wanted in (
+        ("1234567.00", "INR", "12,34,567.00"),
+        ("-123456.50", "INR", "-1,23,456.50"),
+        ("999.00", "INR", "999.00"),
+        ("1000.00", "INR", "1,000.00"),
+        ("100000000", "INR", "10,00,00,000"),
+        ("1234567.000", "KWD", "1,234,567.000"),
+        ("0", "", "0"),
+    ):
+        assert grouped(plain, currency) == wanted
+
+
+def test_a_sum_loses_no_digit() -> None:
+    big = Decimal("1234567890123456789012345678.90")
+    assert exact_sum([big, Decimal("0.01")]) == Decimal("1234567890123456789012345678.91")
+    assert exact_sum([]) == 0
+
+
+def test_a_cell_is_read_back_as_a_spreadsheet_shows_it() -> None:
+    for value in ("0012", 'say "hi"', "=SUM(1+1)", "plain", ""):
+        assert shown(text_cell(value)) == value
+    assert shown(cell(12)) == "12"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    r, g, b = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_all_text_has_contrast_in_both_modes() -> None:
+    """WCAG 2.2 AA asks for 4.5 to 1."""
+    blocks = re.findall(r":root \{([^}]*)\}", CSS.read_text("utf-8"))
+    assert len(blocks) == 3  # light, dark, print
+    colours: dict[str, str] = {}
+    for block in blocks:
+        colours |= dict(re.findall("--([a-z-]+): (#[0-9a-f]{6})", block))
+        pairs = [(text, ground) for text in ("ink", "muted", "accent") for ground in ("paper", "card")]
+        pairs += [(name, f"{name}-soft") for name in ("high", "medium", "low", "info")]
+        for text, ground in pairs:
+            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground, colours[text], colours[ground])
