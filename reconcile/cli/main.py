@@ -136,8 +136,15 @@ def run(
     settings = Settings.read()
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):
-            from flows.reconcile_period import as_flow_run
-
+            try:
+                from flows.reconcile_period import as_flow_run
+            except ModuleNotFoundError as error:
+                if not (error.name or "").startswith("flows"):
+                    raise
+                raise UsageError(
+                    "PREFECT_API_URL is set, and this installation has no Prefect flows: "
+                    "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
+                ) from None
             finished = as_flow_run(settings, request, progress)
         else:
             finished = pipeline.reconcile_period(settings, request, progress=progress)

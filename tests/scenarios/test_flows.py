@@ -282,7 +282,9 @@ def test_only_what_time_may_cure_is_fetched_again(
     with background(words, command, "tries.log"):
 
         def waiting() -> dict[str, Any]:
-            run = world.runs(None)[0]
+            if not (found := world.runs(None)):
+                return {}
+            run = found[0]
             fetch = world.tasks(run).get("fetch")
             late = run["parameters"].get("out") == "late"
             return run if late and fetch and fetch["state"]["name"] == "AwaitingRetry" else {}
