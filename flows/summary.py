@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from reconcile.core.discrepancies import OUTCOMES
 from reconcile.pipeline import Finished
 
 _SCOPES = {
@@ -13,9 +14,6 @@ _SCOPES = {
     "carried": "Earlier records that are still open or decided",
 }
 _SIDES = {"kspay": "KS Pay", "ledger": "Ledger"}
-_OUTCOMES = (
-    "total", "matched", "matched_with_discrepancy", "unmatched", "timing", "excluded", "resolved", "quarantined",
-)  # fmt: skip
 
 
 def summary(finished: Finished) -> str:
@@ -64,7 +62,7 @@ def _types(discrepancies: Mapping[str, int]) -> str:
 def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
     """One row for a currency and side, one column for an outcome, in the order in which outcomes are listed."""
     cells = {(row["currency"], row["side"], row["outcome"]): row for row in rows}
-    outcomes = [outcome for outcome in _OUTCOMES if any(row["outcome"] == outcome for row in rows)]
+    outcomes = [outcome for outcome in ("total", *OUTCOMES) if any(row["outcome"] == outcome for row in rows)]
     lines = []
     # By currency first, so that its two sides stand together.
     for currency, side in sorted({key[:2] for key in cells}):

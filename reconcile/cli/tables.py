@@ -19,13 +19,14 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.core.progress import Progress
 from reconcile.db.runs import RunRecord
 from reconcile.decide.resolve import Taken
 from reconcile.load.fetch import Imported
 from reconcile.match.explain import plain
-from reconcile.report.figures import TYPES, reconciled, share_of
+from reconcile.report.figures import reconciled, share_of
 from reconcile.report.lines import lines
 from reconcile.report.statement import Statement
 
@@ -124,7 +125,7 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     table.add_column(justify="right")
     # The database keeps no order of keys: a run that is shown again looks as it did.
     for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
-        table.add_row(name, f"{count:,}", style=_STYLES.get(name, "red"))
+        table.add_row(name, f"{count:,}", style=_STYLES[TYPES[name].severity])
     _print(console, table)
     matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
     rules = ", ".join(f"{name} {count:,}" for name, count in matched)
@@ -141,11 +142,10 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
 
 
 _STYLES = {
-    "DUPLICATE_IN_LEDGER": "yellow",
-    "STALE_PENDING": "yellow",
-    "UNKNOWN_STATUS": "yellow",
-    "DATE_MISMATCH": "blue",
-    "TIMING_DIFFERENCE": "dim",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "blue",
+    Severity.INFO: "dim",
 }
 
 

@@ -9,27 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconcile.core.discrepancies import RECONCILED
 from reconcile.core.money import Currencies, exact_sum
 from reconcile.db.engine import read_sql
-
-RECONCILED = ("matched", "resolved")
-"""The outcomes that count as reconciled: nothing is wrong, or a person decided all that is."""
-
-TYPES = {
-    "MISSING_IN_LEDGER": "KS Pay took it, no ledger entry belongs to it",
-    "MISSING_IN_KSPAY": "the ledger books it, no transaction belongs to it",
-    "AMOUNT_MISMATCH": "matched, the amounts differ",
-    "CURRENCY_MISMATCH": "matched, the currencies differ",
-    "STATUS_MISMATCH": "matched, one side says paid and the other does not",
-    "DUPLICATE_IN_KSPAY": "a second payment of the same reference",
-    "DUPLICATE_IN_LEDGER": "a second booking of the same payment",
-    "DATE_MISMATCH": "matched, the dates lie far apart",
-    "STALE_PENDING": "pending at KS Pay for too long",
-    "UNKNOWN_STATUS": "a status that is not known",
-    "TIMING_DIFFERENCE": "the other side may show it within days",
-    "INVALID_RECORD": "cannot be used, see quarantine.csv",
-}
-"""In the order of their severity and of the contract, with what a reader should know of each."""
 
 
 def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:

@@ -22,19 +22,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reconcile.core.discrepancies import OUTCOMES, TYPES, Severity
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.wording import day
 from reconcile.report.csv_cells import shown
-from reconcile.report.figures import TYPES, reconciled, share_of
+from reconcile.report.figures import reconciled, share_of
 
 NAME = "report.html"
 LARGEST = 100
 """So many open items are listed."""
 
-OUTCOMES = (
-    "matched", "matched_with_discrepancy", "unmatched", "timing", "excluded", "resolved", "quarantined", "total",
-)  # fmt: skip
-SEVERITIES = ("high", "medium", "low", "info")
 BUCKETS = (("0–1", 0), ("2–7", 2), ("8–30", 8), ("31–90", 31), ("over 90", 91))
 """Of ages in days: the name, and the age it begins with."""
 
@@ -87,7 +84,7 @@ class Line:
     count: int
     of: int
     amounts: Mapping[str, Share]
-    by_severity: Mapping[str, int]
+    by_severity: Mapping[Severity, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +133,7 @@ class Page:
     ledger: Mapping[str, Share]
     totals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]]
     open: int
-    by_severity: Mapping[str, int]
+    by_severity: Mapping[Severity, int]
     resolved: int
     kinds: Sequence[Kind]
     ages: Sequence[Line]
@@ -175,7 +172,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         ledger=ledger,
         totals=_totals(run["totals"], currencies),
         open=count,
-        by_severity={one: sum(n for key, n in counts.items() if key[1] == one) for one in SEVERITIES},
+        by_severity={one: sum(n for key, n in counts.items() if key[1] == one) for one in Severity},
         resolved=sum(1 for _ in _rows(folder / "resolved.csv")),
         kinds=_kinds(counts, stakes, currencies),
         ages=_ages(counts, stakes, currencies),
@@ -265,7 +262,7 @@ def _totals(rows: Sequence[Mapping[str, Any]], currencies: Sequence[str]) -> dic
     found: dict[str, Any] = {}
     for scope in ("period", "carried"):
         for currency in currencies:
-            for outcome in OUTCOMES:
+            for outcome in (*OUTCOMES, "total"):
                 for row in rows:
                     if (row["scope"], row["currency"], row["outcome"]) == (scope, currency, outcome):
                         sides = found.setdefault(scope, {}).setdefault(currency, {}).setdefault(outcome, {})
@@ -295,7 +292,7 @@ def _kinds(
                 if any(key[:2] == (kind, severity) and key[3] == one for key in counts)
             ],
         )
-        for severity in SEVERITIES
+        for severity in Severity
         for kind in TYPES
         if (kind, severity) in present
     ]  # fmt: skip
@@ -314,7 +311,7 @@ def _ages(counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies:
                 )
                 amounts[one] = Share(one, count, count, at_stake, at_stake)
         severities = {
-            one: sum(n for key, n in counts.items() if key[1:3] == (one, bucket)) for one in SEVERITIES
+            one: sum(n for key, n in counts.items() if key[1:3] == (one, bucket)) for one in Severity
         }
         lines.append(Line(name, sum(severities.values()), most, amounts, severities))
     return lines
@@ -416,7 +413,7 @@ def _environment() -> Environment:
         "style_hash": _source_hash(style),
         "script_hash": _source_hash(script),
         "types": TYPES,
-        "severities": SEVERITIES,
+        "severities": [*Severity],
         "points": _line_points,
         "percent": percent,
         "decimal": Decimal,

@@ -1,8 +1,9 @@
-"""An oracle of matching and discrepancies: plain Python, slow and clear, that shares no line with the engine.
+"""An oracle of matching and discrepancies: plain Python, slow and clear, that shares no line with the engine's SQL.
 
 It was written from the words of the user documentation alone, so that where the engine and the oracle
 disagree on a world, one of them is wrong. It knows no decisions and no quarantine: the rule `manual`, the
-outcomes `resolved` and `quarantined` and the type INVALID_RECORD are not here.
+outcomes `resolved` and `quarantined` and the type INVALID_RECORD are not here. Severities and aspects come from
+`reconcile.core.discrepancies`, so that SQL is compared with them.
 
 Readings, where the words leave a choice:
 
@@ -58,6 +59,7 @@ from decimal import Decimal, localcontext
 from itertools import product
 from zoneinfo import ZoneInfo
 
+from reconcile.core.discrepancies import TYPES
 from reconcile.core.records import Period
 from tests.oracle.matching import (
     ALL_RULES,
@@ -125,27 +127,6 @@ class Outcome:
 
 
 # Discrepancies
-
-SEVERITY = {
-    "MISSING_IN_LEDGER": "high",
-    "MISSING_IN_KSPAY": "high",
-    "AMOUNT_MISMATCH": "high",
-    "CURRENCY_MISMATCH": "high",
-    "STATUS_MISMATCH": "high",
-    "DUPLICATE_IN_KSPAY": "high",
-    "DUPLICATE_IN_LEDGER": "medium",
-    "DATE_MISMATCH": "low",
-    "STALE_PENDING": "medium",
-    "UNKNOWN_STATUS": "medium",
-    "TIMING_DIFFERENCE": "info",
-}
-ASPECT = {
-    "AMOUNT_MISMATCH": "amount",
-    "CURRENCY_MISMATCH": "amount",
-    "STATUS_MISMATCH": "status",
-    "UNKNOWN_STATUS": "status",
-    "DATE_MISMATCH": "date",
-}  # all others: presence
 
 
 def _stale(t: Record, policy: Policy, as_of: date) -> bool:
@@ -289,15 +270,16 @@ class _Reporter:
             self.count("carried", part, name)
         one_currency = len({record.currency for record in (*ts, *es)}) == 1
         for found in types:
-            informative = found == "DUPLICATE_IN_KSPAY" and ts[0].family == "refunded"
+            kind = TYPES[found]
+            of_refunded = kind.severity_of_refunded if ts and ts[0].family == "refunded" else None
             self.outcome.discrepancies.add(
                 D(
                     type=found,
-                    severity="info" if informative else SEVERITY[found],
+                    severity=of_refunded or kind.severity,
                     app=self.app,
                     transactions=tuple(sorted(part.id for t in ts for part in t.parts)),
                     entries=tuple(sorted(entry_ids(es))),
-                    aspect=ASPECT.get(found, "presence"),
+                    aspect=kind.aspect,
                     difference=total(ts) - total(es) if one_currency else None,
                     repeats=repeated if found.startswith("DUPLICATE") else None,
                 )

@@ -12,28 +12,13 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from reconcile.core.discrepancies import OUTCOMES, TYPES, Severity
 from reconcile.sandbox.merchant import Merchant
 from tests.support.driver import Command, MakeCommand, Outcome, Report, Shop, planted
 
 DIGITS = {"INR": 2, "USD": 2, "KWD": 3, "JPY": 0}
 AMOUNTS = {"kspay_amount", "ledger_amount", "difference", "variance", "amount"}
 DATES = {"first_seen", "kspay_date", "ledger_date"}
-SEVERITIES = ["high", "medium", "low", "info"]
-TYPES = [
-    "MISSING_IN_LEDGER", "MISSING_IN_KSPAY", "AMOUNT_MISMATCH", "CURRENCY_MISMATCH", "STATUS_MISMATCH",
-    "DUPLICATE_IN_KSPAY", "DUPLICATE_IN_LEDGER", "DATE_MISMATCH", "STALE_PENDING", "UNKNOWN_STATUS",
-    "TIMING_DIFFERENCE", "INVALID_RECORD",
-]  # fmt: skip
-OUTCOMES = [
-    "matched",
-    "matched_with_discrepancy",
-    "unmatched",
-    "timing",
-    "excluded",
-    "resolved",
-    "quarantined",
-    "total",
-]
 COLUMNS = {
     "discrepancies": (
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"
@@ -245,14 +230,25 @@ def test_references_come_through_whole(big_shop: Shop, report: Report) -> None:
     assert odd > 5
 
 
+def test_every_type_has_the_severity_that_is_documented(report: Report) -> None:
+    found = {(row["type"], row["severity"]) for row in report.rows("discrepancies")}
+    assert {name for name, _ in found} == TYPES.keys()
+    for name, severity in found:
+        assert severity in (TYPES[name].severity, TYPES[name].severity_of_refunded)
+
+
 def test_order_of_the_rows(report: Report) -> None:
     rows = report.rows("discrepancies")
-    order = [(SEVERITIES.index(r["severity"]), TYPES.index(r["type"]), r["discrepancy_id"]) for r in rows]
+    severities, types = [*Severity], [*TYPES]
+    order = [
+        (severities.index(Severity(r["severity"])), types.index(r["type"]), r["discrepancy_id"]) for r in rows
+    ]
     assert order == sorted(set(order))
     matched = [(row["kspay_date"], row["match_id"]) for row in report.rows("matched")]
     assert matched == sorted(set(matched))
+    outcomes = [*OUTCOMES, "total"]
     summary = [
-        (r["scope"], r["side"], r["currency"], OUTCOMES.index(r["outcome"])) for r in report.rows("summary")
+        (r["scope"], r["side"], r["currency"], outcomes.index(r["outcome"])) for r in report.rows("summary")
     ]
     assert summary == sorted(set(summary))
 
