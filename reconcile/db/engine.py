@@ -17,13 +17,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from reconcile.core.errors import Busy, ReconcileError, UsageError
-from reconcile.core.records import comparable
+from reconcile.db.embedded.cluster import Home
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.settings import Settings
 
 SCHEMA = "reconcile"
 CONNECT_SECONDS = 10
 _MIGRATION_LOCK = 0x6B737061  # any number that no other program takes for an advisory lock
+_FIRST_OF_0_1 = "0001_records"  # the first migration of version 0.1; now there is one schema
 
 
 def sql_folder() -> Path:
@@ -60,7 +61,7 @@ def open_store(settings: Settings) -> Iterator[Engine]:
         stack.callback(engine.dispose)
         event.listen(engine, "connect", _prepare)
         try:
-            migrate(engine)
+            migrate(engine, empty=_empty_database(settings))
         except DBAPIError as error:
             if settings.database_url is None:
                 raise
@@ -69,6 +70,13 @@ def open_store(settings: Settings) -> Iterator[Engine]:
             reason = " ".join(str(error.orig).split())
             raise UsageError(f"RECONCILE_DATABASE_URL: {where} {what}: {reason}") from None
         yield engine
+
+
+def _empty_database(settings: Settings) -> str:
+    """How to get an empty database under these settings: the end of a sentence."""
+    if settings.database_url:
+        return "name an empty database in RECONCILE_DATABASE_URL"
+    return f"remove the folder {Home.at(settings.home).data}"
 
 
 def _prepare(connection: Any, _record: object) -> None:
@@ -82,11 +90,12 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.commit()
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, *, empty: str) -> None:
     """Apply the migrations that this database lacks, in order, each in one transaction with its record.
 
-    Two processes that start together take turns (an advisory lock); an applied file that was edited
-    afterwards, or a database that is newer than this program, raises ReconcileError.
+    Two processes that start together take turns (an advisory lock). Raises UsageError for a database that
+    version 0.1 made (`empty` says how to get an empty one), and ReconcileError for one that is newer than
+    this program or whose migrations were edited after they were applied.
     """
     migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
     with engine.connect() as connection:
@@ -106,6 +115,12 @@ def migrate(engine: Engine) -> None:
         )
         connection.commit()
         applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
+        if _FIRST_OF_0_1 in applied:
+            raise UsageError(
+                "the database was made by version 0.1, whose tables this version cannot read: keep your ledger files, "
+                f"decision files and reports, then {empty} and run again: it fetches, imports and matches anew, "
+                "and `reconcile resolve` takes the decision files"
+            )
         if unknown := sorted(set(applied) - set(migrations)):
             raise ReconcileError(
                 f"the database holds migration {unknown[-1]}, which this version does not know: "
@@ -115,8 +130,6 @@ def migrate(engine: Engine) -> None:
             sha256 = hashlib.sha256(statements.encode()).hexdigest()
             if name not in applied:
                 connection.exec_driver_sql(statements)
-                if name == "0003_groups":
-                    _fill_comparable(connection)
                 connection.execute(
                     text("insert into migrations (name, sha256) values (:name, :sha256)"),
                     {"name": name, "sha256": sha256},
@@ -128,25 +141,6 @@ def migrate(engine: Engine) -> None:
             connection.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
-
-
-def _fill_comparable(connection: Connection) -> None:
-    # Of records that were loaded before the column was there. Only Python knows its Unicode rules.
-    for table in ("transactions", "entries"):
-        references = connection.execute(
-            text(f"select distinct reference from {table} where reference is not null")  # noqa: S608
-        ).scalars()
-        connection.execute(text("create temp table written (reference text, comparable text)"))
-        copy_rows(
-            connection, "written", ("reference", "comparable"), [(r, comparable(r)) for r in references]
-        )
-        connection.execute(
-            text(
-                f"update {table} as held set comparable = written.comparable"  # noqa: S608
-                " from written where held.reference = written.reference"
-            )
-        )
-        connection.execute(text("drop table written"))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The audit trail of decisions: adds to it, and finds out whether anybody changed it.
 
-The database counts, stamps and chains the records and refuses every change of them (the migration
-0004_decisions). Here the chain is worked out again in Python, so that neither disabled triggers nor
+The database counts, stamps and chains the records and refuses every change of them (in
+sql/migrations/0001_schema.sql). Here the chain is worked out again in Python, so that neither disabled triggers nor
 replaced functions of the database hide anything.
 """
 

@@ -1,6 +1,6 @@
 """Migrations: applied once, whoever starts at the same time, and never on a database that is not ours to change."""
 
-import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +14,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from reconcile.core.errors import ReconcileError, UsageError
-from reconcile.db.engine import app_locks, match_locks, open_store, read_sql, sql_names
+from reconcile.db.embedded.server import embedded_postgres
+from reconcile.db.engine import app_locks, match_locks, open_store, sql_names
 from reconcile.match.engine import state_policy
 from reconcile.settings import Settings
 
@@ -78,11 +79,11 @@ def test_a_database_that_does_not_fit_is_left_alone(
         pass
 
 
-def test_records_of_an_older_version_get_what_newer_ones_have(make_database: Callable[[], str]) -> None:
-    url = make_database()
+def made_by_0_1(url: str) -> None:
+    """Leave what version 0.1 left: its migrations, by their names, and a decision."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(text("create schema reconcile"))
+        connection.execute(text("create schema if not exists reconcile"))
         connection.execute(text("set local search_path to reconcile, pg_catalog"))
         connection.execute(
             text(
@@ -90,32 +91,42 @@ def test_records_of_an_older_version_get_what_newer_ones_have(make_database: Cal
                 " applied_at timestamptz not null default now())"
             )
         )
-        for name in ("0001_records", "0002_results"):
-            statements = read_sql(f"migrations/{name}")
-            connection.exec_driver_sql(statements)
-            connection.execute(
-                text("insert into migrations (name, sha256) values (:name, :sha256)"),
-                {"name": name, "sha256": hashlib.sha256(statements.encode()).hexdigest()},
-            )
         connection.execute(
             text(
-                "insert into transactions (app_id, transaction_id, reference, currency, amount, status, created_at)"
-                " values ('ap', 'tx_1', 'INV-00/12', 'INR', 1, 'success', now()),"
-                " ('ap', 'tx_2', 'ＩＮＶ７', 'INR', 1, 'success', now()),"
-                " ('ap', 'tx_3', null, 'INR', 1, 'success', now())"
+                "insert into migrations (name, sha256) values ('0001_records', 'x'), ('0011_functions', 'y')"
             )
         )
-        connection.execute(
-            text(
-                "insert into entries (app_id, source, ledger_id, reference, currency, amount, status, dated_on)"
-                " values ('ap', 'default', 'L1', 'Straße 1', 'INR', 1, '', current_date)"
-            )
-        )
-    with open_store(Settings(database_url=url)) as engine, engine.connect() as connection:
-        transactions = connection.execute(text("select transaction_id, comparable from transactions"))
-        entries = connection.execute(text("select ledger_id, comparable from entries"))
-        assert dict(transactions.tuples().all()) == {"tx_1": "inv0012", "tx_2": "inv7", "tx_3": None}
-        assert entries.tuples().all() == [("L1", "strasse1")]
+        connection.execute(text("create table decisions (note text)"))
+        connection.execute(text("insert into decisions values ('kept')"))
+
+
+def test_a_database_of_version_0_1_is_refused_and_left_as_it_is(make_database: Callable[[], str]) -> None:
+    url = make_database()
+    made_by_0_1(url)
+    with pytest.raises(UsageError) as caught, open_store(Settings(database_url=url)):
+        pass
+    message = str(caught.value)
+    assert "made by version 0.1" in message
+    assert "name an empty database in RECONCILE_DATABASE_URL" in message
+    assert "\n" not in message
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        tables = text("select tablename from pg_tables where schemaname = 'reconcile' order by tablename")
+        assert list(connection.scalars(tables)) == ["decisions", "migrations"]
+        assert list(connection.scalars(text("select note from reconcile.decisions"))) == ["kept"]
+
+
+def test_an_embedded_database_of_version_0_1_is_refused_until_its_folder_is_removed(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    with embedded_postgres(settings.home) as url:
+        made_by_0_1(url)
+    with pytest.raises(UsageError) as caught, open_store(settings):
+        pass
+    folder = settings.home / "postgres"
+    assert f"remove the folder {folder} and run again" in str(caught.value)
+    shutil.rmtree(folder)
+    with open_store(settings) as engine, engine.connect() as connection:
+        assert connection.scalar(text("select count(*) from decisions")) == 0
 
 
 def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: Callable[[], str]) -> None:

@@ -1,0 +1,482 @@
+-- The tables that outlive a run. Temporary tables of a stage are made by the files of its folder.
+--
+-- Conventions: `number` is a short number that a table's rows get when they are inserted. Other tables refer to
+-- records and runs by it; it is never shown to users. Amounts are exact numerics in the currency's major unit.
+-- `_at` is an instant, `_on` a day. `…_versions` keeps what a row said before it changed.
+-- Families and business dates are not stored: they depend on settings, and matching works them out.
+
+
+-- Functions
+
+-- A word of `length` capital letters, always the same for the same content. Letters only, so that no
+-- spreadsheet takes it for a number, a date or a formula. `stable`, as `convert_to` is: only then does
+-- Postgres put the body into the statement instead of calling it, which takes a third of the time.
+create function letters(content jsonb, length integer) returns text
+language sql stable parallel safe
+return translate(
+    left(encode(substr(sha256(convert_to(content::text, 'UTF8')), 1, (length + 1) / 2), 'hex'), length),
+    '0123456789abcdef',
+    'ABCDEFGHJKLMNPQR'
+);
+
+-- The business date of an instant: its calendar day in the business time zone. Also put into the statement.
+create function business_date(at timestamptz, zone text) returns date
+language sql immutable parallel safe
+return (at at time zone zone)::date;
+
+
+-- Runs, and what they fetched
+
+-- Grain: one row a `reconcile run` or `reconcile fetch`.
+create table runs (
+    run_id text primary key,  -- 2026-08-01_2026-08-31_2: the period, and which run of that period
+    command text not null check (command in ('run', 'fetch')),
+    apps text[] not null,
+    period_first date not null,
+    period_last date not null,  -- the as-of day
+    state text not null default 'running' check (state in ('running', 'finished', 'failed')),
+    started_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,  -- null while it is running
+    folder text,  -- where the report files are, or will be; null for a fetch
+    error text,  -- the one line that a failed run ended with
+    report jsonb,  -- the run.json of a finished run
+    number integer generated always as identity,
+    check (period_first <= period_last),
+    check ((state = 'running') = (finished_at is null))
+);
+
+-- Grain: one row a window of Fetch All Transactions that a run read to its end. Shows that nothing is missing.
+create table fetched_windows (
+    run_id text not null references runs,
+    app_id text not null,
+    number integer not null,  -- in the order in which they were read
+    window_first date not null,  -- fromDate and toDate of the call
+    window_last date not null,
+    pages integer not null,  -- answers, empty and repeated ones included
+    records integer not null,  -- in all of these answers
+    distinct_ids integer not null,
+    passes integer not null,  -- how often it was read from the first page on
+    first_created_at timestamptz,
+    last_created_at timestamptz,
+    total integer,  -- how many the server says there are, if it says so; recorded, never relied on
+    proof text not null,  -- why nothing can be missing
+    primary key (run_id, app_id, number)
+);
+
+-- Grain: one row an app. The first UTC day that KS Pay accepts: it refuses days before the app was created.
+create table first_days (
+    app_id text primary key,
+    first_day date not null
+);
+
+
+-- Imports of ledgers, and loads
+
+-- Grain: one row a ledger file (or query) that was imported.
+create table imports (
+    import_id bigint generated always as identity primary key,
+    source text not null,  -- the profile's name, else `default`
+    file text not null,
+    sha256 text not null,
+    imported_at timestamptz not null default clock_timestamp(),
+    records integer not null,  -- rows that hold anything
+    entries integer not null,  -- distinct usable entries
+    repeats integer not null,  -- rows equal to an earlier row of the file
+    quarantined integer not null,
+    added integer not null,
+    changed integer not null,
+    snapshot boolean not null default false,  -- the file is the whole ledger of the days that it spans
+    withdrawn integer not null default 0,  -- entries that a snapshot lacked
+    allowed text[] not null default '{}',  -- failed expectations that were allowed with --allow
+    withdrawn_at timestamptz,  -- when the import itself was withdrawn; null while it counts
+    check (records = entries + repeats + quarantined)
+);
+
+-- Grain: one row a fetch or import (or its withdrawal) and app. Records refer to the load that changed them.
+create table loads (
+    load_id integer generated always as identity primary key,
+    app_id text not null,
+    side text not null check (side in ('kspay', 'ledger')),
+    records integer not null default 0,  -- that arrived, changed, or went into or out of quarantine
+    loaded_at timestamptz not null default clock_timestamp(),
+    matched_by text references runs,  -- the run that matched them; null until then
+    source text,  -- of the ledger: the profile
+    file text,  -- of the ledger: the file's name
+    import_id bigint references imports,  -- of the ledger; null where an import was withdrawn
+    confirmed int8multirange not null default '{}'  -- entries.number of entries that it held unchanged
+);
+create index on loads (app_id) where matched_by is null;
+
+
+-- Records of both sides
+
+-- Grain: one row a transaction of KS Pay, as last fetched.
+create table transactions (
+    app_id text not null,
+    transaction_id text not null,
+    reference text,
+    currency text not null,
+    amount numeric not null,
+    status text not null,
+    created_at timestamptz not null,
+    updated_at timestamptz,
+    provider_order_id text,
+    provider_txn_id text,
+    payment_type text,
+    provider_name text,
+    provider_status text,
+    number bigint generated always as identity,
+    comparable text,  -- the reference, normalised; the reference itself where nothing is left of it
+    changed_in integer not null default 0,  -- the last load that changed anything that matching uses
+    primary key (app_id, transaction_id)
+);
+create unique index on transactions (number);
+create index on transactions (comparable);
+create index on transactions (provider_order_id);
+create index on transactions (provider_txn_id);
+create index on transactions (changed_in);
+create index on transactions (created_at);
+
+-- Grain: one row an entry of the ledger, as last imported.
+create table entries (
+    app_id text not null,
+    source text not null,  -- the profile's name, else `default`
+    ledger_id text not null,
+    reference text,
+    currency text not null,
+    amount numeric not null,  -- negative: a refund
+    status text not null,  -- as written; empty where the ledger has none
+    dated_on date,  -- either the day or the instant, as the ledger gives it
+    dated_at timestamptz,
+    transaction_id text,  -- the transaction that the entry names
+    provider_order_id text,
+    provider_txn_id text,
+    description text,
+    number bigint generated always as identity,
+    comparable text,  -- the reference, normalised; the reference itself where nothing is left of it
+    changed_in integer not null default 0,  -- the last load that changed anything that matching uses
+    loaded_in integer not null default 0,  -- the load that gave the present state
+    withdrawn boolean not null default false,  -- kept, and no longer matched
+    primary key (app_id, source, ledger_id),
+    check ((dated_on is null) <> (dated_at is null))
+);
+create unique index on entries (number);
+create index on entries (comparable);
+create index on entries (transaction_id) where transaction_id is not null;
+create index on entries (provider_order_id) where provider_order_id is not null;
+create index on entries (provider_txn_id) where provider_txn_id is not null;
+create index on entries (changed_in);
+-- The UTC day: at most one day away from the business date, whatever the business time zone.
+create index on entries ((coalesce(dated_on, (dated_at at time zone 'UTC')::date)));
+
+-- Grain: one row a state that a transaction had before it changed. The keys that a record had before belong
+-- to groups that must be matched again as well.
+create table transaction_versions (
+    like transactions,
+    replaced_at timestamptz not null default clock_timestamp(),
+    replaced_in integer not null  -- the load that replaced it
+);
+create index on transaction_versions (app_id, transaction_id);
+create index on transaction_versions (replaced_in);
+
+-- Grain: one row a state that an entry had before it changed. A state is what an import said of the entry, or
+-- that it is withdrawn. It rests on the load that gave it (`loaded_in`) and on later loads that confirmed it.
+create table entry_versions (
+    like entries,
+    replaced_at timestamptz not null default clock_timestamp(),
+    replaced_in integer not null  -- the load that replaced it
+);
+create index on entry_versions (app_id, source, ledger_id);
+create index on entry_versions (replaced_in);
+
+-- Grain: one row a record that cannot be used until its source corrects it. A record is known by its id, and
+-- one without an id by its content. While a record is here, an older state of it is not matched.
+create table quarantine (
+    app_id text not null,
+    side text not null check (side in ('kspay', 'ledger')),
+    source text not null,  -- `kspay`, or the ledger's profile
+    record_id text,
+    content text not null,  -- SHA-256 of `raw` before it is cut
+    file text not null,
+    row_number integer not null,
+    field text not null,
+    value text not null,
+    reason text not null,
+    raw text not null,
+    currency text,
+    dated_on date,
+    dated_at timestamptz,
+    fetched_first date,  -- the days asked for when KS Pay last gave it: a later answer that covers these days
+    fetched_last date,  --   and lacks the record clears it, if it has no id
+    since timestamptz not null default clock_timestamp(),
+    imports bigint[] not null default '{}',  -- of the ledger: every import that held the record like this
+    unique nulls not distinct (app_id, side, source, record_id, content)
+);
+
+-- Grain: one row a record that was quarantined and no longer is.
+create table quarantine_versions (
+    like quarantine,
+    cleared_at timestamptz not null default clock_timestamp(),
+    released_by bigint  -- the import that released it, if an import did
+);
+
+
+-- Matching. It remembers its results: only groups with a record that arrived or changed are matched again.
+
+-- Grain: one row an app. The settings that its matches rest on; with other settings all is matched again.
+create table matched_policies (
+    app_id text primary key,
+    policy text not null
+);
+
+-- Grain: one row a key that more than 500 records of one side carry. Such a key matches nothing.
+create table crowded_keys (
+    app_id text not null,
+    kind text not null,
+    key text not null,
+    primary key (app_id, kind, key)
+);
+
+-- Grain: one row a pair of a transaction and an entry that match. A match of several records is a star: every
+-- record of it stands in a pair with the other side, and every pair holds `m` or an entry that pairs with `m`.
+-- A record in several pairs is represented by one of them (`of_t`, `of_e`), so that what is matched can be
+-- counted, and joined with the records, without a look at their other pairs.
+create table pairings (
+    t bigint not null,  -- transactions.number
+    e bigint not null,  -- entries.number
+    m bigint not null,  -- the match: the number of its transaction with the lowest id
+    rule text not null,
+    made_by integer not null,  -- runs.number
+    of_t boolean not null,  -- this pair represents its transaction: the pair with its lowest entry
+    of_e boolean not null  -- this pair represents its entry: the pair with its lowest transaction
+);
+create index pairings_t on pairings (t);
+create index pairings_e on pairings (e);
+create index pairings_rule on pairings (rule) where rule in ('manual', 'amount_date');
+create index pairings_of_several on pairings (m) where not (of_t and of_e);
+
+-- Grain: one row a pair that a later run undid.
+create table pairing_versions (
+    t bigint not null,
+    e bigint not null,
+    m bigint not null,
+    rule text not null,
+    made_by integer not null,  -- runs.number
+    undone_by integer not null  -- runs.number
+);
+create index on pairing_versions (t);
+create index on pairing_versions (e);
+
+-- Grain: one row a negative entry that belongs to a positive one. Both together are one booking.
+create table bookings (
+    e bigint primary key,  -- entries.number of the negative
+    lead bigint not null  -- entries.number of the positive
+);
+create index on bookings (lead);
+
+
+-- What is wrong
+
+-- Grain: one row a record (of a match: its lowest transaction) and aspect that is wrong, whatever the day. The
+-- period and the as-of day decide later which of it is reported, and under which type.
+create table findings (
+    app_id text not null,
+    side text not null check (side in ('kspay', 'ledger')),
+    number bigint not null,  -- transactions.number or entries.number
+    aspect text not null check (aspect in ('presence', 'amount', 'status', 'date')),
+    kind text not null,  -- the type, where the as-of day does not change it
+    m bigint,  -- the match, if it is about one
+    pending_since timestamptz,  -- of STALE_PENDING: when its oldest pending transaction was created
+    primary key (side, number, aspect)
+);
+
+-- Grain: one row a discrepancy that was ever reported.
+create table discrepancies (
+    discrepancy_id text primary key,  -- D- and letters, from app, source, record and aspect
+    app_id text not null,
+    side text not null check (side in ('kspay', 'ledger')),
+    source text not null,
+    record_id text not null,
+    aspect text not null check (aspect in ('presence', 'amount', 'status', 'date', 'validity')),
+    type text not null,
+    severity text not null check (severity in ('high', 'medium', 'low', 'info')),
+    facts text not null,  -- changes when anything changes that a decision would rest on
+    first_seen date not null,  -- the earliest as-of day of a run that reported it
+    cleared_by text references runs  -- the run that no longer found it; null while it is open
+);
+create index on discrepancies (app_id) where cleared_by is null;
+
+-- Grain: one row a state that a discrepancy had before its type or facts changed or it was cleared.
+create table discrepancy_versions (
+    discrepancy_id text not null,
+    type text not null,
+    severity text not null,
+    facts text not null,
+    cleared_by text,
+    replaced_by text not null references runs
+);
+create index on discrepancy_versions (discrepancy_id);
+
+
+-- Decisions: an audit trail that only grows. The database itself defends it, and each decision carries the hash
+-- of the one before, so that no later change of any of them goes unnoticed.
+
+-- Grain: one row a decision or note.
+create table decisions (
+    decision_id bigint primary key,  -- 1, 2, 3 …: counted by the trigger below, without gaps
+    discrepancy_id text not null,
+    app_id text not null,
+    type text not null,  -- of the discrepancy when it was decided
+    facts text not null,  -- of the discrepancy: what the decision rests on
+    decision text check (decision in ('accept', 'write_off', 'ignore', 'match', 'reopen')),  -- null: only a note
+    records jsonb,  -- of a match: all that it joins, [{"side", "source", "record_id", "facts"}, …]
+    note text,
+    by_name text not null check (by_name ~ '\S'),
+    os_user text not null,
+    db_user text not null,
+    decided_at timestamptz not null,  -- by the database's clock
+    file text not null,  -- the base name only
+    file_sha256 text not null,
+    previous_hash text not null unique,  -- of the decision before; empty in the first. Unique: a chain has no forks
+    hash text not null,
+    check ((decision is not distinct from 'match') = (records is not null)),
+    check (decision is not null or note is not null)
+);
+create index on decisions (discrepancy_id, decision_id);
+
+-- Grain: one row in all. How many decisions there are and the last one's hash, so that a missing last decision
+-- is noticed too. The lock of this row makes those who decide at the same time take turns.
+create table decision_head (
+    only_one boolean primary key default true check (only_one),
+    records bigint not null,
+    hash text not null
+);
+insert into decision_head (records, hash) values (0, '');
+
+-- Grain: one row a file of decisions that was taken as a whole, also one that changed nothing. The inbox takes
+-- no file twice: a file that a killed run left behind must not override what was decided since.
+create table decision_files (
+    sha256 text not null,
+    file text not null,
+    by_name text not null,
+    taken_at timestamptz not null default clock_timestamp()
+);
+create index on decision_files (sha256);
+
+-- Counts, stamps and chains a decision. The hash is the SHA-256 of the decision as a JSON array of texts, so
+-- that a program without this function can verify it: `reconcile doctor` does.
+create function chain_decision() returns trigger
+language plpgsql
+set search_path from current
+as $$
+begin
+    update decision_head set records = records + 1
+    returning records, hash into new.decision_id, new.previous_hash;
+    new.db_user := session_user;
+    new.decided_at := clock_timestamp();
+    new.hash := encode(
+        sha256(
+            convert_to(
+                jsonb_build_array(
+                    new.decision_id::text, new.discrepancy_id, new.app_id, new.type, new.facts, new.decision,
+                    new.records::text, new.note, new.by_name, new.os_user, new.db_user,
+                    to_char(new.decided_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    new.file, new.file_sha256, new.previous_hash
+                )::text,
+                'UTF8'
+            )
+        ),
+        'hex'
+    );
+    update decision_head set hash = new.hash;
+    return new;
+end
+$$;
+
+create function refuse_change() returns trigger
+language plpgsql
+as $$
+begin
+    -- The head moves with the chain: only from inside the trigger above.
+    if tg_table_name = 'decision_head' and tg_op = 'UPDATE' and pg_trigger_depth() > 1 then
+        return null;
+    end if;
+    raise exception using
+        errcode = 'insufficient_privilege',
+        message = tg_op || ' of ' || tg_table_name || ' is refused: decisions are only ever added to',
+        hint = 'Write another decision; the newest one counts.';
+end
+$$;
+
+create trigger chain before insert on decisions for each row execute function chain_decision();
+create trigger defend before update or delete or truncate on decisions
+for each statement execute function refuse_change();
+create trigger defend before insert or update or delete or truncate on decision_head
+for each statement execute function refuse_change();
+
+-- Also in a session that replays changes (session_replication_role), where triggers are off otherwise.
+alter table decisions enable always trigger chain;
+alter table decisions enable always trigger defend;
+alter table decision_head enable always trigger defend;
+
+-- Grain: one row a discrepancy that anybody decided or noted anything about: the newest decision
+-- (`reopen` included; null where there are only notes) and the newest note, which may be a later one.
+create view decisions_in_force as
+with decided as (
+    select distinct on (discrepancy_id) *
+    from decisions
+    where decision is not null
+    order by discrepancy_id, decision_id desc
+),
+
+noted as (
+    select distinct on (discrepancy_id) discrepancy_id, app_id, note
+    from decisions
+    where note is not null
+    order by discrepancy_id, decision_id desc
+)
+
+select
+    discrepancy_id,
+    coalesce(decided.app_id, noted.app_id) as app_id,
+    decided.decision_id,
+    decided.type,
+    decided.facts,
+    decided.decision,
+    decided.records,
+    noted.note,
+    decided.by_name,
+    decided.decided_at
+from decided
+full join noted using (discrepancy_id);
+
+
+-- What a month's close statement adds up: how the open items of a run differ from those of its base
+
+-- Grain: one row a finished run and app. `base` is the run that its open items are compared with: of the runs
+-- as of the same day or an earlier one, the newest of the latest day. So a close that is run again days later
+-- follows the close before it, and not the nights since.
+create table run_bases (
+    run integer not null,  -- runs.number
+    app_id text not null,
+    as_of date not null,
+    base integer,  -- runs.number; null in the first
+    primary key (run, app_id)
+);
+create index on run_bases (app_id, as_of, run);
+
+-- Grain: one row a run and discrepancy that is open after the run and was not open after its base, is no longer
+-- open, or changed its facts.
+create table movements (
+    run integer not null,  -- runs.number
+    discrepancy_id text not null,
+    app_id text not null,
+    kind text not null check (kind in ('new', 'reopened', 'changed', 'cleared', 'resolved')),
+    type text not null,
+    facts text not null,
+    currency text,  -- of what is open after the run, like `amount`: null when no longer open; empty where a
+    amount numeric,  --   record that cannot be used has none
+    primary key (run, discrepancy_id),
+    check ((currency is null) = (amount is null)),
+    check ((currency is null) = (kind in ('cleared', 'resolved')))
+);
