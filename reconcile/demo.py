@@ -17,7 +17,7 @@ FIRST_DAY = date(2026, 3, 1)
 DAYS = 120
 
 
-def run(seed: int, progress: Progress) -> Finished:
+def run_demo(seed: int, progress: Progress) -> Finished:
     """Make the merchant, serve it, write its ledger, and run the pipeline that runs at night.
 
     Has a database and a reports folder of its own, and takes nothing from the user's settings but

@@ -33,7 +33,7 @@ class Judged:
     """What blocks, and what could not be evaluated: that is a failure, and no success."""
 
 
-def validate(settings: Settings, docs: Path | None, progress: Progress) -> Judged:
+def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> Judged:
     """Judge every record, every day and the results; write Great Expectations' own pages into `docs`.
 
     Matching is done as the next run would, and taken back. Raises CheckFailed where a result of ours is wrong.

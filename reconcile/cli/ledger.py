@@ -1,35 +1,11 @@
-"""Commands about what is kept and how far it is to be trusted: ledgers and their imports, quarantine, validation."""
+"""`reconcile ledger`: import ledgers, look at one, list the imports, withdraw one."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from reconcile.cli.tables import show_imports, showing_progress, table_console
-from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import check_allowed
-
-
-def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--allow, of the commands that take records in."""
-    option = click.option(
-        "--allow",
-        multiple=True,
-        metavar="EXPECTATION",
-        help="Use a batch although this expectation blocks it; it is recorded. Repeatable.",
-    )
-    return option(command)
-
-
-def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--limit, of the commands that list."""
-    return click.option(
-        "--limit", type=click.IntRange(1, 1_000_000), default=default, show_default=True, help="How many."
-    )
+from reconcile.cli.console import showing_progress, table_console
+from reconcile.cli.options import allow_option, limit_option
 
 
 @click.group(invoke_without_command=True)
@@ -60,6 +36,9 @@ def ledger_import(
     Example:  reconcile ledger import august.csv
     """
     from reconcile import pipeline
+    from reconcile.cli.tables import show_imports
+    from reconcile.settings import Settings
+    from reconcile.validate.dataset_rules import check_allowed
 
     with showing_progress() as progress:
         show_imports(
@@ -82,10 +61,11 @@ def ledger_inspect(path: Path | None, profile: str | None) -> None:
 
     Example:  reconcile ledger inspect august.xlsx
     """
-    from reconcile.load import inspect_ledger as inspection
+    from reconcile.load.inspect_ledger import describe
+    from reconcile.settings import Settings
 
     settings = Settings.read()
-    for line in inspection.describe(settings, path, settings.profile(profile)):
+    for line in describe(settings, path, settings.profile(profile)):
         click.echo(line)
 
 
@@ -96,8 +76,12 @@ def ledger_list(limit: int) -> None:
 
     Example:  reconcile ledger list --limit 5
     """
+    from rich.table import Table
+    from rich.text import Text
+
     from reconcile.db.engine import open_store
     from reconcile.load import imports
+    from reconcile.settings import Settings
 
     with open_store(Settings.read()) as engine:
         records = imports.listed(engine, limit)
@@ -135,6 +119,7 @@ def ledger_withdraw(import_id: int) -> None:
     """
     from reconcile.db.engine import open_store
     from reconcile.load import imports
+    from reconcile.settings import Settings
 
     with open_store(Settings.read()) as engine:
         done = imports.withdraw(engine, import_id)
@@ -145,75 +130,3 @@ def ledger_withdraw(import_id: int) -> None:
     if done.released or done.restored:
         line += f", {done.released:,} out of quarantine, {done.restored:,} back in it"
     click.echo(line)
-
-
-@click.command()
-@click.option(
-    "--data-docs",
-    "docs",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Also write Great Expectations' own pages there.",
-)
-def validate(docs: Path | None) -> None:
-    """Run all expectations alone, over what the database holds; exit 3 if one blocks.
-
-    Example:  reconcile validate --data-docs pages
-    """
-    from reconcile import validate_all as validation
-
-    with showing_progress() as progress:
-        judged = validation.validate(Settings.read(), docs, progress)
-    for suite in judged.suites:
-        click.echo(
-            f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
-            + (f", over {suite['records']:,} records" if suite["records"] else "")
-        )
-        for failure in suite["failures"]:
-            click.echo(f"  {failure['expectation']} ({failure['weight']}): broken {failure['count']:,} times")
-    for line in judged.warnings:
-        click.echo(f"warning: {line}")
-    if docs is not None:
-        click.echo(f"Pages: {docs / 'index.html'}")
-    for line in judged.problems:
-        click.echo(f"reconcile: {line}", err=True)
-    if judged.problems:
-        sys.exit(3)
-
-
-@click.command()
-@limit_option(100)
-def quarantine(limit: int) -> None:
-    """List the records that cannot be used, and since when; they come out when their source corrects them.
-
-    Example:  reconcile quarantine --limit 20
-    """
-    from reconcile.db.engine import open_store
-    from reconcile.load import imports
-
-    with open_store(Settings.read()) as engine:
-        count, rows = imports.quarantined(engine, limit)
-    if not count:
-        click.echo("nothing is in quarantine")
-        return
-    table = Table()
-    for column in ("since (UTC)", "side", "source", "id", "file", "row", "field", "value", "reason"):
-        table.add_column(column, no_wrap=column in ("since (UTC)", "side"))
-    for row in rows:
-        table.add_row(
-            f"{row.since:%Y-%m-%d %H:%M}",
-            row.side,
-            *(
-                Text(_short(str(value)))
-                for value in (row.source, row.record_id or "", row.file, row.row_number, row.field, row.value)
-            ),
-            Text(row.reason),
-        )
-    table_console().print(table)
-    more = f", {len(rows):,} of them shown: quarantine.csv of a run has all" if len(rows) < count else ""
-    click.echo(f"{count:,} records in quarantine{more}")
-
-
-def _short(text: str) -> str:
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return text if len(text) <= 40 else text[:39] + "…"

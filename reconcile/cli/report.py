@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from reconcile.core.errors import UsageError
-from reconcile.settings import Settings
 
 
 @click.command()
@@ -28,10 +27,12 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     Example:  reconcile report latest
               reconcile report --period 2026-08
     """
-    from reconcile.cli.tables import say_paths, show_statement
+    from reconcile.cli.console import say_paths
+    from reconcile.cli.tables import show_statement
     from reconcile.db.engine import open_store
-    from reconcile.report import render as drawing
     from reconcile.report import statement
+    from reconcile.report.render import draw_again
+    from reconcile.settings import Settings
 
     if (run_id is None) == (month is None):
         raise UsageError(
@@ -42,7 +43,7 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     settings = Settings.read()
     with open_store(settings) as engine:
         if run_id is not None:
-            say_paths(drawing.draw_again(engine, run_id))
+            say_paths(draw_again(engine, run_id))
         elif month is not None:
             close = statement.read_statement(engine, month)
             paths = statement.write_statement(close, settings.currencies, out)

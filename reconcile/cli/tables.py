@@ -1,27 +1,20 @@
-"""What a command shows a person: progress on standard error, tables on standard output."""
+"""What commands show a person, as tables on standard output."""
 
-import io
 import json
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from reconcile.cli.console import print_table, say, say_paths, table_console
 from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.money import Currencies, exact_sum, grouped
-from reconcile.core.progress import Progress
 from reconcile.db.runs import RunRecord
 from reconcile.decide.resolve import Taken
 from reconcile.load.fetch import Imported
@@ -30,113 +23,29 @@ from reconcile.report.figures import reconciled, share_of
 from reconcile.report.lines import lines
 from reconcile.report.statement import Statement
 
-_EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
-
-
-class _Unheard(io.FileIO):
-    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
-
-    def write(self, data: Any, /) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
-                return len(data)
-            error.filename = "standard output"  # a full disk, say: what was asked for is not there
-            raise
-
-
-def open_streams() -> None:
-    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            stream = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
-        elif isinstance(stream, io.TextIOWrapper):
-            unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
-            stream = io.TextIOWrapper(
-                unheard,
-                stream.encoding,
-                stream.errors,
-                line_buffering=stream.line_buffering,
-                write_through=stream.write_through,
-            )
-        setattr(sys, name, stream)
-
-
-@contextmanager
-def showing_progress() -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line for every stage, and one now and then while it works."""
-    if sys.stderr.isatty():
-        columns = (
-            TextColumn("{task.fields[stage]:>7}"),
-            BarColumn(30),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),  # it names files
-        )
-        with Bar(*columns, console=Console(stderr=True)) as bar:
-            tasks: dict[str, Any] = {}
-
-            def show(stage: str, doing: str, done: float | None, /) -> None:
-                for name, task in tasks.items():
-                    if name != stage:
-                        bar.update(task, total=1, completed=1)
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(doing, total=None, stage=stage)
-                bar.update(
-                    tasks[stage], description=doing, total=None if done is None else 1, completed=done or 0
-                )
-
-            yield show
-            for task in tasks.values():
-                bar.update(task, total=1, completed=1)
-    else:
-        last: dict[str, float] = {}
-
-        def log(stage: str, doing: str, _done: float | None, /) -> None:
-            now = monotonic()
-            if stage not in last or now - last[stage] >= _EVERY_SECONDS:
-                last[stage] = now
-                sys.stderr.write(f"{stage}: {doing}\n")
-                sys.stderr.flush()
-
-        yield log
-
-
-def table_console() -> Console:
-    """Where tables go: standard output."""
-    # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
-    # colours, which rich leaves out on a terminal too where NO_COLOR is set.
-    if sys.stdout.isatty():
-        return Console()
-    return Console(width=140, no_color=True, force_terminal=False)
-
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     """How much is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
     console = table_console()
-    _say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
-    _print(console, _currencies(report))
+    say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
+    print_table(console, _currencies(report))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column()
     table.add_column(justify="right")
     # The database keeps no order of keys: a run that is shown again looks as it did.
     for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
         table.add_row(name, f"{count:,}", style=_STYLES[TYPES[name].severity])
-    _print(console, table)
+    print_table(console, table)
     matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
     rules = ", ".join(f"{name} {count:,}" for name, count in matched)
-    _say(console, f"{_count(sum(report['matched'].values()), 'match', 'es')}{f': {rules}' if rules else ''}")
+    say(console, f"{_count(sum(report['matched'].values()), 'match', 'es')}{f': {rules}' if rules else ''}")
     open_items = _count(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
-    _say(
+    say(
         console,
         f"{open_items}, {report['new']:,} new and {report['cleared']:,} cleared since the runs before",
     )
     for warning in report["warnings"]:
-        _say(console, f"warning: {warning}")
+        say(console, f"warning: {warning}")
     if folder is not None:
         say_paths(folder / name for name in _shown_files(report))
 
@@ -154,27 +63,6 @@ def _shown_files(report: Mapping[str, Any]) -> list[str]:
     kinds = (".html", ".xlsx")
     drawn = [name for kind in kinds for name in report["files"] if name.endswith(kind)]
     return [*drawn, "discrepancies.csv"]
-
-
-def say_paths(paths: Iterable[Path]) -> None:
-    """A path a line, so that each can be copied or clicked; and whether it is gone."""
-    console = table_console()
-    for path in paths:
-        _say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
-
-
-def _print(console: Console, table: Table) -> None:
-    """A table without the empty ends of lines that a terminal does not show."""
-    if console.is_terminal:
-        console.print(table)
-        return
-    with console.capture() as printed:
-        console.print(table)
-    _say(console, "\n".join(line.rstrip() for line in printed.get().splitlines() if line.strip()))
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _currencies(report: Mapping[str, Any]) -> Table:
@@ -215,14 +103,14 @@ _ALL = 1000  # thousandths
 def show_statement(statement: Statement, currencies: Currencies) -> None:
     """The close statement of a month, currency by currency."""
     console = table_console()
-    _say(console, f"Close statement of {statement.month}")
+    say(console, f"Close statement of {statement.month}")
     for app_id, closing in statement.closing.items():
         opening = statement.opening.get(app_id)
         began = f"as of {opening.as_of} (run {opening.run_id})" if opening else "before any run"
         ends = f"as of {closing.as_of} (run {closing.run_id})"
-        _say(console, f"{app_id}: opening {began}, closing {ends}")
+        say(console, f"{app_id}: opening {began}, closing {ends}")
         if closing.as_of < statement.last:
-            _say(console, f"warning: no run is as of {statement.last} yet, so this is not the whole month")
+            say(console, f"warning: no run is as of {statement.last} yet, so this is not the whole month")
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("currency")
         table.add_column("line")
@@ -242,7 +130,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
                     style="bold" if ends_here else None,
                     end_section=row.line == "closing",
                 )
-        _print(console, table)
+        print_table(console, table)
 
 
 def show_decisions(taken: Taken, *, dry_run: bool) -> None:
@@ -251,11 +139,11 @@ def show_decisions(taken: Taken, *, dry_run: bool) -> None:
     for change in taken.changes:
         if dry_run or change.replaces:
             replaces = f", in place of {change.replaces}" if change.replaces else ""
-            _say(
+            say(
                 console,
                 f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{replaces}",
             )
-    _say(
+    say(
         console,
         f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "
         f"{_count(taken.unchanged, 'row')} unchanged"
@@ -282,7 +170,7 @@ def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *
 def run_table(records: Sequence[RunRecord]) -> None:
     """One line a run."""
     if not records:
-        _say(table_console(), "no runs yet")
+        say(table_console(), "no runs yet")
         return
     table = Table()
     for column in ("run", "command", "state", "started (UTC)", "seconds", "discrepancies", "error"):
@@ -330,8 +218,8 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
             window["proof"],
         )
     console = table_console()
-    _say(console, "Fetched (times in UTC)")
-    _print(console, table)
+    say(console, "Fetched (times in UTC)")
+    print_table(console, table)
 
 
 def show_imports(imports: Sequence[Imported]) -> None:

@@ -1,0 +1,122 @@
+"""The streams that a command writes to: progress and errors on standard error, tables on standard output."""
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from reconcile.core.progress import Progress
+
+_EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
+
+
+class _Unheard(io.FileIO):
+    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
+                return len(data)
+            error.filename = "standard output"  # a full disk, say: what was asked for is not there
+            raise
+
+
+def open_streams() -> None:
+    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8", errors="replace")  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            unheard = io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False))
+            stream = io.TextIOWrapper(
+                unheard,
+                stream.encoding,
+                stream.errors,
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
+            )
+        setattr(sys, name, stream)
+
+
+@contextmanager
+def showing_progress() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere a line for every stage, and one now and then while it works."""
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.fields[stage]:>7}"),
+            BarColumn(30),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),  # it names files
+        )
+        with Bar(*columns, console=Console(stderr=True)) as bar:
+            tasks: dict[str, Any] = {}
+
+            def show(stage: str, doing: str, done: float | None, /) -> None:
+                for name, task in tasks.items():
+                    if name != stage:
+                        bar.update(task, total=1, completed=1)
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(doing, total=None, stage=stage)
+                bar.update(
+                    tasks[stage], description=doing, total=None if done is None else 1, completed=done or 0
+                )
+
+            yield show
+            for task in tasks.values():
+                bar.update(task, total=1, completed=1)
+    else:
+        last: dict[str, float] = {}
+
+        def log(stage: str, doing: str, _done: float | None, /) -> None:
+            now = monotonic()
+            if stage not in last or now - last[stage] >= _EVERY_SECONDS:
+                last[stage] = now
+                sys.stderr.write(f"{stage}: {doing}\n")
+                sys.stderr.flush()
+
+        yield log
+
+
+def table_console() -> Console:
+    """Where tables go: standard output."""
+    # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
+    # colours, which rich leaves out on a terminal too where NO_COLOR is set.
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=140, no_color=True, force_terminal=False)
+
+
+def say_paths(paths: Iterable[Path]) -> None:
+    """A path a line, so that each can be copied or clicked; and whether it is gone."""
+    console = table_console()
+    for path in paths:
+        say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
+
+
+def print_table(console: Console, table: Table) -> None:
+    """A table without the empty ends of lines that a terminal does not show."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    say(console, "\n".join(line.rstrip() for line in printed.get().splitlines() if line.strip()))
+
+
+def say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

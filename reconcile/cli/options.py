@@ -1,0 +1,62 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+import click
+
+from reconcile.core.errors import UsageError
+from reconcile.core.records import Period
+
+
+class Day(click.ParamType[date]):
+    """A calendar day, `2026-08-31`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            self.fail(f"{value!r} is no day of the calendar; write it as 2026-08-31", param, ctx)
+
+
+def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    to = click.option(
+        "--to", "last", type=Day(), metavar="D", help="Last day, included. The ages count from it."
+    )
+    first = click.option(
+        "--from", "first", type=Day(), metavar="D", help="First day of the period, 2026-08-01."
+    )
+    return first(to(command))
+
+
+def chosen_period(first: date | None, last: date | None) -> Period | None:
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise UsageError("--from and --to go together: give both, or neither")
+    if first > last:
+        raise UsageError(f"--from {first} lies after --to {last}")
+    return Period(first, last)
+
+
+def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--allow, of the commands that take records in."""
+    option = click.option(
+        "--allow",
+        multiple=True,
+        metavar="EXPECTATION",
+        help="Use a batch although this expectation blocks it; it is recorded. Repeatable.",
+    )
+    return option(command)
+
+
+def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--limit, of the commands that list."""
+    return click.option(
+        "--limit", type=click.IntRange(1, 1_000_000), default=default, show_default=True, help="How many."
+    )

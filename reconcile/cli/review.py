@@ -1,0 +1,138 @@
+"""Commands that show single records and take decisions on them: resolve, explain, validate, quarantine."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from reconcile.cli.console import showing_progress, table_console
+from reconcile.cli.options import limit_option
+from reconcile.core.errors import UsageError
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--by", required=True, metavar="NAME", help="Who decided; it stays in the audit trail.")
+@click.option("--dry-run", is_flag=True, help="Show what would be taken, and write nothing.")
+def resolve(path: Path, by: str, dry_run: bool) -> None:
+    """Take back a discrepancies.csv, resolved.csv or workbook in which people filled resolution and note.
+
+    In resolution: accept, write_off, ignore, match:<ids of the other side, ; between> or reopen.
+
+    Example:  reconcile resolve discrepancies.csv --by "Asha Rao" --dry-run
+    """
+    from reconcile.cli.tables import show_decisions
+    from reconcile.db.engine import open_store
+    from reconcile.decide.resolve import RowsRefused, take_in
+    from reconcile.decide.sheet import open_sheet
+    from reconcile.settings import Settings
+
+    by = by.strip()
+    if not by or not by.isprintable():
+        raise UsageError("--by must be a name: it says in the audit trail who decided")
+    settings = Settings.read()
+    sheet = open_sheet(path)
+    try:
+        with open_store(settings) as engine:
+            taken = take_in(engine, settings, sheet, by, dry_run=dry_run)
+    except RowsRefused as error:
+        for line in error.lines:
+            click.echo(line, err=True)
+        raise
+    show_decisions(taken, dry_run=dry_run)
+
+
+@click.command()
+@click.argument("named", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+def explain(named: str, as_json: bool) -> None:
+    """Tell the whole story of a transaction, a ledger entry (also source:id) or a discrepancy.
+
+    Example:  reconcile explain tx_2f6c0a
+    """
+    from reconcile.cli.tables import show_stories
+    from reconcile.db.engine import open_store
+    from reconcile.match.explain import explain as explain_record
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        stories = explain_record(engine, settings, named)
+    show_stories(stories, settings.currencies, as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--data-docs",
+    "docs",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write Great Expectations' own pages there.",
+)
+def validate(docs: Path | None) -> None:
+    """Run all expectations alone, over what the database holds; exit 3 if one blocks.
+
+    Example:  reconcile validate --data-docs pages
+    """
+    from reconcile.settings import Settings
+    from reconcile.validate_all import validate_all
+
+    with showing_progress() as progress:
+        judged = validate_all(Settings.read(), docs, progress)
+    for suite in judged.suites:
+        click.echo(
+            f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
+            + (f", over {suite['records']:,} records" if suite["records"] else "")
+        )
+        for failure in suite["failures"]:
+            click.echo(f"  {failure['expectation']} ({failure['weight']}): broken {failure['count']:,} times")
+    for line in judged.warnings:
+        click.echo(f"warning: {line}")
+    if docs is not None:
+        click.echo(f"Pages: {docs / 'index.html'}")
+    for line in judged.problems:
+        click.echo(f"reconcile: {line}", err=True)
+    if judged.problems:
+        sys.exit(3)
+
+
+@click.command()
+@limit_option(100)
+def quarantine(limit: int) -> None:
+    """List the records that cannot be used, and since when; they come out when their source corrects them.
+
+    Example:  reconcile quarantine --limit 20
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from reconcile.db.engine import open_store
+    from reconcile.load import imports
+    from reconcile.settings import Settings
+
+    with open_store(Settings.read()) as engine:
+        count, rows = imports.quarantined(engine, limit)
+    if not count:
+        click.echo("nothing is in quarantine")
+        return
+    table = Table()
+    for column in ("since (UTC)", "side", "source", "id", "file", "row", "field", "value", "reason"):
+        table.add_column(column, no_wrap=column in ("since (UTC)", "side"))
+    for row in rows:
+        table.add_row(
+            f"{row.since:%Y-%m-%d %H:%M}",
+            row.side,
+            *(
+                Text(_short(str(value)))
+                for value in (row.source, row.record_id or "", row.file, row.row_number, row.field, row.value)
+            ),
+            Text(row.reason),
+        )
+    table_console().print(table)
+    more = f", {len(rows):,} of them shown: quarantine.csv of a run has all" if len(rows) < count else ""
+    click.echo(f"{count:,} records in quarantine{more}")
+
+
+def _short(text: str) -> str:
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,183 @@
+"""Commands that work on a period, and those that list what ran: run, fetch, runs, show, demo, doctor."""
+
+import os
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from reconcile.cli.console import showing_progress
+from reconcile.cli.options import allow_option, chosen_period, limit_option, period_options
+from reconcile.core.errors import UsageError
+
+
+@click.command()
+@click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
+def demo(seed: int) -> None:
+    """Try everything locally: a made-up merchant, 120 days, a report.
+
+    Example:  reconcile demo
+    """
+    from reconcile.cli.tables import show_run
+    from reconcile.demo import run_demo
+
+    with showing_progress() as progress:
+        finished = run_demo(seed, progress)
+    show_run(finished.report, finished.folder)
+    click.echo(
+        f"\nThe ledger that was reconciled: {finished.folder.parent / 'ledger.csv'}\n"
+        "All of this is made up. With your own data: reconcile run --from D --to D --ledger FILE"
+    )
+
+
+@click.command()
+@period_options
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The ledger: a CSV, XLSX or Parquet file, an archive, a folder.",
+)
+@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+@click.option("--out", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
+@click.option("--strict", is_flag=True, help="Exit 10 if open discrepancies above info exist.")
+@click.option("--wait", is_flag=True, help="Wait for another run on the same app to end.")
+@allow_option
+def run(
+    first: date | None,
+    last: date | None,
+    ledger: Path | None,
+    profile: str | None,
+    out: Path,
+    as_json: bool,
+    strict: bool,
+    wait: bool,
+    allow: tuple[str, ...],
+) -> None:
+    """Reconcile a period: ledger, KS Pay, matching, report.
+
+    Without dates it takes the last RECONCILE_LOOKBACK_DAYS days, or all since the last finished run.
+
+    Example:  reconcile run --from 2026-08-01 --to 2026-08-31 --ledger august.csv
+    """
+    from reconcile import pipeline
+    from reconcile.cli.tables import show_run
+    from reconcile.settings import Settings
+    from reconcile.validate.dataset_rules import check_allowed
+
+    request = pipeline.Request(chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow))
+    settings = Settings.read()
+    with showing_progress() as progress:
+        if os.environ.get("PREFECT_API_URL"):
+            try:
+                from flows.reconcile_period import as_flow_run
+            except ModuleNotFoundError as error:
+                if not (error.name or "").startswith("flows"):
+                    raise
+                raise UsageError(
+                    "PREFECT_API_URL is set, and this installation has no Prefect flows: "
+                    "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
+                ) from None
+            finished = as_flow_run(settings, request, progress)
+        else:
+            finished = pipeline.reconcile_period(settings, request, progress=progress)
+    if as_json:
+        click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
+    else:
+        show_run(finished.report, finished.folder)
+    if strict and finished.open_above_info:
+        sys.exit(10)
+
+
+@click.command()
+@period_options
+def fetch(first: date | None, last: date | None) -> None:
+    """Only fetch: KS Pay into the database, no matching, no report.
+
+    With --from alone it fetches up to the last day that is over.
+
+    Example:  reconcile fetch --from 2026-01-01
+    """
+    from reconcile import pipeline
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    if first is None and last is not None:
+        raise UsageError("--to needs --from: from which day on?")
+    if first is not None and last is None:
+        last = max(first, pipeline.last_closed_day(datetime.now(UTC), settings.timezone))
+    period = chosen_period(first, last)
+    with showing_progress() as progress:
+        fetched = pipeline.fetch_period(settings, period, progress=progress)
+    for one in fetched:
+        click.echo(
+            f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "
+            f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
+            f"{one.quarantined:,} in quarantine"
+        )
+        if one.accepted_from:
+            click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
+        for warning in one.warnings():
+            click.echo(f"warning: {warning}")
+
+
+@click.command()
+@limit_option(20)
+def runs(limit: int) -> None:
+    """List the runs, the newest first.
+
+    Example:  reconcile runs --limit 5
+    """
+    from reconcile.cli.tables import run_table
+    from reconcile.db import runs as run_records
+    from reconcile.db.engine import open_store
+    from reconcile.settings import Settings
+
+    with open_store(Settings.read()) as engine:
+        run_records.sweep_dead(engine)
+        run_table(run_records.listed(engine, limit))
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--verify", is_flag=True, help="Also check the SHA-256 of every file of the run.")
+def show(run_id: str, *, verify: bool) -> None:
+    """Show a run: totals, discrepancies, completeness of the fetch. RUN may be `latest`.
+
+    Example:  reconcile show latest
+    """
+    from reconcile.cli.tables import show_run, window_table
+    from reconcile.db import runs as run_records
+    from reconcile.db.engine import open_store
+    from reconcile.report.verify import verify as verify_files
+    from reconcile.settings import Settings
+
+    with open_store(Settings.read()) as engine:
+        run_records.sweep_dead(engine)
+        record = run_records.one(engine, run_id)
+        windows = run_records.windows(engine, record.run_id)
+    click.echo(f"{record.run_id}: {record.command}, {record.state}")
+    if record.error:
+        click.echo(record.error)
+    if record.command == "run" and record.report is not None:
+        show_run(record.report, Path(record.folder) if record.folder else None)
+    window_table(windows)
+    if verify:
+        click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
+
+
+@click.command()
+def doctor() -> None:
+    """Check settings, credentials, database, clock and totals; say what to do.
+
+    Example:  reconcile doctor
+    """
+    from reconcile.doctor import examine
+
+    worst = 0
+    for finding in examine():
+        click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
+        worst = worst or finding.exit_code
+    sys.exit(worst)
