@@ -3,7 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from reconcile.core.money import Currencies
+from reconcile.core.records import Entry, Rejection
 from reconcile.ledger.file import LedgerFile, open_ledgers
+from reconcile.normalise import entries as normalise
 from reconcile.settings import Profile
 
 
@@ -14,3 +17,31 @@ def open_ledger(
     profile = profile or Profile("default")
     (ledger,) = open_ledgers([path], replace(profile, currency=default_currency or profile.currency))
     return ledger
+
+
+def typed(ledger: LedgerFile, profile: Profile) -> list[Entry | Rejection]:
+    return list(
+        normalise.entries(
+            ledger.rows(),
+            app_id="ap_1",
+            source=profile.name,
+            default_currency=profile.currency,
+            currencies=Currencies(),
+            style=ledger.style,
+        )
+    )
+
+
+def read(ledger: LedgerFile, profile: Profile) -> list[tuple[str, str | None, str, str, str]]:
+    """What is left of each entry that a person would compare."""
+    return [
+        (
+            one.ledger_id,
+            one.reference,
+            f"{one.amount:f} {one.currency}",
+            str(one.dated_on or one.dated_at),
+            one.status,
+        )
+        for one in typed(ledger, profile)
+        if isinstance(one, Entry)
+    ]

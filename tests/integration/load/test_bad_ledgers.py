@@ -10,7 +10,6 @@ from reconcile.core.errors import InputRefused
 from reconcile.core.money import Currencies
 from reconcile.core.progress import silent
 from reconcile.ledger.profile import read_profile
-from reconcile.load import inspect_ledger as inspection
 from reconcile.load.fetch import import_ledger
 from reconcile.settings import Settings
 from reconcile.validate.validator import Validator
@@ -58,17 +57,6 @@ def test_outcome(name: str, tmp_path: Path, fresh_engine: Engine, validator: Val
     _check(bad, name, fresh_engine)
     assert (done.records, done.repeats, done.quarantined) == (bad.read, bad.repeats, len(bad.quarantined))
     assert done.records == done.entries + done.repeats + done.quarantined
-
-
-@pytest.mark.parametrize("name", [name for name, bad in ALL.items() if isinstance(bad.content, bytes)])
-def test_inspect_says_what_it_sees_or_refuses(name: str) -> None:
-    profile = read_profile("x", dict(ALL[name].profile), Currencies())
-    try:
-        lines = list(inspection.describe(SETTINGS, bad_ledgers.FOLDER / name, profile))
-    except InputRefused as error:
-        lines = [str(error)]
-    assert lines
-    assert all("\n" not in line for line in lines)
 
 
 def _check(bad: Bad, name: str, engine: Engine) -> None:

@@ -7,14 +7,12 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.core.errors import InputRefused
 from reconcile.core.money import Currencies
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.match.engine import match, state_policy
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import judge_batch, judge_period, judge_results
-from reconcile.validate.rules import Batch
+from reconcile.validate.dataset_rules import judge_period, judge_results
 from reconcile.validate.validator import Validator
 from tests.oracle import E, T
 from tests.support.arrivals import arrive, record_run
@@ -127,11 +125,3 @@ def test_two_books_with_nothing_in_common(
         ]
     else:
         assert lines == []
-
-
-@pytest.mark.parametrize("suite", ["transactions", "entries"])
-def test_a_batch_that_is_mostly_broken_blocks(validator: Validator, suite: str) -> None:
-    assert judge_batch(validator, suite, "it", Batch(100, 50, 0, 0)) == ()
-    assert judge_batch(validator, suite, "it", Batch(99, 99, 0, 0)) == ()
-    with pytest.raises(InputRefused, match="it: 51 of 100 records cannot be used, more than half"):
-        judge_batch(validator, suite, "it", Batch(100, 51, 0, 0))

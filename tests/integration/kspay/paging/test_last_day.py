@@ -9,8 +9,7 @@ import pytest
 from reconcile.core.records import Period
 from reconcile.kspay import KSPay
 from reconcile.kspay.errors import ProtocolError
-from reconcile.kspay.paging.last_day import Reach, midnight
-from reconcile.kspay.paging.windows import Window
+from reconcile.kspay.paging.last_day import midnight
 from tests.support.kspay_server import Asked, KSPayServer, Reply
 from tests.support.kspay_shop import Behaviour, Shop, transaction
 
@@ -85,20 +84,6 @@ def test_a_clock_that_is_days_behind_lets_no_day_pass_in_silence(
         fetched(server, Behaviour(), rows(*quiet(15, 9)))
     assert error.value.exit_code == 4
     assert server.times("GET", "/transaction") == 0
-
-
-def test_how_far_a_range_reaches_is_what_rows_have_shown() -> None:
-    last = TODAY.date()
-    reach = Reach(last)
-    assert reach.until == TODAY - timedelta(hours=14)
-    assert not reach.covers(TODAY)
-    # Of another day of the year the zone's hour may be another one.
-    reach.note(Window(last - 9 * DAY, last - 5 * DAY), TODAY - 5 * DAY - timedelta(minutes=10))
-    assert reach.until == TODAY - timedelta(minutes=70)
-    reach.note(Window(last - 5 * DAY, last), TODAY - timedelta(minutes=10))
-    assert reach.covers(TODAY), "days begin on a quarter of an hour"
-    reach.note(Window(last - 9 * DAY, last - 5 * DAY), None)
-    assert reach.until == TODAY - timedelta(minutes=10)
 
 
 @pytest.mark.parametrize(

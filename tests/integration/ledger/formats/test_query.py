@@ -1,0 +1,35 @@
+"""A ledger that is a query of a Postgres database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from reconcile.core.errors import InputRefused
+from reconcile.core.records import Entry, Rejection
+from reconcile.ledger.file import query_of
+from reconcile.ledger.profile import Profile
+from tests.support.ledgers import typed
+
+
+def test_a_query_of_postgres_keeps_digits_and_zones(make_database: Callable[[], str]) -> None:
+    url = make_database()
+    profile = Profile(
+        "shop",
+        url=url,
+        query="select 'L1' as ledger_id, 12345678901234567890.10::numeric as amount, 'INR' as currency,"
+        " timestamptz '2026-08-01 23:30:00+00' as date union all"
+        " select 'L2', 2.50, 'INR', null where '50%' = '50%' and ':x' <> ''",
+    )
+    first, second = typed(query_of(profile), profile)
+    assert isinstance(first, Entry)
+    assert (first.amount, first.dated_at) == (
+        Decimal("12345678901234567890.10"),
+        datetime(2026, 8, 1, 23, 30, tzinfo=UTC),
+    )
+    assert isinstance(second, Rejection)
+    assert second.field == "date"
+    writing = Profile("shop", url=url, query="create table t (a int)")
+    with pytest.raises(InputRefused, match="the query cannot be read"):
+        query_of(writing)

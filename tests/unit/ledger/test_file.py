@@ -1,0 +1,99 @@
+"""Ledgers of every kind that are as they should be: the examples, archives, folders, queries, workbooks."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from reconcile.core.errors import InputRefused
+from reconcile.core.records import Rejection
+from reconcile.ledger.file import open_ledgers, query_of
+from reconcile.ledger.profile import Profile
+from reconcile.settings import Settings
+from tests.support.bad_ledgers import GOOD, GOOD2, NAMES, Sheet, cells, text, zipped
+from tests.support.ledgers import open_ledger, read, typed
+
+
+def test_the_example_of_tally(examples: Settings) -> None:
+    profile = examples.profile("tally")
+    ledger = open_ledger(Path("tally.csv"), profile=profile)
+    assert read(ledger, profile) == [
+        ("RCT/0001", "ORD-1001", "123456.78 INR", "2026-08-03", "Received"),
+        ("RCT/0002", "ORD-1002", "2500.00 INR", "2026-08-04", "Received"),
+        ("RCT/0003", "ORD-1003", "-1000.00 INR", "2026-08-13", "Refunded"),
+    ]
+    *_, total = typed(ledger, profile)
+    assert isinstance(total, Rejection)
+    assert (total.place.row, total.field) == (9, "date")
+
+
+def test_the_example_of_zoho_books(examples: Settings) -> None:
+    profile = examples.profile("zoho")
+    assert read(open_ledger(Path("zoho_books.csv"), profile=profile), profile) == [
+        ("PMT-00001", "ORD-1001", "3450.00 INR", "2026-08-03", "paid"),
+        ("PMT-00002", "ORD-1002", "49.90 USD", "2026-08-04", "paid"),
+        ("PMT-00003", "ORD-1003", "120.50 INR", "2026-08-13", "void"),
+    ]
+
+
+def test_the_example_of_quickbooks(examples: Settings) -> None:
+    profile = examples.profile("quickbooks")
+    assert read(open_ledger(Path("quickbooks.csv"), profile=profile), profile) == [
+        ("1001", "ORD-1001", "1250.00 USD", "2026-08-03", ""),
+        ("1002", "ORD-1002", "49.90 USD", "2026-08-04", ""),
+        ("1003", "ORD-1003", "-20.00 USD", "2026-08-13", ""),
+    ]
+
+
+def test_the_example_of_a_shop(examples: Settings) -> None:
+    profile = examples.profile("shop")
+    ledger = query_of(profile)
+    assert read(ledger, profile) == [
+        ("P1", "ORD-1001", "3450.00 INR", "2026-08-03 03:45:00+00:00", "paid"),
+        ("P2", "ORD-1002", "49.90 USD", "2026-08-04 16:10:00+00:00", "paid"),
+        ("P3", "ORD-1003", "120.50 INR", "2026-08-13 05:35:00+00:00", "open"),
+    ]
+    first = ledger.sha256
+    assert len(first) == 64
+    list(ledger.rows())
+    assert ledger.sha256 == first
+
+
+@pytest.mark.parametrize("kind", ["gz", "zip", "folder", "files"])
+def test_several_files_at_once(kind: str, tmp_path: Path) -> None:
+    first, second = text(GOOD), text(GOOD2)
+    paths = [tmp_path / "in"]
+    if kind == "gz":
+        paths = [tmp_path / "a.csv.gz", tmp_path / "b.csv.gz"]
+        for path, content in zip(paths, (first, second), strict=True):
+            path.write_bytes(gzip.compress(content))
+    elif kind == "zip":
+        paths[0].write_bytes(zipped(a__csv=first, b__xlsx=Sheet().rows(NAMES, cells("L2")).bytes()))
+    elif kind == "folder":
+        paths[0].mkdir()
+        (paths[0] / "b.csv").write_bytes(second)
+        (paths[0] / "a.csv").write_bytes(first)
+        (paths[0] / ".DS_Store").write_bytes(b"\0")
+        (paths[0] / "done").mkdir()
+    else:
+        paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+        paths[0].write_bytes(first)
+        paths[1].write_bytes(second)
+    found = open_ledgers(paths, Profile("default"))
+    assert [row.values["ledger_id"] for ledger in found for row in ledger.rows()] == ["L1", "L2"]
+    if kind == "zip":
+        assert [ledger.name for ledger in found] == ["in/a.csv", "in/b.xlsx"]
+
+
+def test_one_file_that_is_refused_refuses_all(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(text(GOOD))
+    (tmp_path / "b.csv").write_bytes(b"hello")
+    with pytest.raises(InputRefused, match=r"b\.csv, row 1: the header lacks"):
+        open_ledgers([tmp_path], Profile("default"))
+
+
+def test_a_compressed_file_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    content = text(GOOD)
+    (tmp_path / "a.csv").write_bytes(content)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
+    assert len({open_ledger(tmp_path / name).sha256 for name in ("a.csv", "a.csv.gz")}) == 1
