@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Files of tests are spread over the cores; each process has a Postgres of its own.
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: setup demo test test-full test-desktop lint lock clean
+.PHONY: setup demo test test-full test-desktop docs lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test    set up, then run the tests"
 	@echo "make test-full  all of them: thousands of random cases, and the spreadsheet and browser tests"
 	@echo "make test-desktop  only those that need LibreOffice or Chromium"
+	@echo "make docs    set up, then build the documentation: open site/index.html"
 	@echo "make lint    set up, then run ruff and mypy"
 	@echo "make setup   only set up: .venv with the reconcile command in it"
 	@echo "make lock    resolve the dependencies of pyproject.toml anew into requirements.lock"
@@ -42,6 +43,10 @@ test-desktop: setup
 
 test-full: setup
 	HYPOTHESIS_PROFILE=full $(PYTEST) --timeout 7200
+
+docs: setup
+	$(BIN)/sphinx-build --fail-on-warning --fresh-env --quiet --builder html docs site
+	@echo "site/index.html"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -28,8 +28,8 @@ from reconcile.db import runs
 from reconcile.db.engine import open_store, read_sql
 from reconcile.match.engine import match
 from reconcile.report import csv_files as files
+from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
-from reconcile.report.csv_files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 from reconcile.report.workbook import write_workbook
 from reconcile.settings import Settings
 

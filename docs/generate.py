@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import click
 
-from reconcile.cli import cli
-from reconcile.settings import DEFAULT_FAMILIES
+from reconcile.cli.main import cli
+from reconcile.core.discrepancies import OUTCOMES, TYPES
+from reconcile.report.columns import FILES
+from reconcile.settings import DEFAULT_FAMILIES, SECRETS, VARIABLES
+from reconcile.validate.dataset_rules import RULES
+from reconcile.validate.rules import rules
 
 _PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
@@ -29,7 +33,7 @@ def _code(text: str) -> str:
 
 
 def commands(group: click.Group = cli, path: str = "reconcile") -> dict[str, click.Command]:
-    """Every command by the words that one types for it; groups that are commands themselves too."""
+    """Every command by the words that one types for it; also a group that does something by itself."""
     found: dict[str, click.Command] = {}
     for name, command in sorted(group.commands.items()):
         if not isinstance(command, click.Group) or command.invoke_without_command:
@@ -46,20 +50,76 @@ def _commands() -> str:
 
 
 def _help(path: str, command: click.Command) -> str:
-    """What `--help` prints, as wide as a page."""
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    """What `--help` prints, as wide as a page of the site."""
+    context = command.make_context(path, [], resilient_parsing=True, terminal_width=88, max_content_width=88)
     return command.get_help(context)
+
+
+def _settings() -> str:
+    rows = [
+        [_code(name) + (" *" if name in SECRETS else ""), variable.default, variable.meaning]
+        for name, variable in VARIABLES.items()
+    ]
+    return _table(["variable", "default", "meaning"], rows) + "\n\n\\* can be given as `…_FILE`."
 
 
 def _statuses() -> str:
     rows = [
-        [str(side), str(family), ", ".join(_code(word) if word else "(blank)" for word in words)]
+        [side, family, ", ".join(_code(word) if word else "(blank)" for word in words)]
         for (side, family), words in DEFAULT_FAMILIES.items()
     ]
     return _table(["side", "family", "words"], rows)
 
 
+def _discrepancies() -> str:
+    rows = []
+    for name, one in TYPES.items():
+        severity = str(one.severity)
+        if one.severity_of_refunded:
+            severity += f"; {one.severity_of_refunded} if refunded"
+        rows.append([_code(name), severity, one.when])
+    return _table(["type", "severity", "when"], rows)
+
+
+def _outcomes() -> str:
+    return _table(
+        ["outcome", "what it means"], [[_code(name), meaning] for name, meaning in OUTCOMES.items()]
+    )
+
+
+def _columns() -> str:
+    return "\n\n".join(
+        f"## {file}\n\n"
+        + _table(
+            ["column", "meaning", "written as"],
+            [[_code(column.name), column.meaning, column.form] for column in columns],
+        )
+        for file, columns in FILES.items()
+    )
+
+
+def _expectations() -> str:
+    by_suite = {
+        suite: (
+            *(rules(suite) if suite != "results" else ()),
+            *(rule for part in parts.values() for rule in part),
+        )
+        for suite, parts in RULES.items()
+    }
+    rows = [
+        [_code(rule.name), suite, rule.weight, f"{rule.field} {rule.reason}".strip(), rule.why]
+        for suite, found in by_suite.items()
+        for rule in found
+    ]
+    return _table(["expectation", "suite", "weight", "what is wrong", "why it exists"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "columns": _columns,
     "commands": _commands,
+    "discrepancies": _discrepancies,
+    "expectations": _expectations,
+    "outcomes": _outcomes,
+    "settings": _settings,
     "statuses": _statuses,
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.engine import make_url
@@ -36,30 +36,66 @@ DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {
     (Side.LEDGER, _F.REFUNDED): ("refunded", "partially_refunded"),
 }
 
-VARIABLES = frozenset(
-    {
-        "KSPAY_BASE_URL",
-        "KSPAY_APP_ID",
-        "KSPAY_ACCESS_KEY",
-        "KSPAY_SECRET_KEY",
-        "RECONCILE_DATABASE_URL",
-        "RECONCILE_HOME",
-        "RECONCILE_LEDGER",
-        "RECONCILE_INBOX",
-        "RECONCILE_TIMEZONE",
-        "RECONCILE_LOOKBACK_DAYS",
-        "RECONCILE_PAGE_SIZE",
-        "RECONCILE_CONCURRENCY",
-        "RECONCILE_REREAD_DAYS",
-        "RECONCILE_GIVE_UP_SECONDS",
-        "RECONCILE_AMOUNT_TOLERANCE",
-        "RECONCILE_DATE_TOLERANCE_DAYS",
-        "RECONCILE_DUPLICATE_DAYS",
-        "RECONCILE_GRACE_DAYS",
-        "RECONCILE_STALE_PENDING_HOURS",
-        "RECONCILE_ACCEPT_SUGGESTIONS",
-    }
-)
+
+class Variable(NamedTuple):
+    """One setting, as the docs show it."""
+
+    default: str
+    meaning: str
+
+
+_NONE = "none"
+VARIABLES: Mapping[str, Variable] = {
+    "KSPAY_BASE_URL": Variable(
+        _NONE, "The address of KS Pay, from your guide. Plain `http://` only for this machine."
+    ),
+    "KSPAY_APP_ID": Variable(_NONE, "The id of your app, `ap_…`."),
+    "KSPAY_ACCESS_KEY": Variable(_NONE, "The access key of your app."),
+    "KSPAY_SECRET_KEY": Variable(_NONE, "The secret key of your app."),
+    "RECONCILE_DATABASE_URL": Variable(
+        "an embedded Postgres under `RECONCILE_HOME`",
+        "A PostgreSQL database, version 15 or later. The tables are in its schema `reconcile`.",
+    ),
+    "RECONCILE_HOME": Variable("`.reconcile`", "The folder of the embedded database."),
+    "RECONCILE_LEDGER": Variable(
+        _NONE,
+        "What `run` reads without `--ledger`: a file, a folder, or the name of a profile that has a query.",
+    ),
+    "RECONCILE_INBOX": Variable(
+        _NONE,
+        "A folder. The next run takes in the ledgers, archives of ledgers and decision files in it, and moves each to "
+        "`done/`, or to `refused/` with the reason beside it.",
+    ),
+    "RECONCILE_TIMEZONE": Variable("`Asia/Kolkata`", "The business time zone: it cuts the days."),
+    "RECONCILE_LOOKBACK_DAYS": Variable("7", "The days of a run without dates."),
+    "RECONCILE_REREAD_DAYS": Variable(
+        "90",
+        "A run without dates also reads a seventh of the covered days this far back again, so that a late change is "
+        "seen within a week.",
+    ),
+    "RECONCILE_PAGE_SIZE": Variable("100", "The records that are asked for at once."),
+    "RECONCILE_CONCURRENCY": Variable("4", "The pages that are asked for at once."),
+    "RECONCILE_GIVE_UP_SECONDS": Variable("120", "How long KS Pay may be unreachable without a break."),
+    "RECONCILE_AMOUNT_TOLERANCE": Variable(
+        "0",
+        "By how much amounts may differ: major units, `0.5%` of the KS Pay amount, or `INR=1,KWD=0.01`.",
+    ),
+    "RECONCILE_DATE_TOLERANCE_DAYS": Variable("3", "How many days apart the dates of a match may be."),
+    "RECONCILE_DUPLICATE_DAYS": Variable(
+        "7", "A second payment of a reference is a duplicate if it is at most this many days apart."
+    ),
+    "RECONCILE_GRACE_DAYS": Variable(
+        "1", "The last days of a period, in which a missing partner is only a timing difference."
+    ),
+    "RECONCILE_STALE_PENDING_HOURS": Variable(
+        "24", "A payment that is pending for longer is stale, counted to the end of the as-of day."
+    ),
+    "RECONCILE_ACCEPT_SUGGESTIONS": Variable(
+        "false", "Whether what the rule `amount_date` suggests is matched."
+    ),
+}
+"""By name, in the order of the docs: the list of all settings, and what each means."""
+
 SECRETS = frozenset({"KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY", "RECONCILE_DATABASE_URL"})
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
@@ -145,7 +181,7 @@ class _Reader:
             tables = tomllib.loads(text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{TOML} is not valid TOML: {error}") from None
-        known = VARIABLES | {f"{name}_FILE" for name in SECRETS} | {"apps", "currencies", "status", "ledger"}
+        known = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS), "apps", "currencies", "status", "ledger"}
         for name in tables:
             if name not in known:
                 raise UsageError(f"{TOML}: {name!r} is no setting that is known; see the README for the list")

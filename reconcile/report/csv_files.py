@@ -18,25 +18,10 @@ from reconcile.core.errors import FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.engine import read_sql
 from reconcile.report import parquet
+from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.sentences import sentence
 from reconcile.settings import Settings
-
-DISCREPANCIES = (
-    "discrepancy_id", "type", "severity", "status", "age_days", "first_seen", "app_id", "transaction_id",
-    "ledger_id", "reference", "ledger_reference", "provider_order_id", "provider_txn_id", "currency",
-    "kspay_amount", "ledger_amount", "difference", "kspay_status", "ledger_status", "kspay_date", "ledger_date",
-    "payment_method", "rule", "suggested_counterpart", "detail", "facts", "resolution", "note",
-)  # fmt: skip
-MATCHED = (
-    "match_id", "rule", "transaction_ids", "ledger_ids", "currency", "kspay_amount", "ledger_amount", "variance",
-    "kspay_date", "ledger_date",
-)  # fmt: skip
-RESOLVED = (*DISCREPANCIES, "by", "at")
-SUMMARY = ("scope", "side", "currency", "outcome", "count", "amount")
-QUARANTINE = ("side", "source", "file", "row", "field", "value", "reason", "raw")
-AMOUNTS = frozenset({"kspay_amount", "ledger_amount", "difference", "variance", "amount"})
-"""The columns of money; each row says its currency."""
 
 _ROWS_AT_A_TIME = 5_000
 
@@ -84,7 +69,7 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
         if columns[: len(DISCREPANCIES)] == DISCREPANCIES:
             rows = map(told, rows)
         if name == "discrepancies":
-            form = parquet.schema(DISCREPANCIES, AMOUNTS, currencies)
+            form = parquet.schema(DISCREPANCIES, currencies)
             rows = parquet.written_along(folder / f"{name}.parquet", form, rows)
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
 

@@ -25,6 +25,7 @@ from markupsafe import Markup
 from reconcile.core.discrepancies import OUTCOMES, TYPES, Severity
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.wording import day
+from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
 from reconcile.report.figures import reconciled, share_of
 
@@ -414,6 +415,7 @@ def _environment() -> Environment:
         "script_hash": _source_hash(script),
         "types": TYPES,
         "severities": [*Severity],
+        "columns": dictionary(RUN_FILES),
         "points": _line_points,
         "percent": percent,
         "decimal": Decimal,

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reconcile.core.money import Currencies
+from reconcile.report.columns import AMOUNTS, DAYS, NUMBERS
 
-_DAYS = frozenset({"first_seen", "kspay_date", "ledger_date"})
 _ROWS_AT_A_TIME = 5_000
 
 
-def schema(columns: Sequence[str], amounts: frozenset[str], currencies: Currencies) -> pa.Schema:
+def schema(columns: Sequence[str], currencies: Currencies) -> pa.Schema:
     """The columns with their types; an amount has as many decimals as the currency with the most of them.
 
     38 digits hold the sum of 10,000 amounts as long as they may be, at the four decimals that ISO 4217 has at most;
@@ -22,7 +22,11 @@ def schema(columns: Sequence[str], amounts: frozenset[str], currencies: Currenci
     """
     scale = max(currencies.digits.values())
     amount = pa.decimal128(38, scale) if scale <= 4 else pa.decimal256(76, scale)
-    types = {"age_days": pa.int32(), **dict.fromkeys(_DAYS, pa.date32()), **dict.fromkeys(amounts, amount)}
+    types = {
+        **dict.fromkeys(NUMBERS, pa.int32()),
+        **dict.fromkeys(DAYS, pa.date32()),
+        **dict.fromkeys(AMOUNTS, amount),
+    }
     return pa.schema([(name, types.get(name, pa.string())) for name in columns])
 
 

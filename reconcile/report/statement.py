@@ -20,14 +20,11 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.money import Currencies, exact_sum
 from reconcile.db.engine import read_sql
+from reconcile.report.columns import STATEMENT, STATEMENT_ITEMS
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.csv_files import write_csv
 
 LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closing")
-STATEMENT = ("app_id", "currency", "line", "items", "count", "amount")
-ITEMS = (
-    "line", "discrepancy_id", "type", "app_id", "currency", "count", "amount", "run_id", "as_of", "decision", "by",
-)  # fmt: skip
 
 
 class Item(NamedTuple):
@@ -296,7 +293,7 @@ def write_statement(statement: Statement, currencies: Currencies, out: Path) -> 
         out.mkdir(parents=True, exist_ok=True)
         for path, columns, rows in (
             (paths[0], STATEMENT, statement.lines),
-            (paths[1], ITEMS, _in_order(statement.movements)),
+            (paths[1], STATEMENT_ITEMS, _in_order(statement.movements)),
         ):
             aside = path.with_name(f".{path.name}.writing")
             write_csv(

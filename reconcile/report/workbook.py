@@ -17,8 +17,18 @@ from xlsxwriter.utility import xl_range
 from xlsxwriter.worksheet import Worksheet
 
 from reconcile.decide.sheet import MATCH, WORDS
+from reconcile.report.columns import (
+    AMOUNTS,
+    DAYS,
+    DISCREPANCIES,
+    MATCHED,
+    NUMBERS,
+    QUARANTINE,
+    RUN_FILES,
+    SUMMARY,
+    dictionary,
+)
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
-from reconcile.report.csv_files import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 
 MOST_ROWS = 1_048_576
 """Of a sheet, its header included: what Excel holds."""
@@ -26,9 +36,7 @@ MOST_ROWS = 1_048_576
 LONGEST_TEXT = 32_000
 """In UTF-16 units. A cell holds 32,767, and XlsxWriter would cut there without a word."""
 
-_DATES = frozenset({"first_seen", "kspay_date", "ledger_date"})
-_NUMBERS = frozenset({"age_days", "count", "row"})
-_WRAPPED = frozenset({"detail", "note", "reason"})
+_WRAPPED = frozenset({"detail", "note", "reason", "meaning"})
 _COLOURS = {"high": "#F8D0CE", "medium": "#FBE3C0", "low": "#FFF6C9", "info": "#DCE9F7"}
 _WIDTHS = {
     "detail": 70,
@@ -40,6 +48,9 @@ _WIDTHS = {
     "discrepancy_id": 26,
     "match_id": 26,
     "says": 100,
+    "meaning": 80,
+    "written as": 40,
+    "in": 70,
 }
 _WIDTH = 20  # holds the longest amount that is a number, grouped, with its sign
 
@@ -74,6 +85,7 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
     ):
         _records(book.add_worksheet(title), formats, columns, folder / f"{name}.csv")
     _about(book.add_worksheet("About this run"), formats, run)
+    _columns(book.add_worksheet("Columns"), formats)
     book.close()
     return path
 
@@ -177,9 +189,9 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
     plain = formats.of()
     if name in AMOUNTS:
         return lambda at, column, value, row: _amount(sheet, formats, at, column, value, row["currency"])
-    if name in _NUMBERS:
+    if name in NUMBERS:
         return lambda at, column, value, _: sheet.write_number(at, column, int(value), plain)
-    if name in _DATES:
+    if name in DAYS:
         a_day = formats.of(num_format="yyyy-mm-dd", align="left", indent=1)
 
         def write_day(at: int, column: int, value: str, _: _Row) -> None:
@@ -252,7 +264,7 @@ def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
         sheet.repeat_columns(0)
     for number, (name, width) in enumerate(zip(columns, widths, strict=True)):
         sheet.set_column(number, number, width)
-        align = "right" if name in AMOUNTS or name in _NUMBERS else "left"
+        align = "right" if name in AMOUNTS or name in NUMBERS else "left"
         look = formats.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", align=align)
         sheet.write_string(0, number, name, look)
 
@@ -273,3 +285,16 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
             value = f"{value[: LONGEST_TEXT // 2]}… (whole in run.json)"
         sheet.write_string(number, 0, name, look)
         sheet.write_string(number, 1, value, look)
+
+
+def _columns(sheet: Worksheet, formats: _Formats) -> None:
+    """What each column of the other sheets and of the CSV files means."""
+    header = ("column", "meaning", "written as", "in")
+    _begin(sheet, formats, header)
+    look = formats.of(text_wrap=True)
+    for at, (column, files) in enumerate(dictionary(RUN_FILES), start=1):
+        values = (column.name, column.meaning, str(column.form), ", ".join(files))
+        if (lines := _lines({"meaning": column.meaning})) > 1:
+            sheet.set_row(at, _LINE_HEIGHT * lines)
+        for number, value in enumerate(values):
+            sheet.write_string(at, number, value, look)

@@ -18,7 +18,7 @@ from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import Taken
 from reconcile.decide.sheet import open_sheet
 from reconcile.match.engine import Matched, match
-from reconcile.report.csv_files import DISCREPANCIES
+from reconcile.report.columns import DISCREPANCIES
 from reconcile.settings import Settings
 from tests.oracle import E, T
 from tests.oracle.words import AUGUST

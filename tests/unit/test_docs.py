@@ -1,68 +1,156 @@
-"""The README is true: what it names exists, what exists it names, and the demo prints what it shows."""
+"""The documentation is true: what it names exists, what exists it names, and the site builds without a warning."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
 from reconcile.cli.main import cli
-from reconcile.report.csv_files import DISCREPANCIES
-from reconcile.settings import SECRETS, VARIABLES
+from reconcile.core.discrepancies import TYPES
+from reconcile.settings import SECRETS, VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # a changelog also names what has gone
+
+every_page = pytest.mark.parametrize("page", CURRENT, ids=lambda page: page.name)
+
+# Programs whose command lines the docs show.
+OTHERS = frozenset({"--pool", "--type", "--all", "--limit"})
 
 
-def commands(group: click.Group, path: str = "reconcile") -> dict[str, click.Command]:
-    found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            found |= commands(command, f"{path} {name}")
-        else:
-            found[f"{path} {name}"] = command
+def code(page: Path) -> Iterator[str]:
+    """Every line of a block of code, and every inline code, of a page."""
+    text = page.read_text("utf-8")
+    blocks = re.compile(r"^( *)```.*?\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+    for block in blocks.finditer(text):
+        yield from block[2].splitlines()
+    yield from re.findall(r"`([^`\n]+)`", blocks.sub("", text))
+
+
+def command(words: list[str]) -> click.Command:
+    """The command that these words begin with; fails if a group does not know the next word."""
+    found: click.Command = cli
+    for word in words:
+        if word.startswith("-") or not isinstance(found, click.Group):
+            break
+        if found.invoke_without_command and word not in found.commands:
+            break
+        assert word in found.commands, f"{found.name} has no command {word}"
+        found = found.commands[word]
     return found
 
 
-def test_every_setting_is_described_and_every_described_one_exists() -> None:
-    named = set(re.findall(r"\b(?:KSPAY|RECONCILE)_[A-Z_]+[A-Z]\b", README))
-    assert {name.removesuffix("_FILE") for name in named} == VARIABLES
-    assert {name for name in named if name.endswith("_FILE")} <= {f"{name}_FILE" for name in SECRETS}
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 6 * 1024
 
 
-def test_every_command_is_described_with_its_options() -> None:
-    for path, command in commands(cli).items():
-        assert f"`{path}" in README or f", `{path}" in README, path
-        for option in command.params:
-            if isinstance(option, click.Option) and path in (
-                "reconcile run",
-                "reconcile fetch",
-                "reconcile sandbox",
-            ):
-                assert option.opts[0] in README, (path, option.opts[0])
+@every_page
+def test_every_command_and_option_exists(page: Path) -> None:
+    for line in code(page):
+        if line.startswith("prefect "):
+            continue  # a pool may be named reconcile
+        for call in re.findall(r"(?:^|(?<=[\s/]))reconcile(?= [a-z-])([^#|`;&]*)", line):
+            words = call.split()
+            named = command(words[1:] if words[0] == "--debug" else words)
+            known = {option for one in (cli, named) for parameter in one.params for option in parameter.opts}
+            options = [word for word in words if word.startswith("--")]
+            assert {*options} <= {*known, "--help"}, line
 
 
-def test_every_option_in_the_readme_exists() -> None:
-    known = {opt for command in commands(cli).values() for param in command.params for opt in param.opts}
-    elsewhere = {"--debug", "--help", "--pool", "--type", "--host", "--all", "--name", "--param", "--port"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README)) <= known | elsewhere
+@every_page
+def test_every_option_that_stands_alone_exists(page: Path) -> None:
+    def options(group: click.Command) -> set[str]:
+        inner = group.commands.values() if isinstance(group, click.Group) else ()
+        return {option for one in group.params for option in one.opts}.union(*map(options, inner))
+
+    known = options(cli) | OTHERS | {"--help"}
+    for line in code(page):
+        if line.startswith("--"):
+            assert line.split()[0] in known, line
 
 
-def test_every_rule_and_type_is_described() -> None:
+@every_page
+def test_every_setting_exists(page: Path) -> None:
+    named = set(re.findall(r"\b(?:KSPAY|RECONCILE)_[A-Z_]+[A-Z]\b", page.read_text("utf-8")))
+    assert named <= {*VARIABLES, *(f"{name}_FILE" for name in SECRETS)}
+
+
+@every_page
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for line in code(page) for target in re.findall(r"(?:^|\s)make ([a-z-]+)", line)}
+    assert named <= targets
+
+
+@every_page
+def test_every_link_to_a_file_resolves(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+
+
+@every_page
+def test_every_path_of_the_project_exists(page: Path) -> None:
+    top = "|".join(re.escape(path.name) for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
+    for text in code(page):
+        for path in re.findall(rf"(?<![\w./-])(?:{top})/[\w./*-]*\w", text):
+            if not path.startswith(("reports/", "site/")):
+                assert [*ROOT.glob(path)], path
+
+
+def test_every_page_of_the_docs_is_in_the_navigation() -> None:
+    index = (DOCS / "index.md").read_text("utf-8")
+    listed = {
+        line for tree in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL) for line in tree.splitlines()
+    }
+    assert {page.stem for page in DOCS.glob("*.md")} - {"index"} <= listed
+
+
+def test_every_default_that_the_docs_show_is_the_default() -> None:
+    defaults = Settings()
+    for name, variable in VARIABLES.items():
+        attribute = name.removeprefix("RECONCILE_").lower()
+        shown = variable.default.strip("`")
+        if (
+            name.startswith("RECONCILE_")
+            and hasattr(defaults, attribute)
+            and shown[:4] not in ("none", "an e")
+        ):
+            assert str(getattr(defaults, attribute)).lower() == shown.lower(), name
+
+
+def test_every_rule_is_described() -> None:
+    text = (DOCS / "matching-rules.md").read_text("utf-8")
     rules = {path.stem.partition("_")[2] for path in (ROOT / "sql" / "match").glob("[2-7]*.sql")}
-    types = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", (ROOT / "sql" / "match" / "88_rows.sql").read_text()))
-    assert len(types) == 12
-    for name in rules | types:
-        assert f"| `{name}` |" in README, name
+    assert len(rules) == 7
+    for name in (*rules, "manual"):
+        assert f"| `{name}` |" in text, name
 
 
-def test_every_module_of_the_design_exists() -> None:
-    design = README.partition("## Design")[2].partition("```")[2].partition("```")[0]
-    for name in re.findall(r"[\w/*]+\.py|\w+/(?=\s)", design):
-        path = name.rstrip("/")
-        assert any(list(ROOT.glob(f"{place}{path}")) for place in ("", "reconcile/", "sql/")), name
+def test_the_types_of_the_docs_are_those_of_the_sql() -> None:
+    texts = [path.read_text("utf-8") for path in (ROOT / "sql").rglob("*.sql")]
+    assert set(re.findall("'([A-Z]+_[A-Z]+(?:_[A-Z]+)?)'", "\n".join(texts))) == {*TYPES}
 
 
-def test_columns_that_the_readme_names_exist() -> None:
-    for name in ("discrepancy_id", "first_seen", "age_days", "facts"):
-        assert name in DISCREPANCIES
-        assert f"`{name}`" in README
+def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
+    builder = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
+    done = subprocess.run(
+        [sys.executable, *builder, DOCS, tmp_path], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for path in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")]:
+        text = path.read_text("utf-8")
+        assert "<!-- generated" not in text, path
+        loaded = re.findall(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"(\w+:)?//[^\"]*", text)
+        loaded += re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^\"')]*", text)
+        assert loaded == [], path
+    settings = (tmp_path / "settings.html").read_text("utf-8")
+    assert all(f">{name}<" in settings for name in VARIABLES)
+    types = (tmp_path / "discrepancies.html").read_text("utf-8")
+    assert all(f">{name}<" in types for name in TYPES)

@@ -9,16 +9,9 @@ from random import Random
 import pytest
 
 from reconcile.decide.sheet import Row, open_sheet
+from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, is_altered, shown, text_cell
-from reconcile.report.csv_files import (
-    AMOUNTS,
-    DISCREPANCIES,
-    MATCHED,
-    QUARANTINE,
-    RESOLVED,
-    SUMMARY,
-    write_csv,
-)
+from reconcile.report.csv_files import write_csv
 from tests.support.office import Office
 
 pytestmark = pytest.mark.desktop

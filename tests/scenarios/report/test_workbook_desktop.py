@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.report.csv_files import AMOUNTS
+from reconcile.report.columns import AMOUNTS
 from tests.support.driver import Command, MakeCommand, Report, Shop
 from tests.support.office import Office
 

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.decide.sheet import Row, holds_decisions, open_sheet
-from reconcile.report.csv_files import DISCREPANCIES
+from reconcile.report.columns import DISCREPANCIES
 
 NOTE = 'Café refunded; see "slip" 12, tomorrow\nsecond line – done'
 CELLS = {"discrepancy_id": "D-ABCDEFGH", "facts": "KLMNPQRABC", "resolution": "match:V-1;V-2", "note": NOTE}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from reconcile.core.money import exact_sum, grouped
+from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
-from reconcile.report.csv_files import DISCREPANCIES, RESOLVED, write_csv
+from reconcile.report.csv_files import write_csv
 from reconcile.report.html import BUCKETS, Page, Share, read_page, render, write_page
 
 AMOUNTS = ("kspay_amount", "ledger_amount", "difference")
@@ -230,6 +231,14 @@ def test_a_run_with_nothing_in_it_has_a_page(make: Make) -> None:
     html = render(make(totals=[], by_rule=[], by_payment_method=[], matched={}))
     assert "Nothing is open." in html
     assert "No transaction of this period" in html
+
+
+def test_the_columns_of_the_files_are_explained_folded(make: Make) -> None:
+    html = render(make(row(1)))
+    folded = re.search(r"<details>\s*<summary>What each column.*?</details>", html, re.DOTALL)
+    assert folded is not None
+    for name in (*DISCREPANCIES, *RESOLVED, *MATCHED, *SUMMARY, *QUARANTINE):
+        assert f'<th scope="row" class="mono">{name}</th>' in folded[0], name
 
 
 def test_the_trend_ends_with_this_run(make: Make) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from python_calamine import load_workbook
 
+from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RUN_FILES, SUMMARY
 from reconcile.report.csv_cells import amount_cell, text_cell
-from reconcile.report.csv_files import DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY, write_csv
+from reconcile.report.csv_files import write_csv
 from reconcile.report.workbook import MOST_ROWS, pattern, write_workbook
 
 REFERENCES = [
@@ -98,6 +99,20 @@ def test_text_that_is_an_amount_is_shrunk_and_not_cut_in_print(folder: Path) -> 
 def test_a_text_that_no_cell_holds_says_where_it_is_whole(folder: Path) -> None:
     rows = sheet(write_workbook({**RUN, "warnings": ["x" * 40_000]}, folder), "About this run")
     assert rows[-1][1].endswith("… (whole in run.json)")
+
+
+def test_every_column_of_the_files_is_explained(folder: Path) -> None:
+    header, *rows = sheet(write_workbook(RUN, folder), "Columns")
+    assert header == ["column", "meaning", "written as", "in"]
+    explained = {(row[0], file) for row in rows for file in row[3].split(", ")}
+    written = {
+        (name, path.name)
+        for path in folder.glob("*.csv")
+        for name in path.read_text("utf-8-sig").splitlines()[0].split(",")
+    }
+    assert written <= explained
+    assert {file for _, file in explained} == {*RUN_FILES}
+    assert all(row[1].endswith(".") for row in rows)
 
 
 def test_totals_are_formulas_over_their_own_block(folder: Path) -> None:
