@@ -1,4 +1,4 @@
-"""The sentence of a discrepancy, for a person who sees one row of a spreadsheet and nothing else."""
+"""The `detail` sentence of a discrepancy, for a person who sees one row of a spreadsheet and nothing else."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,14 +9,19 @@ from reconcile.core.wording import day, days, spoken
 
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
-    """What is wrong in this row of `sql/report/discrepancies.sql`, with both numbers and what to look at."""
-    told = _Row(row, currencies, date_tolerance_days)
+    """One sentence that says what is wrong, with the values of both sides, and why the records are matched.
+
+    `row` is a row of `sql/report/discrepancies.sql` or `resolved.sql`.
+    """
+    record = _Record(row, currencies, date_tolerance_days)
     if row["rule"] is not None and row["type"] in _UNMATCHED:
-        return f"{told.took}, the ledger books {told.ledger} on {day(row['ledger_date'])}{told.matched}."
-    return _SENTENCES[row["type"]](told)
+        return f"{record.received}, and the ledger books {record.ledger} on {day(row['ledger_date'])}{record.match}."
+    return _SENTENCES[row["type"]](record)
 
 
-class _Row:
+class _Record:
+    """A row, with the phrases that several sentences use."""
+
     def __init__(self, row: Mapping[str, Any], currencies: Currencies, tolerance_days: int) -> None:
         self.row = row
         self.currencies = currencies
@@ -25,181 +30,205 @@ class _Row:
     def __getitem__(self, name: str) -> Any:
         return self.row[name]
 
+    def amount(self, amount: Decimal, currency: str | None) -> str:
+        return spoken(amount, currency, self.currencies)
+
     @property
     def kspay(self) -> str:
-        return spoken(self["kspay_amount"], self["kspay_currency"], self.currencies)
+        return self.amount(self["kspay_amount"], self["kspay_currency"])
 
     @property
     def ledger(self) -> str:
-        return spoken(self["ledger_amount"], self["ledger_currency"], self.currencies)
+        return self.amount(self["ledger_amount"], self["ledger_currency"])
 
     @property
     def kspay_status(self) -> str:
-        return f'"{self["kspay_status"]}"' if self["kspay_status"] else "no status"
+        return f'KS Pay says "{self["kspay_status"]}"' if self["kspay_status"] else "KS Pay gives no status"
 
     @property
     def ledger_status(self) -> str:
-        return f'"{self["ledger_status"]}"' if self["ledger_status"] else "paid (it gives no status)"
+        if self["ledger_status"]:
+            return f'the ledger says "{self["ledger_status"]}"'
+        return "the ledger gives no status, which counts as paid"
 
     @property
-    def took(self) -> str:
-        return f"KS Pay took {self.kspay} on {day(self['kspay_date'])}"
+    def received(self) -> str:
+        return f"KS Pay received {self.kspay} on {day(self['kspay_date'])}"
+
+    @property
+    def shows(self) -> str:
+        """Like `received`, where no money need have come: the transaction may have failed."""
+        return f"KS Pay shows {self.kspay} on {day(self['kspay_date'])}"
 
     @property
     def books(self) -> str:
-        return f"The ledger books {self.ledger} on {day(self['ledger_date'])}"
+        amount, currency = self["ledger_amount"], self["ledger_currency"]
+        what = self.ledger if amount >= 0 else f"a refund of {self.amount(-amount, currency)}"
+        return f"The ledger books {what} on {day(self['ledger_date'])}"
+
+    @property
+    def kspay_reference(self) -> str:
+        return _with_reference(self["reference"])
+
+    @property
+    def ledger_reference(self) -> str:
+        named = self["named_transaction"]
+        return f" for transaction {named}" if named else _with_reference(self["ledger_reference"])
+
+    @property
+    def suggestion(self) -> str:
+        other = self["suggested_counterpart"]
+        return f"; {other} may be it: same amount, close date" if other else ""
 
     @property
     def other(self) -> str:
-        """What a duplicate repeats: `L-16 of 1 Aug 2026, matched with tx_1,`."""
-        mates = self["other_matched_with"]
-        state = f"matched with {mates}" if mates else "unmatched"
-        return f"{self['other_id']} of {day(self['other_date'])}, {state},"
+        """What a duplicate repeats: `L-16 of 1 Aug 2026 (matched with tx_1)`."""
+        partners = self["other_matched_with"]
+        state = f"matched with {partners}" if partners else "not matched"
+        return f"{self['other_id']} of {day(self['other_date'])} ({state})"
 
     @property
-    def matched(self) -> str:
-        """` (rule: the key; what else agrees or differs)`, of a match; nothing of an unmatched record."""
-        rule = self["rule"]
-        if rule is None:
+    def match(self) -> str:
+        """` (matched because …; what else agrees or differs)`; nothing for an unmatched record."""
+        if self["rule"] is None:
             return ""
-        besides = [part for part in (self._amounts(), self._dates()) if part]
-        return f" ({'; '.join([f'{rule}: {self._key(rule)}', *besides])})"
+        parts = (self._why_matched(self["rule"]), self._amounts(), self._dates())
+        return f" (matched {'; '.join(part for part in parts if part)})"
 
-    def _key(self, rule: str) -> str:
-        named, reference = self["named_transaction"], self["reference"]
-        by_name = f"the entry names {self['transaction_id']}"
-        by_reference = f"both have reference {reference}"
-        one_reference = reference is not None and reference == self["ledger_reference"]
+    def _why_matched(self, rule: str) -> str:
+        reference, other_reference = self["reference"], self["ledger_reference"]
+        same_reference = reference is not None and reference == other_reference
+        by_name = f"because the entry names transaction {self['transaction_id']}"
+        by_reference = (
+            f"because both have reference {reference}" if same_reference else "by a common reference"
+        )
         match rule:
             case "manual":
-                return "a person joined them"
+                return "by a person"
             case "amount_date":
-                return "an accepted suggestion, nothing but amount and date"
+                return "as an accepted suggestion: only amount and date agree"
             case "provider_id" if self["shared_order_id"]:
-                return f"both have the provider's order id {self['shared_order_id']}"
+                return f"because both have the payment provider's order id {self['shared_order_id']}"
             case "provider_id" if self["shared_txn_id"]:
-                return f"both have the provider's transaction id {self['shared_txn_id']}"
+                return f"because both have the payment provider's transaction id {self['shared_txn_id']}"
             case "provider_id":
-                return "both have one id of the payment provider"
+                return "because both have the same id of the payment provider"
             case "reference_normalised":
-                return f"references {reference} and {self['ledger_reference']} are one, written differently"
+                return (
+                    f"because {reference} and {other_reference} are the same reference, written differently"
+                )
             case "transaction_id":
                 return by_name
             case "reference":
-                return by_reference if one_reference else "they share a reference"
+                return by_reference
+            case "reference_split" if same_reference:
+                return f"because the records with reference {reference} add up"
             case "reference_split":
-                many = "all that is left on one side together"
-                return f"{by_reference}, {many}" if one_reference else f"{by_name}, {many}"
-        if named is not None and named == self["transaction_id"]:
-            return by_name
-        return by_reference if one_reference else "they share a reference"
+                return f"because the entries for transaction {self['transaction_id']} add up"
+        named = self["named_transaction"]
+        return by_name if named is not None and named == self["transaction_id"] else by_reference
 
     def _amounts(self) -> str:
         difference = self["difference"]
         if self["type"] in ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH") or difference is None:
             return ""
         if not difference:
-            return "equal amounts"
-        return f"amounts {spoken(abs(difference), self['kspay_currency'], self.currencies)} apart"
+            return "same amount"
+        return f"amounts differ by {self.amount(abs(difference), self['kspay_currency'])}"
 
     def _dates(self) -> str:
         if self["type"] == "DATE_MISMATCH" or self["kspay_date"] is None or self["ledger_date"] is None:
             return ""
         apart = abs((self["kspay_date"] - self["ledger_date"]).days)
-        return "same day" if not apart else f"{days(apart)} apart"
+        return f"dates {days(apart)} apart" if apart else "same date"
 
 
-def _under(row: _Row, name: str) -> str:
-    return f" under reference {row[name]}" if row[name] else ""
+def _with_reference(reference: str | None) -> str:
+    return f" with reference {reference}" if reference else ""
 
 
-def _suggestion(row: _Row) -> str:
-    other = row["suggested_counterpart"]
-    return f"; {other}, of equal amount and near in date, may be it" if other else ""
-
-
-def _missing_in_ledger(row: _Row) -> str:
+def _missing_in_ledger(record: _Record) -> str:
     return (
-        f"{row.took}{_under(row, 'reference')}; no ledger entry is left that belongs to it{_suggestion(row)}."
+        f"{record.received}{record.kspay_reference}, but the ledger has no entry for it{record.suggestion}."
     )
 
 
-def _missing_in_kspay(row: _Row) -> str:
-    named = row["named_transaction"]
-    under = f" for {named}" if named else _under(row, "ledger_reference")
-    return f"{row.books}{under}; no KS Pay transaction is left that belongs to it{_suggestion(row)}."
-
-
-def _amount(row: _Row) -> str:
-    difference = row["difference"]
-    by = _bare(abs(difference), row)
-    than = "less" if difference > 0 else "more"
-    return f"{row.took}, the ledger books {_bare(row['ledger_amount'], row)}: {by} {than}{row.matched}."
-
-
-def _bare(amount: Decimal, row: _Row) -> str:
-    """An amount in the currency that the sentence has named."""
-    return spoken(amount, row["kspay_currency"], row.currencies).partition(" ")[0]
-
-
-def _currency(row: _Row) -> str:
-    return f"{row.took}, but the ledger books {row.ledger}: the currencies differ{row.matched}."
-
-
-def _status(row: _Row) -> str:
-    return f"KS Pay says {row.kspay_status} for {row.kspay}, but the ledger says {row.ledger_status}{row.matched}."
-
-
-def _duplicate_in_kspay(row: _Row) -> str:
-    end = "; it was given back" if row["severity"] == "info" else ": the customer may have been charged twice"
-    return f"{row.took} under reference {row['reference']}, which {row.other} pays as well{end}."
-
-
-def _duplicate_in_ledger(row: _Row) -> str:
-    named = row["named_transaction"]
-    under = f" for {named}" if named else _under(row, "ledger_reference")
-    return f"{row.books}{under}, and {row.other} books the same payment: it may be booked twice."
-
-
-def _date(row: _Row) -> str:
-    apart = abs((row["kspay_date"] - row["ledger_date"]).days)
-    allowed = f"{row.tolerance_days} {'is' if row.tolerance_days == 1 else 'are'} allowed"
+def _missing_in_kspay(record: _Record) -> str:
     return (
-        f"KS Pay dates it {day(row['kspay_date'])}, the ledger {day(row['ledger_date'])}: "
-        f"{days(apart)} apart, {allowed}{row.matched}."
+        f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it{record.suggestion}."
     )
 
 
-def _stale(row: _Row) -> str:
-    ledger = f", and the ledger says {row.ledger_status}" if row["ledger_date"] is not None else ""
-    return f"{row.kspay} is pending at KS Pay since {day(row['kspay_date'])}{ledger}{row.matched}."
+def _amount(record: _Record) -> str:
+    difference = record["difference"]
+    gap = record.amount(abs(difference), record["kspay_currency"])
+    direction = "too little" if difference > 0 else "too much"
+    return f"{record.shows}, but the ledger books {record.ledger}, {gap} {direction}{record.match}."
 
 
-def _unknown(row: _Row) -> str:
+def _currency(record: _Record) -> str:
+    return f"{record.shows}, but the ledger books {record.ledger}: the currencies differ{record.match}."
+
+
+def _status(record: _Record) -> str:
+    return f"{record.kspay_status} for {record.kspay}, but {record.ledger_status}{record.match}."
+
+
+def _duplicate_in_kspay(record: _Record) -> str:
+    end = "; it was refunded" if record["severity"] == "info" else ": the customer may have paid twice"
+    return f"{record.received}{record.kspay_reference}; this repeats transaction {record.other}{end}."
+
+
+def _duplicate_in_ledger(record: _Record) -> str:
+    return (
+        f"{record.books}{record.ledger_reference}; this repeats entry {record.other}: it may be booked twice."
+    )
+
+
+def _date(record: _Record) -> str:
+    apart = abs((record["kspay_date"] - record["ledger_date"]).days)
+    return (
+        f"KS Pay has the date {day(record['kspay_date'])}, but the ledger has {day(record['ledger_date'])}: "
+        f"{days(apart)} apart, at most {record.tolerance_days} allowed{record.match}."
+    )
+
+
+def _stale(record: _Record) -> str:
+    ledger = f", and {record.ledger_status}" if record["ledger_date"] is not None else ""
+    return (
+        f"{record.kspay} has been pending at KS Pay since {day(record['kspay_date'])}{ledger}{record.match}."
+    )
+
+
+def _unknown(record: _Record) -> str:
     parts = []
-    if row["kspay_date"] is not None:
-        parts.append(f"KS Pay says {row.kspay_status} for {row.kspay}")
-    if row["ledger_date"] is not None:
-        parts.append(f"the ledger says {row.ledger_status} for {row.ledger}")
-    said = ", ".join(parts)
-    mend = "add it to [status] in reconcile.toml"
-    return f"{said[0].upper()}{said[1:]}: a status that is not known{row.matched}; {mend}."
+    if record["kspay_date"] is not None:
+        parts.append(f"{record.kspay_status} for {record.kspay}")
+    if record["ledger_date"] is not None:
+        parts.append(f"{record.ledger_status} for {record.ledger}")
+    statuses = ", and ".join(parts)
+    if record["kspay_date"] is not None and not record["kspay_status"]:
+        problem = "a payment without a status cannot be compared"
+    else:
+        which = "this status is" if len(parts) == 1 else "one of these statuses is"
+        problem = f"{which} not known; add it to [status] in reconcile.toml"
+    return f"{statuses[0].upper()}{statuses[1:]}{record.match}: {problem}."
 
 
-def _timing(row: _Row) -> str:
-    if row["kspay_date"] is not None:
-        soon = "the ledger may book it within the next days"
-        return f"{row.took}{_under(row, 'reference')}; {soon}{_suggestion(row)}."
-    soon = "KS Pay may show it within the next days"
-    return f"{row.books}{_under(row, 'ledger_reference')}; {soon}{_suggestion(row)}."
+def _timing(record: _Record) -> str:
+    if record["kspay_date"] is not None:
+        what = f"{record.received}{record.kspay_reference}, but the ledger has no entry for it yet"
+    else:
+        what = f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it yet"
+    return f"{what}; it may follow in the next days{record.suggestion}."
 
 
-def _invalid(row: _Row) -> str:
-    side = "KS Pay" if row["broken_side"] == "kspay" else "the ledger"
-    return f"A record of {side} cannot be used ({row['broken_field']}): {row['broken_reason']}."
+def _invalid(record: _Record) -> str:
+    side = "KS Pay" if record["broken_side"] == "kspay" else "the ledger"
+    return f"A record of {side} cannot be used: {record['broken_reason']} (see quarantine.csv)."
 
 
-# These are of matches only where a person has joined what was unmatched.
+# A match has one of these types only where a person matched what the rules left unmatched.
 _UNMATCHED = frozenset(
     (
         "MISSING_IN_LEDGER",

@@ -100,7 +100,6 @@ invalid as (
         min(broken.record_id) as record_id,
         string_agg(distinct broken.currency collate "C", ';') as currency,
         min(broken.business_on) as business_on,
-        string_agg(distinct broken.field collate "C", ';') as field,
         min(broken.reason collate "C") as reason
     from involved
     inner join broken on broken.q = involved.number
@@ -196,7 +195,6 @@ select
     other.business_on as other_date,
     other.mates as other_matched_with,
     invalid.side as broken_side,
-    invalid.field as broken_field,
     invalid.reason as broken_reason,
     reported.facts,
     reported.side = 'kspay' as of_kspay,

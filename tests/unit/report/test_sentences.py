@@ -1,4 +1,4 @@
-"""The sentence of every type, to the letter: both numbers, the rule, the key, and what else agrees or differs."""
+"""The sentence of every type, to the letter: the values of both sides, and why the records are matched."""
 
 from datetime import date
 from decimal import Decimal
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from reconcile.core.discrepancies import TYPES
 from reconcile.core.money import Currencies
-from reconcile.report.sentences import sentence
+from reconcile.report.sentences import _SENTENCES, sentence
 
 MATCH: dict[str, Any] = {
     "severity": "high",
@@ -37,143 +38,158 @@ LATER = {"ledger_date": date(2026, 8, 8)}
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "expected"),
+    ("kind", "changes", "expected"),
     [
         (
             "AMOUNT_MISMATCH",
             LESS | {"rule": "reference_differs"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026, the ledger books 1,246.50: 3.50 less "
-            "(reference_differs: both have reference ORD-17; same day).",
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books 1,246.50 INR, 3.50 INR too little "
+            "(matched because both have reference ORD-17; same date).",
         ),
         (
             "AMOUNT_MISMATCH",
             {"ledger_amount": Decimal("101250"), "difference": Decimal(-100000), "rule": "provider_id"}
             | {"shared_order_id": "order_9", "ledger_date": date(2026, 8, 2)},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026, the ledger books 1,01,250.00: 1,00,000.00 more "
-            "(provider_id: both have the provider's order id order_9; 1 day apart).",
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books 1,01,250.00 INR, 1,00,000.00 INR too much "
+            "(matched because both have the payment provider's order id order_9; dates 1 day apart).",
         ),
         (
             "CURRENCY_MISMATCH",
             {"ledger_currency": "USD", "difference": None, "rule": "reference_differs"}
             | {"named_transaction": "tx_1", "ledger_reference": None},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026, but the ledger books 1,250.00 USD: the currencies differ "
-            "(reference_differs: the entry names tx_1; same day).",
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books 1,250.00 USD: the currencies differ "
+            "(matched because the entry names transaction tx_1; same date).",
         ),
         (
             "STATUS_MISMATCH",
             {"kspay_status": "failed", "rule": "transaction_id", "named_transaction": "tx_1"},
             'KS Pay says "failed" for 1,250.00 INR, but the ledger says "settled" '
-            "(transaction_id: the entry names tx_1; equal amounts; same day).",
+            "(matched because the entry names transaction tx_1; same amount; same date).",
         ),
         (
             "STATUS_MISMATCH",
             LESS | {"kspay_status": "failed", "ledger_status": None, "rule": "manual"},
-            'KS Pay says "failed" for 1,250.00 INR, but the ledger says paid (it gives no status) '
-            "(manual: a person joined them; amounts 3.50 INR apart; same day).",
+            'KS Pay says "failed" for 1,250.00 INR, but the ledger gives no status, which counts as paid '
+            "(matched by a person; amounts differ by 3.50 INR; same date).",
         ),
         (
             "DATE_MISMATCH",
             LATER | {"rule": "reference_normalised", "ledger_reference": "ord 17"},
-            "KS Pay dates it 3 Aug 2026, the ledger 8 Aug 2026: 5 days apart, 3 are allowed "
-            "(reference_normalised: references ORD-17 and ord 17 are one, written differently; equal amounts).",
+            "KS Pay has the date 3 Aug 2026, but the ledger has 8 Aug 2026: 5 days apart, at most 3 allowed "
+            "(matched because ORD-17 and ord 17 are the same reference, written differently; same amount).",
         ),
         (
             "UNKNOWN_STATUS",
             {"kspay_status": "in limbo", "rule": "reference_split"},
-            'KS Pay says "in limbo" for 1,250.00 INR, the ledger says "settled" for 1,250.00 INR: a status that is '
-            "not known (reference_split: both have reference ORD-17, all that is left on one side together; equal "
-            "amounts; same day); add it to [status] in reconcile.toml.",
+            'KS Pay says "in limbo" for 1,250.00 INR, and the ledger says "settled" for 1,250.00 INR (matched because '
+            "the records with reference ORD-17 add up; same amount; same date): one of these statuses is not known; "
+            "add it to [status] in reconcile.toml.",
         ),
         (
             "UNKNOWN_STATUS",
             NO_KSPAY | {"ledger_status": "suspense"},
-            'The ledger says "suspense" for 1,250.00 INR: a status that is not known; add it to [status] in '
+            'The ledger says "suspense" for 1,250.00 INR: this status is not known; add it to [status] in '
             "reconcile.toml.",
+        ),
+        (
+            "UNKNOWN_STATUS",
+            NO_LEDGER | {"kspay_status": ""},
+            "KS Pay gives no status for 1,250.00 INR: a payment without a status cannot be compared.",
         ),
         (
             "STALE_PENDING",
             {"ledger_status": "open"},
-            '1,250.00 INR is pending at KS Pay since 3 Aug 2026, and the ledger says "open" '
-            "(reference: both have reference ORD-17; equal amounts; same day).",
+            '1,250.00 INR has been pending at KS Pay since 3 Aug 2026, and the ledger says "open" '
+            "(matched because both have reference ORD-17; same amount; same date).",
         ),
-        ("STALE_PENDING", NO_LEDGER, "1,250.00 INR is pending at KS Pay since 3 Aug 2026."),
+        ("STALE_PENDING", NO_LEDGER, "1,250.00 INR has been pending at KS Pay since 3 Aug 2026."),
         (
             "MISSING_IN_LEDGER",
             NO_LEDGER | {"suggested_counterpart": "V-9"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17; no ledger entry is left that belongs to "
-            "it; V-9, of equal amount and near in date, may be it.",
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but the ledger has no entry for it; "
+            "V-9 may be it: same amount, close date.",
         ),
         (
             "MISSING_IN_LEDGER",
             {"rule": "manual"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026, the ledger books 1,250.00 INR on 3 Aug 2026 "
-            "(manual: a person joined them; equal amounts; same day).",
+            "KS Pay received 1,250.00 INR on 3 Aug 2026, and the ledger books 1,250.00 INR on 3 Aug 2026 "
+            "(matched by a person; same amount; same date).",
         ),
         (
             "MISSING_IN_KSPAY",
             NO_KSPAY | {"named_transaction": "tx_lost"},
-            "The ledger books 1,250.00 INR on 3 Aug 2026 for tx_lost; no KS Pay transaction is left that belongs to "
+            "The ledger books 1,250.00 INR on 3 Aug 2026 for transaction tx_lost, but KS Pay has no transaction for "
             "it.",
+        ),
+        (
+            "MISSING_IN_KSPAY",
+            NO_KSPAY | {"ledger_amount": Decimal(-500)},
+            "The ledger books a refund of 500.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no "
+            "transaction for it.",
         ),
         (
             "TIMING_DIFFERENCE",
             NO_LEDGER,
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17; the ledger may book it within the next "
-            "days.",
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but the ledger has no entry for it yet; "
+            "it may follow in the next days.",
         ),
         (
             "TIMING_DIFFERENCE",
             NO_KSPAY | {"ledger_reference": None},
-            "The ledger books 1,250.00 INR on 3 Aug 2026; KS Pay may show it within the next days.",
+            "The ledger books 1,250.00 INR on 3 Aug 2026, but KS Pay has no transaction for it yet; it may follow in "
+            "the next days.",
         ),
         (
             "DUPLICATE_IN_KSPAY",
             NO_LEDGER | REPEATED | {"other_matched_with": "L-9"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which tx_2 of 1 Aug 2026, matched with "
-            "L-9, pays as well: the customer may have been charged twice.",
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17; this repeats transaction tx_2 of 1 Aug "
+            "2026 (matched with L-9): the customer may have paid twice.",
         ),
         (
             "DUPLICATE_IN_KSPAY",
             NO_LEDGER | REPEATED | {"severity": "info"},
-            "KS Pay took 1,250.00 INR on 3 Aug 2026 under reference ORD-17, which tx_2 of 1 Aug 2026, unmatched, "
-            "pays as well; it was given back.",
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17; this repeats transaction tx_2 of 1 Aug "
+            "2026 (not matched); it was refunded.",
         ),
         (
             "DUPLICATE_IN_LEDGER",
             NO_KSPAY | REPEATED | {"other_id": "L-16", "other_matched_with": "tx_1 and tx_2"},
-            "The ledger books 1,250.00 INR on 3 Aug 2026 under reference ORD-17, and L-16 of 1 Aug 2026, matched "
-            "with tx_1 and tx_2, books the same payment: it may be booked twice.",
+            "The ledger books 1,250.00 INR on 3 Aug 2026 with reference ORD-17; this repeats entry L-16 of 1 Aug 2026 "
+            "(matched with tx_1 and tx_2): it may be booked twice.",
         ),
         (
             "INVALID_RECORD",
-            {
-                "rule": None,
-                "broken_side": "ledger",
-                "broken_field": "amount",
-                "broken_reason": "is not a number",
-            },
-            "A record of the ledger cannot be used (amount): is not a number.",
+            {"rule": None, "broken_side": "ledger", "broken_reason": "amount is not a number"},
+            "A record of the ledger cannot be used: amount is not a number (see quarantine.csv).",
         ),
     ],
 )
-def test_the_sentence(kind: str, said: dict[str, Any], expected: str) -> None:
-    assert sentence(MATCH | said | {"type": kind}, Currencies(), 3) == expected
+def test_the_sentence(kind: str, changes: dict[str, Any], expected: str) -> None:
+    assert sentence(MATCH | changes | {"type": kind}, Currencies(), 3) == expected
 
 
 @pytest.mark.parametrize(
-    ("rule", "said", "key"),
+    ("rule", "changes", "why"),
     [
-        ("amount_date", {}, "an accepted suggestion, nothing but amount and date"),
-        ("provider_id", {"shared_txn_id": "pay_3"}, "both have the provider's transaction id pay_3"),
-        ("provider_id", {}, "both have one id of the payment provider"),
-        ("reference", {"ledger_reference": "ORD-17;ORD-18"}, "they share a reference"),
+        ("amount_date", {}, "as an accepted suggestion: only amount and date agree"),
+        (
+            "provider_id",
+            {"shared_txn_id": "pay_3"},
+            "because both have the payment provider's transaction id pay_3",
+        ),
+        ("provider_id", {}, "because both have the same id of the payment provider"),
+        ("reference", {"ledger_reference": "ORD-17;ORD-18"}, "by a common reference"),
         (
             "reference_split",
             {"ledger_reference": None, "named_transaction": "tx_1"},
-            "the entry names tx_1, all that is left on one side together",
+            "because the entries for transaction tx_1 add up",
         ),
     ],
 )
-def test_the_key_of_a_rule(rule: str, said: dict[str, Any], key: str) -> None:
-    row = MATCH | LATER | said | {"type": "DATE_MISMATCH", "rule": rule}
-    assert f"({rule}: {key}; equal amounts)." in sentence(row, Currencies(), 3)
+def test_why_records_are_matched(rule: str, changes: dict[str, Any], why: str) -> None:
+    row = MATCH | LATER | changes | {"type": "DATE_MISMATCH", "rule": rule}
+    assert f" (matched {why}; same amount)." in sentence(row, Currencies(), 3)
+
+
+def test_every_type_has_a_sentence() -> None:
+    assert _SENTENCES.keys() == TYPES.keys()
