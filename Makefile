@@ -15,7 +15,7 @@ help:
 	@echo "make test-full  all of them: thousands of random cases, and the spreadsheet and browser tests"
 	@echo "make test-desktop  only those that need LibreOffice or Chromium"
 	@echo "make docs    set up, then build the documentation: open site/index.html"
-	@echo "make lint    set up, then run ruff and mypy"
+	@echo "make lint    set up, then run ruff, sqlfluff and mypy"
 	@echo "make setup   only set up: .venv with the reconcile command in it"
 	@echo "make lock    resolve the dependencies of pyproject.toml anew into requirements.lock"
 	@echo "make clean   remove .venv and caches (never .reconcile or reports: those are yours)"
@@ -51,6 +51,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/mypy
 
 lock:

@@ -20,7 +20,8 @@ booked as (
     inner join bookings on bookings.lead = led.lead
 )
 
-select named.app_id, named.source as named_source, named.ledger_id as named, mate.source, mate.ledger_id, mate.currency,
+select
+    named.app_id, named.source as named_source, named.ledger_id as named, mate.source, mate.ledger_id, mate.currency,
     mate.facts
 from booked
 inner join named using (number)

@@ -42,7 +42,7 @@ from candidate
 where
     not exists (
         select from unnest(cast(:firsts as date[]), cast(:lasts as date[])) as fetched (first, last)
-        where (candidate.created_at at time zone 'UTC')::date between fetched.first and fetched.last
+        where cast(candidate.created_at at time zone 'UTC' as date) between fetched.first and fetched.last
     )
     and (
         created_at >= :old_before

@@ -7,8 +7,8 @@ with dated as (
     from transactions as held
     inner join policy on held.app_id = any(policy.app_ids)
     where
-        held.created_at >= cast(:first as date)::timestamp at time zone policy.timezone
-        and held.created_at < (cast(:last as date) + 1)::timestamp at time zone policy.timezone
+        held.created_at >= cast(:first as timestamp) at time zone policy.timezone
+        and held.created_at < cast(cast(:last as date) + 1 as timestamp) at time zone policy.timezone
     union all
     select
         'ledger',
@@ -18,7 +18,7 @@ with dated as (
     inner join policy on held.app_id = any(policy.app_ids)
     where
         not held.withdrawn
-        and coalesce(held.dated_on, (held.dated_at at time zone 'UTC')::date)
+        and coalesce(held.dated_on, cast(held.dated_at at time zone 'UTC' as date))
         between cast(:first as date) - 1 and cast(:last as date) + 1
 )
 

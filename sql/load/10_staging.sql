@@ -60,8 +60,8 @@ create temp table this_import (
 -- Grain: one row an index that rests: the statement that makes it again.
 create temp table resting (statement text not null);
 
--- What the status of an entry says: case does not matter, and blank is paid. Letters of ASCII are folded first and alike
--- in every database: in one of Turkish I would be no i.
+-- What the status of an entry says: case does not matter, and blank is paid. Letters of ASCII are folded first, and
+-- alike in every database: in a Turkish one, `I` would not become `i`.
 create function pg_temp.said(status text) returns text language sql immutable parallel safe as $$
 select coalesce(nullif(lower(lower(status collate "C") collate "default"), ''), 'paid')
 $$;

@@ -99,11 +99,13 @@ select
     this_load.load_id,
     held.number as held_number,
     (
-        held.reference, held.currency, held.amount, held.status, held.created_at, held.provider_order_id,
-        held.provider_txn_id
-    ) is distinct from (
-        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
-        incoming.provider_order_id, incoming.provider_txn_id
+        (
+            held.reference, held.currency, held.amount, held.status, held.created_at, held.provider_order_id,
+            held.provider_txn_id
+        ) is distinct from (
+            incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
+            incoming.provider_order_id, incoming.provider_txn_id
+        )
     ) as moved
 from incoming
 inner join this_load using (app_id)

@@ -11,15 +11,16 @@ analyze staged_entries;
 set local enable_hashagg = off;
 
 create temp table repeated on commit drop as
+with found_again as (
+    select hashtextextended(ledger_id, 0) as hash
+    from staged_entries
+    group by hashtextextended(ledger_id, 0)
+    having count(*) > 1
+)
+
 select app_id, source, ledger_id
 from staged_entries
-where
-    hashtextextended(ledger_id, 0) in (
-        select hashtextextended(ledger_id, 0)
-        from staged_entries
-        group by 1
-        having count(*) > 1
-    )
+where hashtextextended(ledger_id, 0) in (select hash from found_again)
 group by app_id, source, ledger_id
 having count(*) > 1;
 
@@ -116,13 +117,15 @@ select
     held.loaded_in as held_since,
     held.withdrawn as held_withdrawn,
     held.number is null or held.withdrawn or (
-        held.reference, held.currency, held.amount, held.dated_on, held.dated_at, held.transaction_id,
-        held.provider_order_id, held.provider_txn_id
-    ) is distinct from (
-        staged.reference, staged.currency, staged.amount, staged.dated_on, staged.dated_at, staged.transaction_id,
-        staged.provider_order_id, staged.provider_txn_id
+        (
+            held.reference, held.currency, held.amount, held.dated_on, held.dated_at, held.transaction_id,
+            held.provider_order_id, held.provider_txn_id
+        ) is distinct from (
+            staged.reference, staged.currency, staged.amount, staged.dated_on, staged.dated_at,
+            staged.transaction_id, staged.provider_order_id, staged.provider_txn_id
+        )
     ) or (held.status <> staged.status and pg_temp.said(held.status) <> pg_temp.said(staged.status)) as moved,
-    held.number is not null and held.description is distinct from staged.description as reworded
+    held.number is not null and (held.description is distinct from staged.description) as reworded
 from staged_entries as staged
 inner join this_load using (app_id)
 left join entries as held using (app_id, source, ledger_id)
@@ -149,7 +152,7 @@ with dated as (
         coalesce(dated_on, business_date(dated_at, snapshot_timezone)) as business_on
     from staged_entries
     cross join this_import
-    where (select snapshot_timezone is not null from this_import)
+    where (select asked.snapshot_timezone is not null from this_import as asked)
 ),
 
 spanned as (

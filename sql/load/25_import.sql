@@ -20,11 +20,19 @@ from (
     limit 1
 ) as same;
 
-with made as (
+with scope as (
+    -- One row an app, each with the same source and file.
+    select source, file
+    from staged_scope
+    order by app_id
+    limit 1
+),
+
+made as (
     insert into imports (source, file, sha256, records, entries, repeats, quarantined, added, changed, snapshot)
     select scope.source, scope.file, sha256, 0, 0, 0, 0, 0, 0, snapshot_timezone is not null
     from this_import
-    cross join (select source, file from staged_scope limit 1) as scope
+    cross join scope
     where import_id is null
     returning import_id
 )

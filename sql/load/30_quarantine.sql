@@ -48,7 +48,7 @@ where
                     then (held.app_id, held.record_id) in (select app_id, record_id from incoming_ids)
                 when held.side = 'kspay' and held.dated_at is not null
                     then (held.dated_at at time zone 'UTC')::date between scope.fetched_first and scope.fetched_last
-                    and scope.fetched_first <= held.fetched_last and held.fetched_first <= scope.fetched_last
+                        and scope.fetched_first <= held.fetched_last and held.fetched_first <= scope.fetched_last
                 when held.side = 'kspay'
                     then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
                 else held.file = scope.file
@@ -83,21 +83,24 @@ when matched and (not held.imports @> seen.imports or (
 ) is distinct from (
     seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on,
     seen.dated_at, seen.fetched_first, seen.fetched_last
-)) then update set
-    file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
-    reason = seen.reason, raw = seen.raw, currency = seen.currency, dated_on = seen.dated_on, dated_at = seen.dated_at,
-    -- Every answer that holds it narrows the days.
-    fetched_first = case
-        when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
-            then greatest(held.fetched_first, seen.fetched_first)
-        else seen.fetched_first
-    end,
-    fetched_last = case
-        when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
-            then least(held.fetched_last, seen.fetched_last)
-        else seen.fetched_last
-    end,
-    imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
+)) then
+    update
+        set
+            file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
+            reason = seen.reason, raw = seen.raw, currency = seen.currency,
+            dated_on = seen.dated_on, dated_at = seen.dated_at,
+            -- Every answer that holds it narrows the days.
+            fetched_first = case
+                when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
+                    then greatest(held.fetched_first, seen.fetched_first)
+                else seen.fetched_first
+            end,
+            fetched_last = case
+                when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
+                    then least(held.fetched_last, seen.fetched_last)
+                else seen.fetched_last
+            end,
+            imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
     dated_on, dated_at, fetched_first, fetched_last, imports, since

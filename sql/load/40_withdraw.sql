@@ -44,13 +44,13 @@ where
                 and counting.load_id < version.replaced_in and counting.confirmed @> version.number
             )
     )
-order by version.number, version.replaced_in desc, version.replaced_at desc;
+order by version.number asc, version.replaced_in desc, version.replaced_at desc;
 
 analyze former;
 
 create temp table undone on commit drop as
 select
-    count(*) filter (where former.withdrawn is null or former.withdrawn) as withdrawn,
+    count(baseless.number) filter (where former.withdrawn is null or former.withdrawn) as withdrawn,
     count(*) filter (where not former.withdrawn) as returned
 from baseless
 left join former using (number);
@@ -96,7 +96,7 @@ from baseless
 cross join this_load
 where
     held.number = baseless.number and this_load.app_id = held.app_id
-    and not exists (select from former where former.number = baseless.number);
+    and held.number not in (select number from former);
 
 -- What only this import put into quarantine leaves it, and what it let out returns, unless a later one said more.
 update quarantine as held set imports = array_remove(held.imports, this_import.import_id)
@@ -137,28 +137,28 @@ where
     and case
         when former.record_id is not null
             then not exists (
-                select from entries as held
-                where
-                    held.app_id = former.app_id and held.source = former.source
-                    and held.ledger_id = former.record_id and not held.withdrawn
-                    and held.loaded_in > (
-                        select max(load_id) from loads where loads.import_id = this_import.import_id
-                    )
-            )
-            and not exists (
-                select from quarantine as held
-                where
-                    held.app_id = former.app_id and held.side = former.side and held.source = former.source
-                    and held.record_id = former.record_id
-            )
+                    select from entries as held
+                    where
+                        held.app_id = former.app_id and held.source = former.source
+                        and held.ledger_id = former.record_id and not held.withdrawn
+                        and held.loaded_in > (
+                            select max(load_id) from loads where loads.import_id = this_import.import_id
+                        )
+                )
+                and not exists (
+                    select from quarantine as held
+                    where
+                        held.app_id = former.app_id and held.side = former.side and held.source = former.source
+                        and held.record_id = former.record_id
+                )
         else not exists (
-            select from imports
-            where
-                imports.source = former.source and imports.file = former.file and imports.withdrawn_at is null
-                and imports.import_id > this_import.import_id
-        )
+                select from imports
+                where
+                    imports.source = former.source and imports.file = former.file and imports.withdrawn_at is null
+                    and imports.import_id > this_import.import_id
+            )
     end
-order by former.app_id, former.source, former.record_id, former.content, former.cleared_at desc;
+order by former.app_id asc, former.source asc, former.record_id asc, former.content asc, former.cleared_at desc;
 
 insert into quarantine (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,

@@ -426,14 +426,14 @@ with decided as (
     select distinct on (discrepancy_id) *
     from decisions
     where decision is not null
-    order by discrepancy_id, decision_id desc
+    order by discrepancy_id asc, decision_id desc
 ),
 
 noted as (
     select distinct on (discrepancy_id) discrepancy_id, app_id, note
     from decisions
     where note is not null
-    order by discrepancy_id, decision_id desc
+    order by discrepancy_id asc, decision_id desc
 )
 
 select

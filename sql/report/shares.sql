@@ -1,7 +1,7 @@
 -- Grain: one row a rule and currency (the rule empty where there is no match), and one a payment method and
 -- currency, of the period's transactions by which money moved or may have: all that are not excluded.
 select
-    case when grouping(rule) = 0 then 'rule' else 'payment_method' end as "by",
+    case when grouping(rule) = 0 then 'rule' else 'payment_method' end as by,
     coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') as name,
     currency,
     sum(records)::bigint as count,

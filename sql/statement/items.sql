@@ -8,4 +8,4 @@ select distinct on (discrepancy_id)
     amount
 from movements
 where app_id = :app_id and run = any(cast(:runs as integer[]))
-order by discrepancy_id, run desc
+order by discrepancy_id asc, run desc

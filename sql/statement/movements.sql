@@ -11,7 +11,7 @@ select
     runs.run_id,
     runs.period_last as as_of,
     decided.decision,
-    decided.by_name as "by"
+    decided.by_name as by
 from movements
 inner join runs on runs.number = movements.run
 left join lateral (

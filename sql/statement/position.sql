@@ -9,4 +9,4 @@ select distinct on (run_bases.app_id)
 from run_bases
 inner join runs on runs.number = run_bases.run
 where run_bases.as_of <= :day
-order by run_bases.app_id, run_bases.as_of desc, run_bases.run desc
+order by run_bases.app_id asc, run_bases.as_of desc, run_bases.run desc
