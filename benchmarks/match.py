@@ -30,7 +30,8 @@ from sqlalchemy.engine import make_url
 from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.embedded.server import embedded_postgres
-from reconcile.db.engine import open_store, run_file
+from reconcile.db.engine import open_store
+from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import number_load
 from reconcile.match.engine import Matched, match
 from reconcile.settings import Settings

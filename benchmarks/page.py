@@ -21,7 +21,8 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db import runs
-from reconcile.db.engine import open_store, read_sql
+from reconcile.db.engine import open_store
+from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
 from reconcile.report import csv_files as files
 from reconcile.report.figures import figures

@@ -25,7 +25,8 @@ from sqlalchemy import Connection
 
 from reconcile.core.progress import silent
 from reconcile.db import runs
-from reconcile.db.engine import open_store, read_sql
+from reconcile.db.engine import open_store
+from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
 from reconcile.report import csv_files as files
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY

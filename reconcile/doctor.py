@@ -10,7 +10,9 @@ from reconcile import inbox
 from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.db.engine import match_locks, open_store, read_sql
+from reconcile.db.engine import open_store
+from reconcile.db.locks import match_locks
+from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail as trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match

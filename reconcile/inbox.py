@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.progress import Progress
-from reconcile.db.engine import SCHEMA
+from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import RowsRefused, Taken
 from reconcile.decide.sheet import holds_decisions, open_sheet

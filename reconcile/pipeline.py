@@ -23,7 +23,8 @@ from reconcile.core.errors import Unfinished, UsageError
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.db import runs
-from reconcile.db.engine import app_locks, match_locks, open_store
+from reconcile.db.engine import open_store
+from reconcile.db.locks import app_locks, match_locks
 from reconcile.decide import audit_trail as trail
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials

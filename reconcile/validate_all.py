@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import InputRefused
 from reconcile.core.progress import Progress
 from reconcile.core.records import Entry, Period, Place, Transaction
-from reconcile.db.engine import match_locks, open_store
+from reconcile.db.engine import open_store
+from reconcile.db.locks import match_locks
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import judge_batch, judge_period, judge_results

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.core.errors import FULL, Busy, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
-from reconcile.db.engine import app_locks
+from reconcile.db.locks import app_locks
 
 
 @dataclass(frozen=True, slots=True)

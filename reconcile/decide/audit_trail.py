@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.core.errors import CheckFailed
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 
 _ROWS_AT_A_TIME = 5_000
 

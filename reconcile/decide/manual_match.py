@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.core.records import Side
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import state_policy
 from reconcile.settings import Settings
 

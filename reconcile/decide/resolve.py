@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import InputRefused
 from reconcile.core.records import Side
 from reconcile.core.wording import LONGEST
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail as trail
 from reconcile.decide.audit_trail import Decision, Source
 from reconcile.decide.manual_match import Joined, Joins, Wish

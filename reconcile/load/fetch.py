@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from reconcile.core.errors import InputRefused
 from reconcile.core.progress import Pace, Progress
 from reconcile.core.records import Family, Period, Place, RawRow, Side
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from reconcile.kspay.paging.listing import instant

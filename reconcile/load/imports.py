@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Row, text
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side
-from reconcile.db.engine import run_file
+from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import take_turns
 
 

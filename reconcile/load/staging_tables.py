@@ -11,7 +11,8 @@ from operator import attrgetter
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.records import Entry, Period, Rejection, Side, Transaction
-from reconcile.db.engine import copy_lines, copy_rows, read_sql, run_file
+from reconcile.db.copy import copy_lines, copy_rows
+from reconcile.db.sql_files import read_sql, run_file
 from reconcile.normalise.entries_bulk import COLUMNS as PLAIN
 from reconcile.normalise.entries_bulk import PlainEntries
 from reconcile.validate.rules import Batch, Judge

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Date, bindparam, text
 from reconcile.core.errors import CheckFailed
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
-from reconcile.db.engine import read_sql, run_file, sql_names
+from reconcile.db.sql_files import read_sql, run_file, sql_names
 from reconcile.settings import Settings
 
 _SHOWN = 5  # so many of the records that fail a check are named in the error

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side, comparable
-from reconcile.db.engine import read_sql, run_file
+from reconcile.db.sql_files import read_sql, run_file
 from reconcile.match.engine import state_policy
 from reconcile.match.replay import View, replay
 from reconcile.settings import Settings

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.records import Side
 from reconcile.core.wording import days as spoken_days
-from reconcile.db.engine import read_sql, run_file, sql_names
+from reconcile.db.sql_files import read_sql, run_file, sql_names
 
 _SPLIT = "reference_split"
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.errors import FULL, UsageError
 from reconcile.core.money import Currencies
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.report import parquet
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell

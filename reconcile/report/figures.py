@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.discrepancies import RECONCILED
 from reconcile.core.money import Currencies, exact_sum
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 
 
 def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:

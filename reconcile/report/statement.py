@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.money import Currencies, exact_sum
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.report.columns import STATEMENT, STATEMENT_ITEMS
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.csv_files import write_csv

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.records import Period
-from reconcile.db.engine import read_sql, sql_names
+from reconcile.db.sql_files import read_sql, sql_names
 from reconcile.validate.rules import Batch, Rule, Weight
 from reconcile.validate.validator import Validator
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from reconcile.core.records import Period, comparable
-from reconcile.db.engine import copy_rows, run_file
+from reconcile.db.copy import copy_rows
+from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import number_load
 from tests.oracle import E, T
 

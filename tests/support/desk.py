@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.db.engine import read_sql
+from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail as trail
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import Taken

@@ -15,7 +15,9 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.db.embedded.server import embedded_postgres
-from reconcile.db.engine import app_locks, match_locks, open_store, sql_names
+from reconcile.db.engine import open_store
+from reconcile.db.locks import app_locks, match_locks
+from reconcile.db.sql_files import sql_names
 from reconcile.match.engine import state_policy
 from reconcile.settings import Settings
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import CheckFailed
-from reconcile.db.engine import match_locks
+from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
 from reconcile.decide.resolve import RowsRefused
 from reconcile.doctor import totals

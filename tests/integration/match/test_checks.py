@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.db.engine import read_sql, run_file, sql_names
+from reconcile.db.sql_files import read_sql, run_file, sql_names
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 from tests.support.arrivals import arrive, record_run

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.records import Side
-from reconcile.db.engine import run_file
+from reconcile.db.sql_files import run_file
 from reconcile.match.engine import state_policy
 from reconcile.match.replay import View, replay
 from tests.integration.match.test_oracle import long, run_engine, settings_of

@@ -1,0 +1,65 @@
+"""Makes the tables of a new database, and brings those of an older one up to date."""
+
+import hashlib
+
+from sqlalchemy import Engine, text
+
+from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.db import SCHEMA
+from reconcile.db.sql_files import read_sql, sql_names
+
+_MIGRATION_LOCK = 0x6B737061  # any number that no other program takes for an advisory lock
+_FIRST_OF_0_1 = "0001_records"  # the first migration of version 0.1; now there is one schema
+
+
+def migrate(engine: Engine, *, empty: str) -> None:
+    """Apply the migrations that this database lacks, in order, each in one transaction with its record.
+
+    Two processes that start together take turns (an advisory lock). Raises UsageError for a database that
+    version 0.1 made (`empty` says how to get an empty one), and ReconcileError for one that is newer than
+    this program or whose migrations were edited after they were applied.
+    """
+    migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
+    with engine.connect() as connection:
+        encoding = connection.scalar(text("show server_encoding"))
+        if encoding != "UTF8":
+            raise UsageError(
+                f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
+                "give one with UTF8 (createdb -E UTF8 -T template0 NAME)"
+            )
+        connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(text(f"create schema if not exists {SCHEMA}"))
+        connection.execute(
+            text(
+                "create table if not exists migrations (name text primary key, sha256 text not null,"
+                " applied_at timestamptz not null default now())"
+            )
+        )
+        connection.commit()
+        applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
+        if _FIRST_OF_0_1 in applied:
+            raise UsageError(
+                "the database was made by version 0.1, whose tables this version cannot read: keep your ledger files, "
+                f"decision files and reports, then {empty} and run again: it fetches, imports and matches anew, "
+                "and `reconcile resolve` takes the decision files"
+            )
+        if unknown := sorted(set(applied) - set(migrations)):
+            raise ReconcileError(
+                f"the database holds migration {unknown[-1]}, which this version does not know: "
+                "it was written by a newer version; install that one"
+            )
+        for name, statements in migrations.items():
+            sha256 = hashlib.sha256(statements.encode()).hexdigest()
+            if name not in applied:
+                connection.exec_driver_sql(statements)
+                connection.execute(
+                    text("insert into migrations (name, sha256) values (:name, :sha256)"),
+                    {"name": name, "sha256": sha256},
+                )
+            elif applied[name] != sha256:
+                raise ReconcileError(
+                    f"sql/migrations/{name}.sql was changed after it was applied; add a new one"
+                )
+            connection.commit()
+        connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.commit()
