@@ -243,7 +243,7 @@ def load_night(engine: Engine, first: int, until: int) -> None:
     for side, source, statement in (("kspay", "kspay", TRANSACTIONS), ("ledger", "default", ENTRIES)):
         table = "staged_transactions" if side == "kspay" else "staged_entries"
         with engine.begin() as connection:
-            run_file(connection, "load/10_staging")
+            run_file(connection, "load/staging_tables")
             connection.execute(
                 text(statement.format(table=table, more=", file, row_number", values=", '', 1")), values
             )
@@ -252,8 +252,8 @@ def load_night(engine: Engine, first: int, until: int) -> None:
                 {"app": APP, "side": side, "source": source},
             )
             number_load(connection)
-            run_file(connection, "load/20_transactions" if side == "kspay" else "load/21_entries")
-            run_file(connection, "load/30_quarantine")
+            run_file(connection, "load/take_in_transactions" if side == "kspay" else "load/take_in_entries")
+            run_file(connection, "load/take_in_quarantine")
             connection.execute(text("discard temp"))
 
 

@@ -57,7 +57,7 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Source
         return
     origin = {"by_name": source.by, "os_user": _os_user(), "file": source.file, "file_sha256": source.sha256}
     connection.execute(
-        text(read_sql("decisions/append")),
+        text(read_sql("decide/append")),
         [
             {
                 **origin,
@@ -94,18 +94,20 @@ def verify(connection: Connection) -> int:
     that a run saw. What is not found: a change by somebody who may alter the tables, writes the whole
     chain anew from there on, and also what the run table and every run.json say of it.
     """
-    resting = connection.execute(text(read_sql("decisions/resting_triggers"))).scalars().all()
+    resting = connection.execute(text(read_sql("decide/disabled_triggers"))).scalars().all()
     if resting:
         raise CheckFailed(
             f"the database no longer defends the decisions: {', '.join(resting)}; "
             "find out who did that, then restore the database from a backup"
         )
     witnesses = {
-        row.records: row for row in connection.execute(text(read_sql("decisions/witnesses"))) if row.records
+        row.records: row
+        for row in connection.execute(text(read_sql("decide/trail_in_reports")))
+        if row.records
     }
     count, previous = 0, ""
     rows = connection.execute(
-        text(read_sql("decisions/chain")), execution_options={"yield_per": _ROWS_AT_A_TIME}
+        text(read_sql("decide/chain")), execution_options={"yield_per": _ROWS_AT_A_TIME}
     )
     for row in rows:
         count += 1

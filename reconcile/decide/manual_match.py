@@ -57,7 +57,7 @@ class Joins:
         self._app_ids = sorted({wish.app_id for wish in wishes})
         state_policy(connection, settings, tuple(self._app_ids))
         self._in_force = connection.execute(
-            text(read_sql("decisions/matches_in_force")), {"app_ids": self._app_ids}
+            text(read_sql("decide/matches_in_force")), {"app_ids": self._app_ids}
         ).all()
         self._currencies: dict[tuple[str, str, str, str], str] = {}
         held = [record for match in self._in_force for record in match.records]
@@ -65,7 +65,7 @@ class Joins:
         named = [form for wish in wishes for one in wish.ids for form in _forms(one)]
         self._transactions = self._read_transactions([*own, *named])
         self._entries = self._read_entries([*own, *named])
-        self._elsewhere = self._read("elsewhere", {"ids": named})
+        self._elsewhere = self._read("records_anywhere", {"ids": named})
 
     def joined(self, wish: Wish) -> tuple[Joined, ...]:
         """All records that the row joins, of both sides. Raises ValueError saying why there is no such match."""
@@ -167,7 +167,7 @@ class Joins:
         return found
 
     def _read(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
-        return self._connection.execute(text(read_sql(f"decisions/{name}")), parameters).all()
+        return self._connection.execute(text(read_sql(f"decide/{name}")), parameters).all()
 
 
 def _with_source(one: str) -> list[tuple[str, str]]:

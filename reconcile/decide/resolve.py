@@ -149,7 +149,7 @@ class _Judge:
 
     def judge(self, rows: Sequence[Row]) -> "_Judge":
         ids = sorted({row.discrepancy_id for row in rows})
-        found = self._connection.execute(text(read_sql("decisions/known")), {"ids": ids})
+        found = self._connection.execute(text(read_sql("decide/discrepancies")), {"ids": ids})
         self._known = {one.discrepancy_id: one for one in found}
         trail_of = text(
             "select discrepancy_id, facts, decision, records, note, by_name, decided_at from decisions"

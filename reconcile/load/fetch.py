@@ -322,7 +322,7 @@ def _ids_to_ask_again(
     ]
     with engine.connect() as connection:
         rows = connection.execute(
-            text(read_sql("extract/ask_again")),
+            text(read_sql("load/refetch_by_id")),
             {
                 "app_id": app_id,
                 "pending": pending,

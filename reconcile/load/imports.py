@@ -100,7 +100,7 @@ def withdraw(engine: Engine, import_id: int) -> Withdrawn:
                 f"import {import_id} was made by a version that did not note what it changed, so it cannot be "
                 "withdrawn: import the right file with --snapshot instead"
             )
-        run_file(connection, "load/40_withdraw")
+        run_file(connection, "load/withdraw_import")
         row = connection.execute(
             text(
                 "select withdrawn, returned, (select count(*) from released) as released,"

@@ -53,7 +53,7 @@ class Loading:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._read = 0
-        run_file(connection, "load/10_staging")
+        run_file(connection, "load/staging_tables")
         connection.commit()
 
     def stage(
@@ -108,7 +108,7 @@ class Loading:
         scopes: list[dict[str, object]] = [
             {**scope, "first": days.first, "last": days.last} for days in ranges
         ]
-        return self._take_in(["load/20_transactions", "load/30_quarantine"], scopes, judge)
+        return self._take_in(["load/take_in_transactions", "load/take_in_quarantine"], scopes, judge)
 
     def take_in_entries(
         self,
@@ -129,7 +129,7 @@ class Loading:
             text("insert into this_import (sha256, snapshot_timezone) values (:sha256, :timezone)"),
             {"sha256": sha256, "timezone": snapshot_timezone},
         )
-        statements = ["load/21_entries", "load/25_import", "load/30_quarantine"]
+        statements = ["load/take_in_entries", "load/number_import", "load/take_in_quarantine"]
         return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], judge)
 
     def _take_in(
@@ -170,7 +170,7 @@ class Loading:
         if loaded.import_id is not None:
             names = ("usable", "repeats", "quarantined", "added", "changed", "withdrawn")
             connection.execute(
-                text(read_sql("load/35_import_counts")),
+                text(read_sql("load/import_counts")),
                 {
                     "records": loaded.read,
                     "allowed": list(allowed),

@@ -119,7 +119,7 @@ def read_statement(engine: Engine, month: str) -> Statement:
 
 
 def _positions(connection: Connection, day: date) -> dict[str, Position]:
-    rows = connection.execute(text(read_sql("statement/position")), {"day": day})
+    rows = connection.execute(text(read_sql("report/statement/position")), {"day": day})
     found = {row.app_id: Position(row.app_id, row.run, row.run_id, row.as_of, row.open) for row in rows}
     return dict(sorted(found.items()))
 
@@ -143,7 +143,9 @@ def _items(connection: Connection, position: Position | None, chain: list[int]) 
     """All discrepancies that were ever open by then; None for those that no longer are."""
     if position is None:
         return {}
-    rows = connection.execute(text(read_sql("statement/items")), {"app_id": position.app_id, "runs": chain})
+    rows = connection.execute(
+        text(read_sql("report/statement/items")), {"app_id": position.app_id, "runs": chain}
+    )
     found = {
         row.discrepancy_id: None
         if row.amount is None
@@ -187,9 +189,9 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
     asked = {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))}
     follows = opening is None or opening.run in after
     of_run = defaultdict(list)
-    for row in connection.execute(text(read_sql("statement/movements")), asked):
+    for row in connection.execute(text(read_sql("report/statement/movements")), asked):
         of_run[row.run].append(row)
-    for run in connection.execute(text(read_sql("statement/runs")), asked):
+    for run in connection.execute(text(read_sql("report/statement/runs")), asked):
         for row in of_run[run.number]:
             item = None if row.amount is None else Item(row.type, row.facts, row.currency, row.amount)
             kind = "reopened" if row.kind == "new" and row.discrepancy_id in known else row.kind

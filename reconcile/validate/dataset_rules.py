@@ -154,9 +154,9 @@ def judge_period(connection: Connection, validator: Validator, period: Period, k
     """
     counts: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
-    for row in connection.execute(text(read_sql("judge/10_days")), asked):
+    for row in connection.execute(text(read_sql("validate/records_by_day")), asked):
         counts[row.side, row.app_id][row.day] = row.records
-    currencies = connection.execute(text(read_sql("judge/20_currencies")), {"last": period.last}).all()
+    currencies = connection.execute(text(read_sql("validate/currencies")), {"last": period.last}).all()
     for row in currencies:
         if row.currency not in known.digits:
             raise known.unknown(row.currency)
@@ -217,7 +217,7 @@ def judge_results(connection: Connection, validator: Validator, run_id: str, che
     A check that did not run has no column, and an expectation without its column is a fault.
     """
     facts = dict.fromkeys(checks, 0)
-    row = connection.execute(text(read_sql("judge/30_results"))).one()
+    row = connection.execute(text(read_sql("validate/results"))).one()
     smaller = min(row.transactions, row.entries)
     facts["something_matches"] = int(smaller >= FEW and row.matched * 10 < smaller)
     facts["discrepancy_ids_unique"] = row.discrepancies - row.discrepancy_ids

@@ -41,7 +41,7 @@ def _load(
     broken: Sequence[T | E],
 ) -> None:
     connection.execute(text("discard temp"))
-    run_file(connection, "load/10_staging")
+    run_file(connection, "load/staging_tables")
     _stage_transactions(connection, transactions, said_at)
     _stage_entries(connection, entries)
     _stage_rejections(connection, side, source, broken)
@@ -53,8 +53,8 @@ def _load(
         {"apps": list(apps), "side": side, "source": source},
     )
     number_load(connection)
-    run_file(connection, "load/20_transactions" if side == "kspay" else "load/21_entries")
-    run_file(connection, "load/30_quarantine")
+    run_file(connection, "load/take_in_transactions" if side == "kspay" else "load/take_in_entries")
+    run_file(connection, "load/take_in_quarantine")
 
 
 def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:
