@@ -25,7 +25,7 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["static"]
-html_css_files = ["wide-tables.css"]
+html_css_files = ["site.css"]
 highlight_language = "text"  # most blocks are terminal sessions: only what names its language is coloured
 
 

@@ -13,7 +13,7 @@ from reconcile.core.discrepancies import OUTCOMES, TYPES
 from reconcile.report.columns import FILES
 from reconcile.settings import DEFAULT_FAMILIES, SECRETS, VARIABLES
 from reconcile.validate.dataset_rules import RULES
-from reconcile.validate.rules import rules
+from reconcile.validate.rules import Rule, rules
 
 _PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
@@ -51,8 +51,8 @@ def _commands() -> str:
 
 def _help(path: str, command: click.Command) -> str:
     """What `--help` prints, as wide as a page of the site."""
-    context = command.make_context(path, [], resilient_parsing=True, terminal_width=88, max_content_width=88)
-    return command.get_help(context)
+    settings = {**cli.context_settings, "terminal_width": 88, "max_content_width": 88}
+    return command.get_help(click.Context(command, info_name=path, **settings))
 
 
 def _settings() -> str:
@@ -99,17 +99,14 @@ def _columns() -> str:
 
 
 def _expectations() -> str:
-    by_suite = {
-        suite: (
-            *(rules(suite) if suite != "results" else ()),
-            *(rule for part in parts.values() for rule in part),
-        )
-        for suite, parts in RULES.items()
-    }
+    suites: dict[str, tuple[Rule, list[str]]] = {}
+    for suite, parts in RULES.items():
+        of_records = rules(suite) if suite in ("transactions", "entries") else ()
+        for rule in (*of_records, *(rule for part in parts.values() for rule in part)):
+            suites.setdefault(rule.name, (rule, []))[1].append(suite)
     rows = [
-        [_code(rule.name), suite, rule.weight, f"{rule.field} {rule.reason}".strip(), rule.why]
-        for suite, found in by_suite.items()
-        for rule in found
+        [_code(rule.name), ", ".join(names), rule.weight, f"{rule.field} {rule.reason}".strip(), rule.why]
+        for rule, names in suites.values()
     ]
     return _table(["expectation", "suite", "weight", "what is wrong", "why it exists"], rows)
 

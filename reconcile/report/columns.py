@@ -13,7 +13,7 @@ class Form(StrEnum):
     """How the values of a column are written."""
 
     TEXT = "text"
-    IDS = "ids, ; between"
+    SEVERAL = "text; several values with ; between"
     AMOUNT = "decimal, in the currency's major unit"
     NUMBER = "whole number"
     DAY = "day, YYYY-MM-DD"
@@ -63,25 +63,29 @@ _DISCREPANCY = (
     Column("severity", "How much it matters: high, medium, low or info."),
     Column(
         "status",
-        "open; reopened if its facts changed after a decision; resolved if a decision covers it.",
+        "It is open, reopened (its facts changed after a decision), or resolved (a decision covers it).",
     ),
     Column(
         "age_days",
         "The days from the business date of its earliest record to the last day of the period.",
         Form.NUMBER,
     ),
-    Column("first_seen", "The earliest last day of a period whose run reported it.", Form.DAY),
+    Column(
+        "first_seen",
+        "The earliest day as of which a run reported it. A run is as of the last day of its period.",
+        Form.DAY,
+    ),
     _APP,
-    Column("transaction_id", "The id of the transaction at KS Pay.", Form.IDS),
+    Column("transaction_id", "The id of the transaction at KS Pay.", Form.SEVERAL),
     Column(
         "ledger_id",
         "Your id of the ledger entry; written source:id if several sources hold the same id.",
-        Form.IDS,
+        Form.SEVERAL,
     ),
-    Column("reference", "The reference number at KS Pay.", Form.IDS),
-    Column("ledger_reference", "The reference in the ledger.", Form.IDS),
-    Column("provider_order_id", "The order id of the payment provider.", Form.IDS),
-    Column("provider_txn_id", "The transaction id of the payment provider.", Form.IDS),
+    Column("reference", "The reference number at KS Pay.", Form.SEVERAL),
+    Column("ledger_reference", "The reference in the ledger.", Form.SEVERAL),
+    Column("provider_order_id", "The order id of the payment provider.", Form.SEVERAL),
+    Column("provider_txn_id", "The transaction id of the payment provider.", Form.SEVERAL),
     _CURRENCY,
     _KSPAY_AMOUNT,
     _LEDGER_AMOUNT,
@@ -90,8 +94,8 @@ _DISCREPANCY = (
         "kspay_amount minus ledger_amount, where a missing side counts as 0; empty if the currencies differ.",
         Form.AMOUNT,
     ),
-    Column("kspay_status", "The status at KS Pay, in KS Pay's word."),
-    Column("ledger_status", "The status in the ledger, in the ledger's word."),
+    Column("kspay_status", "The status at KS Pay, as KS Pay writes it."),
+    Column("ledger_status", "The status in the ledger, as the ledger writes it."),
     _KSPAY_DATE,
     _LEDGER_DATE,
     Column("payment_method", "The payment method (paymentType) at KS Pay."),
@@ -118,11 +122,11 @@ FILES: Mapping[str, Sequence[Column]] = {
     "matched.csv": (
         Column("match_id", "The id of the match; it comes from the ids of its records alone."),
         _RULE,
-        Column("transaction_ids", "The ids of its transactions at KS Pay.", Form.IDS),
+        Column("transaction_ids", "The ids of its transactions at KS Pay.", Form.SEVERAL),
         Column(
             "ledger_ids",
             "Your ids of its ledger entries; written source:id if several sources hold the same id.",
-            Form.IDS,
+            Form.SEVERAL,
         ),
         _CURRENCY,
         _KSPAY_AMOUNT,
