@@ -25,9 +25,8 @@ client        KSPay: all calls as methods
 
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
 from reconcile.kspay.credentials import Credentials
-from reconcile.kspay.paging.completeness import WindowRecord
 from reconcile.kspay.paging.listing import Page
-from reconcile.kspay.paging.windows import Window
+from reconcile.kspay.paging.windows import Window, WindowRecord
 from reconcile.kspay.payments import Initiated
 from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 

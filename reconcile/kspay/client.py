@@ -24,9 +24,9 @@ from reconcile.kspay.errors import (
 from reconcile.kspay.http.auth import TokenKeeper, Tokens
 from reconcile.kspay.http.server_clock import ServerClock
 from reconcile.kspay.http.transport import BACKOFF_SECONDS, Request, Wire
-from reconcile.kspay.paging.completeness import WindowRecord
-from reconcile.kspay.paging.date_filter import Border, Evidence, Filter, outside
-from reconcile.kspay.paging.last_day import QUARTER, Reach, midnight
+from reconcile.kspay.paging.date_filter import DayBorder, learn, outside
+from reconcile.kspay.paging.facts import DateFilter, ServerFacts
+from reconcile.kspay.paging.last_day import QUARTER, LastDay, midnight
 from reconcile.kspay.paging.listing import (
     Listing,
     Page,
@@ -38,10 +38,10 @@ from reconcile.kspay.paging.listing import (
     text_of,
     without_secret,
 )
-from reconcile.kspay.paging.prefetch import PagesAhead
+from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.window_reader import WindowReader
-from reconcile.kspay.paging.window_splitter import Narrowing, Size
-from reconcile.kspay.paging.windows import MAX_DAYS, Window, plan
+from reconcile.kspay.paging.window_splitter import Size, WindowSplitter
+from reconcile.kspay.paging.windows import LONGEST_WINDOW, Window, WindowRecord, plan
 from reconcile.kspay.payments import Payments
 
 _DAY = timedelta(days=1)
@@ -113,8 +113,8 @@ class KSPay(Payments):
         was shown to be listed yet. None: none."""
         self.windows_read: list[WindowRecord] = []
         """How each window was read, in the order in which they were proven complete."""
-        self._evidence = Evidence()
-        self._narrowing = Narrowing(page_size)
+        self._server = ServerFacts()
+        self._splitter = WindowSplitter(page_size)
         self._concurrency = concurrency
         self._workers = (
             ThreadPoolExecutor(concurrency, thread_name_prefix="kspay") if concurrency > 1 else None
@@ -198,7 +198,7 @@ class KSPay(Payments):
             try:
                 batch = next(batches, None)
             except DateRangeError as error:
-                if reader.record.pages:
+                if reader.has_answer:
                     raise
                 windows = deque(self._plan_anew(error, days, window, list(windows)))
                 continue
@@ -212,7 +212,7 @@ class KSPay(Payments):
                     yield Page(
                         rows,
                         window,
-                        batch.number,
+                        batch.page,
                         done,
                         done + len(windows),
                         rows_so_far,
@@ -221,8 +221,8 @@ class KSPay(Payments):
                         batch.rows_expected,
                     )
                 batch = next(batches, None)
-            if self._evidence.page_ignored:
-                parts = self._narrowing.parts(window, reader.first_answer)
+            if self._server.page_ignored:
+                parts = self._splitter.parts(window, reader.first_answer)
                 if parts:
                     windows.extendleft(reversed(parts))
                     continue
@@ -230,19 +230,19 @@ class KSPay(Payments):
             if not windows:
                 beyond = True
                 windows.extend(self._further(window))
-        self._narrowing.settle(self._first_answer, self.first_accepted_day, self._today())
+        self._splitter.settle(self._first_answer, self.first_accepted_day, self._today())
         self._note_what_may_lack(days)
 
     def _reader(self, window: Window) -> WindowReader:
         return WindowReader(
-            PagesAhead(
+            Prefetcher(
                 lambda number, limit, unwanted: self._listing(window, number, limit, unwanted), self._workers
             ),
             window,
             self._page_size,
             self._concurrency,
-            self._evidence,
-            self._probe_filter,
+            self._server,
+            self._probe_day,
             self._probe_border,
         )
 
@@ -265,11 +265,11 @@ class KSPay(Payments):
         Then a record of the period that changed after it is listed under the day of its change.
         """
         today = self._today()
-        if self._evidence.filter is Filter.CREATED or last.to_date >= today:
+        if self._server.date_filter is DateFilter.CREATED or last.to_date >= today:
             return []
-        return [Window(last.to_date, min(today, last.to_date + (MAX_DAYS - 1) * _DAY))]
+        return [Window(last.to_date, min(today, last.to_date + LONGEST_WINDOW))]
 
-    def _probe_filter(self, created_on: date) -> None:
+    def _probe_day(self, created_on: date) -> None:
         """Ask for the days around one record's creation that leave out the day of its change."""
         window = Window(created_on - _DAY, min(created_on + 2 * _DAY, self._today()))
         if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
@@ -281,9 +281,9 @@ class KSPay(Payments):
                 raise
             return  # the record is of the app's first day: another one may tell
         for row in rows:
-            self._evidence.take(window, instant(row, "createdAt"), instant(row, "updatedAt"))
+            learn(self._server, window, instant(row, "createdAt"), instant(row, "updatedAt"))
 
-    def _probe_border(self, border: Border, limit: int, pages: int) -> None:
+    def _probe_border(self, border: DayBorder, limit: int, pages: int) -> None:
         """Ask for the beginning of one day, to see whether the range filters `createdAt`."""
 
         def changed_at(transaction_id: str) -> datetime | None:
@@ -294,13 +294,13 @@ class KSPay(Payments):
             return instant(RawRow(Place(transaction_id, 1), record), "updatedAt")
 
         try:
-            created = border.filters_creation(
+            created = border.shows_created(
                 lambda window, number: self._listing(window, number, limit).rows, changed_at, pages
             )
         except (DateRangeError, InvalidRequestError):
             return  # the server takes no such range, page or id: then readings must agree
         if created:
-            self._evidence.filter = Filter.CREATED
+            self._server.date_filter = DateFilter.CREATED
 
     def _check_clock(self, days: Period) -> None:
         """Raises ProtocolError where the server's clock would let days pass that are over by ours."""
@@ -320,7 +320,7 @@ class KSPay(Payments):
 
     def _note_what_may_lack(self, days: Period) -> None:
         """Since when records may be missing, where the last days cannot be shown to be listed to their end yet."""
-        last, updated = self._today(), self._evidence.filter is Filter.UPDATED
+        last, updated = self._today(), self._server.date_filter is DateFilter.UPDATED
         if days.last + 2 * _DAY <= last and not updated:
             return
         now = self._clock.now()
@@ -329,9 +329,9 @@ class KSPay(Payments):
             needed = now  # what changed since stands on no earlier day either
         if not self._days_behind:
             needed = min(needed, midnight(last) + QUARTER)  # that its today is listed is enough
-        reach = Reach(last)
+        last_day = LastDay(last)
         for read in self.windows_read:
-            reach.note(read.window, read.last_at)
+            last_day.add(read.window, read.last_at)
         seen = [
             at
             for read in self.windows_read
@@ -340,13 +340,13 @@ class KSPay(Payments):
         ]
         if not seen:
             return  # where nothing is listed at all, nothing is told every night
-        for window in reach.telling(seen, needed):
-            if not reach.covers(needed):
-                self._probe_reach(reach, window)
-        if not reach.covers(needed):
-            self.may_lack_from = reach.until
+        for window in last_day.windows_to_probe(seen, needed):
+            if not last_day.covers(needed):
+                self._probe_last_day(last_day, window)
+        if not last_day.covers(needed):
+            self.may_lack_from = last_day.listed_until
 
-    def _probe_reach(self, reach: Reach, window: Window) -> None:
+    def _probe_last_day(self, last_day: LastDay, window: Window) -> None:
         if self.first_accepted_day is not None and window.from_date < self.first_accepted_day:
             return
         try:
@@ -354,7 +354,7 @@ class KSPay(Payments):
         except (DateRangeError, InvalidRequestError):
             return  # the windows that were asked for are proven: this one tells nothing
         for row in rows:
-            reach.note(window, instant(row, "createdAt"))
+            last_day.add(window, instant(row, "createdAt"))
 
     def _plan_anew(
         self, error: DateRangeError, days: Period, window: Window, rest: list[Window]

@@ -12,6 +12,7 @@
         ├── ProviderError               the payment provider behind KS Pay failed or refused
         ├── ServerError                 a fault of KS Pay itself
         ├── ProtocolError               an answer that is none of the documented ones
+        │   └── IncompleteError         a window of the listing that is not certain to be complete
         ├── UnreachableError            no answer at all: refused, broken off, timed out
         └── OutcomeUnknownError         what must not be sent twice was sent, and its answer was lost
 
@@ -178,6 +179,12 @@ class ProtocolError(CallError):
     @property
     def retryable(self) -> bool:
         return self.passing
+
+
+class IncompleteError(ProtocolError):
+    """A window that could not be read so that its completeness is certain."""
+
+    advice = "nothing was taken over; try again at a quieter hour, or with a shorter period"
 
 
 class UnreachableError(CallError):

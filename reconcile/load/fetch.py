@@ -257,7 +257,7 @@ def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[
                     "pages": read.pages,
                     "records": read.rows,
                     "distinct_ids": read.distinct,
-                    "passes": read.passes,
+                    "passes": read.readings,
                     "first_created_at": read.first_at,
                     "last_created_at": read.last_at,
                     "total": read.total,

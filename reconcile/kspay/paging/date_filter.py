@@ -1,55 +1,31 @@
-"""Which time Fetch All Transactions' date range filters, `createdAt` or `updatedAt`: the guide says nothing.
+"""Which time the date range of Fetch All Transactions filters, `createdAt` or `updatedAt`: the guide says nothing.
 
-Rows do not leave a window whose range filters `createdAt`, so there a count proves that nothing is missing;
-where they may leave, readings must agree (see paging). So it pays to know, and three things tell:
+If the range filters `createdAt`, no row leaves a window while it is read, and a count proves that nothing is missing.
+If rows may leave, readings must agree (see proofs). So it pays to find out. Three things show it:
 
-- A row whose creation or last change lies outside the window that lists it, whatever the zone.
-- One probe: the days around the creation of a row that changed days later (`KSPay._probe_filter`).
-- Where all rows changed soon after their creation: the beginning of one day (`Border`).
+- A row whose creation or last change lies outside the window that lists it, whatever the zone (`learn`).
+- The days around the creation of a row that changed days later (`WindowTimes.day_to_probe`, `client`).
+- Where all rows changed soon after their creation: the beginning of one day (`DayBorder`).
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
-from operator import ge, le
+from operator import ge, itemgetter, le
 
 from reconcile.core.records import RawRow
-from reconcile.kspay.paging.listing import Times, instant, row_id
+from reconcile.kspay.paging.facts import DateFilter, ServerFacts
+from reconcile.kspay.paging.listing import Times, instant, row_id, times_of
 from reconcile.kspay.paging.windows import Window
 
-TELLING_GAP = timedelta(days=4)
+LATE_CHANGE = timedelta(days=4)
 """A row that changed so long after its creation can be asked for without the day of its change."""
 
 _DAY = timedelta(days=1)
 _QUARTER = timedelta(minutes=15)
 _WIDEST_ZONE = timedelta(hours=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Filter(StrEnum):
-    """Which time the server's date range filters, as far as rows have shown it."""
-
-    UNDECIDED = "undecided"
-    CREATED = "createdAt"
-    UPDATED = "updatedAt"
-
-
-class Evidence:
-    """What answers have shown about the server, over all windows of a client."""
-
-    def __init__(self) -> None:
-        self.filter = Filter.UNDECIDED
-        self.page_ignored: bool | None = None
-        """Whether every page of a listing is its first one; None: not seen yet."""
-
-    def take(self, window: Window, created: datetime | None, updated: datetime | None) -> None:
-        """Learn from a row that `window` was answered with."""
-        if created is None or updated is None or self.filter is Filter.CREATED:
-            return
-        if outside(window, updated):
-            self.filter = Filter.CREATED
-        elif outside(window, created):
-            self.filter = Filter.UPDATED
+_time_of_day = itemgetter(slice(11, None))  # of a time as text
 
 
 def outside(window: Window, at: datetime) -> bool:
@@ -57,14 +33,84 @@ def outside(window: Window, at: datetime) -> bool:
     return not window.from_date - _DAY <= at.date() <= window.to_date + _DAY
 
 
-class Border:
+def learn(server: ServerFacts, window: Window, created: datetime | None, updated: datetime | None) -> None:
+    """Learn what the range filters from the times of a row that `window` was answered with."""
+    if created is None or updated is None or server.date_filter is DateFilter.CREATED:
+        return
+    if outside(window, updated):
+        server.date_filter = DateFilter.CREATED
+    elif outside(window, created):
+        server.date_filter = DateFilter.UPDATED
+
+
+class WindowTimes:
+    """The times of the rows of one window."""
+
+    def __init__(self, window: Window, server: ServerFacts) -> None:
+        self._window = window
+        self._server = server
+        self._widest = timedelta()  # from the creation of a row to its last change …
+        self._widest_day: date | None = None  # … and the day of that creation
+        self._latest = ""
+        self.border = DayBorder(window)
+        self.first_at: datetime | None = None
+        """The earliest `createdAt`, aware, UTC; None where no row has one."""
+        self.last_at: datetime | None = None
+        """The latest `createdAt`."""
+        self.latest_clock: datetime | None = None
+        """A `createdAt` of the latest time of day, of the rows whose times have KS Pay's usual form."""
+
+    @property
+    def day_to_probe(self) -> date | None:
+        """The day on which a row was created that changed so late that its day can show the filter."""
+        return self._widest_day if self._widest >= LATE_CHANGE else None
+
+    def add(self, rows: list[RawRow], *, in_first_reading: bool) -> None:
+        """Add rows that are new or have new content."""
+        times = times_of(rows)
+        if in_first_reading and self._server.date_filter is DateFilter.UNDECIDED:
+            self.border.add(rows, times)
+        bounds = times.bounds() if times else None
+        if bounds is not None and not self._may_show_filter(*bounds):
+            self._add_created(bounds[0])
+            self._add_created(bounds[1])
+            self._add_clock(times)
+            return
+        for row in rows:
+            created, updated = instant(row, "createdAt"), instant(row, "updatedAt")
+            if created is not None:
+                self._add_created(created)
+                if updated is not None and (self._widest_day is None or updated - created > self._widest):
+                    self._widest, self._widest_day = updated - created, created.date()
+            learn(self._server, self._window, created, updated)
+
+    def _may_show_filter(
+        self, created: datetime, last_created: datetime, updated: datetime, last_updated: datetime
+    ) -> bool:
+        """Whether a row whose times lie within these bounds may show what the range filters."""
+        return last_updated - created >= max(self._widest, LATE_CHANGE) or any(
+            outside(self._window, at) for at in (created, last_created, updated, last_updated)
+        )
+
+    def _add_clock(self, times: Times | None) -> None:
+        if times is not None and (latest := max(times.created, key=_time_of_day))[11:] > self._latest:
+            with suppress(ValueError):  # it only looks like a time
+                self.latest_clock = datetime.fromisoformat(latest)
+                self._latest = latest[11:]
+
+    def _add_created(self, at: datetime) -> None:
+        self.first_at = at if self.first_at is None else min(self.first_at, at)
+        self.last_at = at if self.last_at is None else max(self.last_at, at)
+
+
+class DayBorder:
     """Rows created right before and changed right after a moment at which a day may begin.
 
-    Days begin on a quarter of an hour of UTC, in every zone there is. Say the first row that a range from
-    day D on lists was changed at 00:01:33. If the range filters `updatedAt`, D begins at 00:00 or at an
-    earlier quarter, so a row created at 23:59:50 and changed at 00:01:20 is in the range too. If it is not,
-    the range filters `createdAt`. Where the first row stands is known only of a listing that was seen
-    to be in order of one of its times, so of others nothing is said; nor where rows are few and far between.
+    In every zone, days begin on a quarter of an hour of UTC. Say the first row that a range from day D on lists was
+    changed at 00:01:33. If the range filters `updatedAt`, D begins at 00:00 or at an earlier quarter. Then a row
+    created at 23:59:50 and changed at 00:01:20 is in the range too. If it is not, the range filters `createdAt`.
+    Which row is the first is known only of a listing that was seen to be in order of one of its times. Of other
+    listings nothing is found out, nor where rows are few and far between.
     """
 
     def __init__(self, window: Window) -> None:
@@ -76,8 +122,8 @@ class Border:
         self._near = "", ""  # the times of creation that may be right before the day's beginning
         self._across: dict[datetime, tuple[datetime, datetime, str]] = {}  # changed, created, id by quarter
 
-    def note(self, rows: list[RawRow], times: Times | None) -> None:
-        """Take in the next rows of the first reading."""
+    def add(self, rows: list[RawRow], times: Times | None) -> None:
+        """Add the next rows of the first reading. `times` are theirs, None where one is unusual."""
         if times is None or not rows:
             self._in_order = [False, False] if times is None else self._in_order
             return
@@ -116,13 +162,13 @@ class Border:
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
         self._near = (midnight - _WIDEST_ZONE).isoformat(), (midnight + _WIDEST_ZONE).isoformat()
 
-    def filters_creation(
+    def shows_created(
         self,
         ask: Callable[[Window, int], list[RawRow]],
         changed_at: Callable[[str], datetime | None],
         pages: int,
     ) -> bool:
-        """Whether a range of days, by a few requests, is seen to filter `createdAt`; False: not known.
+        """Whether a few requests show that a range of days filters `createdAt`; False: not known.
 
         `ask` gives a page of a window, `changed_at` the `updatedAt` of a transaction by its id; `pages`
         are the pages of the whole window.
@@ -132,7 +178,7 @@ class Border:
         if not self._window.from_date < self._day < self._window.to_date:
             return False
         window = Window(self._day, self._day + _DAY)
-        rows = ask(window, 1) if self._rising else self._last_rows(lambda number: ask(window, number), pages)
+        rows = ask(window, 1) if self._rising else _last_page(lambda number: ask(window, number), pages)
         times = [(instant(row, "createdAt"), instant(row, "updatedAt")) for row in rows]
         created = [at for at, _ in times if at is not None]
         updated = [at for _, at in times if at is not None]
@@ -142,26 +188,26 @@ class Border:
         if found is None:
             return False
         changed, at, identity = found
-        # It would stand before all of these, in either order of time; and it is still as it was.
+        # It would stand before all of these, in either order of time; and it has not changed since.
         return at < min(created) and changed < min(updated) and changed_at(identity) == changed
 
-    @staticmethod
-    def _last_rows(ask: Callable[[int], list[RawRow]], pages: int) -> list[RawRow]:
-        """The rows of the last page; none where it moved meanwhile."""
-        low, high = 1, 2  # of page `low` it is known, or supposed, that it holds rows
-        while ask(high):
-            low, high = high, high * 2
-            if low > pages:
-                return []
-        while high - low > 1:
-            middle = (low + high) // 2
-            if ask(middle):
-                low = middle
-            else:
-                high = middle
-        rows = ask(low)
-        still = not ask(low + 1) and [row_id(row) for row in ask(low)] == [row_id(row) for row in rows]
-        return rows if still else []
+
+def _last_page(ask: Callable[[int], list[RawRow]], pages: int) -> list[RawRow]:
+    """The rows of the last page, found by bisection; none where it moved meanwhile."""
+    low, high = 1, 2  # of page `low` it is known, or supposed, that it holds rows
+    while ask(high):
+        low, high = high, high * 2
+        if low > pages:
+            return []
+    while high - low > 1:
+        middle = (low + high) // 2
+        if ask(middle):
+            low = middle
+        else:
+            high = middle
+    rows = ask(low)
+    is_still_last = not ask(low + 1) and [row_id(row) for row in ask(low)] == [row_id(row) for row in rows]
+    return rows if is_still_last else []
 
 
 def _quarter(at: datetime) -> datetime:

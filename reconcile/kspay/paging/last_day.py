@@ -1,9 +1,9 @@
-"""Until when a range of days reaches: the guide does not say whether `toDate` includes its day, nor in which zone.
+"""Until when the last days of a period are listed: whether `toDate` includes its day, and its zone, are unknown.
 
-Nothing may be asked for beyond the server's today, so the end of the last days may not be listed yet. What `toDate`
-lists ends so long before or after the midnight of UTC with which that day begins, and always equally long: from 14
-hours before (far east of UTC, the day not included) to 36 hours after it (far west, included). A row that was listed
-shows that it is not less. Days begin on a quarter of an hour in every zone.
+No day after the server's today may be asked for, so the end of the last days may not be listed yet. The rows that a
+`toDate` lists end some hours before or after the midnight (UTC) with which its day begins, always equally many: from
+14 hours before (a zone far east of UTC, the day not included) to 36 hours after (far west, the day included). A row
+that was listed shows that it is not less. In every zone, days begin on a quarter of an hour of UTC.
 """
 
 from collections.abc import Iterable
@@ -12,45 +12,47 @@ from datetime import UTC, date, datetime, timedelta
 from reconcile.kspay.paging.windows import Window
 
 QUARTER = timedelta(minutes=15)
-_EAST, _WEST = timedelta(hours=-14), timedelta(hours=36)
+_EARLIEST, _LATEST = timedelta(hours=-14), timedelta(hours=36)
 _SUMMER = timedelta(hours=1)  # a zone's days may begin an hour earlier or later on another day of the year
 _DAY = timedelta(days=1)
 
 
 def midnight(day: date) -> datetime:
-    """With which a day of UTC begins."""
+    """The instant at which a day of UTC begins."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-class Reach:
+class LastDay:
     """Until when everything is listed that a range with `last` as its `toDate` can list."""
 
     def __init__(self, last: date) -> None:
         self._last = last
-        self._after = _EAST
+        self._after = _EARLIEST
 
     @property
-    def until(self) -> datetime:
-        """The latest instant that was shown to be listed, UTC."""
+    def listed_until(self) -> datetime:
+        """The latest instant up to which rows were shown to be listed, UTC."""
         return midnight(self._last) + self._after
 
     def covers(self, needed: datetime) -> bool:
         """Whether everything before this instant is listed."""
-        return self.until >= needed or (self._after > _EAST and self.until + QUARTER > needed)
+        return self.listed_until >= needed or (
+            self._after > _EARLIEST and self.listed_until + QUARTER > needed
+        )
 
-    def note(self, window: Window, at: datetime | None) -> None:
-        """A window listed a row that was created then."""
+    def add(self, window: Window, at: datetime | None) -> None:
+        """Learn from a row created at `at` that `window` listed."""
         if at is None:
             return
         after = at - midnight(window.to_date) - (_SUMMER if window.to_date != self._last else timedelta())
-        if self._after < after <= _WEST:
+        if self._after < after <= _LATEST:
             self._after = after
 
-    def telling(self, created: Iterable[datetime], needed: datetime) -> list[Window]:
-        """Ranges that would show, if they list the rows created at these times, how far the last one reaches.
+    def windows_to_probe(self, created: Iterable[datetime], needed: datetime) -> list[Window]:
+        """Windows that would show, if they list the rows created at these times, until when the last one lists.
 
-        First one that ends on the day of such a row, so that it is listed only if that day is included; then one that
-        ends on the day after.
+        First one that ends on the day of such a row, so that it lists the row only if that day is included; then one
+        that ends on the day after.
         """
         at = [each for each in created if each.date() < self._last]
         clock = {each: each - midnight(each.date()) - _SUMMER for each in at}

@@ -1,4 +1,4 @@
-"""Pages asked for ahead of their turn, so that the server's answer time is hidden."""
+"""Asks for pages before their turn, several at once, so that the server's answer time is hidden."""
 
 import threading
 from collections.abc import Callable
@@ -10,15 +10,16 @@ from reconcile.kspay.paging.listing import Listing
 Ask = Callable[[int, int, threading.Event], Listing]
 """Asks for (page, limit). Once the event is set nobody wants the answer any more: no further try is made."""
 
-_OF_THE_PAGE = (InvalidRequestError, NotFoundError)
+_ERRORS_OF_ONE_PAGE = (InvalidRequestError, NotFoundError)
+"""A page beyond the end may be answered so, while the pages in front of it are good."""
 
 
-class PagesAhead:
+class Prefetcher:
     """Gives page after page, while the next ones are already asked for. Used by one thread.
 
-    Never more than `depth` answers are held or under way, whole windows never. Where a page cannot be
-    had at all, its error is raised at once, even before its turn, and no further page is asked for;
-    only an error that may be the page's own, as one beyond the last may have, waits for its turn.
+    At most `depth` answers are held or under way, never whole windows. If a page cannot be had at all, its error is
+    raised at once, even before the page's turn, and no further page is asked for. Only an error that may be the
+    page's own waits for its turn.
     """
 
     def __init__(self, ask: Ask, workers: Executor | None) -> None:
@@ -29,9 +30,9 @@ class PagesAhead:
         self._unwanted = threading.Event()
 
     def page(self, number: int, limit: int, depth: int) -> tuple[Listing, int]:
-        """The answer for this page, and how many answers were dropped because the next is another one.
+        """The answer for this page, and how many requests were dropped because another page was expected next.
 
-        `depth` pages from `number` on are to be under way meanwhile; 1: nothing is asked ahead.
+        `depth` pages from `number` on are asked for at once; 1: no other page.
         """
         dropped = 0
         if limit != self._limit or number not in self._under_way:
@@ -44,7 +45,7 @@ class PagesAhead:
         while not wanted.done():
             for early in self._under_way.values():
                 error = early.exception() if early.done() else None
-                if error is not None and not isinstance(error, _OF_THE_PAGE):
+                if error is not None and not isinstance(error, _ERRORS_OF_ONE_PAGE):
                     raise error
             wait([each for each in self._under_way.values() if not each.done()], None, FIRST_COMPLETED)
             self._ask_ahead(number, depth)
@@ -66,4 +67,4 @@ class PagesAhead:
             if asked is None:
                 self._under_way[page] = self._workers.submit(self._ask, page, self._limit, self._unwanted)
             elif asked.done() and (asked.exception() or len(asked.result().rows) < self._limit):
-                return  # it seems to be the last
+                return  # it seems to be the last page

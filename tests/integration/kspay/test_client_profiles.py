@@ -12,7 +12,7 @@ import pytest
 
 from reconcile.core.records import SPOILT, Period, RawRow
 from reconcile.kspay import Credentials, KSPay
-from reconcile.kspay.paging.completeness import IncompleteError
+from reconcile.kspay.errors import IncompleteError
 from reconcile.sandbox.behaviour import FAULTS, PROFILES, Behaviour, named
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve

@@ -24,7 +24,7 @@ def test_a_further_reading_is_shown_as_what_it_is() -> None:
         days = Period(merchant.first_day, merchant.last_day)
         pages = list(_windows(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done))))
     assert sum(map(len, pages)) == 1000
-    assert client.windows_read[0].passes == 2
+    assert client.windows_read[0].readings == 2
     further = [(words, done) for words, done in said if "window 1 of 1, reading 2 to be certain" in words]
     assert "page 5, 500 of 1,000 records again" in further[4][0]
     assert further[4][1] == pytest.approx(0.5)

@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.core.records import Period
 from reconcile.kspay import Credentials, KSPay
-from reconcile.kspay.paging.completeness import COUNTED, TWO_READINGS
+from reconcile.kspay.paging.proofs import COUNTED, TWO_READINGS
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
@@ -32,7 +32,7 @@ def test_rows_that_change_soon_after_their_creation(order: Any, zone: str, filte
             assert len({row.values["id"] for page in pages for row in page.rows}) == ROWS
             read = client.windows_read[0]
         if filters_by == "createdAt":
-            assert (read.passes, read.proof) == (1, COUNTED)
+            assert (read.readings, read.proof) == (1, COUNTED)
             assert sum(sandbox.answers.values()) <= ROWS / PAGE_SIZE + 25
         else:
-            assert (read.passes, read.proof) == (2, TWO_READINGS)
+            assert (read.readings, read.proof) == (2, TWO_READINGS)

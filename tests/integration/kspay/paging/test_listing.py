@@ -385,7 +385,7 @@ def test_a_field_that_is_not_looked_at_may_be_another_one_each_time(server: KSPa
     with server.client(page_size=10) as client:
         pages = list(client.transactions(PERIOD))
     assert sorted(ids(pages)) == sorted(row["id"] for row in rows)
-    assert client.windows_read[0].passes == 2
+    assert client.windows_read[0].readings == 2
 
 
 def test_rows_without_an_id_are_told_apart_by_all_they_hold(server: KSPayServer) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reconcile.core.records import Period
 from reconcile.kspay import KSPay
-from reconcile.kspay.paging.completeness import COUNTED, ONE_ANSWER, TWO_READINGS, IncompleteError
+from reconcile.kspay.errors import IncompleteError
+from reconcile.kspay.paging.proofs import COUNTED, ONE_ANSWER, TWO_READINGS
 from tests.support.kspay_server import Asked, KSPayServer, Reply, failure, paged, record, success
 from tests.support.kspay_shop import Behaviour, Change, Shop, day, transaction
 
@@ -192,7 +193,7 @@ def test_in_a_fixed_order_the_proof_costs_a_few_requests(
     # Ten pages, the empty one, and the last again; and what was asked ahead beyond the end.
     assert shop.requests <= 13 + concurrency - 1
     (window,) = client.windows_read
-    assert (window.distinct, window.passes, window.proof) == (count, 1, COUNTED)
+    assert (window.distinct, window.readings, window.proof) == (count, 1, COUNTED)
     # What was asked ahead may still be on its way to the server when the client no longer needs it.
     assert shop.requests <= window.pages <= 13 + concurrency - 1
     assert window.rows >= count
@@ -224,7 +225,7 @@ def test_rows_of_one_instant_in_a_new_order_each_time(server: KSPayServer) -> No
     shop = Shop(rows, Behaviour(order="random oldest first", cap=10))
     fetched, client = run(server, shop, MARCH)
     assert len(fetched) == 200
-    assert client.windows_read[0].passes > 1
+    assert client.windows_read[0].readings > 1
 
 
 @pytest.mark.parametrize("changed", ["2026-03-03T00:00:00+00:00", "2026-05-03T00:00:00+00:00"])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from reconcile.kspay.paging.last_day import Reach, midnight
+from reconcile.kspay.paging.last_day import LastDay, midnight
 from reconcile.kspay.paging.windows import Window
 
 DAY = timedelta(days=1)
@@ -11,13 +11,13 @@ TODAY = midnight(datetime.now(UTC).date())
 
 def test_how_far_a_range_reaches_is_what_rows_have_shown() -> None:
     last = TODAY.date()
-    reach = Reach(last)
-    assert reach.until == TODAY - timedelta(hours=14)
-    assert not reach.covers(TODAY)
+    last_day = LastDay(last)
+    assert last_day.listed_until == TODAY - timedelta(hours=14)
+    assert not last_day.covers(TODAY)
     # Of another day of the year the zone's hour may be another one.
-    reach.note(Window(last - 9 * DAY, last - 5 * DAY), TODAY - 5 * DAY - timedelta(minutes=10))
-    assert reach.until == TODAY - timedelta(minutes=70)
-    reach.note(Window(last - 5 * DAY, last), TODAY - timedelta(minutes=10))
-    assert reach.covers(TODAY), "days begin on a quarter of an hour"
-    reach.note(Window(last - 9 * DAY, last - 5 * DAY), None)
-    assert reach.until == TODAY - timedelta(minutes=10)
+    last_day.add(Window(last - 9 * DAY, last - 5 * DAY), TODAY - 5 * DAY - timedelta(minutes=10))
+    assert last_day.listed_until == TODAY - timedelta(minutes=70)
+    last_day.add(Window(last - 5 * DAY, last), TODAY - timedelta(minutes=10))
+    assert last_day.covers(TODAY), "days begin on a quarter of an hour"
+    last_day.add(Window(last - 9 * DAY, last - 5 * DAY), None)
+    assert last_day.listed_until == TODAY - timedelta(minutes=10)

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from reconcile.core.records import Place, RawRow
-from reconcile.kspay.paging import seen_rows as known
-from reconcile.kspay.paging.seen_rows import KnownRows, keys_of
+from reconcile.kspay.paging import seen_rows
+from reconcile.kspay.paging.seen_rows import SeenRows, keys_of
 
 
 def rows_of(forms: list[tuple[int, int]]) -> list[RawRow]:
@@ -15,18 +15,18 @@ def rows_of(forms: list[tuple[int, int]]) -> list[RawRow]:
 
 @pytest.mark.parametrize("newest", [7, 50, 100_000])
 def test_rows_are_known_by_id_and_form(newest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "_NEWEST", newest)
+    monkeypatch.setattr(seen_rows, "_NEWEST", newest)
     draw = random.Random(newest)
-    rows, forms = KnownRows(), dict[int, int]()
+    rows, forms = SeenRows(), dict[int, int]()
     for _reading in range(3):
         rows.begin_reading()
-        rows.count_together() if _reading == 1 else None
+        rows.start_steady_count() if _reading == 1 else None
         shown, new, changed = set[int](), 0, False
         for _page in range(40):
             page = [(draw.randrange(400), draw.randrange(20) // 19) for _ in range(draw.randrange(1, 12))]
             raw = rows_of(page)
             marks = [hash(("form", form)) for _, form in page]
-            fresh = [row.values for row in rows.note(raw, keys_of(raw, marks), marks)]
+            fresh = [row.values for row in rows.add(raw, keys_of(raw, marks), marks)]
             expected = []
             for (number, form), row in zip(page, raw, strict=True):
                 if forms.get(number) != form:
