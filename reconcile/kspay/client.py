@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,15 +15,15 @@ from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AFTER_TODAY,
     BEFORE_APP_CREATION,
-    AuthenticationError,
     DateRangeError,
     InvalidRequestError,
     NotFoundError,
     ProtocolError,
 )
-from reconcile.kspay.http.auth import TokenKeeper, Tokens
+from reconcile.kspay.http.auth import AuthorizedCalls, TokenKeeper
 from reconcile.kspay.http.server_clock import ServerClock
-from reconcile.kspay.http.transport import BACKOFF_SECONDS, Request, Wire
+from reconcile.kspay.http.transport import BACKOFF_SECONDS, Transport
+from reconcile.kspay.lookup import transaction_by_id, transaction_by_reference
 from reconcile.kspay.paging.date_filter import DayBorder, learn, outside
 from reconcile.kspay.paging.facts import DateFilter, ServerFacts
 from reconcile.kspay.paging.last_day import QUARTER, LastDay, midnight
@@ -36,7 +36,6 @@ from reconcile.kspay.paging.listing import (
     read_listing,
     row_id,
     text_of,
-    without_secret,
 )
 from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.window_reader import WindowReader
@@ -68,19 +67,7 @@ class PaymentMethod:
     is_active: bool
 
 
-class _Bearer:
-    """The Authorization header of a call, made for each try, and the tokens that it was made of."""
-
-    def __init__(self, keeper: TokenKeeper) -> None:
-        self._keeper = keeper
-        self.tokens: Tokens | None = None
-
-    def __call__(self) -> str:
-        self.tokens = self._keeper.current()
-        return f"Bearer {self.tokens.access}"
-
-
-class KSPay(Payments):
+class KSPay:
     """One app at KS Pay. A context manager: leaving it closes the connections.
 
     `page_size` is the `limit` that is asked for, which the server may cap; `concurrency` the pages of
@@ -102,9 +89,11 @@ class KSPay(Payments):
     ) -> None:
         self._page_size = page_size
         self._clock = ServerClock()
-        self._wire = Wire(credentials, self._clock, give_up_seconds, backoff_seconds, form)
-        self._keeper = TokenKeeper(self._wire, credentials, self._clock)
-        super().__init__(credentials, self._wire, self._keeper, backoff_seconds)
+        self._transport = Transport(credentials, self._clock, give_up_seconds, backoff_seconds, form)
+        self._tokens = TokenKeeper(self._transport, credentials, self._clock)
+        self._calls = AuthorizedCalls(self._transport, self._tokens)
+        self.payments = Payments(credentials, self._transport, self._tokens, self._calls, backoff_seconds)
+        """The calls that begin, process and confirm single payments."""
         self._days_behind = timedelta()
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
@@ -133,15 +122,15 @@ class KSPay(Payments):
 
         Waits for no answer, but for at most CONNECT_TIMEOUT where a connection is just being made.
         """
-        self._wire.break_off()
+        self._transport.break_off()
         if self._workers is not None:
             self._workers.shutdown(cancel_futures=True)
-        self._wire.close()
+        self._transport.close()
 
     def server_today(self) -> date:
         """The server's UTC day. Gets a token first if the server has not been heard yet."""
         if not self._clock.known:
-            self._keeper.current()
+            self._tokens.current()
         return self._clock.now().date()
 
     def currencies(self) -> list[CurrencyInfo]:
@@ -170,15 +159,11 @@ class KSPay(Payments):
 
     def transaction(self, transaction_id: str) -> dict[str, Any]:
         """`GET /transaction/txnId/{txnId}`: the record as it came, without its signature."""
-        path = f"/transaction/txnId/{quote(transaction_id, safe='')}"
-        record = self._get(f"GET {path}", path)
-        if record is None:
-            raise NotFoundError(f"GET {path}", 200, message="no transaction", entry="noDataFound")
-        if not isinstance(record, dict):
-            raise ProtocolError(
-                f"GET {path}", 200, message=f"the answer is no transaction but {describe(record)}"
-            )
-        return dict(without_secret(f"GET {path}", record))
+        return transaction_by_id(self._calls, transaction_id)
+
+    def transaction_by_reference(self, reference_number: str) -> dict[str, Any]:
+        """`GET /transaction/referenceNo/{referenceNumber}`: see `lookup.transaction_by_reference`."""
+        return transaction_by_reference(self._calls, reference_number)
 
     def transactions(self, days: Period) -> Iterator[Page]:
         """Fetch All Transactions: every record of these UTC days, first and last included, by page.
@@ -407,37 +392,17 @@ class KSPay(Payments):
             "limit": str(limit),
         }
         try:
-            return read_listing(call, self._get(call, "/transaction", params, unwanted))
+            return read_listing(call, self._calls.get(call, "/transaction", params, unwanted))
         except NotFoundError as error:
             if error.entry != "noDataFound":
                 raise
             return Listing([], None)  # a documented way (24) to say that there is nothing to list
 
     def _list(self, call: str, path: str) -> list[Mapping[str, Any]]:
-        rows = self._get(call, path)
+        rows = self._calls.get(call, path)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ProtocolError(call, 200, message=f"the answer is no list of objects but {describe(rows)}")
         return rows
-
-    def _get(
-        self,
-        call: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
-        unwanted: threading.Event | None = None,
-    ) -> Any:
-        return self._with_token(lambda bearer: Request(call, "GET", path, bearer, params, unwanted=unwanted))
-
-    def _with_token(self, request: Callable[[_Bearer], Request]) -> Any:
-        """Ask with the access token, and once more with a new one if the server refuses it."""
-        bearer = _Bearer(self._keeper)
-        try:
-            return self._wire.ask(request(bearer))
-        except AuthenticationError as error:
-            if bearer.tokens is None:
-                raise  # it was the keys that were refused
-            self._keeper.replace(bearer.tokens, error)
-        return self._wire.ask(request(_Bearer(self._keeper)))
 
 
 def _created_outside(row: RawRow, days: Period) -> bool:

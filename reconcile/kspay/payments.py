@@ -7,16 +7,14 @@ asked by reference is an assumption, which its guide does not state.
 
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
 from reconcile.core.money import parse_amount
-from reconcile.core.records import SPOILT, Family
+from reconcile.core.records import Family
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
     AuthenticationError,
@@ -27,8 +25,9 @@ from reconcile.kspay.errors import (
     ProtocolError,
     RateLimitError,
 )
-from reconcile.kspay.http.auth import TokenKeeper, is_token
-from reconcile.kspay.http.transport import Request, Wire
+from reconcile.kspay.http.auth import AuthorizedCalls, TokenKeeper, is_token
+from reconcile.kspay.http.transport import Request, Transport
+from reconcile.kspay.lookup import transaction_by_id, transaction_by_reference, unreadable
 from reconcile.kspay.paging.listing import describe, text_of, without_secret
 from reconcile.kspay.redirect import Redirect
 from reconcile.kspay.statuses import family_of
@@ -65,37 +64,36 @@ class Initiated:
     found: bool = False
 
 
-class Payments(ABC):
-    """The half of `KSPay` that is about single payments. Safe to use from several threads."""
+class Payments:
+    """Single payments: `KSPay.payments`. Safe to use from several threads."""
 
     def __init__(
-        self, credentials: Credentials, wire: Wire, keeper: TokenKeeper, backoff_seconds: float
+        self,
+        credentials: Credentials,
+        transport: Transport,
+        tokens: TokenKeeper,
+        calls: AuthorizedCalls,
+        backoff_seconds: float,
     ) -> None:
         self._credentials = credentials
-        self._wire = wire
-        self._keeper = keeper
+        self._transport = transport
+        self._tokens = tokens
+        self._calls = calls
         self._look_up_wait = backoff_seconds
         self._signature: str | None = None
         self._signature_lock = threading.Lock()
         # Two threads with one reference number take turns, so that the second finds the first's payment.
         self._turns = tuple(threading.Lock() for _ in range(64))
 
-    @abstractmethod
-    def _get(self, call: str, path: str, params: Mapping[str, str] | None = None) -> Any: ...
-
-    @abstractmethod
-    def transaction(self, transaction_id: str) -> dict[str, Any]:
-        """`GET /transaction/txnId/{txnId}`: the record as it came, without its signature."""
-
     def generate_signature(self) -> str:
         """`POST /auth/generate-signature/{appId}`: a new signature for `x-signature`, which is a secret."""
         path = f"/auth/generate-signature/{self._credentials.app_id}"
         call = f"POST {path}"
-        answer = self._wire.ask(Request(call, "POST", path, body=self._credentials.keys()))
+        answer = self._transport.ask(Request(call, "POST", path, body=self._credentials.keys()))
         signature = answer.get("signature") if isinstance(answer, dict) else answer
         if not is_token(signature):
             raise ProtocolError(call, 200, message="the answer holds no signature that a header can carry")
-        self._wire.hide(signature)
+        self._transport.hide(signature)
         return signature
 
     def initiate(
@@ -178,32 +176,6 @@ class Payments(ABC):
             ) from error
         return dict(without_secret(_PROCESS, order))
 
-    def transaction_by_reference(self, reference_number: str) -> dict[str, Any]:
-        """`GET /transaction/referenceNo/{referenceNumber}`: the record, without its signature.
-
-        NotFoundError with entry `noDataFound` if there is none. Of several tries it is the one that
-        KS Pay chooses, taken to be the newest. Raises UsageError for a reference that no address can
-        carry: a blank one, `.` and `..`.
-        """
-        try:
-            path = f"/transaction/referenceNo/{quote(reference_number, safe='')}"
-        except UnicodeEncodeError:
-            raise UsageError("The reference number is no text that can be sent") from None
-        # Dots alone would be taken for a step in the path, and another call would answer.
-        if not reference_number.strip() or reference_number in (".", ".."):
-            raise UsageError(f"KS Pay cannot be asked for the reference number {reference_number!r}")
-        call = f"GET {path}"
-        record = self._get(call, path)
-        if record is None:
-            raise NotFoundError(call, 200, message="no transaction", entry="noDataFound")
-        if not isinstance(record, dict) or not text_of(record, "id"):
-            raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(record)}")
-        if spoilt := _spoilt(record):
-            raise ProtocolError(call, 200, message=spoilt)
-        if str(record.get("referenceNumber", reference_number)) != reference_number:
-            raise ProtocolError(call, 200, message="the answer is a transaction of another reference number")
-        return dict(without_secret(call, record))
-
     def confirm(
         self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str
     ) -> dict[str, Any]:
@@ -212,7 +184,7 @@ class Payments(ABC):
         `currency` is a code such as INR. Raises ConflictError that names what differs, also while the
         payment is pending; what the redirect itself says about the status is not looked at.
         """
-        record = self.transaction(redirect.transaction_id)
+        record = transaction_by_id(self._calls, redirect.transaction_id)
         expected = {
             "id": redirect.transaction_id,
             "referenceNumber": reference_number,
@@ -225,8 +197,8 @@ class Payments(ABC):
         ]
         if _amount(record.get("amount")) != amount:
             differing.append(f"amount {record.get('amount')}, not {amount:f}")
-        if spoilt := _spoilt(record):
-            differing.append(spoilt)
+        if problem := unreadable(record):
+            differing.append(problem)
         if family_of(record.get("status")) is not Family.PAID:
             differing.append(f"status {record.get('status')!r}, which is not paid")
         if differing:
@@ -239,7 +211,7 @@ class Payments(ABC):
 
     def _newest(self, reference_number: str) -> dict[str, Any] | None:
         try:
-            return self.transaction_by_reference(reference_number)
+            return transaction_by_reference(self._calls, reference_number)
         except NotFoundError as error:
             # Any other 404, of an unknown address or app, does not say that there is no payment.
             if error.entry != "noDataFound":
@@ -274,7 +246,7 @@ class Payments(ABC):
         def send(authorization: str) -> Any:
             header = "Authorization" if bearer else "x-signature"
             path = call.removeprefix("POST ")
-            return self._wire.ask(
+            return self._transport.ask(
                 Request(
                     call,
                     "POST",
@@ -283,17 +255,17 @@ class Payments(ABC):
                     body=body,
                     header=header,
                     once=True,
-                    lacks=_spoilt,
+                    lacks=unreadable,
                 )
             )
 
         if bearer:
-            tokens = self._keeper.current()
+            tokens = self._tokens.current()
             try:
                 return send(f"Bearer {tokens.access}")
             except AuthenticationError as error:
-                self._keeper.replace(tokens, error)
-            return look() or send(f"Bearer {self._keeper.current().access}")
+                self._tokens.replace(tokens, error)
+            return look() or send(f"Bearer {self._tokens.current().access}")
         signature = self._signed()
         try:
             return send(signature)
@@ -400,9 +372,3 @@ def _amount(value: Any) -> Decimal | None:
         return parse_amount(str(value))
     except ValueError:
         return None
-
-
-def _spoilt(answer: Any) -> str | None:
-    """What in the text of an answer cannot be read, which nothing that moves money may rely on; None if all can."""
-    faults = answer.get(SPOILT) if isinstance(answer, dict) else None
-    return f"{faults[0][0]} {faults[0][2]}" if faults else None

@@ -37,8 +37,8 @@ def parse_redirect(url_or_query: str) -> Redirect:
     """Read `payment_status`, `kspay_id` and `provider_payment_id` from a redirect's URL or query.
 
     A redirect comes from the payer's browser, and anyone can type one: it proves nothing, not even
-    that there was a payment. Deliver only after `KSPay.confirm`, or after `KSPay.transaction` has
-    told the status itself. Other parameters, those of the merchant's own `redirectUrl`, are ignored.
+    that there was a payment. Deliver only after `KSPay.payments.confirm`, or after
+    `KSPay.transaction` has shown the status. Other parameters, those of the merchant's own `redirectUrl`, are ignored.
 
     Raises RedirectError, a ValueError, which names the parameter and never repeats the address.
     """

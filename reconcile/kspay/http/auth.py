@@ -1,4 +1,4 @@
-"""The tokens that the merchant's keys are exchanged for, renewed in time and by one caller at a time."""
+"""Authentication: the keys are exchanged for tokens, which are renewed in time and by one caller at a time."""
 
 import base64
 import binascii
@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 import msgspec
 
 from reconcile.kspay.credentials import MASK, Credentials
-from reconcile.kspay.errors import CallError, token_expired
+from reconcile.kspay.errors import AuthenticationError, CallError, token_expired
 from reconcile.kspay.http.server_clock import ServerClock
-from reconcile.kspay.http.transport import Request, Wire
+from reconcile.kspay.http.transport import Request, Transport
 
 REFRESH_AHEAD_SECONDS = 30.0
 """An access token is renewed this long before it expires, or a tenth of its life if that is less."""
@@ -72,8 +72,8 @@ def _claims(token: str) -> Mapping[str, Any]:
 class TokenKeeper:
     """Holds the one pair of tokens that all calls share. Safe to use from several threads."""
 
-    def __init__(self, wire: Wire, credentials: Credentials, clock: ServerClock) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport, credentials: Credentials, clock: ServerClock) -> None:
+        self._transport = transport
         self._credentials = credentials
         self._clock = clock
         self._lock = threading.Lock()
@@ -127,9 +127,50 @@ class TokenKeeper:
 
         keys = self._credentials.keys()
         request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, lacks=lacks)
-        access, renewal = tokens(self._wire.ask(request))
-        self._wire.hide(*(token for token in (access, renewal) if token))
+        access, renewal = tokens(self._transport.ask(request))
+        self._transport.hide(*(token for token in (access, renewal) if token))
         return Tokens.issued(access, renewal, self._clock)
+
+
+class AuthorizedCalls:
+    """GET requests with the access token. Safe to use from several threads."""
+
+    def __init__(self, transport: Transport, tokens: TokenKeeper) -> None:
+        self._transport = transport
+        self._tokens = tokens
+
+    def get(
+        self,
+        call: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        unwanted: threading.Event | None = None,
+    ) -> Any:
+        """The result of a GET request, asked for once more with new tokens if the server refuses the access token.
+
+        `call` is its name in errors. Once `unwanted` is set, no further try is made.
+        """
+        bearer = _Bearer(self._tokens)
+        try:
+            return self._transport.ask(Request(call, "GET", path, bearer, params, unwanted=unwanted))
+        except AuthenticationError as error:
+            if bearer.tokens is None:
+                raise  # the keys were refused, not the token
+            self._tokens.replace(bearer.tokens, error)
+        bearer = _Bearer(self._tokens)
+        return self._transport.ask(Request(call, "GET", path, bearer, params, unwanted=unwanted))
+
+
+class _Bearer:
+    """The Authorization header of a call, made for each try, and the tokens that it was made of."""
+
+    def __init__(self, keeper: TokenKeeper) -> None:
+        self._keeper = keeper
+        self.tokens: Tokens | None = None
+
+    def __call__(self) -> str:
+        self.tokens = self._keeper.current()
+        return f"Bearer {self.tokens.access}"
 
 
 def is_token(value: Any) -> TypeGuard[str]:

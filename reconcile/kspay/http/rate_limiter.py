@@ -36,7 +36,7 @@ SLOWEST = 0.2
 _SOON = 0.1
 
 
-class Governor:
+class RateLimiter:
     """Paces the requests of all threads. Until the first refusal nothing is held back.
 
     A refusal stops every worker for as long as the server asks (`Retry-After`), and for a wait that

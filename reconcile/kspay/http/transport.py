@@ -1,7 +1,6 @@
 """One request to KS Pay and its answer: timeouts, retries, envelopes, errors. The only user of requests."""
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,9 @@ import urllib3.exceptions
 
 from reconcile.kspay.credentials import MASK, Credentials
 from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
+from reconcile.kspay.http.envelope import has_error_code, result_of, says_failed, stated
 from reconcile.kspay.http.json_decoder import CutOffError, NotJSONError, decode
-from reconcile.kspay.http.rate_limiter import Governor
+from reconcile.kspay.http.rate_limiter import RateLimiter
 from reconcile.kspay.http.server_clock import ServerClock, http_date
 from reconcile.kspay.http.session import Connections
 
@@ -46,10 +46,6 @@ MESSAGE_LENGTH = 300
 _CHUNK = 1 << 16
 _FORM = "application/x-www-form-urlencoded"
 _SUCCESS = (200, 201)
-_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
-_NO_CODE = (None, 0, 200, 201)
-_NO_ERROR = frozenset({"", "0", "none", "null", "false", "no", "ok"})
-_FAILED = frozenset({"error", "fail", "failed", "failure", "false"})
 _MISUSED = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -77,7 +73,7 @@ class Request:
     lacks: Callable[[Any], str | None] = lambda _: None  # what a result lacks that it must have, if anything
 
 
-class Wire:
+class Transport:
     """Sends requests over kept-alive connections and gives back what stands in the envelope.
 
     A request that fails in a way that may pass is repeated, after growing random waits or as long as
@@ -101,7 +97,7 @@ class Wire:
         self._trouble_since: float | None = None  # when the first failed try after the last good answer began
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
         self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
-        self._governor = Governor(lambda refusals: self._longest_wait(refusals) * random.uniform(0.5, 1))  # noqa: S311
+        self._rate_limiter = RateLimiter(self._wait_after_refusals)
 
     def break_off(self) -> None:
         """Break all connections; whoever waits for an answer or its next try gets a CancelledError."""
@@ -127,9 +123,9 @@ class Wire:
                 result = self._once(request, authorization, self._time_left())
             except CallError as error:
                 if isinstance(error, RateLimitError):
-                    self._governor.refused(started, error.retry_after)
+                    self._rate_limiter.refused(started, error.retry_after)
                 elif error.status is not None and error.status < 500:
-                    self._governor.granted(started, waited)  # refused for another reason than the pace
+                    self._rate_limiter.granted(started, waited)  # refused for another reason than the pace
                 if request.once or not error.retryable:
                     raise
                 self._note_trouble(started)
@@ -142,19 +138,19 @@ class Wire:
                 if not isinstance(error, RateLimitError):
                     self._rest(min(self._wait(tries, error.retry_after), left), request)
             else:
-                self._governor.granted(started, waited)
+                self._rate_limiter.granted(started, waited)
                 self._note_good()
                 return result
 
     def _await_turn(self, request: Request) -> bool:
-        """Wait until the governor lets the next try go; whether that took any time."""
+        """Wait until the rate_limiter lets the next try go; whether that took any time."""
         waited = False
         while True:
             moment = time.monotonic()
-            seconds, granted = self._governor.turn()
+            seconds, granted = self._rate_limiter.turn()
             waited = waited or seconds > 0
             self._rest(min(seconds, self._time_left()), request)
-            if (granted and not self._governor.refused_since(moment)) or self._time_left() <= 0:
+            if (granted and not self._rate_limiter.refused_since(moment)) or self._time_left() <= 0:
                 return waited
 
     def _rest(self, seconds: float, request: Request) -> None:
@@ -187,6 +183,9 @@ class Wire:
         if retry_after is not None:
             return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
         return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
+
+    def _wait_after_refusals(self, refusals: int) -> float:
+        return self._longest_wait(refusals) * random.uniform(0.5, 1)  # noqa: S311
 
     def _longest_wait(self, tries: int) -> float:
         return min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2.0 ** min(tries - 1, 20))
@@ -243,22 +242,21 @@ class Wire:
             failure.retry_after = _retry_after(headers, self._clock)
             raise failure from None
         self._clock.hear(headers.get("Date"))
-        told, code, message = _told(payload)
-        if status in _SUCCESS and (told is None or told < 400):
-            failed = _may_be_refusal(payload) and _says_failed(payload)
-            # To tell which error it is takes long, and nearly every answer is none.
-            if failed or (code not in _NO_CODE and _may_be_refusal(payload)):
-                failure = error_for(
-                    name, status, code, self._clean(message or "a success that says it failed")
-                )
+        says = stated(payload)
+        message = self._clean(says.message)
+        if status in _SUCCESS and (says.status is None or says.status < 400):
+            failed = says_failed(payload)
+            # Finding the documented error takes long, and nearly every answer is none.
+            if failed or has_error_code(payload, says.code):
+                failure = error_for(name, status, says.code, message or "a success that says it failed")
                 if failed or failure.entry is not None:
                     raise failure
-            return payload["result"] if isinstance(payload, dict) and "result" in payload else payload
-        if status in _SUCCESS and told is not None:
-            status = told  # an error in the clothes of a success
-        failure = error_for(name, status, code, self._clean(message))
-        if failure.entry is None and told is not None and told >= 400:
-            failure = error_for(name, told, code, self._clean(message))
+            return result_of(payload)
+        if status in _SUCCESS and says.status is not None:
+            status = says.status  # an error that was sent with the status of a success
+        failure = error_for(name, status, says.code, message)
+        if failure.entry is None and says.status is not None and says.status >= 400:
+            failure = error_for(name, says.status, says.code, message)
         failure.retry_after = _retry_after(headers, self._clock)
         raise failure
 
@@ -304,72 +302,6 @@ def _body(name: str, response: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
     return b"".join(parts)
-
-
-def _told(payload: Any) -> tuple[int | None, int | None, str]:
-    """Status, code and message as the body tells them; None and "" where it does not."""
-    if not isinstance(payload, dict):
-        return None, None, ""
-    inner = payload.get("error")
-    layers = [payload, inner] if isinstance(inner, dict) else [payload]
-    status = code = None
-    message = ""
-    for layer in layers:
-        for key in ("status", "statusCode", "httpStatus"):
-            value = _whole(layer.get(key))
-            if status is None and value is not None and 100 <= value <= 599:
-                status = value
-        code = _whole(layer.get("code")) if code is None else code
-        words = layer.get("message")
-        if isinstance(words, list):
-            words = "; ".join(str(word) for word in words)
-        message = message or (words if isinstance(words, str) else "")
-    return status, code, message or (inner if isinstance(inner, str) else "")
-
-
-def _may_be_refusal(payload: Any) -> bool:
-    """Whether a body of status 200 may be none of a success: no bare record, whose status is its own."""
-    return isinstance(payload, dict) and not _is_record(payload)
-
-
-def _is_record(value: Mapping[str, Any]) -> bool:
-    return "pe_txnId" in value or ("id" in value and ("amount" in value or "createdAt" in value))
-
-
-def _says_failed(payload: Mapping[str, Any]) -> bool:
-    """Whether a body of status 200 says in words that it is no success."""
-    inner = payload.get("result")
-    layers: list[Mapping[str, Any]] = [payload]
-    if isinstance(inner, dict) and any(isinstance(value, list) for value in inner.values()):
-        layers.append(inner)  # a listing may say it too; of what else stands there the status is its own
-    return any(
-        _is_failure(layer.get("success"))
-        or layer.get("success") == 0
-        or _is_failure(layer.get("status"))
-        or any(map(_tells, (layer.get("error"), layer.get("errors"))))
-        for layer in layers
-    )
-
-
-def _is_failure(value: Any) -> bool:
-    return value is False or (isinstance(value, str) and value.strip().casefold() in _FAILED)
-
-
-def _tells(error: Any) -> bool:
-    """Whether what stands under `error` is one."""
-    if isinstance(error, str):
-        return error.strip().casefold() not in _NO_ERROR
-    if isinstance(error, dict):
-        return any(_tells(value) for value in error.values())
-    if isinstance(error, list):
-        return any(map(_tells, error))
-    return bool(error)
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _retry_after(headers: Mapping[str, str], clock: ServerClock) -> float | None:

@@ -66,7 +66,7 @@ def held(status: str = "PENDING", **changes: Any) -> dict[str, Any]:
 
 
 def begin(client: KSPay, amount: Decimal = AMOUNT, **options: Any) -> Initiated:
-    return client.initiate("c_1", "pm_1", amount, "A-1", **options)
+    return client.payments.initiate("c_1", "pm_1", amount, "A-1", **options)
 
 
 @pytest.fixture
@@ -107,9 +107,9 @@ def test_all_ten_calls_in_either_rendering(enveloped: bool, form: bool) -> None:
         with KSPay(keys, form=form, concurrency=1, give_up_seconds=20) as client:
             currency = next(one for one in client.currencies() if one.code == "INR")
             method = client.payment_methods(currency.id)[0]
-            begun = client.initiate(currency.id, method.id, AMOUNT, "A-1")
+            begun = client.payments.initiate(currency.id, method.id, AMOUNT, "A-1")
             assert begun.transaction_id
-            order = client.process(begun.transaction_id)
+            order = client.payments.process(begun.transaction_id)
             assert order["pe_txnId"] == begun.transaction_id
             paid = client.transaction(begun.transaction_id)
             assert paid == client.transaction_by_reference("A-1")
@@ -132,7 +132,9 @@ def test_a_payment_from_initiate_to_confirmed(
     with KSPay(credentials, form=form, give_up_seconds=5) as client:
         with pytest.raises(NotFoundError):
             client.transaction_by_reference(reference)
-        begun = client.initiate(*shop.bought, AMOUNT, reference, "https://shop.example/thanks", bearer=bearer)
+        begun = client.payments.initiate(
+            *shop.bought, AMOUNT, reference, "https://shop.example/thanks", bearer=bearer
+        )
         assert (begun.amount, begun.currency, begun.mode, begun.found) == (AMOUNT, "INR", "sandbox", False)
         assert begun.transaction_id is not None
         pending = client.transaction_by_reference(reference)
@@ -144,33 +146,33 @@ def test_a_payment_from_initiate_to_confirmed(
         query = f"payment_status=success&kspay_id={begun.transaction_id}&provider_payment_id=pay_1"
         redirect = parse_redirect(f"https://shop.example/thanks?{query}")
         with pytest.raises(ConflictError, match="which is not paid"):
-            client.confirm(redirect, reference, AMOUNT, "INR")
+            client.payments.confirm(redirect, reference, AMOUNT, "INR")
 
-        assert client.process(begun.transaction_id)["status"] == "success"
-        assert client.confirm(redirect, reference, AMOUNT, "INR")["id"] == begun.transaction_id
+        assert client.payments.process(begun.transaction_id)["status"] == "success"
+        assert client.payments.confirm(redirect, reference, AMOUNT, "INR")["id"] == begun.transaction_id
         for wrong in [("other", AMOUNT, "INR"), (reference, AMOUNT + 1, "INR"), (reference, AMOUNT, "USD")]:
             with pytest.raises(ConflictError, match="the redirect is not borne out"):
-                client.confirm(redirect, *wrong)
+                client.payments.confirm(redirect, *wrong)
 
 
 def test_a_payment_is_begun_once_and_a_failed_one_again(shop: Shop) -> None:
     with KSPay(shop.credentials, give_up_seconds=5) as client:
-        first = client.initiate(*shop.bought, AMOUNT, "again-1")
-        same = client.initiate(*shop.bought, Decimal("345.670"), "again-1")
+        first = client.payments.initiate(*shop.bought, AMOUNT, "again-1")
+        same = client.payments.initiate(*shop.bought, Decimal("345.670"), "again-1")
         assert (same.transaction_id, same.found, same.provider_order_id) == (
             first.transaction_id,
             True,
             first.provider_order_id,
         )
         with pytest.raises(ConflictError, match=r"again-1.*345\.67 c_\w+ already, not 345\.68 c_"):
-            client.initiate(*shop.bought, Decimal("345.68"), "again-1")
+            client.payments.initiate(*shop.bought, Decimal("345.68"), "again-1")
 
-        client.process(str(first.transaction_id), {"payment_status": "failed"})
-        second = client.initiate(*shop.bought, Decimal("300"), "again-1")
+        client.payments.process(str(first.transaction_id), {"payment_status": "failed"})
+        second = client.payments.initiate(*shop.bought, Decimal("300"), "again-1")
         assert (second.found, second.amount) == (False, Decimal(300))
         assert second.transaction_id != first.transaction_id
-        client.process(str(second.transaction_id))
-        paid = client.initiate(*shop.bought, Decimal("300"), "again-1")
+        client.payments.process(str(second.transaction_id))
+        paid = client.payments.initiate(*shop.bought, Decimal("300"), "again-1")
         assert (paid.transaction_id, paid.status, paid.found) == (second.transaction_id, "success", True)
 
 
@@ -179,7 +181,7 @@ def test_threads_with_one_reference_begin_one_payment(shop: Shop) -> None:
 
     def click(client: KSPay) -> Initiated:
         together.wait(10)
-        return client.initiate(*shop.bought, AMOUNT, "double-click")
+        return client.payments.initiate(*shop.bought, AMOUNT, "double-click")
 
     with KSPay(shop.credentials, give_up_seconds=5) as client, ThreadPoolExecutor(4) as threads:
         begun = list(threads.map(click, [client] * 4))
@@ -190,7 +192,7 @@ def test_threads_with_one_reference_begin_one_payment(shop: Shop) -> None:
 def test_a_refusal_is_passed_on(shop: Shop) -> None:
     with KSPay(shop.credentials, give_up_seconds=5) as client:
         with pytest.raises(InvalidRequestError) as caught:
-            client.initiate(*shop.bought, Decimal("1.001"), "too-fine")
+            client.payments.initiate(*shop.bought, Decimal("1.001"), "too-fine")
         assert (caught.value.code, caught.value.entry) == (-19, "decimalValueAmountError")
         with pytest.raises(NotFoundError):
             client.transaction_by_reference("too-fine")
@@ -294,7 +296,7 @@ def test_a_reference_that_no_address_can_carry(payments: KSPayServer, reference:
     with payments.client() as client, pytest.raises(UsageError, match="reference number"):
         client.transaction_by_reference(reference)
     with payments.client() as client, pytest.raises(UsageError, match="reference number"):
-        client.initiate("c_1", "pm_1", AMOUNT, reference)
+        client.payments.initiate("c_1", "pm_1", AMOUNT, reference)
     assert payments.asked == []
 
 
@@ -509,7 +511,7 @@ def test_what_was_begun_all_the_same_is_not_begun_again(payments: KSPayServer, b
 def test_renderings_of_a_signature(server: KSPayServer, answer: Any) -> None:
     server.on("POST", SIGNATURE, Reply(201, answer))
     with server.client() as client:
-        assert client.generate_signature() == "s-1"
+        assert client.payments.generate_signature() == "s-1"
         assert "s-1" not in repr(client)
 
 
@@ -517,7 +519,7 @@ def test_renderings_of_a_signature(server: KSPayServer, answer: Any) -> None:
 def test_what_is_no_signature(server: KSPayServer, answer: Any) -> None:
     server.on("POST", SIGNATURE, success(answer, 201))
     with server.client() as client, pytest.raises(ProtocolError, match="no signature"):
-        client.generate_signature()
+        client.payments.generate_signature()
 
 
 # Processing
@@ -529,7 +531,10 @@ ORDER = {"order": {"id": "order_1", "status": "success", "signature": "never-to-
 def test_process_in_either_rendering(payments: KSPayServer, reply: Reply) -> None:
     payments.on("POST", PROCESS, reply)
     with payments.client() as client:
-        assert client.process("tx_1", {"tip": Decimal("1.50")}) == {"id": "order_1", "status": "success"}
+        assert client.payments.process("tx_1", {"tip": Decimal("1.50")}) == {
+            "id": "order_1",
+            "status": "success",
+        }
     (asked,) = payments.requests("POST", PROCESS)
     assert asked.body == b'{"pe_txnId":"tx_1","tip":1.50}'
     assert asked.headers["x-signature"] == "sig-1"
@@ -542,14 +547,14 @@ def test_process_is_sent_once(payments: KSPayServer, lost: Reply) -> None:
         payments.client(give_up_seconds=1) as client,
         pytest.raises(OutcomeUnknownError, match=r"'tx_1' was processed is not known.*transaction\(\)"),
     ):
-        client.process("tx_1")
+        client.payments.process("tx_1")
     assert payments.times("POST", PROCESS) == 1
 
 
 def test_a_refused_process_is_a_known_outcome(payments: KSPayServer) -> None:
     payments.on("POST", PROCESS, failure(404, 24, "No data found with this ID!"))
     with payments.client() as client, pytest.raises(NotFoundError):
-        client.process("tx_1")
+        client.payments.process("tx_1")
 
 
 def test_processing_renews_an_expired_signature(payments: KSPayServer) -> None:
@@ -557,7 +562,7 @@ def test_processing_renews_an_expired_signature(payments: KSPayServer) -> None:
         "POST", PROCESS, failure(400, 11005, "The provided signature has expired"), success(ORDER, 201)
     )
     with payments.client() as client:
-        client.process("tx_1")
+        client.payments.process("tx_1")
     assert [asked.headers["x-signature"] for asked in payments.requests("POST", PROCESS)] == [
         "sig-1",
         "sig-2",
