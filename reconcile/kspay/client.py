@@ -232,17 +232,25 @@ class KSPay:
         )
 
     def _first_answer(self, window: Window) -> Size:
-        """How many rows the first answer holds, and how many differ; none before the app was created."""
+        """How many rows the first answer holds, and how many differ; none outside the days that are taken."""
         try:
             rows = self._listing(window, 1, self._page_size).rows
         except DateRangeError as error:
-            if error.entry != BEFORE_APP_CREATION:
-                raise
-            self.first_accepted_day = self._find_first_accepted(window.from_date)
-            if self.first_accepted_day >= window.to_date:
-                return 0, 0
-            rows = self._listing(Window(self.first_accepted_day, window.to_date), 1, self._page_size).rows
+            taken = self._taken_of(window, error)
+            return self._first_answer(taken) if taken else (0, 0)
         return len(rows), len({row_id(row) or fingerprint(row) for row in rows})
+
+    def _taken_of(self, window: Window, refusal: DateRangeError) -> Window | None:
+        """What the server takes of a window that it refused; None: no day of it. Raises a refusal it cannot mean."""
+        first = self.first_accepted_day
+        if refusal.entry == BEFORE_APP_CREATION and (first is None or window.from_date < first):
+            self.first_accepted_day = first = self._find_first_accepted(window.from_date)
+        elif refusal.entry in AFTER_TODAY and not self._days_behind:
+            self._days_behind = _DAY  # the server's today is still the day before the UTC day
+        else:
+            raise refusal
+        start, end = max(window.from_date, first or window.from_date), min(window.to_date, self._today())
+        return Window(start, end) if start < end else None
 
     def _further(self, last: Window) -> list[Window]:
         """The next window towards today, as long as the range may filter `updatedAt`.
@@ -262,9 +270,9 @@ class KSPay:
         try:
             rows = self._listing(window, 1, self._page_size).rows
         except DateRangeError as error:
-            if error.entry != BEFORE_APP_CREATION:
+            if error.entry != BEFORE_APP_CREATION and error.entry not in AFTER_TODAY:
                 raise
-            return  # the record is of the app's first day: another one may tell
+            return  # the record is of the app's first day, or of the server's today: another one may tell
         for row in rows:
             learn(self._server, window, instant(row, "createdAt"), instant(row, "updatedAt"))
 

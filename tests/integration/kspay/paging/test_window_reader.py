@@ -142,6 +142,22 @@ def test_the_fetched_set_is_the_servers(server: KSPayServer) -> None:
     assert ends[LAST_PAGE_AGAIN] <= ends.total() / 25, ends
 
 
+@pytest.mark.parametrize("ends_ago", [3, 4, 5])
+def test_a_today_that_is_behind_is_learnt_after_the_last_window_too(
+    server: KSPayServer, ends_ago: int
+) -> None:
+    """The period ends days ago; only what may show that its last day is whole reaches to a day that is none yet."""
+    today = datetime.now(UTC).date()
+    last = today - ends_ago * DAY
+    # Changed yesterday: so the range filters the creation, and no window after the period's is read.
+    changed = f"{today - DAY}T11:00:00Z"
+    rows = [transaction(number, f"{last}T10:0{number}:00Z", changed) for number in range(5)]
+    shop = Shop(rows, Behaviour(today_hours=-24, ignores_page=True, all_at_once=False, own_size=4))
+    with pytest.raises(IncompleteError, match="no answer holds more than 4 rows"):
+        run(server, shop, Period(last - DAY, last))
+    assert server.requests("GET", "/transaction")[-1].query["toDate"] == str(today - DAY)
+
+
 PAGE_IGNORED = "page ignored, and no answer outgrows a day"
 LAST_PAGE_AGAIN = (
     "one page that is the last again, limit ignored or rows of one instant, and no answer outgrows a day"
