@@ -19,7 +19,7 @@ from python_calamine import load_workbook
 
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry
-from reconcile.ledger.file import open_ledgers
+from reconcile.ledger.open import open_ledgers
 from reconcile.normalise import entries as normalise
 from reconcile.settings import Profile
 

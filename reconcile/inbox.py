@@ -21,7 +21,7 @@ from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import RowsRefused, Taken
 from reconcile.decide.sheet import holds_decisions, open_sheet
-from reconcile.ledger.file import is_unfinished, open_ledgers
+from reconcile.ledger.open import is_unfinished, open_ledgers
 from reconcile.load.fetch import Imported, import_ledger
 from reconcile.settings import Profile, Settings
 from reconcile.validate.validator import Validator

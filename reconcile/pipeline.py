@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox
-from reconcile.core.errors import Unfinished, UsageError
+from reconcile.core.errors import UnfinishedFile, UsageError
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.db import runs
@@ -28,7 +28,8 @@ from reconcile.db.locks import app_locks, match_locks
 from reconcile.decide import audit_trail as trail
 from reconcile.inbox import Inbox
 from reconcile.kspay import Credentials
-from reconcile.ledger.file import LedgerFile, open_ledgers
+from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.open import open_ledgers
 from reconcile.load.fetch import Again, Fetched, FetchPlan, Imported, fetch_app, import_ledger
 from reconcile.load.refetch_schedule import days_to_reread, turns_since
 from reconcile.match.engine import Matched, match
@@ -92,7 +93,7 @@ def reconcile_period(
     apps = settings.kspay_apps()
     profile = settings.profile(request.profile)
     # What nobody stands by to give again is left for the next run where somebody still writes it.
-    unfinished: list[Unfinished] | None = None if request.ledger is not None else []
+    unfinished: list[UnfinishedFile] | None = None if request.ledger is not None else []
     ledgers = _ledgers(settings, request, profile, unfinished)
     preload_beside(_bytes(ledger for ledger, _ in ledgers))
     with ExitStack() as stack:
@@ -205,7 +206,7 @@ class _Run:
         self.left: list[str] = []  # ledgers that somebody still writes
 
     def finish(
-        self, ledgers: Ledgers, unfinished: list[Unfinished] | None, out: Path, aside: Path
+        self, ledgers: Ledgers, unfinished: list[UnfinishedFile] | None, out: Path, aside: Path
     ) -> Finished:
         app_ids = tuple(app.app_id for app in self.apps)
 
@@ -224,7 +225,7 @@ class _Run:
                             self.progress,
                         )
                     )
-                except Unfinished as error:
+                except UnfinishedFile as error:
                     if unfinished is None:
                         raise
                     unfinished.append(error)
@@ -401,7 +402,7 @@ def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...])
 
 
 def _ledgers(
-    settings: Settings, request: Request, profile: Profile, unfinished: list[Unfinished] | None
+    settings: Settings, request: Request, profile: Profile, unfinished: list[UnfinishedFile] | None
 ) -> Ledgers:
     """The ledgers to import first, each with its profile; none where what was imported before is taken."""
     if request.ledger is not None:

@@ -4,7 +4,7 @@
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
     ├── UsageError            2  wrong use or settings: names the option or variable and the mend
     ├── InputRefused          3  a file, a decision or a batch that must not be used: names the place
-    │   └── Unfinished        3  a file that somebody still writes
+    │   └── UnfinishedFile        3  a file that somebody still writes
     ├── KSPayError            4  KS Pay refused, contradicted itself or stayed unreachable
     │   └── (its families: see reconcile.kspay.errors)
     └── Busy                  5  another run holds the lock of this app
@@ -16,7 +16,7 @@ what, where and what to do.
 
 import errno
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a write that has no room."""
 
 
@@ -42,7 +42,7 @@ class InputRefused(ReconcileError):
     exit_code = 3
 
 
-class Unfinished(InputRefused):
+class UnfinishedFile(InputRefused):
     """A file that changed while it was read: somebody still writes it."""
 
     def __init__(self, where: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.core.errors import FULL, Busy, ReconcileError, Stopped, UsageError
+from reconcile.core.errors import DISK_FULL, Busy, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
 from reconcile.db.locks import app_locks
 
@@ -112,7 +112,7 @@ def mishap(error: BaseException) -> str | None:
         driver = cause.orig if isinstance(cause, DBAPIError) else cause
         words = next(iter(str(driver).splitlines()), "")  # what follows are hints
         state = getattr(driver, "sqlstate", None)
-        if isinstance(cause, OSError) and cause.errno in FULL:
+        if isinstance(cause, OSError) and cause.errno in DISK_FULL:
             return f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
         if state == _DISK_FULL or "could not extend file" in words:
             return f"the database's disk is full ({words}): free space and start again"

@@ -15,7 +15,7 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.ledger.formats.delimited import DELIMITERS
 from reconcile.ledger.formats.detect import candidates
 from reconcile.ledger.formats.workbook import SheetTable
-from reconcile.ledger.table import Broken, Cell, Table, Unreadable, plain
+from reconcile.ledger.table import BrokenRecord, Cell, Table, UnreadableCell, number_text
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 """What is read."""
@@ -69,8 +69,8 @@ class Sheet:
             if number > self.header_row:
                 yield self._row(number, cells)
 
-    def _row(self, number: int, cells: Sequence[Cell] | Broken) -> Row | None:
-        if isinstance(cells, Broken):
+    def _row(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> Row | None:
+        if isinstance(cells, BrokenRecord):
             return Row(number, "", "", "", "", f"the row {cells.reason}")
         # Spreadsheets leave out empty cells at the end of a row; more cells than columns are another thing: a
         # text whose quotes were lost. In a workbook they are what somebody wrote beside the table.
@@ -84,11 +84,11 @@ class Sheet:
             )
         elif any("\0" in value or not _encodable(value) for value in values):
             broken = "the row holds characters that are no text: save the file as UTF-8"
-        elif not (values[2] or values[3]) and not any(isinstance(cell, Unreadable) for cell in found[2:]):
+        elif not (values[2] or values[3]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:]):
             return None
         else:
             for name, cell in zip(COLUMNS, found, strict=True):
-                if isinstance(cell, Unreadable):
+                if isinstance(cell, UnreadableCell):
                     broken = f"{name} {cell.reason}"
         discrepancy_id, facts, resolution, note = values
         return Row(number, discrepancy_id, facts, resolution, note, broken)
@@ -157,7 +157,7 @@ def _look(path: Path) -> tuple[Table, int, list[str]]:
 def _header(table: Table) -> tuple[int, list[str]]:
     """The first row that is not blank: its number, and its names in lower case."""
     for number, cells in table.records():
-        if isinstance(cells, Broken):
+        if isinstance(cells, BrokenRecord):
             return number, [cells.line.strip().lower()]
         names = [_plain(cell).lower() for cell in cells]
         if any(name.strip("".join(DELIMITERS)) for name in names):
@@ -168,7 +168,7 @@ def _header(table: Table) -> tuple[int, list[str]]:
 def _plain(cell: Cell) -> str:
     """The text that a cell shows: without blanks around it, out of `="…"`, its lines ended by LF."""
     if isinstance(cell, Decimal):
-        return plain(cell)
+        return number_text(cell)
     if isinstance(cell, date):
         # What is typed as 1/2 is a day for a spreadsheet.
         whole_day = not isinstance(cell, datetime) or cell.time() == time()

@@ -1,7 +1,7 @@
 """Amounts as ledgers write them: `1,23,456.78`, `1.250,00 €`, `(₹ 500)`, `500-`. Exact to any length.
 
-Like dates: a text that can be only one number is that number; `1,250`, which may be 1250 or 1.25, is decided by
-the whole column, or by nobody.
+A text that can be only one number is that number. `1,250` may be 1250 or 1.25: the other amounts of the column
+decide, and if they do not, the amount is not read.
 """
 
 import re
@@ -12,7 +12,7 @@ from decimal import Decimal
 from reconcile.core.money import parse_amount
 
 USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
-"""Nearly every amount; can be only one number."""
+"""Nearly every amount is written like this, and can be only one number."""
 
 _SCIENTIFIC = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+", re.ASCII)
 _SIDES = re.compile(r".*\d\W*(?:dr|cr)\.?", re.ASCII | re.IGNORECASE | re.DOTALL)
@@ -30,7 +30,7 @@ _DOLLARS = frozenset(
     ("USD", "AUD", "BBD", "BMD", "BND", "BSD", "BZD", "CAD", "FJD", "GYD", "HKD", "JMD", "KYD", "LRD", "NAD", "NZD",
      "SBD", "SGD", "SRD", "TTD", "TWD", "XCD", "ZWG", "MXN", "CLP", "COP", "ARS")
 )  # fmt: skip
-SIGNS: Mapping[str, frozenset[str]] = {
+CURRENCY_SYMBOLS: Mapping[str, frozenset[str]] = {
     "₹": frozenset({"INR"}),
     "rs": frozenset({"INR", "PKR", "LKR", "NPR", "MUR", "SCR"}),
     "€": frozenset({"EUR"}),
@@ -64,14 +64,14 @@ SIGNS: Mapping[str, frozenset[str]] = {
     "rp": frozenset({"IDR"}),
     "dh": frozenset({"AED", "MAD"}),
 }
-"""What a currency's sign may mean; the ISO 4217 codes themselves are understood too."""
+"""The currencies that a symbol may mean. ISO 4217 codes are understood too."""
 
 _GROUP = {mark: re.escape(mark) for mark in ",. '"}
 
 
 def _reading(decimal: str, thousands: str) -> re.Pattern[str]:
-    """A number with this decimal mark, whose thousands, if parted at all, are parted by one of `thousands`:
-    in threes, or as in India by one three and then twos."""
+    """A number with this decimal mark. One of `thousands` may separate groups: of three digits, or as in India of
+    three and then two digits."""
     grouped = [
         rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d{{2}})+{mark}\d{{3}}"
         for mark in (_GROUP[one] for one in thousands)
@@ -85,7 +85,7 @@ _READINGS = {mark: _reading(mark, others) for mark, others in ((".", ", '"), (",
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that was written, and the currencies that its sign or code may mean; none where it has neither."""
+    """An amount as read: its value, and the currencies that its symbol or code may mean (none without either)."""
 
     value: Decimal
     currencies: frozenset[str]
@@ -97,21 +97,20 @@ class AmountStyle:
     """How the amounts of one column are written."""
 
     decimal: str | None = None
-    """The decimal mark, of the profile or proven by the column; None where nothing tells."""
+    """The decimal mark, from the profile or proven by the column; None if unknown."""
     thousands: str | None = None
-    """Of the profile: the only mark that parts thousands ("": none does); None: any that fits."""
-    told: bool = False
-    """Whether the profile says so: then no amount may be written otherwise."""
+    """From the profile: the only mark between thousands ("": there is none); None: any that fits."""
+    from_profile: bool = False
+    """Whether the profile states the marks; then every amount must be written so."""
 
     def read(self, text: str, codes: Mapping[str, int], currency: str | None) -> Amount:
-        """The amount. `codes` are the currencies that are known, with their decimals; `currency` is that of the row
-        as far as it is known.
+        """The amount. `codes` are the known currencies with their decimals; `currency` is the row's, None if unknown.
 
         Raises ValueError, worded for a quarantine reason.
         """
         if self.decimal != "," and self.thousands is None and USUAL.fullmatch(text):
             return Amount(parse_amount(text), frozenset(), "")
-        body, negative, mark = _undressed(text)
+        body, negative, mark = _split_amount(text)
         currencies = _currencies(mark, codes)
         readings = self._readings(body)
         if not readings:
@@ -138,7 +137,7 @@ class AmountStyle:
         if USUAL.fullmatch(text):
             return "." if "." in text else ""
         try:
-            body, _, mark = _undressed(text)
+            body, _, mark = _split_amount(text)
             _currencies(mark, codes)
         except ValueError:
             return None
@@ -148,10 +147,10 @@ class AmountStyle:
         return "" if readings else None
 
     def _readings(self, body: str) -> dict[str, str]:
-        """By decimal mark, the number that the body would be; a mark by which it is none is left out."""
+        """By decimal mark, the number that `body` is with it; marks with which it is no number are left out."""
         found: dict[str, str] = {}
         for mark, pattern in _READINGS.items():
-            if self.told and mark != self.decimal:
+            if self.from_profile and mark != self.decimal:
                 continue
             if match := pattern.fullmatch(body):
                 if self.thousands is not None and set(body) & set(",. '") - {mark, self.thousands}:
@@ -162,19 +161,19 @@ class AmountStyle:
         return found
 
     def _advice(self) -> str:
-        if self.told:
+        if self.from_profile:
             thousands = {"": "no mark", None: "any other mark"}.get(self.thousands, repr(self.thousands))
             return f"is not a number with {self.decimal!r} for decimals and {thousands} for thousands"
         return _ADVICE
 
 
 def clean(text: str) -> str:
-    """An amount's text without blanks around it."""
+    """An amount's text without white space around it, and with single spaces within."""
     return _SPACES.sub(" ", text).strip() if not text.isalnum() else text
 
 
-def _undressed(text: str) -> tuple[str, bool, str]:
-    """The digits with their marks, whether a sign makes them negative, and the currency's sign or code."""
+def _split_amount(text: str) -> tuple[str, bool, str]:
+    """The digits with their marks, whether the amount is negative, and the currency's symbol or code ("": none)."""
     if _SCIENTIFIC.fullmatch(text):
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
         raise ValueError("is not written out: format the column as a plain number (125000.00)")
@@ -187,8 +186,8 @@ def _undressed(text: str) -> tuple[str, bool, str]:
     found = _WHOLE.fullmatch(text)
     if found is None or bool(found["open"]) != bool(found["close"]):
         raise ValueError(_ADVICE)
-    dress = f"{found['before']} {found['after']}"
-    signs = _SIGN.findall(dress) + (["-"] if found["open"] else [])
+    around = f"{found['before']} {found['after']}"
+    signs = _SIGN.findall(around) + (["-"] if found["open"] else [])
     if len(signs) > 1:
         raise ValueError("is not a number: it has two signs")
     marks = [
@@ -203,11 +202,11 @@ def _undressed(text: str) -> tuple[str, bool, str]:
 
 
 def currencies_of(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
-    """What a sign or a code may mean; nothing if it is neither."""
+    """The currencies that a symbol or code may mean; none if it is neither."""
     word = mark.rstrip(".").lower()
     if word.upper() in codes:
         return frozenset({word.upper()})
-    return SIGNS.get(word, frozenset())
+    return CURRENCY_SYMBOLS.get(word, frozenset())
 
 
 def _currencies(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
@@ -219,19 +218,19 @@ def _currencies(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class AmountColumn:
-    """What a column of amounts tells when it is looked at whole."""
+    """How all amounts of a column are written."""
 
     style: AmountStyle
     unclear: int
-    """Rows whose amount cannot be read without a guess."""
+    """The number of rows whose amount cannot be read without a guess."""
     example: tuple[int, str] | None
-    """The first of them: its row and its text."""
+    """The first of these amounts: its row number and its text."""
     proof: Mapping[str, tuple[int, str]]
-    """By decimal mark, the first amount that needs it: its row and its text."""
+    """By decimal mark, the first amount that needs this mark: its row number and its text."""
 
 
 class AmountScan:
-    """Looks at the amounts of a column one after the other."""
+    """Takes the amounts of a column one by one, and finds out how they are written."""
 
     def __init__(self, codes: Mapping[str, int]) -> None:
         self._codes = codes
@@ -240,10 +239,10 @@ class AmountScan:
         self._unclear = 0
         self._example: tuple[int, str] | None = None
         self.currencies: set[str] = set()
-        """What the amounts themselves name, where a sign or code names one currency only."""
+        """The currencies that amounts name by a symbol or code of one currency only."""
 
-    def see(self, row: int, text: str, currency: str | None) -> None:
-        """Take one amount into account; `currency` is its row's."""
+    def add(self, row: int, text: str, currency: str | None) -> None:
+        """Add one amount; `currency` is its row's."""
         if USUAL.fullmatch(text):
             if "." in text and "." not in self._proof:
                 self._proof["."] = (row, text)
@@ -259,7 +258,7 @@ class AmountScan:
         except ValueError:
             self._unclear += 1
             self._example = self._example or (row, text)
-            _, _, mark = _undressed(text)
+            _, _, mark = _split_amount(text)
             named = _currencies(mark, self._codes)
         else:
             named = found.currencies
@@ -267,7 +266,7 @@ class AmountScan:
             self.currencies |= named
 
     def column(self) -> AmountColumn:
-        """What they prove together: both marks prove nothing for an amount that fits both."""
+        """The result. Where amounts prove both marks, the column proves none."""
         if len(self._proof) == 1:
             return AmountColumn(AmountStyle(decimal=next(iter(self._proof))), 0, None, self._proof)
         return AmountColumn(AmountStyle(), self._unclear, self._example, self._proof)

@@ -1,4 +1,4 @@
-"""Compressed ledgers: what is in a `.gz` or a `.zip`, unpacked to a private folder, within bounds."""
+"""Unpacks ledgers from `.gz` and `.zip` files into a temporary folder; limits what they may unpack to."""
 
 import gzip
 import tempfile
@@ -13,32 +13,32 @@ from typing import IO
 from reconcile.core.errors import InputRefused
 
 MAX_UNPACKED = 2**30
-"""Bytes of one archive, all files in it together; a larger ledger is unpacked by hand."""
+"""Bytes of all files in one archive together; people unpack a larger ledger themselves."""
 
 MAX_RATIO = 200
-"""Times the size of the archive beyond which it is no ledger; those of real ones are 5 to 40."""
+"""How many times its own size an archive may unpack to. Real ledgers unpack to 5 to 40 times."""
 
 _SMALL = 2**26
-"""Bytes up to which the ratio does not matter."""
+"""Bytes up to which the ratio is not checked."""
 
 _BLOCK = 2**20
 _PASSED_OVER = ("__MACOSX/",)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """A file that can be read: itself, or unpacked from an archive."""
 
     path: Path
     where: str
-    """As errors name it."""
+    """The path as error messages name it."""
     name: str
-    """As the quarantine shows it: its base name; `august.zip/receipts.csv` in an archive."""
+    """The name that the quarantine shows: the base name, or `august.zip/receipts.csv` for a file in an archive."""
     folder: tempfile.TemporaryDirectory[str] | None = None
-    """Goes, with the unpacked file in it, when nothing refers to it any more."""
+    """The temporary folder of the unpacked file; it is removed when nothing refers to it any more."""
 
 
-def unpack(path: Path, name: str) -> list[Source]:
+def unpack(path: Path, name: str) -> list[SourceFile]:
     """The files in an archive, sorted by name; raises InputRefused if it is damaged, locked or far too large."""
     folder = tempfile.TemporaryDirectory(prefix="reconcile-")
     try:
@@ -48,11 +48,11 @@ def unpack(path: Path, name: str) -> list[Source]:
             file.seek(0)
             found = _zip(path, file, name) if zipped else _gzip(path, file, name)
             taken = 0
-            files: list[Source] = []
+            files: list[SourceFile] = []
             for number, (label, content) in enumerate(found):
                 target = Path(folder.name) / str(number)
                 taken = _copy(path, content, target, taken, packed)
-                files.append(Source(target, f"{path.parent / label}", label, folder))
+                files.append(SourceFile(target, f"{path.parent / label}", label, folder))
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         raise InputRefused(f"{path}: is cut off or damaged ({error}); fetch it again") from None
     except (NotImplementedError, RuntimeError):  # an unknown compression; a password
@@ -60,7 +60,7 @@ def unpack(path: Path, name: str) -> list[Source]:
             f"{path}: is locked with a password, or packed in a way that is not read"
         ) from None
     except OSError as error:
-        if error.errno != EINVAL:  # the place of a part before the beginning of the file
+        if error.errno != EINVAL:  # a part would begin before the file does
             raise
         raise InputRefused(f"{path}: is cut off or damaged; fetch it again") from None
     except (
@@ -68,14 +68,14 @@ def unpack(path: Path, name: str) -> list[Source]:
         ValueError,
         OverflowError,
     ) as error:  # names, sizes and dates that make no sense
-        raise InputRefused(f"{path}: is no archive that can be read ({error}); fetch it again") from None
+        raise InputRefused(f"{path}: is not an archive that can be read ({error}); fetch it again") from None
     if not files:
         raise InputRefused(f"{path}: holds no file")
     return sorted(files, key=lambda one: one.name)
 
 
 def check_size(path: Path, unpacked: int, packed: int) -> None:
-    """Raises InputRefused for what only a bomb unpacks to."""
+    """Raise InputRefused if an archive of `packed` bytes unpacks to more than MAX_UNPACKED or MAX_RATIO allow."""
     if unpacked > MAX_UNPACKED:
         raise InputRefused(
             f"{path}: unpacks to more than {MAX_UNPACKED // 2**30} GiB; unpack it, and give the file"
@@ -105,7 +105,7 @@ def _zip(path: Path, file: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes
 
 
 def _copy(path: Path, content: IO[bytes], target: Path, taken: int, packed: int) -> int:
-    """Unpack one file, and tell how many bytes of the archive that makes."""
+    """Unpack one file to `target`; returns the bytes of the archive unpacked up to now, `taken` before."""
     with target.open("wb") as out:
         while block := content.read(_BLOCK):
             taken += len(block)

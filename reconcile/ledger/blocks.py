@@ -1,7 +1,8 @@
-"""Delimited text by the block: thousands of rows cut into cells at once, where it is certain that this is right.
+"""The fast path for delimited text: cuts thousands of rows into cells at once, where this is certain to be right.
 
-A block is certain where every line has as many cells as there are columns and every quote stands at the edge of a
-cell, none of which holds a line break. All else is read by the careful reader, record by record; both count on.
+A block is certain if every line has as many cells as there are columns, quotes stand only around whole cells, and no
+cell holds a line break. All else goes to the exact reader, record by record (`formats.delimited`); row numbers go on
+through both.
 """
 
 import io
@@ -21,35 +22,35 @@ from reconcile.ledger.header import Header
 from reconcile.ledger.table import Record
 
 SIZE = 2**19
-"""Bytes of a file that are made a block."""
+"""Bytes of a block."""
 
 MAX_USUAL = 500
-"""Bytes of a line; no cell of a shorter one is longer than a key may be."""
+"""Bytes of a usual line; so no cell of one is longer than a key may be."""
 
 _NEWLINE, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 _ODD = np.ones(256, dtype=bool)
 _ODD[ord(" ") : ord("~") + 1] = False
 _ODD[[_NEWLINE, _RETURN]] = False
-_ODD[_BACKSLASH] = True  # COPY gives it a meaning
-"""By byte, whether a line that holds it is left to the careful reader."""
+_ODD[_BACKSLASH] = True  # Postgres COPY gives it a meaning
+"""By byte, whether a line that holds it goes to the exact reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some rows of a file, every one of them a record with as many cells as there are columns."""
+    """Some rows of a file, each with as many cells as there are columns."""
 
     first: int
     """The number of the first row."""
     cells: Mapping[str, Any]
-    """By name, the columns that were asked for, as arrays of Arrow; only the usual rows are sure to be UTF-8."""
+    """The wanted columns by name, as Arrow arrays of text; only the usual rows are sure to be UTF-8."""
     usual: NDArray[np.bool_]
-    """Which rows are short and of printable ASCII, and below the header."""
+    """By row, whether it is short, printable ASCII, and below the header."""
     _lines: bytes
     _ends: NDArray[np.intp]
     _table: DelimitedTable
 
     def record(self, index: int) -> Record:
-        """One row as the careful reader reads it."""
+        """One row as the exact reader reads it."""
         start = self._ends[index - 1] if index else 0
         number = self.first + index
         line = _decoded(self._table, self._lines[start : self._ends[index]], number)
@@ -57,11 +58,11 @@ class Block:
 
 
 def in_blocks(table: DelimitedTable, header: Header, wanted: Collection[str]) -> Iterator[Block | Record]:
-    """All that `table.records()` gives, by the block where that is certain; of a block the cells that are wanted.
+    """The records of `table.records()`, as blocks of the `wanted` columns where this is certain.
 
-    Raises Unfinished if the file has changed.
+    Raises UnfinishedFile if the file has changed.
     """
-    if table.text.encoding == "utf-16" or not table.text.even:
+    if table.text.encoding == "utf-16" or not table.text.line_feeds_only:
         yield from table.records()
         return
     with table.unchanged(), table.path.open("rb") as file:
@@ -72,17 +73,17 @@ def in_blocks(table: DelimitedTable, header: Header, wanted: Collection[str]) ->
                 yield block
                 number += len(block.usual)
                 continue
-            source = _Source(table, chunk, chunks, number)
+            source = _ChunkLines(table, chunk, chunks, number)
             lines = Lines(source)
             for cells in records(lines, table.delimiter):
                 yield number, cells
                 number += 1
-                if source.at_edge and not lines.come_again:
+                if source.at_edge and not lines.will_reread:
                     break
 
 
-class _Source:
-    """The lines of a chunk, and of the following ones for as long as a record asks for more."""
+class _ChunkLines:
+    """The lines of a chunk, and of the next chunks while a record needs more lines."""
 
     def __init__(self, table: DelimitedTable, chunk: bytes, chunks: Iterator[bytes], number: int) -> None:
         self._table = table
@@ -91,7 +92,7 @@ class _Source:
 
     @property
     def at_edge(self) -> bool:
-        """Whether the next line begins a chunk."""
+        """Whether the next line is the first of a chunk."""
         return not self._lines
 
     def __iter__(self) -> Iterator[str]:
@@ -104,7 +105,7 @@ class _Source:
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of a file in pieces that end where a line ends."""
+    """The bytes of a file in chunks that end at the end of a line."""
     rest = b""
     while piece := file.read(SIZE):
         end = piece.rfind(b"\n") + 1
@@ -124,14 +125,14 @@ def _lines(table: DelimitedTable, chunk: bytes, number: int) -> Iterator[str]:
 def _decoded(table: DelimitedTable, content: bytes, number: int) -> str:
     encoding = table.text.encoding
     if encoding == "utf-8-sig" and number > 1:
-        encoding = "utf-8"  # a byte order mark is one only where the file begins
+        encoding = "utf-8"  # only the start of the file has a byte order mark
     return content.decode(encoding, table.text.errors)
 
 
 def _block(
     table: DelimitedTable, header: Header, wanted: Collection[str], chunk: bytes, number: int
 ) -> Block | None:
-    """The chunk as a block; None where that is not certain."""
+    """The chunk as a block; None if that is not certain to be right."""
     content = np.frombuffer(chunk, dtype=np.uint8)
     ends = np.flatnonzero(content == _NEWLINE) + 1
     if not chunk.endswith(b"\n"):
@@ -140,7 +141,7 @@ def _block(
     delimiter = ord(table.delimiter)
     if quotes is not None and not _at_edges(content, quotes, delimiter):
         return None
-    names = list(map(str, range(len(header.names))))  # a header may be no text that Arrow can hold
+    names = list(map(str, range(len(header.names))))  # Arrow cannot hold every text that a header may have
     places = {name: header.names.index(name) for name in wanted}
     try:
         cells = csv.read_csv(
@@ -158,14 +159,14 @@ def _block(
                 include_columns=[names[place] for place in places.values()],
             ),
         )
-    except pa.ArrowInvalid:  # a row that is too short or too long
+    except pa.ArrowInvalid:  # a row has too few or too many cells
         return None
     if cells.num_rows != len(ends):
         return None
     odd = _ODD[content]
     if table.delimiter == "\t":
         if quotes is not None:
-            return None  # a tab may be a letter of a cell
+            return None  # a tab may stand inside a cell
         odd &= content != delimiter
     usual = np.diff(ends, prepend=0) <= MAX_USUAL
     usual[np.searchsorted(ends, np.flatnonzero(odd), side="right")] = False
@@ -174,8 +175,8 @@ def _block(
     return Block(number, columns, usual, chunk, ends, table)
 
 
-def fitting(cells: Any, pattern: str) -> NDArray[np.bool_]:
-    """Which cells match the pattern (of RE2) as a whole."""
+def match_whole(cells: Any, pattern: str) -> NDArray[np.bool_]:
+    """By cell, whether the whole of it matches this RE2 pattern."""
     found: NDArray[np.bool_] = pc.match_substring_regex(cells, f"^(?:{pattern})$").to_numpy(
         zero_copy_only=False
     )
@@ -183,8 +184,8 @@ def fitting(cells: Any, pattern: str) -> NDArray[np.bool_]:
 
 
 def _at_edges(content: NDArray[np.uint8], quotes: NDArray[np.intp], delimiter: int) -> bool:
-    """Whether quotes stand only around cells: each pair opens where a cell begins and closes where it ends, and
-    between the two is neither a quote nor the end of a line."""
+    """Whether quotes stand only around whole cells, with neither a quote nor a line end between an opening quote and
+    its closing one."""
     if len(quotes) % 2:
         return False
     around = np.concatenate(([_NEWLINE], content, [_NEWLINE]))

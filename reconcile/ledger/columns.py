@@ -1,4 +1,4 @@
-"""What a whole column tells about how its dates and amounts are written, before any of them is read."""
+"""Finds out how the dates and amounts of a ledger are written, from all rows, before any of them is read."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from pyarrow import compute as pc
 from reconcile.core.money import currency_code
 from reconcile.ledger import dates
 from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
-from reconcile.ledger.blocks import Block, fitting, in_blocks
+from reconcile.ledger.blocks import Block, in_blocks, match_whole
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
-from reconcile.ledger.table import Broken, Record, Table
+from reconcile.ledger.table import BrokenRecord, Record, Table
 
 _ENOUGH = 3
-"""So many dates of each kind must stand in a workbook before days and months that were swapped are suspected."""
+"""Dates of each kind that a workbook must have before swapped days and months are suspected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +31,34 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What one look at all rows of a ledger told."""
+class ColumnScan:
+    """The result of one pass over all rows of a ledger."""
 
     style: Style
     rows: int
-    """Below the header and not blank."""
+    """The number of rows below the header that are not blank."""
     dates: DateColumn
     amounts: AmountColumn
     unclear: tuple[str, ...]
-    """What cannot be read without a guess, each in a sentence that says what to do."""
+    """A sentence for each kind of value that cannot be read without a guess; it says what to do."""
     refused: str | None
-    """One of these sentences, where it would cost more than half of the rows."""
+    """One of these sentences, where more than half of the rows could not be read; else None."""
     currencies: frozenset[str]
-    """Named by amounts themselves."""
+    """The currencies that amounts themselves name, as in `INR 500`."""
 
 
-def told(profile: Profile) -> Style:
-    """What the profile says, where it says anything."""
-    tells = profile.decimal is not None or profile.thousands is not None
-    style = AmountStyle(profile.decimal or ".", profile.thousands, told=True) if tells else AmountStyle()
+def profile_style(profile: Profile) -> Style:
+    """How dates and amounts are written by the profile, as far as it says."""
+    stated = profile.decimal is not None or profile.thousands is not None
+    style = (
+        AmountStyle(profile.decimal or ".", profile.thousands, from_profile=True) if stated else AmountStyle()
+    )
     return Style(DateStyle(format=profile.date_format), style)
 
 
-def look(table: Table, header: Header, profile: Profile) -> Findings:
-    """Read every row below the header once. What the profile says is not asked of the columns."""
-    style = told(profile)
+def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
+    """Read every row below the header once. What the profile states is not detected."""
+    style = profile_style(profile)
     day = _place("date", header)
     currency = _place("currency", header)
     numbers = [place for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
@@ -66,11 +68,11 @@ def look(table: Table, header: Header, profile: Profile) -> Findings:
     real: Counter[int] = Counter()  # days of the month of cells that are real dates
     scan = AmountScan(profile.currencies.digits)
     rows = 0
-    for row, cells in _telling(table, header):
+    for row, cells in _rows_to_scan(table, header):
         if cells is None:
             rows += row
             continue
-        if row <= header.row or isinstance(cells, Broken):
+        if row <= header.row or isinstance(cells, BrokenRecord):
             continue
         if len(cells) != width:
             rows += any(cells)
@@ -91,12 +93,12 @@ def look(table: Table, header: Header, profile: Profile) -> Findings:
             amount = cells[place]
             if isinstance(amount, str) and amount:
                 code = cells[currency] if currency is not None else profile.currency
-                scan.see(row, amount, currency_code(code) if isinstance(code, str) else None)
+                scan.add(row, amount, currency_code(code) if isinstance(code, str) else None)
     days = dates.decide(texts)
     if style.dates.format is not None:
         days = DateColumn(style.dates, {}, {})
     column = scan.column()
-    if style.amounts.told:
+    if style.amounts.from_profile:
         column = AmountColumn(style.amounts, 0, None, {})
     unclear = [
         _unclear_dates(days, places, profile.name),
@@ -107,7 +109,7 @@ def look(table: Table, header: Header, profile: Profile) -> Findings:
     refused = next(
         (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
     )
-    return Findings(
+    return ColumnScan(
         style=Style(days.style, column.style),
         rows=rows,
         dates=days,
@@ -118,9 +120,9 @@ def look(table: Table, header: Header, profile: Profile) -> Findings:
     )
 
 
-def _telling(table: Table, header: Header) -> Iterator[Record | tuple[int, None]]:
-    """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
-    mark, may be only counted: (how many, None)."""
+def _rows_to_scan(table: Table, header: Header) -> Iterator[Record | tuple[int, None]]:
+    """The records of a table. Where a date is ISO 8601 and the amount has no mark, the record proves nothing: such
+    records may be given as a count, (how many, None)."""
     if not (isinstance(table, DelimitedTable) and {"date", "amount"} <= set(header.names)):
         yield from table.records()
         return
@@ -128,14 +130,16 @@ def _telling(table: Table, header: Header) -> Iterator[Record | tuple[int, None]
         if not isinstance(part, Block):
             yield part
             continue
-        plain = (
-            part.usual & fitting(part.cells["date"], ISO_DAY) & fitting(part.cells["amount"], USUAL.pattern)
+        simple = (
+            part.usual
+            & match_whole(part.cells["date"], ISO_DAY)
+            & match_whole(part.cells["amount"], USUAL.pattern)
         )
         # An amount with a point proves the point: one of them is as good as all.
-        pointed = np.flatnonzero(plain & (pc.find_substring(part.cells["amount"], ".").to_numpy() >= 0))
-        plain[pointed[:1]] = False
-        yield int(plain.sum()), None
-        for index in np.flatnonzero(~plain).tolist():
+        pointed = np.flatnonzero(simple & (pc.find_substring(part.cells["amount"], ".").to_numpy() >= 0))
+        simple[pointed[:1]] = False
+        yield int(simple.sum()), None
+        for index in np.flatnonzero(~simple).tolist():
             yield part.record(index)
 
 
@@ -154,8 +158,8 @@ def _unclear_dates(column: DateColumn, places: dict[str, int], name: str) -> str
     rows = sum(column.unclear.values())
     formats = dates.formats(text)
     return (
-        f"date {text!r} in row {places[text]}{_more(rows)} {says}, and the column does not tell which: "
-        f'say it in {TOML}, [ledger.{name}] date_format = "{formats[0]}" or "{formats[1]}"'
+        f"date {text!r} in row {places[text]}{_more(rows)} {says}, and the column does not show which: "
+        f'set it in {TOML}, [ledger.{name}] date_format = "{formats[0]}" or "{formats[1]}"'
     )
 
 
@@ -164,10 +168,10 @@ def _unclear_amounts(column: AmountColumn, name: str) -> str | None:
         return None
     row, text = column.example
     marks = " and ".join(f"{shown!r} (row {at})" for at, shown in column.proof.values())
-    why = f"since the column holds both {marks}" if marks else "and the column does not tell which"
+    why = f"since the column holds both {marks}" if marks else "and the column does not show which"
     return (
         f"amount {text!r} in row {row}{_more(column.unclear)} may use its mark for thousands or for decimals, {why}: "
-        f'say it in {TOML}, [ledger.{name}] decimal = "." or ","'
+        f'set it in {TOML}, [ledger.{name}] decimal = "." or ","'
     )
 
 
@@ -188,5 +192,5 @@ def _swapped(column: DateColumn, texts: Counter[str], real: Counter[int]) -> str
             continue
     return (
         f"the column date holds real dates of the days 1 to 12 only, and later days as text such as {later[0]!r}: "
-        "a spreadsheet has swapped day and month in the real ones; export the ledger anew, and do not save it there"
+        "a spreadsheet has swapped day and month in the real ones; export the ledger again, and do not save it there"
     )

@@ -1,7 +1,7 @@
-"""Days as ledgers write them. `03/04/2026` is decided by the whole column, or by nobody.
+"""Dates as ledgers write them.
 
-A text that can be only one day is read; one that may be several is read in the order that the others of its
-kind prove; if they prove none, it is not read at all.
+A text that can be only one day is that day. `03/04/2026` may be two days: other dates of the column decide the order
+of day and month, and if they do not, the date is not read.
 """
 
 import re
@@ -12,16 +12,16 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
-"""A date outside is a slip of the keyboard or of a program."""
+"""A date outside these years is taken for a mistake."""
 
 ORDERS: Mapping[str, str] = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year/month/day"}
-"""The orders in which numbers make a day, and how people are told of them."""
+"""The orders of day, month and year, with their names in messages."""
 
 MOST_YEARS = 10
-"""With years of two digits the order is told by this too: no ledger's column spans more years."""
+"""No column spans more years than this. With two-digit years this helps to find the order."""
 
 ISO_DAY = r"\d{4}-\d{2}-\d{2}"
-"""Nearly every date; can be only one day."""
+"""Nearly every date is written like this, and can be only one day."""
 
 _ISO = re.compile(
     r"(\d{4})-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,30})?)?( ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?",
@@ -55,7 +55,7 @@ def parse_iso(text: str) -> tuple[date, datetime | None]:
     try:
         if len(text) == len("2026-08-01"):
             return date.fromisoformat(text), None
-        # Python reads the digits that it has no room for and drops them: seven or more are cut, not rounded.
+        # Python drops decimals of a second after the sixth; it does not round.
         at = datetime.fromisoformat(
             text.upper().replace(",", ".").replace(" Z", "Z").replace(" +", "+").replace(" -", "-")
         )
@@ -69,9 +69,9 @@ class DateStyle:
     """How the dates of one column are written."""
 
     format: str | None = None
-    """Of the profile, as Python's strptime reads it; ISO 8601 is understood beside it."""
+    """The profile's format for strptime; ISO 8601 is always understood too."""
     orders: Mapping[str, str | None] = field(default_factory=dict)
-    """By shape (`shape_of`), the key of ORDERS that the column proves; None where it proves none."""
+    """By shape (`shape_of`), the key of ORDERS that the column proves; None if it proves none."""
 
     def read(self, text: str) -> tuple[date, datetime | None]:
         """The day, and the instant in UTC where a zone is written.
@@ -95,8 +95,7 @@ class DateStyle:
 
 
 def shape_of(text: str) -> str:
-    """Dates that are written alike have one shape, `//4`: separators and digits of the year. "" for a date whose
-    writing leaves no choice."""
+    """The shape of a date whose order is not clear: separators and digits of the year, as in `//4`. Else ""."""
     found = _NUMBERS.fullmatch(_without_clock(text))
     return f"{found[2]}{found[2]}{len(found[4])}" if found else ""
 
@@ -110,17 +109,17 @@ def formats(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class DateColumn:
-    """What a column of dates tells when it is looked at whole."""
+    """How all dates of a column are written."""
 
     style: DateStyle
     unclear: Mapping[str, int]
-    """Dates that cannot be read without a guess, with the number of rows that hold them."""
+    """Dates that cannot be read without a guess, with the number of rows that have them."""
     proof: Mapping[str, str]
-    """By shape, a date that is possible in the order decided on and in no other; "" where all say the same."""
+    """By shape, a date that is possible only in the order found; "" if every order gives the same days."""
 
 
 def decide(texts: Counter[str]) -> DateColumn:
-    """Decide for every shape of date in which order its numbers stand. `texts` counts the rows of each date."""
+    """Find the order of day, month and year for every shape. `texts` has the number of rows of each date."""
     by_shape: dict[str, dict[str, Mapping[str, date]]] = {}
     for text in texts:
         shape = shape_of(text)
@@ -152,12 +151,12 @@ def _fits(order: str, shape: str, readings: Iterable[Mapping[str, date]]) -> boo
 
 
 def may_be_serial(text: str) -> bool:
-    """Whether a text looks like the number of a day as spreadsheets count them (46235 is 2026-08-01)."""
+    """Whether a text looks like a spreadsheet's serial number of a day (46235 is 2026-08-01)."""
     return _SERIAL.fullmatch(text) is not None
 
 
 def clean(text: str) -> str:
-    """A date's text without what only looks like nothing: blanks around it, and fixed spaces within."""
+    """A date's text without white space around it, and with ordinary spaces within."""
     return text.replace("\xa0", " ").replace("\u202f", " ").strip()
 
 
@@ -176,16 +175,16 @@ def _parsed(text: str, pattern: str) -> datetime | None:
     if not text.isascii():  # strptime also takes digits of other scripts
         return None
     try:
-        return datetime.strptime(text, pattern)  # noqa: DTZ007 - a day is as written, whatever the zone
+        return datetime.strptime(text, pattern)  # noqa: DTZ007 - the day counts as written, whatever the zone
     except ValueError:
         return None
 
 
 @lru_cache(maxsize=4096)
 def _days(text: str) -> Mapping[str, date]:
-    """The days that a text without a clock time may be, by the order of its numbers.
+    """The days that a text without a time of day may be, by order (a key of ORDERS).
 
-    Raises ValueError, worded for a quarantine reason, where there is none."""
+    Raises ValueError, worded for a quarantine reason, if it is no day."""
     words = text.lower()
     numbers: dict[str, tuple[str, str, str]] = {}
     if found := _NUMBERS.fullmatch(text):
@@ -220,7 +219,7 @@ def _days(text: str) -> Mapping[str, date]:
 
 
 def _month(name: str) -> str:
-    """The number of a month by its English name or the beginning of it; "0", which is none, for other words."""
+    """The number of a month from its English name or the beginning of it; "0" for other words."""
     found = [number for number, month in enumerate(_MONTHS, 1) if month.startswith(name)]
     if name == "sept":
         found = [9]
@@ -239,7 +238,7 @@ def _check_year(year: int) -> None:
 
 @lru_cache(maxsize=4096)
 def _without_clock(text: str) -> str:
-    """The date of a date with a time of day; the text as it is if what follows is no time that exists."""
+    """The date part of a date with a time of day; the whole text if the time does not exist."""
     place = text.find(":")
     if place < 0:
         return text

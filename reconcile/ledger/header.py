@@ -1,4 +1,4 @@
-"""The header of a ledger: which row it is, under a title block too, and which cell names which column."""
+"""Finds the header of a ledger (it may stand below a title block), and which cell names which column."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -7,47 +7,47 @@ from itertools import islice
 
 from reconcile.core.errors import InputRefused
 from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
-from reconcile.ledger.table import Broken, Cell, Record
+from reconcile.ledger.table import BrokenRecord, Cell, Record
 
-LOOK = 50
-"""Rows that are not blank among which the header is looked for."""
+SEARCHED_ROWS = 50
+"""The number of first rows, blank ones not counted, among which the header is searched."""
 
-_LONGEST = 500
-"""Characters of a cell that are compared with a name."""
+_MAX_COMPARED = 500
+"""Characters of a cell that are compared with the name of a column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One row of a table, taken for its header."""
+    """The header row of a table."""
 
     row: int
-    """Its number; 0 where the table is wholly blank."""
+    """The row number; 0 for a table without any text."""
     cells: tuple[str, ...]
-    """As written, without blanks around them."""
+    """The texts as written, without white space around them."""
     names: tuple[str, ...]
-    """One name a cell: the standard name where it has one, else as written; all different."""
+    """The name of each column: the standard name if it has one, else as written. All names differ."""
     matched: int
-    """How many of the names are standard ones."""
+    """The number of standard names."""
     names_its_columns: bool = True
-    """False for a query's result, which has no row of headers."""
+    """False for the result of a query, which has no header row."""
 
 
-def head(records: Iterable[Record]) -> list[tuple[int, tuple[str, ...]]]:
-    """The first records that are not blank, as texts."""
+def first_rows(records: Iterable[Record]) -> list[tuple[int, tuple[str, ...]]]:
+    """The first records that are not blank, as (row number, texts)."""
     found = ((number, _texts(cells)) for number, cells in records)
-    return list(islice(((number, texts) for number, texts in found if any(texts)), LOOK))
+    return list(islice(((number, texts) for number, texts in found if any(texts)), SEARCHED_ROWS))
 
 
 def find_header(rows: Sequence[tuple[int, tuple[str, ...]]], profile: Profile) -> Header:
-    """The row that names most of the columns that are looked for; the first of them, if several do."""
+    """The row with the most names of wanted columns; the first one, if several have as many."""
     candidates = [_header(number, texts, profile) for number, texts in rows]
     return max(candidates, key=lambda header: header.matched, default=Header(0, (), (), 0))
 
 
 def check_header(where: str, header: Header, profile: Profile, *, named_by_amounts: bool) -> None:
-    """Raises InputRefused if a column that is needed is missing or stands twice.
+    """Raise InputRefused if a required column is missing or occurs twice.
 
-    `named_by_amounts`: the amounts themselves name their currency.
+    `named_by_amounts`: the amounts themselves name their currency, so a currency column is not required.
     """
     row = f"{where}, row {header.row}" if header.names_its_columns else where
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
@@ -59,7 +59,7 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
     for name in (*COLUMNS, IN, OUT):
         if name in header.names and keys.count(_key(profile.columns.get(name, name))) > 1:
             raise InputRefused(
-                f"{row}: the header repeats the column {_told(name, profile)}; keep one of them; found: {found}"
+                f"{row}: the header repeats the column {_named(name, profile)}; keep one of them; found: {found}"
             )
     if "currency" not in header.names and profile.currency is None and not named_by_amounts:
         advice = "add it, or give the ledger's profile a currency"
@@ -67,12 +67,12 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
 
 
 def lacking(header: Header, profile: Profile) -> list[str]:
-    """The columns that are needed and are not there, as errors name them."""
-    return [_told(name, profile) for name in _needed(profile) if name not in header.names]
+    """The required columns that are missing, as error messages name them."""
+    return [_named(name, profile) for name in _needed(profile) if name not in header.names]
 
 
 def shown(cell: str) -> str:
-    """A header as an error can show it; letters that only look like Latin ones are told by their number."""
+    """A header for error messages; where it mixes Latin letters with look-alikes, those are shown as code points."""
     text = cell if len(cell) <= 40 else cell[:40] + "…"
     letters = {unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha()}
     mixed = len(letters) > 1 and "LATIN" in letters
@@ -84,20 +84,20 @@ def text_of(cell: Cell) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
-def _texts(cells: Sequence[Cell] | Broken) -> tuple[str, ...]:
-    if isinstance(cells, Broken):
+def _texts(cells: Sequence[Cell] | BrokenRecord) -> tuple[str, ...]:
+    if isinstance(cells, BrokenRecord):
         return (cells.line.strip(),)
     texts = tuple(text_of(cell).strip() for cell in cells)
-    # Tried with another delimiter than its own, a blank row `,,,` is a cell of delimiters.
+    # A blank row `,,,` that is cut with another delimiter is one cell of delimiters.
     return texts if any(text.strip(",;\t|") for text in texts) else ()
 
 
 def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
     mapped = {_key(header): name for name, header in profile.columns.items()}
-    plain = {name: name for name in COLUMNS if name not in profile.columns}
+    unmapped = {name: name for name in COLUMNS if name not in profile.columns}
     if IN in profile.columns:
-        del plain["amount"]
-    wanted = plain | mapped
+        del unmapped["amount"]
+    wanted = unmapped | mapped
     names: dict[str, None] = {}
     matched: set[str] = set()
     for position, cell in enumerate(cells, start=1):
@@ -114,8 +114,8 @@ def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
 
 
 def _key(header: str) -> str:
-    """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
-    text = unicodedata.normalize("NFKC", header[:_LONGEST])
+    """A header for comparison: wide letters, invisible characters, white space and case do not count."""
+    text = unicodedata.normalize("NFKC", header[:_MAX_COMPARED])
     return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
 
 
@@ -124,6 +124,6 @@ def _needed(profile: Profile) -> list[str]:
     return required + [name for name in profile.columns if name not in required]
 
 
-def _told(name: str, profile: Profile) -> str:
+def _named(name: str, profile: Profile) -> str:
     header = profile.columns.get(name)
     return name if header is None or _key(header) == name else f"{header!r} (for {name})"

@@ -1,4 +1,4 @@
-"""How one kind of ledger is to be read: `[ledger.NAME]` in reconcile.toml."""
+"""Ledger profiles: how to read one kind of ledger, from `[ledger.NAME]` in reconcile.toml."""
 
 import re
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ OPTIONAL = (
     "app_id",
 )
 COLUMNS = (*REQUIRED, *OPTIONAL)
-"""The standard column names; any other column is kept for people to see, and not read."""
+"""The standard column names. Other columns are not read."""
 
 IN, OUT = "amount_in", "amount_out"
-"""In place of `amount`: two columns, of money that came in and of money that went out. Which of debit and credit
-is which depends on the account that was exported, so the profile says it."""
+"""Instead of `amount`: two columns, for money that came in and money that went out. Whether debit or credit is money
+in depends on the exported account, so the profile says it."""
 
 TOML = "reconcile.toml"
 
@@ -34,42 +34,42 @@ _DECIMALS = (".", ",")
 _THOUSANDS = ("", ",", ".", " ", "'")
 _DIRECTIVE = re.compile("%(.?)")
 _DAYS, _YEARS, _MONTHS = frozenset("djxc"), frozenset("yYxcG"), frozenset("mbBjxc")
-_PROBE = datetime(2001, 2, 3)  # noqa: DTZ001 - a day that every order of numbers writes differently
+_PROBE = datetime(2001, 2, 3)  # noqa: DTZ001 - every order of day, month and year writes it differently
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one kind of ledger is to be read; what is None is detected."""
+    """How to read one kind of ledger. What is None is detected."""
 
     name: str
-    """The source of its entries."""
+    """The source of its entries, by which they are known together with their ledger_id."""
     currency: str | None = None
-    """Where there is no column of it."""
+    """The currency of all entries, if there is no column for it."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """By standard name, the header as the file writes it; a name that is not here is its own header."""
+    """By standard name, the header in the file; a name that is not here is its own header."""
     date_format: str | None = None
-    """As Python's strptime reads it."""
+    """The format for Python's strptime."""
     decimal: str | None = None
     thousands: str | None = None
-    """ "": nothing parts thousands."""
+    """ "": there is no mark between thousands."""
     sheet: str | None = None
-    """Of a workbook."""
+    """The sheet of a workbook."""
     query: str | None = None
-    """SQL, in place of a file; then one of the three below says of which database."""
+    """A SQL query instead of a file; then one of the next three names the database."""
     url: str | None = field(default=None, repr=False)
-    """As SQLAlchemy writes it; may hold a password."""
+    """The database URL for SQLAlchemy; it may hold a password."""
     url_file: str | None = None
     """The path of a file that holds the URL."""
     url_env: str | None = None
-    """The name of an environment variable that holds it."""
+    """The name of an environment variable that holds the URL."""
     currencies: Currencies = field(default_factory=Currencies, repr=False)
-    """Whose codes an amount may name, and their decimals."""
+    """The known currencies with their decimals; amounts may name their codes."""
 
 
 def read_profile(name: str, table: object, currencies: Currencies) -> Profile:
-    """Check one table of reconcile.toml; raises ValueError that says which key is wrong."""
+    """Check one table of reconcile.toml. Raises ValueError that names the wrong key."""
     if not isinstance(table, dict):
-        raise ValueError("must be a table")  # noqa: TRY004 - worded for the settings
+        raise ValueError("must be a table")  # noqa: TRY004 - the settings show this text
     if unknown := sorted(set(table) - _KEYS):
         raise ValueError(f"has an unknown key {unknown[0]!r} (known: {', '.join(sorted(_KEYS))})")
     for key in _KEYS - {"columns"}:
@@ -78,7 +78,7 @@ def read_profile(name: str, table: object, currencies: Currencies) -> Profile:
     values: dict[str, Any] = dict(table)
     currency = values.get("currency")
     if currency is not None and currency not in currencies.digits:
-        raise ValueError(f"currency {currency!r} is no currency that is known")
+        raise ValueError(f"currency {currency!r} is not a known currency")
     _check_marks(values.get("decimal"), values.get("thousands"))
     if "date_format" in values:
         _check_date_format(values["date_format"])
@@ -100,7 +100,7 @@ def _columns(table: object) -> dict[str, str]:
     for name, header in table.items():
         if name not in known:
             raise ValueError(
-                f"columns names {name!r}, which is no standard column (known: {', '.join(known)})"
+                f"columns names {name!r}, which is not a standard column (known: {', '.join(known)})"
             )
         if not isinstance(header, str) or not header.strip():
             raise ValueError(f"columns: {name} must be the text of a header")
@@ -129,10 +129,10 @@ def _check_date_format(pattern: str) -> None:
         raise ValueError(f'date_format {pattern!r} must hold a day, a month and a year, such as "%d/%m/%Y"')
     try:
         written = _PROBE.strftime(pattern)
-        day = datetime.strptime(written, pattern).date()  # noqa: DTZ007 - only its day is looked at
+        day = datetime.strptime(written, pattern).date()  # noqa: DTZ007 - only the day matters
     except (ValueError, re.error):
-        raise ValueError(f'date_format {pattern!r} is none that Python reads, such as "%d/%m/%Y"') from None
+        raise ValueError(f'date_format {pattern!r} is not a format of Python, such as "%d/%m/%Y"') from None
     if day != _PROBE.date():
-        raise ValueError(f"date_format {pattern!r} does not read back the days that it writes")
+        raise ValueError(f"date_format {pattern!r} does not read the days back that it writes")
     if written.startswith("2001-03-02"):
         raise ValueError(f"date_format {pattern!r} contradicts ISO 8601, which is always understood")

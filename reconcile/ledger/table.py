@@ -1,6 +1,6 @@
-"""What a cell of any kind of file can be, and what a binary number in it is worth.
+"""Tables: the common form of every ledger format, and the values that a cell can have.
 
-A file of text has only texts; a workbook, a Parquet file and a database also have real numbers and dates.
+A text file has only texts; a workbook, a Parquet file and a database also have numbers and dates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,80 +10,80 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 SIGNIFICANT_DIGITS = 15
-"""Decimal digits that a binary number of 64 bits always keeps, and the most that spreadsheets show."""
+"""Decimal digits that a 64-bit binary number always keeps, and the most that spreadsheets show."""
 
 _SURE_DIGITS = 13
-"""Binary noise (0.1 + 0.2) stands behind the 15th digit. A number that is not exactly its first 15 digits is taken
-for these only where the last two of them are zeros; else it may have had more digits than it could keep."""
+"""Binary noise (0.1 + 0.2) comes after the 15th digit. A number that differs from its first 15 digits is read as these
+only if the last two of them are zeros; else it may have lost digits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A cell whose content must not be used: an error of a formula, a number that lost digits."""
+class UnreadableCell:
+    """A cell that must not be used: an error of a formula, or a number that lost digits."""
 
     shown: str
-    """What stands there."""
+    """The text that the cell shows."""
     reason: str
-    """What is wrong with it and what to do, after the name of its column."""
+    """What is wrong and what to do; the name of the column comes before it."""
 
     def __str__(self) -> str:
         return self.shown
 
 
-Cell = str | Decimal | date | Unreadable
-"""A blank cell is an empty text; a `datetime`, which is a `date` too, has a zone only where its source has one."""
+Cell = str | Decimal | date | UnreadableCell
+"""A blank cell is an empty text. A `datetime`, which is also a `date`, has a zone only if its source has one."""
 
 
-class Broken(NamedTuple):
+class BrokenRecord(NamedTuple):
     """A record that cannot be cut into cells."""
 
     line: str
-    """The line that it begins on."""
+    """The line on which it begins."""
     reason: str
 
 
-Record = tuple[int, Sequence[Cell] | Broken]
-"""The number of a row, counted as a spreadsheet shows it, and its cells."""
+Record = tuple[int, Sequence[Cell] | BrokenRecord]
+"""The number of a row as a spreadsheet shows it (the first is 1), and its cells."""
 
 
 class Table(Protocol):
-    """A file or a query that yields records, as often as it is asked."""
+    """A file or a query; its records can be read any number of times."""
 
     @property
     def kind(self) -> str:
-        """What it is, as people say it: `CSV, semicolon, UTF-8`."""
+        """What it is, for people: `CSV, semicolon, UTF-8`."""
 
     @property
     def sha256(self) -> str:
-        """Of its content, in hexadecimal digits; of a query, once its records were read to the end."""
+        """SHA-256 of the content, in hexadecimal digits; of a query only after all records were read."""
 
     def records(self) -> Iterator[Record]:
-        """All records with their numbers; raises InputRefused if it is no longer what was opened."""
+        """All records with their numbers. Raises InputRefused if the content changed since it was opened."""
 
 
-def exact(number: float) -> Decimal | Unreadable:
+def exact(number: float) -> Decimal | UnreadableCell:
     """The decimal that a spreadsheet shows for a binary number: 0.30000000000000004 is 0.3.
 
-    A number that needs more than the 15 digits which it can hold has lost some, and is not guessed.
+    A number with more digits than a binary number keeps (15) may have lost some, so it is not read.
     """
-    written = repr(number)  # the shortest text of this very number
+    written = repr(number)  # the shortest text that reads back as this number
     if len(written) <= SIGNIFICANT_DIGITS and written[-1].isdigit() and "e" not in written:
         return Decimal(written.removesuffix(".0"))
     short = f"{number:.{SIGNIFICANT_DIGITS}g}"
     value = Decimal(short)
     if not value.is_finite():
-        return Unreadable(str(number), "is not a number")
+        return UnreadableCell(str(number), "is not a number")
     lost = value.adjusted() >= SIGNIFICANT_DIGITS
     if not lost and float(short) != number:
         lost = len(value.normalize().as_tuple().digits) > _SURE_DIGITS
     if lost:
-        return Unreadable(
+        return UnreadableCell(
             repr(number),
             "has more digits than a binary number keeps (15): give the column as text or decimal",
         )
     return value
 
 
-def plain(number: Decimal) -> str:
-    """A number in a column of texts, as people write it: 1001, not 1001.0 or 1E+3."""
+def number_text(number: Decimal) -> str:
+    """A number that stands in a column of texts, as people write it: 1001, not 1001.0 or 1E+3."""
     return f"{number.to_integral_value():f}" if number == number.to_integral_value() else f"{number:f}"

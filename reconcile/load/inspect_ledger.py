@@ -13,13 +13,14 @@ from pathlib import Path
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.records import Entry, Rejection
 from reconcile.ledger.amounts import currencies_of
-from reconcile.ledger.archive import Source
-from reconcile.ledger.columns import Findings, look
+from reconcile.ledger.archive import SourceFile
+from reconcile.ledger.columns import ColumnScan, scan_columns
 from reconcile.ledger.dates import ORDERS, formats, shape_of
-from reconcile.ledger.file import LedgerFile, files_of, query_of
+from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.formats.detect import candidates, open_table
 from reconcile.ledger.formats.workbook import SheetTable
-from reconcile.ledger.header import Header, check_header, find_header, head, lacking, shown
+from reconcile.ledger.header import Header, check_header, find_header, first_rows, lacking, shown
+from reconcile.ledger.open import files_in, open_query_ledger
 from reconcile.ledger.profile import COLUMNS, IN, OUT, TOML, Profile
 from reconcile.ledger.table import Table
 from reconcile.load.stage_entries import typed_entries
@@ -69,17 +70,17 @@ def describe(settings: Settings, path: Path | None, profile: Profile) -> Iterato
     Raises UsageError or InputRefused as reading a ledger does, but not for columns that have other names.
     """
     if path is None:
-        yield from _described(settings, query_of(profile), profile, {}, "")
+        yield from _described(settings, open_query_ledger(profile), profile, {}, "")
         return
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name one file of it")
-    for number, source in enumerate(files_of(path)):
+    for number, source in enumerate(files_in(path)):
         if number:
             yield ""
         yield from _file(settings, source, profile)
 
 
-def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]:
+def _file(settings: Settings, source: SourceFile, profile: Profile) -> Iterator[str]:
     path, where = source.path, source.where
     proposed: dict[str, str] = {}
     doubt = ""
@@ -91,28 +92,26 @@ def _file(settings: Settings, source: Source, profile: Profile) -> Iterator[str]
     if not fits and not profile.columns:
         table, header, proposed = _propose(candidates(path, where), where)
         profile = replace(profile, columns=proposed)
-        header = find_header(head(table.records()), profile)
+        header = find_header(first_rows(table.records()), profile)
     elif not fits:
         table, header, _ = open_table(path, where, profile)
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
     if isinstance(table, SheetTable) and profile.sheet is None:
-        headers = (find_header(head(one.records()), profile) for one in candidates(path, where))
+        headers = (find_header(first_rows(one.records()), profile) for one in candidates(path, where))
         if sum(len(lacking(one, profile)) <= len(lacking(header, profile)) for one in headers) > 1:
             profile = replace(profile, sheet=table.name)
-    findings = look(table, header, profile)
-    profile = replace(
-        profile, currency=profile.currency or _one_currency(header, findings, profile) or UNKNOWN
-    )
-    ledger = LedgerFile(path, source.name, table, header, findings.style, findings, source)
+    scan = scan_columns(table, header, profile)
+    profile = replace(profile, currency=profile.currency or _one_currency(header, scan, profile) or UNKNOWN)
+    ledger = LedgerFile(path, source.name, table, header, scan.style, scan, source)
     yield from _described(settings, ledger, profile, proposed, doubt)
 
 
-def _one_currency(header: Header, findings: Findings, profile: Profile) -> str | None:
+def _one_currency(header: Header, scan: ColumnScan, profile: Profile) -> str | None:
     """The currency that all amounts are in, by their own signs or by the header of their column."""
     if "currency" in header.names:
         return None
-    named = set(findings.currencies)
+    named = set(scan.currencies)
     for cell, name in zip(header.cells, header.names, strict=True):
         if name in ("amount", IN, OUT):
             signs = (
@@ -127,7 +126,7 @@ def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, 
     best: tuple[int, Table, dict[str, str]] | None = None
     likeliest: tuple[int, list[str]] = 0, []  # a row of words where none is known
     for table in tables:
-        for row, cells in head(table.records()):
+        for row, cells in first_rows(table.records()):
             columns = _guess(cells)
             if len(columns) > (best[0] if best else 0):
                 best = len(columns), table, columns
@@ -146,7 +145,7 @@ def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, 
             f"{where}: no row looks like a header with an id, an amount and a date in it{advice}"
         )
     _, table, columns = best
-    return table, find_header(head(table.records()), Profile("", columns=columns)), columns
+    return table, find_header(first_rows(table.records()), Profile("", columns=columns)), columns
 
 
 def _guess(cells: tuple[str, ...]) -> dict[str, str]:
@@ -166,8 +165,8 @@ def _guess(cells: tuple[str, ...]) -> dict[str, str]:
 def _described(
     settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str], doubt: str
 ) -> Iterator[str]:
-    header, findings = ledger.header, ledger.findings
-    rows = f", {_rows_of(findings.rows)} below it" if findings else ""
+    header, scan = ledger.header, ledger.scan
+    rows = f", {_rows_of(scan.rows)} below it" if scan else ""
     at = f"; header in row {header.row}{rows}" if header.row else ""
     yield f"{ledger.name}: {ledger.table.kind}{at}"
     yield ""
@@ -184,19 +183,19 @@ def _described(
         yield ""
         yield f"Not found: {', '.join(missing)}. Name the headers in a profile."
     yield ""
-    if findings:
-        yield f"Dates: {_dates(findings, profile)}"
-        yield f"Amounts: {_amounts(findings)}"
-        yield from _ambiguous(findings, proposed, doubt)
+    if scan:
+        yield f"Dates: {_dates(scan, profile)}"
+        yield f"Amounts: {_amounts(scan)}"
+        yield from _ambiguous(scan, proposed, doubt)
     if not missing:
-        named = findings is not None and bool(findings.currencies)
+        named = scan is not None and bool(scan.currencies)
         check_header(str(ledger.path), header, profile, named_by_amounts=named)  # as an import does
         yield from _rows(settings, ledger, profile)
-    yield from _profile(ledger, profile, findings)
+    yield from _profile(ledger, profile, scan)
 
 
-def _dates(findings: Findings, profile: Profile) -> str:
-    column = findings.dates
+def _dates(scan: ColumnScan, profile: Profile) -> str:
+    column = scan.dates
     if profile.date_format is not None:
         return f"as the profile says, {profile.date_format}"
     told = [
@@ -209,9 +208,9 @@ def _dates(findings: Findings, profile: Profile) -> str:
     return "; ".join(told) or "need no guess"
 
 
-def _amounts(findings: Findings) -> str:
-    column = findings.amounts
-    if column.style.told:
+def _amounts(scan: ColumnScan) -> str:
+    column = scan.amounts
+    if column.style.from_profile:
         return "as the profile says"
     told = [
         f"decimal {'point' if mark == '.' else 'comma'} ({text!r} in row {row} can be nothing else)"
@@ -222,8 +221,8 @@ def _amounts(findings: Findings) -> str:
     return "; ".join(told) or "need no guess"
 
 
-def _ambiguous(findings: Findings, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:
-    says = [doubt, *findings.unclear] if doubt else list(findings.unclear)
+def _ambiguous(scan: ColumnScan, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:
+    says = [doubt, *scan.unclear] if doubt else list(scan.unclear)
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
@@ -268,7 +267,7 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
             yield f"  and {read - kept - len(refused):,} more"
 
 
-def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) -> Iterator[str]:
+def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> Iterator[str]:
     header = ledger.header
     name = profile.name if profile.name != "default" else "NAME"
     yield ""
@@ -287,11 +286,11 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
             yield f"currency = {_quoted(profile.currency)}"
         else:
             yield 'currency = "INR"   # there is no column of it: write which it is'
-    yield from _date_line(profile, findings)
-    proof = list(findings.amounts.proof) if findings else []
+    yield from _date_line(profile, scan)
+    proof = list(scan.amounts.proof) if scan else []
     if profile.decimal or len(proof) == 1:
         yield f"decimal = {_quoted(profile.decimal or proof[0])}"
-    elif findings and findings.amounts.unclear:
+    elif scan and scan.amounts.unclear:
         yield 'decimal = "."   # or ","'
     if profile.thousands is not None:
         yield f"thousands = {_quoted(profile.thousands)}"
@@ -301,16 +300,16 @@ def _profile(ledger: LedgerFile, profile: Profile, findings: Findings | None) ->
         yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
 
 
-def _date_line(profile: Profile, findings: Findings | None) -> Iterator[str]:
+def _date_line(profile: Profile, scan: ColumnScan | None) -> Iterator[str]:
     if profile.date_format is not None:
         yield f"date_format = {_quoted(profile.date_format)}"
-    elif findings and findings.dates.unclear:
-        text = next(iter(findings.dates.unclear))
+    elif scan and scan.dates.unclear:
+        text = next(iter(scan.dates.unclear))
         first, *others = formats(text)
         yield f"date_format = {_quoted(first)}   # or {', '.join(map(_quoted, others))}"
-    elif findings and len(findings.dates.proof) == 1:
-        ((shape, text),) = findings.dates.proof.items()
-        order = findings.dates.style.orders[shape]
+    elif scan and len(scan.dates.proof) == 1:
+        ((shape, text),) = scan.dates.proof.items()
+        order = scan.dates.style.orders[shape]
         if text and order:
             year = "%Y" if shape_of(text).endswith("4") else "%y"
             parts = {"d": "%d", "m": "%m", "y": year}

@@ -20,7 +20,7 @@ from reconcile.ledger.columns import Style
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
 from reconcile.ledger.file import BROKEN
 from reconcile.ledger.profile import IN, OUT
-from reconcile.ledger.table import Unreadable
+from reconcile.ledger.table import UnreadableCell
 
 MAX_KEY = 500
 """Characters of an id or a reference. Longer ones are mistakes, and would not fit into an index of
@@ -291,7 +291,7 @@ def _text(name: str, value: object, limit: int, problems: list[Problem]) -> str 
         return None
     if type(value) is str and len(value) <= limit and value.isascii() and "\0" not in value:
         return value if not value.isspace() else None  # nearly every text, and this is where the time goes
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableCell):
         problems.append((name, value.shown, value.reason))
     elif not isinstance(value, str):
         problems.append((name, value, "is not a text"))
@@ -379,7 +379,7 @@ def _one_amount(
     try:
         if isinstance(value, Decimal):
             return parse_amount(str(value)), frozenset()
-        if isinstance(value, Unreadable):
+        if isinstance(value, UnreadableCell):
             raise ValueError(value.reason)  # noqa: TRY004, TRY301 - worded as every other reason
         text = written_amounts.clean(str(value))
         if not text:
@@ -450,7 +450,7 @@ def _written_date(
 
 def _typed_date(value: object) -> tuple[date, datetime | None]:
     """A real date or time of a workbook, a Parquet file or a database."""
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableCell):
         raise ValueError(value.reason)  # noqa: TRY004 - a value of the data, worded for its quarantine
     assert isinstance(value, date)
     if not FIRST_YEAR <= value.year <= LAST_YEAR:

@@ -16,7 +16,7 @@ from pyarrow import compute as pc
 
 from reconcile.core.money import UNKNOWN_DIGITS, currency_code
 from reconcile.ledger.amounts import USUAL
-from reconcile.ledger.blocks import Block, fitting
+from reconcile.ledger.blocks import Block, match_whole
 from reconcile.ledger.file import LedgerFile
 from reconcile.normalise.entries import usual_day
 
@@ -129,7 +129,7 @@ def plain_entries(
     found = PlainEntries(app_id, source, ledger.name, rows, rows + block.first, columns)
     if not len(rows):
         return found
-    good = fitting(columns["amount"], USUAL.pattern)
+    good = match_whole(columns["amount"], USUAL.pattern)
     # A zero is written in many ways, and is one.
     good &= pc.match_substring_regex(columns["amount"], "[1-9]").to_numpy(zero_copy_only=False)
     good &= _true(_each(columns["dated_on"], lambda day: usual_day(day) is not None, pa.bool_()))

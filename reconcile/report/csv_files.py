@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.core.errors import FULL, UsageError
+from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.sql_files import read_sql
 from reconcile.report import parquet
@@ -156,7 +156,7 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
     try:
         yield aside
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             # A write that fails does not name its file; what a run writes lies here.
             error.filename = error.filename or str(out)
         raise

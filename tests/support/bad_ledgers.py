@@ -173,7 +173,7 @@ CSV: dict[str, Bad] = {
     ),
     "ambiguous_dates.csv": Bad(
         text(row(date="03/04/2026"), row(ledger_id="L2", date="05/06/2026")),
-        refused="may be 4 March 2026 or 3 April 2026, and the column does not tell which",
+        refused="may be 4 March 2026 or 3 April 2026, and the column does not show which",
     ),
     "one_ambiguous_date.csv": Bad(
         text(GOOD, GOOD2, row(ledger_id="L3", date="03/04/2026")),

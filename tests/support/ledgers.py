@@ -5,7 +5,8 @@ from pathlib import Path
 
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry, Rejection
-from reconcile.ledger.file import LedgerFile, open_ledgers
+from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.open import open_ledgers
 from reconcile.normalise import entries as normalise
 from reconcile.settings import Profile
 

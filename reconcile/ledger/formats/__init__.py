@@ -1,1 +1,1 @@
-"""The forms that a ledger file can have, and how a file shows which one it has."""
+"""The file formats of ledgers, each as a `Table`, and the detection of a file's format."""

@@ -1,8 +1,7 @@
 """Delimited text: from the bytes of a file to records of cells. Knows nothing of ledgers.
 
-Two rules stand over it. A file is looked at whole before any of it is believed: its encoding is that
-of all its bytes, not of the first block. And a record that is broken costs that record only: reading
-goes on at the line after the one that the broken record began on.
+Two rules hold. The encoding is found from all bytes of a file, not only from its first block. And a broken record
+costs only itself: reading goes on with the line after the first line of that record.
 """
 
 import codecs
@@ -17,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from reconcile.core.errors import Unfinished
-from reconcile.ledger.table import Broken, Record
+from reconcile.core.errors import UnfinishedFile
+from reconcile.ledger.table import BrokenRecord, Record
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 MAX_RECORD = 65_536
-"""Characters of one record with quotes in it. It bounds how far a quote that is never closed is
-followed, and stays below the csv module's own limit of 131,072 for a cell."""
+"""Characters of a record with quotes. Limits how far a quote that is never closed is followed; the csv module's own
+limit for a cell is 131,072."""
 
 MAX_LINE_BYTES = 16 * 2**20
-"""A file with a longer line is no table; a line is the least that is held in memory."""
+"""A file with a longer line is not a table. At least one whole line is in memory at a time."""
 
 _BLOCK = 2**20
 _QUOTE = '"'
@@ -36,30 +35,30 @@ _MULTIBYTE = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 
 
 class NotTextError(Exception):
-    """The bytes are not text in any encoding that is read; the argument says why."""
+    """The bytes are not text in any supported encoding; the argument says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What one look at all bytes of a file tells."""
+    """What one pass over all bytes of a file finds."""
 
     sha256: str
     modified_ns: int
-    """When the file was last changed, by its file system: to notice a change while it is read."""
+    """The file's modification time in nanoseconds; a change while reading is noticed by it."""
     encoding: str
     errors: str
-    """`strict`, or `surrogateescape` for a UTF-8 file with a few foreign bytes in it: these become lone
-    surrogates, by which the records that hold them are known."""
-    even: bool
-    """Whether every line ends with a line feed, and none with a carriage return alone."""
+    """`strict`, or `surrogateescape` for a UTF-8 file with some invalid bytes: these become lone surrogates, and so
+    mark the records that hold them."""
+    line_feeds_only: bool
+    """Whether every line ends with a line feed, none with only a carriage return."""
 
 
 def survey(path: Path) -> Survey:
-    """Read a file once and tell its digest and its encoding.
+    """Read a file once to find its digest and its encoding.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252. A file that holds both
-    valid UTF-8 sequences and foreign bytes is UTF-8 with damage, not Windows-1252: read as that, its
-    sound records would turn into `Ã©`. Raises NotTextError; OSError if the file cannot be read.
+    UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252. A file with valid UTF-8 sequences and
+    invalid bytes is damaged UTF-8: read as Windows-1252, its good records would show `Ã©`. Raises NotTextError;
+    OSError if the file cannot be read.
     """
     digest = hashlib.sha256()
     line = 0
@@ -101,33 +100,33 @@ def survey(path: Path) -> Survey:
         else:
             _check_windows(file)
             encoding, errors = "cp1252", "strict"
-    return Survey(digest.hexdigest(), modified_ns, encoding, errors, even=returns == 0)
+    return Survey(digest.hexdigest(), modified_ns, encoding, errors, line_feeds_only=returns == 0)
 
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """A file of text that was surveyed, read with one delimiter."""
+    """A text file, read with one delimiter."""
 
     path: Path
     text: Survey
     delimiter: str
     binary: bool = False
-    """Whether a NUL stands near its beginning: then it is no text, unless it proves to be a ledger."""
+    """Whether there is a NUL near its beginning: then it is binary, unless its header is a ledger's."""
 
     @property
     def kind(self) -> str:
-        """The delimiter and the encoding, as people say them."""
+        """The delimiter and the encoding, for people."""
         encoding = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}[self.text.encoding]
-        damage = " with foreign bytes in it" if self.text.errors != "strict" else ""
+        damage = " with invalid bytes" if self.text.errors != "strict" else ""
         return f"CSV, {DELIMITERS[self.delimiter]}, {encoding}{damage}"
 
     @property
     def sha256(self) -> str:
-        """Of the file's bytes."""
+        """SHA-256 of the file's bytes."""
         return self.text.sha256
 
     def records(self) -> Iterator[Record]:
-        """Every record with its number, a blank line too; raises Unfinished if the file has changed."""
+        """Every record with its number, blank lines too. Raises UnfinishedFile if the file has changed."""
         with (
             self.unchanged(),
             self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file,
@@ -136,34 +135,34 @@ class DelimitedTable:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Raises Unfinished at the end if the file was changed since the survey."""
+        """Raise UnfinishedFile at the end if the file has changed since the survey."""
         try:
             yield
             unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
         except (OSError, UnicodeDecodeError):
             unchanged = False
         if not unchanged:
-            raise Unfinished(self.path)
+            raise UnfinishedFile(self.path)
 
 
 def _check_windows(file: IO[bytes]) -> None:
     file.seek(0)
     while block := file.read(_BLOCK):
         try:
-            block.decode("cp1252")  # one byte a character: a block's edge cannot cut one
+            block.decode("cp1252")  # one byte a character, so no block cuts a character
         except UnicodeDecodeError:
             raise NotTextError("is neither UTF-8, UTF-16 with a byte order mark, nor Windows-1252") from None
 
 
 class Lines:
-    """The lines of a text; those that a broken record had swallowed come again."""
+    """The lines of a text. Lines that a broken record took can be read again."""
 
     def __init__(self, source: Iterable[str]) -> None:
         self._source = iter(source)
         self._again: deque[str] = deque()
 
     @property
-    def come_again(self) -> bool:
+    def will_reread(self) -> bool:
         """Whether the next line was read before."""
         return bool(self._again)
 
@@ -171,17 +170,17 @@ class Lines:
         """The next line; None at the end."""
         return self._again.popleft() if self._again else next(self._source, None)
 
-    def give_back(self, lines: Sequence[str]) -> None:
-        """These come next."""
+    def reread(self, lines: Sequence[str]) -> None:
+        """Let these lines come next."""
         self._again.extendleft(reversed(lines))
 
 
-def records(lines: Lines, delimiter: str) -> Iterator[list[str] | Broken]:
-    """The records of RFC 4180, one for every row that a spreadsheet shows; a blank line is `[""]`.
+def records(lines: Lines, delimiter: str) -> Iterator[list[str] | BrokenRecord]:
+    """The records of RFC 4180, one for each row that a spreadsheet shows; a blank line is `[""]`.
 
-    `lines` keep their line ends (a file opened with `newline=""`), so that a line break inside quotes
-    stays as written. A quote inside an unquoted cell (`5" pipe`) is an ordinary character.
-    Cells written as `="0012"`, the form that keeps a spreadsheet from altering text, are that text.
+    `lines` keep their line ends (a file opened with `newline=""`), so that a line break inside quotes stays as
+    written. A quote inside an unquoted cell (`5" pipe`) is an ordinary character. A cell `="0012"`, which keeps a
+    spreadsheet from altering text, is the text 0012.
     """
     while (line := lines.read()) is not None:
         if _QUOTE not in line:
@@ -191,15 +190,15 @@ def records(lines: Lines, delimiter: str) -> Iterator[list[str] | Broken]:
         try:
             cells = next(csv.reader(_lines_of_record(line, lines, taken), delimiter=delimiter, strict=True))
         except (csv.Error, StopIteration):
-            # Which quote is the wrong one cannot be known. Only the first line is given up.
-            lines.give_back(taken[1:])
-            yield Broken(line.rstrip("\r\n"), _quote_reason(line))
+            # Nobody can know which quote is the wrong one. Only the first line is given up.
+            lines.reread(taken[1:])
+            yield BrokenRecord(line.rstrip("\r\n"), _quote_reason(line))
         else:
             yield [_unwrap(cell) if cell.startswith('="') else cell for cell in cells]
 
 
 def _lines_of_record(line: str | None, lines: Lines, taken: list[str]) -> Iterator[str]:
-    """Give the csv module line after line, noting each, until it has a record or the record is too long."""
+    """Give the csv module line after line, adding each to `taken`, until the record is complete or too long."""
     size = 0
     while line is not None:
         taken.append(line)

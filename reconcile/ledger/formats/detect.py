@@ -1,4 +1,4 @@
-"""Which kind of table a file is, told by its content and never by its name."""
+"""Detects the format of a ledger file from its content, never from its name."""
 
 import codecs
 import zipfile
@@ -10,22 +10,22 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.ledger.formats.delimited import DELIMITERS, DelimitedTable, NotTextError, survey
 from reconcile.ledger.formats.parquet import open_parquet
 from reconcile.ledger.formats.workbook import SheetTable, is_workbook, open_workbook
-from reconcile.ledger.header import Header, find_header, head, lacking
+from reconcile.ledger.header import Header, find_header, first_rows, lacking
 from reconcile.ledger.profile import Profile
 from reconcile.ledger.table import Table
 
 _ZIP, _COMPOUND, _GZIP, _PARQUET, _PDF = b"PK", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"PAR1", b"%PDF"
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
-"""The stream in which a workbook with a password lies ([MS-OFFCRYPTO] 2.3.4.4)."""
+"""The stream that holds a workbook with a password ([MS-OFFCRYPTO] 2.3.4.4)."""
 
 _COMPOUND_LOOK = 2**20
 
 Found = tuple[Table, Header, str]
-"""A table, its header, and the name of its sheet where there are several."""
+"""A table, its header, and the name of its sheet ("" if the file has only one)."""
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is to be unpacked first; raises OSError."""
+    """Whether a file must be unpacked first. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         head_bytes = file.read(4)
         if head_bytes.startswith(_GZIP):
@@ -45,9 +45,10 @@ def is_archive(path: Path) -> bool:
 
 
 def candidates(path: Path, where: str) -> list[Table]:
-    """What a file may be read as: a text with each delimiter, a workbook by each sheet.
+    """The tables that a file may be: text with each delimiter, or each sheet of a workbook.
 
-    `where` is the file as errors name it. Raises UsageError if it cannot be read, InputRefused if it is no table.
+    `where` is the file as error messages name it. Raises UsageError if it cannot be read, InputRefused if it is no
+    table.
     """
     try:
         with path.open("rb") as file:
@@ -75,14 +76,14 @@ def candidates(path: Path, where: str) -> list[Table]:
 
 
 def open_table(path: Path, where: str, profile: Profile) -> Found:
-    """The table that a file holds, and its header as far as one was found; raises as `candidates` does."""
+    """The table of a file with its header, as far as one was found. Raises like `candidates`."""
     tables = candidates(path, where)
     if all(isinstance(table, SheetTable) for table in tables):
         return _sheet([table for table in tables if isinstance(table, SheetTable)], where, profile)
-    # The delimiter is the one by which the header makes most sense, then the one that cuts most rows alike.
+    # Best is the delimiter with most known header names, then the one that cuts most rows into equally many cells.
     found: list[tuple[int, int, int, Table, Header]] = []
     for table in tables:
-        rows = head(table.records())
+        rows = first_rows(table.records())
         header = find_header(rows, profile)
         found.append(
             (header.matched, _alike(Counter(len(cells) for _, cells in rows)), -len(found), table, header)
@@ -94,7 +95,7 @@ def open_table(path: Path, where: str, profile: Profile) -> Found:
 
 
 def _is_html(start: bytes) -> bool:
-    """Whether a file is a web page or a table of one, as some programs export "Excel" files."""
+    """Whether a file is HTML: some programs export "Excel" files that are."""
     wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     words = start.decode("utf-16" if wide else "utf-8", "ignore").lstrip("\ufeff \t\r\n").lower()
     return words.startswith(("<html", "<table", "<!doctype")) or (
@@ -128,7 +129,7 @@ def _sheets(path: Path, where: str) -> list[SheetTable]:
 
 
 def _sheet(sheets: list[SheetTable], where: str, profile: Profile) -> Found:
-    """The sheet that the profile names, else the only one that has the header."""
+    """The sheet that the profile names, else the only one with a ledger's header."""
     names = [table.name for table in sheets]
     if not sheets:
         raise InputRefused(f"{where}: holds no sheet of cells")
@@ -136,7 +137,7 @@ def _sheet(sheets: list[SheetTable], where: str, profile: Profile) -> Found:
         if profile.sheet not in names:
             raise InputRefused(f"{where}: has no sheet {profile.sheet!r}; it has {_listed(names)}")
         sheets = [sheets[names.index(profile.sheet)]]
-    found = [(table, find_header(head(table.records()), profile)) for table in sheets]
+    found = [(table, find_header(first_rows(table.records()), profile)) for table in sheets]
     good = [pair for pair in found if _names_a_ledger(pair[1], profile)]
     if len(good) > 1:
         several = _listed([table.name for table, _ in good])

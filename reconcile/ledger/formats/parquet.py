@@ -1,4 +1,4 @@
-"""Parquet files: exact decimals, whole numbers, texts and dates as they are typed."""
+"""Parquet files: their decimals, whole numbers, texts and dates keep their types."""
 
 import hashlib
 import os
@@ -11,16 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reconcile.core.errors import InputRefused, Unfinished
-from reconcile.ledger.table import Cell, Record, Unreadable, exact
+from reconcile.core.errors import InputRefused, UnfinishedFile
+from reconcile.ledger.table import Cell, Record, UnreadableCell, exact
 
 _ROWS = 10_000
-"""Read at once."""
+"""Rows in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable:
-    """A Parquet file. Its names are taken for a row 1, as a spreadsheet would show them."""
+    """A Parquet file. Its column names count as row 1, as a spreadsheet would show them."""
 
     path: Path
     where: str
@@ -30,11 +30,11 @@ class ParquetTable:
 
     @property
     def kind(self) -> str:
-        """What it is."""
+        """The format."""
         return "Parquet"
 
     def records(self) -> Iterator[Record]:
-        """The names, then every row."""
+        """The column names, then every row."""
         yield 1, self.names
         number = 1
         try:
@@ -47,11 +47,11 @@ class ParquetTable:
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputRefused(f"{self.where}: {_damaged(error)}") from None
         if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise Unfinished(self.where)
+            raise UnfinishedFile(self.where)
 
 
 def open_parquet(path: Path, where: str) -> ParquetTable:
-    """Look at the names of a Parquet file; raises InputRefused if it is damaged."""
+    """Read the column names of a Parquet file. Raises InputRefused if it is damaged."""
     with path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -73,7 +73,7 @@ def _damaged(error: Exception) -> str:
 def _cells(column: pa.Array) -> list[Cell]:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        # Nanoseconds have no place in a Python time, nor in a day.
+        # Python's datetime has no nanoseconds.
         column = column.cast(pa.timestamp("us", tz=kind.tz), safe=False)
     if pa.types.is_float16(kind) or pa.types.is_float32(kind):
         return ["" if value is None else _short(value) for value in column.to_pylist()]
@@ -81,7 +81,9 @@ def _cells(column: pa.Array) -> list[Cell]:
 
 
 def _short(value: float) -> Cell:
-    return Unreadable(repr(value), "is a number of single precision, which keeps 7 digits: write decimals")
+    return UnreadableCell(
+        repr(value), "is a number of single precision, which keeps 7 digits: write decimals"
+    )
 
 
 def cell_of(value: object) -> Cell:
@@ -105,4 +107,4 @@ def _decoded(value: bytes) -> Cell:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return Unreadable(value[:40].hex(), "holds bytes that are no text")
+        return UnreadableCell(value[:40].hex(), "holds bytes that are no text")

@@ -1,6 +1,6 @@
-"""Ledgers out of a database: the result of a profile's query, streamed.
+"""Ledgers from a database: the result of a profile's query, streamed.
 
-Nothing that an error says may hold the URL: it may hold a password.
+No error message holds the URL, because the URL may hold a password.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from reconcile.ledger.profile import Profile
 from reconcile.ledger.table import Record
 
 _ROWS = 10_000
-"""Fetched at once."""
+"""Rows in memory at once."""
 
 
 @dataclass(slots=True)
 class QueryTable:
-    """The result of a query, asked for anew each time it is read."""
+    """The result of a query, which runs again each time it is read."""
 
     profile: Profile
     url: URL = field(repr=False)
@@ -39,7 +39,7 @@ class QueryTable:
         return f"query of a {self.url.get_backend_name()} database"
 
     def records(self) -> Iterator[Record]:
-        """Every row, counted from 1; afterwards `sha256` is that of what was read."""
+        """Every row, counted from 1. Sets `sha256` after the last one."""
         digest = hashlib.sha256(repr(self.names).encode())
         with _connected(self.profile, self.url) as connection:
             result = connection.exec_driver_sql(self.profile.query or "")
@@ -49,8 +49,8 @@ class QueryTable:
                 yield number, cells
         self.sha256 = digest.hexdigest()
 
-    def look(self) -> None:
-        """Ask for the names of the columns."""
+    def read_names(self) -> None:
+        """Run the query and keep the names of its columns."""
         with _connected(self.profile, self.url) as connection:
             result = connection.exec_driver_sql(self.profile.query or "")
             if not result.returns_rows:
@@ -61,12 +61,12 @@ class QueryTable:
 
 
 def open_query(profile: Profile) -> QueryTable:
-    """Connect once, and learn the names of the columns.
+    """Connect once, and read the names of the columns.
 
     Raises UsageError if the URL is missing or wrong, InputRefused if the database or the query fails.
     """
     table = QueryTable(profile, _url(profile))
-    table.look()
+    table.read_names()
     return table
 
 
@@ -115,7 +115,7 @@ def _connected(profile: Profile, url: URL) -> Iterator[Connection]:
         options = {"stream_results": True, "max_row_buffer": _ROWS, "no_parameters": True}
         if url.get_backend_name() == "postgresql":
             options["postgresql_readonly"] = True
-        # Nothing is ever committed: a query that changes its database changes nothing.
+        # Nothing is committed, so no query can change the database.
         with engine.connect().execution_options(**options) as connection:
             yield connection
     except SQLAlchemyError as error:
@@ -125,7 +125,7 @@ def _connected(profile: Profile, url: URL) -> Iterator[Connection]:
 
 
 def _safe(error: Exception, url: URL) -> str:
-    """The words of a driver in one line, without any secret of the URL."""
+    """The driver's message in one line, without any secret of the URL."""
     text = str(error.orig) if isinstance(error, DBAPIError) and error.orig is not None else str(error)
     values = [url.password or ""]
     for value in url.query.values():

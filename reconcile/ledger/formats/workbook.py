@@ -1,9 +1,8 @@
 """XLSX workbooks: the sheets of a file as records of cells.
 
-calamine reads them. It takes a cell with an error, and a formula whose result was never stored, for blank; it
-makes room for every cell between the first and the last; and it believes what a zip file says of itself. So the
-parts of the file are looked at first (ECMA-376, part 1, chapter 18): what is wrong with a cell is noted, and what
-would exhaust the memory is refused.
+calamine reads them. It gives a blank for a cell with an error and for a formula without a stored result, it allocates
+every cell between the first and the last, and it trusts the sizes in the zip file. So this module scans the parts of
+the file first (ECMA-376, part 1, chapter 18): it notes unreadable cells, and refuses what would exhaust the memory.
 """
 
 import hashlib
@@ -22,24 +21,24 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, load_workbook
 
-from reconcile.core.errors import InputRefused, Unfinished
+from reconcile.core.errors import InputRefused, UnfinishedFile
 from reconcile.ledger.archive import check_size
-from reconcile.ledger.table import Cell, Record, Unreadable, exact
+from reconcile.ledger.table import Cell, Record, UnreadableCell, exact
 
 MAX_CELLS = 2**25
-"""Between the first and the last cell of a sheet, blank ones too: calamine takes 32 bytes for each."""
+"""Cells of a sheet from the first to the last, blank ones too: calamine takes 32 bytes for each."""
 
 MAX_MERGED = 2**20
-"""Cells of a sheet that merged ones may cover."""
+"""Cells of a sheet that merged cells may cover."""
 
 _MOST_ROWS = 2**20  # of any sheet
 _BLOCK = 2**22
 _MAX_ROW = 2**25
 _MAX_LIST = 2**22
-"""Bytes of the part that lists the sheets."""
+"""Bytes of the part that lists the sheets, at most."""
 
 _WIDE = re.compile(rb' r="([A-Z]{2,3})\d')
-"""Columns from AA, as nearly every program writes them; many times as fast as …"""
+"""Columns from AA on, as nearly every program writes them; much faster than `_ANY_WIDE`."""
 _ANY_WIDE = re.compile(rb"""\br\s*=\s*["']\s*([A-Za-z]{2,3})\d""")
 _PLACES = re.compile(rb"""\br\s*=\s*["']\s*([A-Za-z]{1,3})(\d{1,7})\s*["']""")
 _ERROR = re.compile(rb"""\bt\s*=\s*["']e["']""")
@@ -50,24 +49,24 @@ _NO_RESULT = re.compile(
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]{1,40})<")
 _TEXT_RESULT = re.compile(rb"""\bt=["']str["']""")
 
-_NO_FORMULA = Unreadable(
+_NO_FORMULA = UnreadableCell(
     "", "holds a formula without its result: open the workbook in a spreadsheet, and save it"
 )
-_MERGED = Unreadable("", "is covered by merged cells: part them, and fill in every row")
+_MERGED = UnreadableCell("", "is covered by merged cells: part them, and fill in every row")
 
-Faults = Mapping[int, Sequence[tuple[int, Unreadable]]]
-"""By row, the columns (both counted from 1) of cells that must not be used, and why."""
+Faults = Mapping[int, Sequence[tuple[int, UnreadableCell]]]
+"""By row, the columns of cells that must not be used, and why; both counted from 1."""
 
 
 @dataclass(slots=True)
 class SheetTable:
-    """One sheet of a workbook; its cells stay in memory until it is released."""
+    """One sheet of a workbook. Its cells stay in memory until it is released."""
 
     path: Path
     where: str
-    """The file as errors name it."""
+    """The file as error messages name it."""
     name: str
-    """Of the sheet."""
+    """The name of the sheet."""
     sheet: CalamineSheet | None
     faults: Faults
     sha256: str
@@ -75,22 +74,22 @@ class SheetTable:
 
     @property
     def kind(self) -> str:
-        """The sheet's name."""
+        """The format and the name of the sheet."""
         return f"XLSX, sheet {self.name!r}"
 
     def release(self) -> None:
-        """Give the memory back; `records` reads the file again then, each time."""
+        """Free the memory; from then on `records` reads the file again each time."""
         self.sheet = None
 
     def records(self) -> Iterator[Record]:
-        """All rows from the first of the sheet to the last that holds anything, as wide as the widest."""
-        sheet = self.sheet or self._again()
+        """All rows from the first of the sheet to the last that is not blank, all of the same width."""
+        sheet = self.sheet or self._reloaded()
         start = sheet.start
         if start is None:
             return
         first_column = start[1] + 1
         faults = self.faults
-        # calamine leaves out the blank columns before the first cell, but not the blank rows.
+        # calamine leaves out blank columns before the first cell, but not blank rows.
         for number, cells in enumerate(sheet.iter_rows(), 1):
             row = [cell if type(cell) is str else _cell(cell) for cell in cells]
             if number in faults:
@@ -99,23 +98,23 @@ class SheetTable:
                         row[column - first_column] = fault
             yield number, row
         if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise Unfinished(self.where)
+            raise UnfinishedFile(self.where)
 
-    def _again(self) -> CalamineSheet:
+    def _reloaded(self) -> CalamineSheet:
         with _refusing(self.where), self.path.open("rb") as file:
             if os.fstat(file.fileno()).st_mtime_ns != self.modified_ns:
-                raise Unfinished(self.where)
+                raise UnfinishedFile(self.where)
             with load_workbook(file) as book:
                 return book.get_sheet_by_name(self.name)
 
 
 def open_workbook(path: Path, where: str) -> list[SheetTable]:
-    """The sheets of a workbook; raises InputRefused if it is damaged, locked or far too large."""
+    """The sheets of a workbook. Raises InputRefused if it is damaged, locked or far too large."""
     with _refusing(where), path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with zipfile.ZipFile(file) as archive:
-            faults = _look(archive, where, os.fstat(file.fileno()).st_size)
+            faults = _find_faults(archive, where, os.fstat(file.fileno()).st_size)
         file.seek(0)
         with load_workbook(file) as book:
             return [
@@ -150,13 +149,13 @@ def _refusing(where: str) -> Iterator[None]:
             f"{where}: is locked with a password, or packed in a way that is not read"
         ) from None
     except OSError as error:
-        if error.errno != EINVAL:  # the place of a part before the beginning of the file
+        if error.errno != EINVAL:  # a part would begin before the file does
             raise
         raise InputRefused(refusal) from None
     except (ValueError, KeyError, OverflowError) as error:
         raise InputRefused(f"{refusal} ({_first_line(error)})") from None
     except BaseException as error:
-        # What calamine did not foresee comes out of Rust as an exception that is no Exception.
+        # A panic of calamine (Rust) is a BaseException, not an Exception.
         if type(error).__name__ != "PanicException":
             raise
         raise InputRefused(refusal) from None
@@ -180,12 +179,12 @@ def _cell(value: object) -> Cell:
     if isinstance(value, date):
         return value
     if isinstance(value, time | timedelta):
-        return Unreadable(str(value), "is a time without a day")
+        return UnreadableCell(str(value), "is a time without a day")
     return str(value)
 
 
-def _look(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str, Faults]:
-    """Unpack every part that calamine may read, once, and tell the faults of each sheet by its name."""
+def _find_faults(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str, Faults]:
+    """Unpack every part that calamine may read, once. Returns the faults by the name of the sheet."""
     parts = [part for part in archive.infolist() if part.filename.lower().endswith((".xml", ".rels"))]
     if len({part.filename for part in parts}) < len(parts):
         raise InputRefused(f"{where}: is no workbook: it holds two parts of one name")
@@ -194,7 +193,7 @@ def _look(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str, Faults
     faults: dict[str, Faults] = {}
     unpacked = 0
     for part in parts:
-        found: dict[int, list[tuple[int, Unreadable]]] = {}
+        found: dict[int, list[tuple[int, UnreadableCell]]] = {}
         columns = 1
         for piece in _pieces(archive, part, where, rows=part.filename in names):
             unpacked += len(piece)
@@ -211,7 +210,7 @@ def _look(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str, Faults
 
 
 def _pieces(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str, *, rows: bool) -> Iterator[bytes]:
-    """A part in pieces; those of a sheet (`rows`) end where a row ends."""
+    """A part in pieces; the pieces of a sheet (`rows`) end at the end of a row."""
     rest = b""
     with archive.open(part) as content:
         while block := content.read(_BLOCK):
@@ -233,24 +232,24 @@ def _check_cells(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str) ->
     if columns * rows > MAX_CELLS:
         raise InputRefused(
             f"{where}: a sheet reaches over {rows:,} rows and {columns:,} columns, blank ones between: "
-            "delete what stands far off, or save the sheet as CSV"
+            "delete the cells far from the table, or save the sheet as CSV"
         )
 
 
 def _usual(piece: bytes) -> bool:
-    """Whether every cell begins with its place, `<c r="A1"`, as nearly every program writes it."""
+    """Whether every cell begins with its address, `<c r="A1"`, as nearly every program writes it."""
     return piece.count(b"<c") == piece.count(b'<c r="') and b":c" not in piece
 
 
-def _note_faults(where: str, piece: bytes, found: dict[int, list[tuple[int, Unreadable]]]) -> None:
-    # A search for a literal costs next to nothing, and most sheets have neither errors nor formulas.
+def _note_faults(where: str, piece: bytes, found: dict[int, list[tuple[int, UnreadableCell]]]) -> None:
+    # Searching for a literal is fast, and most sheets have neither errors nor formulas.
     errors = b'"e"' in piece or b"'e'" in piece
     formulas = b"<f" in piece or b":f" in piece
     for match in _ERROR.finditer(piece) if errors else ():
         start = piece.rfind(b"<", 0, match.start())
         value = _VALUE.search(piece, match.end(), match.end() + 10_000)
         shown = value[1].decode("utf-8", "replace") if value else "#?"
-        fault = Unreadable(shown, "holds an error of a formula: correct it in the spreadsheet")
+        fault = UnreadableCell(shown, "holds an error of a formula: correct it in the spreadsheet")
         _note(where, piece[start : piece.find(b">", match.end())], fault, found)
     for match in _NO_RESULT.finditer(piece) if formulas else ():
         start = max(piece.rfind(b"<c ", 0, match.start()), piece.rfind(b":c ", 0, match.start()))
@@ -259,12 +258,12 @@ def _note_faults(where: str, piece: bytes, found: dict[int, list[tuple[int, Unre
             _note(where, tag, _NO_FORMULA, found)
 
 
-def _note(where: str, tag: bytes, fault: Unreadable, found: dict[int, list[tuple[int, Unreadable]]]) -> None:
+def _note(
+    where: str, tag: bytes, fault: UnreadableCell, found: dict[int, list[tuple[int, UnreadableCell]]]
+) -> None:
     place = _PLACES.search(tag)
     if place is None:
-        raise InputRefused(
-            f"{where}: holds formulas in cells that do not say where they stand; save it as CSV"
-        )
+        raise InputRefused(f"{where}: holds formulas in cells without an address; save it as CSV")
     found.setdefault(int(place[2]), []).append((_number(place[1]), fault))
 
 
@@ -277,7 +276,7 @@ def _number(letters: bytes) -> int:
 
 
 def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """By the part that holds it, the name of each sheet."""
+    """The names of the sheets, by the part that holds each."""
     book, links = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
     targets: dict[str, str] = {}
     for link in _parsed(archive, links).iter():
@@ -302,7 +301,7 @@ def _parsed(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
 
 
 def _with_merged(where: str, sheet: CalamineSheet, faults: Faults) -> Faults:
-    """The faults of a sheet, and the cells that merged ones cover: they look blank and are not."""
+    """The faults of a sheet, with the cells that merged cells cover: they look blank and are not."""
     ranges = sheet.merged_cell_ranges or []
     if sheet.start is None or sheet.end is None or not ranges:
         return faults

@@ -85,7 +85,7 @@ def test_an_empty_folder(make_command: MakeCommand) -> None:
     command = make_command(None, **KEYS)
     outcome = command("run", *DAYS, "--ledger", "user")
     assert (outcome.code, outcome.out) == (3, "")
-    assert "user: is a folder without a file in it" in outcome.complaint
+    assert "user: is a folder without any file" in outcome.complaint
 
 
 def test_an_import_refuses_the_same(make_command: MakeCommand) -> None:

@@ -50,7 +50,7 @@ def test_an_amount_with_decimals_is_read_back_in_every_dress(
 def test_the_column_decides_on_an_amount_that_may_be_two(proof: str, value: Decimal) -> None:
     scan = AmountScan(CODES)
     for row, text in enumerate(("1,250", proof, "7"), 2):
-        scan.see(row, text, "INR")
+        scan.add(row, text, "INR")
     column = scan.column()
     assert (column.unclear, list(column.proof.values())) == (0, [(3, proof)])
     assert column.style.read("1,250", CODES, "INR").value == value
@@ -66,12 +66,12 @@ def test_a_point_before_three_digits_is_clear_in_a_currency_that_has_so_many() -
 @pytest.mark.parametrize(
     ("style", "text", "value"),
     [
-        (AmountStyle(".", ",", told=True), "1,250", "1250"),
-        (AmountStyle(",", None, told=True), "1.250", "1250"),
-        (AmountStyle(",", " ", told=True), "1\xa0250,5", "1250.5"),
-        (AmountStyle(".", "", told=True), "1,250", None),
-        (AmountStyle(".", ",", told=True), "1.250,00", None),
-        (AmountStyle(",", ".", told=True), "12.50", None),
+        (AmountStyle(".", ",", from_profile=True), "1,250", "1250"),
+        (AmountStyle(",", None, from_profile=True), "1.250", "1250"),
+        (AmountStyle(",", " ", from_profile=True), "1\xa0250,5", "1250.5"),
+        (AmountStyle(".", "", from_profile=True), "1,250", None),
+        (AmountStyle(".", ",", from_profile=True), "1.250,00", None),
+        (AmountStyle(",", ".", from_profile=True), "12.50", None),
     ],
 )
 def test_what_a_profile_says_is_not_doubted(style: AmountStyle, text: str, value: str | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.records import Rejection
-from reconcile.ledger.file import open_ledgers, query_of
+from reconcile.ledger.open import open_ledgers, open_query_ledger
 from reconcile.ledger.profile import Profile
 from reconcile.settings import Settings
 from tests.support.bad_ledgers import GOOD, GOOD2, NAMES, Sheet, cells, text, zipped
@@ -47,7 +47,7 @@ def test_the_example_of_quickbooks(examples: Settings) -> None:
 
 def test_the_example_of_a_shop(examples: Settings) -> None:
     profile = examples.profile("shop")
-    ledger = query_of(profile)
+    ledger = open_query_ledger(profile)
     assert read(ledger, profile) == [
         ("P1", "ORD-1001", "3450.00 INR", "2026-08-03 03:45:00+00:00", "paid"),
         ("P2", "ORD-1002", "49.90 USD", "2026-08-04 16:10:00+00:00", "paid"),

@@ -4,7 +4,7 @@ import pytest
 
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies
-from reconcile.ledger.file import open_ledgers
+from reconcile.ledger.open import open_ledgers
 from reconcile.ledger.profile import Profile, read_profile
 
 
@@ -13,9 +13,9 @@ from reconcile.ledger.profile import Profile, read_profile
     [
         ("text", "must be a table"),
         ({"colums": {}}, "unknown key 'colums'"),
-        ({"currency": "XBT"}, "no currency that is known"),
+        ({"currency": "XBT"}, "not a known currency"),
         ({"currency": 5}, "must be a text"),
-        ({"columns": {"id": "x"}}, "no standard column"),
+        ({"columns": {"id": "x"}}, "not a standard column"),
         ({"columns": {"ledger_id": "a", "reference": "A "}}, "one header twice"),
         ({"columns": {"amount": "a", "amount_in": "b", "amount_out": "c"}}, "either amount, or"),
         ({"columns": {"amount_in": "b"}}, "or neither"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.ledger.table import Unreadable, exact
+from reconcile.ledger.table import UnreadableCell, exact
 
 
 @given(st.decimals(-(10**12), 10**12, places=2))
@@ -18,7 +18,7 @@ def test_a_number_cell_is_the_decimal_that_the_sheet_shows(value: Decimal) -> No
 
 @pytest.mark.parametrize("number", [1e15, 12345678901234.567, 1e300, float("nan"), float("inf"), 2.0**60])
 def test_a_number_cell_that_lost_digits_is_not_read(number: float) -> None:
-    assert isinstance(exact(number), Unreadable)
+    assert isinstance(exact(number), UnreadableCell)
 
 
 def test_binary_noise_is_no_digit() -> None:

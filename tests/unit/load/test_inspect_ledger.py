@@ -14,7 +14,7 @@ from tests.support import bad_ledgers
 from tests.support.bad_ledgers import ALL, GOOD, text
 from tests.support.ledgers import open_ledger, read
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "ledger-profiles.md"
 SETTINGS = Settings(app_ids=("ap_1",))
 
 
@@ -28,12 +28,12 @@ def test_inspect_proposes_a_profile_that_works(examples: Settings) -> None:
     assert any(line.startswith("  row 9: date is missing") for line in lines)
 
 
-def test_the_readme_shows_what_inspect_prints(examples: Settings) -> None:
-    readme = README.read_text("utf-8")
+def test_the_docs_show_what_inspect_prints(examples: Settings) -> None:
+    page = PAGE.read_text("utf-8")
     Path("reconcile.toml").unlink()
     settings = Settings.read({})
     shown = "\n".join(inspection.describe(settings, Path("tally.csv"), settings.profile(None)))
-    assert f"prints there:\n\n```\n{shown}\n```\n" in readme
+    assert f"prints:\n\n```\n{shown}\n```\n" in page
 
 
 def test_inspect_tells_what_is_ambiguous(tmp_path: Path) -> None:

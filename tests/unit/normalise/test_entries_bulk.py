@@ -15,7 +15,7 @@ import reconcile.ledger.blocks as blocks
 from reconcile.core.errors import InputRefused
 from reconcile.core.records import Entry, Place, RawRow, Rejection
 from reconcile.ledger.blocks import Block
-from reconcile.ledger.columns import look
+from reconcile.ledger.columns import scan_columns
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.profile import Profile
@@ -224,7 +224,7 @@ def test_both_ways_are_one(
         if not isinstance(ledger.table, DelimitedTable):
             return
         assert list(flat(ledger)) == list(ledger.table.records())
-        assert look(ledger.table, ledger.header, PROFILE) == look(
+        assert scan_columns(ledger.table, ledger.header, PROFILE) == scan_columns(
             Careful(ledger.table), ledger.header, PROFILE
         )
         found, _ = by_the_block(ledger)

@@ -8,7 +8,7 @@ import pytest
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.records import Entry, Rejection
-from reconcile.ledger.file import query_of
+from reconcile.ledger.open import open_query_ledger
 from reconcile.ledger.profile import Profile
 from tests.support.ledgers import typed
 
@@ -22,7 +22,7 @@ def test_a_query_of_postgres_keeps_digits_and_zones(make_database: Callable[[], 
         " timestamptz '2026-08-01 23:30:00+00' as date union all"
         " select 'L2', 2.50, 'INR', null where '50%' = '50%' and ':x' <> ''",
     )
-    first, second = typed(query_of(profile), profile)
+    first, second = typed(open_query_ledger(profile), profile)
     assert isinstance(first, Entry)
     assert (first.amount, first.dated_at) == (
         Decimal("12345678901234567890.10"),
@@ -32,4 +32,4 @@ def test_a_query_of_postgres_keeps_digits_and_zones(make_database: Callable[[], 
     assert second.field == "date"
     writing = Profile("shop", url=url, query="create table t (a int)")
     with pytest.raises(InputRefused, match="the query cannot be read"):
-        query_of(writing)
+        open_query_ledger(writing)

@@ -4,7 +4,7 @@ import pytest
 
 from reconcile.core.errors import ReconcileError
 from reconcile.core.money import Currencies
-from reconcile.ledger.file import query_of
+from reconcile.ledger.open import open_query_ledger
 from reconcile.ledger.profile import read_profile
 
 
@@ -29,7 +29,7 @@ def test_a_query_that_fails_says_no_secret(
         monkeypatch.setenv(name, value)
     profile = read_profile("shop", {"query": "select 1", **table}, Currencies())
     with pytest.raises(ReconcileError) as failed:
-        query_of(profile)
+        open_query_ledger(profile)
     line = str(failed.value)
     assert line.startswith("[ledger.shop]")
     assert says in line
