@@ -48,9 +48,10 @@ _WIDTHS = {
     "discrepancy_id": 26,
     "match_id": 26,
     "says": 100,
-    "meaning": 80,
-    "written as": 40,
-    "in": 70,
+    "column": 24,
+    "meaning": 70,
+    "written as": 36,
+    "in": 46,
 }
 _WIDTH = 20  # holds the longest amount that is a number, grouped, with its sign
 
