@@ -131,7 +131,9 @@ def movements(connection: Connection) -> None:
         connection.execute(text(f"delete from {table}"))  # noqa: S608
     for table in ("open_item", "known_item"):
         connection.execute(text(f"drop table {table}"))
-    connection.exec_driver_sql(read_sql("match/91_movements"), execution_options={"no_parameters": True})
+    connection.exec_driver_sql(
+        read_sql("match/discrepancies/movements"), execution_options={"no_parameters": True}
+    )
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:

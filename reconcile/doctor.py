@@ -134,7 +134,7 @@ def totals(engine: Engine, settings: Settings) -> str:
             )
         )
         result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
-        otherwise = connection.execute(text(read_sql("explain/remembered_otherwise"))).scalars().all()
+        otherwise = connection.execute(text(read_sql("match/explain/remembered_otherwise"))).scalars().all()
         comparable = before is not None and before == _remembered(connection, settings)
         connection.rollback()
     if comparable and otherwise:

@@ -2,7 +2,7 @@
 
 Every type is immutable. Times are aware and in UTC; an amount never goes without its currency.
 Families and business dates are not here: both depend on settings that may change after a record was
-stored, so they are worked out in one place, `sql/policy/30_known.sql`, when records are matched.
+stored, so they are worked out in one place, `sql/match/policy/known_records.sql`, when records are matched.
 """
 
 import unicodedata

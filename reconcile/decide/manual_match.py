@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.records import Side
 from reconcile.db.sql_files import read_sql
-from reconcile.match.engine import state_policy
+from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 
 

@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side, comparable
-from reconcile.db.sql_files import read_sql, run_file
-from reconcile.match.engine import state_policy
+from reconcile.db.sql_files import read_sql
+from reconcile.match.engine import run_step
+from reconcile.match.policy import state_policy
 from reconcile.match.replay import View, replay
 from reconcile.settings import Settings
 
@@ -70,15 +71,15 @@ class _Teller:
     def story(self) -> Story:
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             state_policy(connection, self.settings, (self.who["app_id"],))
-            run_file(connection, "group/10_by_hand")
+            run_step(connection, "scope/by_hand")
             told = self._tell(connection)
             connection.rollback()
         return told
 
     def _tell(self, connection: Connection) -> Story:
         name = "transaction" if self.side == Side.KSPAY else "entry"
-        versions = _rows(connection, f"explain/{name}", **self.who)
-        stays = _rows(connection, "explain/quarantine", **self.who)
+        versions = _rows(connection, name, **self.who)
+        stays = _rows(connection, "quarantine", **self.who)
         now = versions[-1] if versions and versions[-1].replaced_in is None else None
         number = versions[-1].number if versions else None
         family = (
@@ -123,14 +124,7 @@ class _Teller:
 
     def _waiting(self, connection: Connection) -> bool:
         """Whether something of this app came or changed since the last run."""
-        return bool(
-            connection.scalar(
-                text(
-                    "select exists (select from loads where app_id = :app_id and records > 0 and matched_by is null)"
-                ),
-                {"app_id": self.who["app_id"]},
-            )
-        )
+        return bool(_rows(connection, "waiting", app_id=self.who["app_id"])[0][0])
 
     def _keys(self, now: Any) -> Iterator[tuple[str, str | None]]:
         yield "reference", now.reference
@@ -147,15 +141,9 @@ class _Teller:
         story["passes"] = view.passes()
         story["candidates"] = view.candidates()
         story["group"] = view.group()
-        stored = connection.execute(
-            text(
-                "select t as of_txn, e as of_entry, rule from pairings where (:side = 'kspay' and t = :number)"
-                " or (:side = 'ledger' and e = :number)"
-            ),
-            {"side": self.side, "number": number},
-        ).all()
+        stored = _rows(connection, "own_pairings", side=self.side, number=number)
         # Suggestions are accepted over all that is unmatched, not within a group: the rules leave those pairs free.
-        wanted = {(row.of_txn, row.of_entry): row.rule for row in stored if row.rule != "amount_date"}
+        wanted = {(row.transaction_no, row.entry_no): row.rule for row in stored if row.rule != "amount_date"}
         found = again.pairs()
         of_own = {
             pair: rule for pair, rule in found.items() if pair[0 if self.side == Side.KSPAY else 1] == number
@@ -168,9 +156,9 @@ class _Teller:
         keys = {f"{self.side}/{self.who['source']}/{self.who['record_id']}"}
         keys |= {f"kspay/kspay/{pair['m']}" for pair in story["pairings"]}
         keys |= {f"ledger/{_source_and_id(one['record'])}" for one in story["booking"]}
-        rows = _rows(connection, "explain/discrepancies", app_id=self.who["app_id"], keys=sorted(keys))
+        rows = _rows(connection, "discrepancies", app_id=self.who["app_id"], keys=sorted(keys))
         ids = sorted({row.discrepancy_id for row in rows})
-        trail = _rows(connection, "explain/decisions", ids=ids, **self.who)
+        trail = _rows(connection, "decisions", ids=ids, **self.who)
         reports = _Reports(connection, self.who["app_id"])
         told = []
         for one in dict.fromkeys(
@@ -257,7 +245,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
     """What each version said otherwise than the one before; the first says all."""
     numbers = [row.replaced_in for row in versions if row.replaced_in is not None]
     first = versions[0].changed_in if versions else None
-    rows = _rows(connection, "explain/loads", load_ids=[*numbers, *([] if first is None else [first])])
+    rows = _rows(connection, "loads", load_ids=[*numbers, *([] if first is None else [first])])
     loads = {row.load_id: row for row in rows}
     told = []
     before: Any = None
@@ -303,7 +291,7 @@ class _Reports:
     """Which runs reported a discrepancy, by the files that they left."""
 
     def __init__(self, connection: Connection, app_id: str) -> None:
-        self._runs = _rows(connection, "explain/reports", app_id=app_id)
+        self._runs = _rows(connection, "reports", app_id=app_id)
 
     def of(self, discrepancy_id: str) -> list[Story]:
         told = []
@@ -333,8 +321,7 @@ def _row_of(path: Path, discrepancy_id: str) -> Mapping[str, str] | None:
 
 
 def _rows(connection: Connection, name: str, **parameters: object) -> Sequence[Any]:
-    path = name if "/" in name else f"explain/{name}"
-    return connection.execute(text(read_sql(path)), parameters).all()
+    return connection.execute(text(read_sql(f"match/explain/{name}")), parameters).all()
 
 
 def _mappings(connection: Connection, name: str, **parameters: object) -> list[Story]:

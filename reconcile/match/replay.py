@@ -1,7 +1,7 @@
 """Matches the group of one record once more, and watches: which pairs were possible in which pass, and what won.
 
-The rules are those of `sql/match` and the order is that of `sql/pairing`, the very files that a run executes, so
-that what is told here cannot differ from what was done. Nothing of it stays: the caller rolls back.
+It runs the passes of a run (`reconcile.match.passes`) and watches them, so what it says cannot differ from what was
+done. Nothing of it stays: the caller rolls back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,10 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.records import Side
 from reconcile.core.wording import days as spoken_days
-from reconcile.db.sql_files import read_sql, run_file, sql_names
+from reconcile.db.sql_files import read_sql
+from reconcile.match.engine import RULES, find_groups, run_step
+from reconcile.match.passes import PHASES as PASSES
+from reconcile.match.passes import Watcher, run_passes
 
 _SPLIT = "reference_split"
 
@@ -62,50 +65,41 @@ class Replay:
 def replay(connection: Connection, side: str, number: int) -> Replay:
     """Match the group of one usable record, known by its stored number, as a run would by today's settings.
 
-    The policy must have been stated (`reconcile.match.engine.state_policy`) and `group/10_by_hand` run. Leaves
+    The policy must have been stated (`reconcile.match.policy.state_policy`) and `scope/by_hand` run. Leaves
     nothing but temporary tables, which end with the transaction.
     """
-    run_file(connection, "explain/crowded_aside")
-    run_file(connection, "group/30_changed")
-    run_file(connection, "explain/lone_group")
+    run_step(connection, "explain/crowded_aside")
+    for step in ("group_tables", "changed_records", "former_keys"):
+        run_step(connection, f"scope/{step}")
+    run_step(connection, "explain/lone_group")
     connection.execute(
         text("insert into frontier (side, number) values (:side, :number)"), {"side": side, "number": number}
     )
-    while connection.execute(text("select exists (select from frontier)")).scalar_one():
-        run_file(connection, "group/31_spread")
-    run_file(connection, "group/32_scope")
-    run_file(connection, "explain/no_simple")
-    rules = []
-    for name in sql_names("match"):
-        file_number, _, label = name.split("/")[1].partition("_")
-        if 13 <= int(file_number) < 20:
-            run_file(connection, name)
-        elif 20 <= int(file_number) < 75:
-            rules.append((name, label))
-    for phase in (1, 2):
-        for name, label in rules:
-            _watched_pass(connection, name, phase, label)
-    return _read(connection, [(phase, label) for phase in (1, 2) for _, label in rules])
+    find_groups(connection)
+    run_step(connection, "explain/no_simple")
+    for step in ("records", "bookings", "pass_tables"):
+        run_step(connection, f"prepare/{step}")
+    run_passes(connection, RULES, _KeepsPairs(connection))
+    return _read(connection, [(phase, rule) for phase in PASSES for rule in RULES])
 
 
-def _watched_pass(connection: Connection, name: str, phase: int, rule: str) -> None:
-    connection.execute(text("update pass set phase = :phase, rule = :rule"), {"phase": phase, "rule": rule})
-    if rule == _SPLIT:
-        run_file(connection, "explain/left_of_group")
-    run_file(connection, name)
-    if connection.execute(text("select to_regclass('pg_temp.possible_pair')")).scalar_one() is None:
-        return
-    run_file(connection, "pairing/10_rank")
-    connection.execute(text("insert into seen select phase, rule, t, e, rank from candidate cross join pass"))
-    while run_file(connection, "pairing/20_take"):
-        run_file(connection, "pairing/30_discard")
-    connection.execute(text("drop table candidate"))
-    connection.execute(text("drop view possible_pair"))
+class _KeepsPairs(Watcher):
+    """Keeps, in temporary tables, what each pass looked at."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def begin(self, _phase: int, rule: str) -> None:
+        if rule == _SPLIT:
+            run_step(self._connection, "explain/left_of_group")
+
+    def pairs_ranked(self) -> None:
+        run_step(self._connection, "explain/watch_pass")
 
 
 def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
     def rows(name: str) -> Sequence[Any]:
-        return connection.execute(text(read_sql(f"explain/{name}"))).all()
+        return connection.execute(text(read_sql(f"match/explain/{name}"))).all()
 
     entries = rows("replayed_entries")
     keys: dict[tuple[int, int], list[tuple[str, str]]] = {}
@@ -118,9 +112,7 @@ def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
         units={row.own: row for row in entries if row.leads},
         keys=keys,
         seen=[Seen(*row) for row in seen],
-        sums=connection.execute(
-            text('select * from left_of_group order by phase, key collate "C", currency collate "C"')
-        ).all(),
+        sums=rows("sums"),
         agreeing=frozenset(connection.execute(text("select kspay, ledger from agreeing")).tuples()),
         passes=passes,
     )

@@ -223,7 +223,7 @@ def _read_items(path: Path) -> tuple[list[Item], Counter[Key], Mapping[Key, list
 
 
 def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
-    """The currency and the amount at stake, as sql/match/91_movements works them out."""
+    """The currency and the amount at stake, as sql/match/discrepancies/movements works them out."""
     kspay, ledger, difference = row["kspay_amount"], row["ledger_amount"], row["difference"]
     first, *others = row["currency"].split(";")
     if others and (difference or len(others) > 1):

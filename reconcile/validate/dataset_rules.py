@@ -98,12 +98,12 @@ def _rules() -> dict[str, dict[str, tuple[Rule, ...]]]:
     """The rules of each suite, by what they judge: `batch`, `day`, `currency` or `run`."""
     checks = tuple(
         _rule(
-            name.split("_", 1)[1],
+            name.rpartition("/")[2],
             Weight.BLOCKS,
             "records break this check",
-            "Every record has one outcome and every total is conserved: sql/check/ says how.",
+            "Every record has one outcome and every total is conserved: sql/match/checks/ says how.",
         )
-        for name in sql_names("check")
+        for name in sql_names("match/checks")
     )
     sides = {"day": _DAYS, "currency": _CURRENCIES}
     return {
@@ -150,7 +150,7 @@ def judge_batch(validator: Validator, suite: str, subject: str, batch: Batch) ->
 def judge_period(connection: Connection, validator: Validator, period: Period, known: Currencies) -> None:
     """Judge the days and currencies of a period, over what the database holds; these only warn.
 
-    Needs the views of sql/policy. Raises UsageError for a currency that is not known (any more).
+    Needs the views of sql/match/policy. Raises UsageError for a currency that is not known (any more).
     """
     counts: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
@@ -212,7 +212,7 @@ def _days(
 
 
 def judge_results(connection: Connection, validator: Validator, run_id: str, checks: Sequence[str]) -> None:
-    """Judge what a matching found, in its transaction; `checks` are those of sql/check that ran and passed.
+    """Judge what a matching found, in its transaction; `checks` are those of sql/match/checks that ran and passed.
 
     A check that did not run has no column, and an expectation without its column is a fault.
     """

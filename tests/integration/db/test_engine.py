@@ -18,7 +18,7 @@ from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
 from reconcile.db.sql_files import sql_names
-from reconcile.match.engine import state_policy
+from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 
 OPEN = """

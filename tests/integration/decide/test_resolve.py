@@ -14,7 +14,7 @@ from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
 from reconcile.decide.resolve import RowsRefused
 from reconcile.doctor import totals
-from reconcile.match.engine import state_policy
+from reconcile.match.policy import state_policy
 from tests.support.desk import Desk, Row
 from tests.support.worlds import entry, tx
 

@@ -1,4 +1,4 @@
-"""Each check of `sql/check` can fail: what a run found is spoilt, and the check names the record."""
+"""Each check of `sql/match/checks` can fail: what a run found is spoilt, and the check names the record."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.db.sql_files import read_sql, run_file, sql_names
-from reconcile.match.engine import match
+from reconcile.db.sql_files import read_sql
+from reconcile.match.engine import PHASES, match, run_step
 from reconcile.settings import Settings
 from tests.support.arrivals import arrive, record_run
 from tests.support.worlds import entry, tx
@@ -124,8 +124,8 @@ def matched(fresh_engine: Engine) -> Iterator[Connection]:
 def found(connection: Connection) -> dict[str, list[str]]:
     """The records that each check names."""
     return {
-        name.split("_", 1)[1]: [row.record for row in connection.execute(text(read_sql(name)))]
-        for name in sql_names("check")
+        check: [row.record for row in connection.execute(text(read_sql(f"match/checks/{check}")))]
+        for check in PHASES["checks"]
     }
 
 
@@ -144,5 +144,5 @@ def test_money_that_moved_is_never_excluded(matched: Connection) -> None:
     """A pair that no longer stands for its transaction, as nothing that a later night matches would show."""
     matched.execute(text("update pairings set of_t = false where t = pg_temp.n('tx_1')"))
     matched.execute(text("drop table wrong, outcome, tally, summary, beside"))
-    run_file(matched, "match/92_outcome")
+    run_step(matched, "discrepancies/outcomes")
     assert found(matched)["totals_conserved"] == ["tx_1"]

@@ -197,7 +197,7 @@ def test_a_duplicate_names_what_it_repeats(fresh_engine: Engine, tmp_path: Path)
 
 
 def test_every_type_has_an_example_that_names_it() -> None:
-    rows = (Path(__file__).parents[3] / "sql" / "match" / "88_rows.sql").read_text("utf-8")
+    rows = (Path(__file__).parents[3] / "sql" / "match" / "discrepancies" / "rows.sql").read_text("utf-8")
     types = set(re.findall(r"'([A-Z]+_[A-Z_]+)'", rows))
     assert len(types) == 12
     assert types <= {name.partition(":")[0] for name in EXAMPLES}

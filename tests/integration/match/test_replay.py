@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.records import Side
-from reconcile.db.sql_files import run_file
-from reconcile.match.engine import state_policy
+from reconcile.match.engine import run_step
+from reconcile.match.policy import state_policy
 from reconcile.match.replay import View, replay
 from tests.integration.match.test_oracle import long, run_engine, settings_of
 from tests.support.worlds import World, worlds
@@ -52,7 +52,7 @@ def test_the_replay_of_any_record_ends_as_the_run_did(
         wanted = stored(connection, one.side, one.number)
         connection.execute(text("discard temp"))
         state_policy(connection, settings_of(world), (one.app_id,))
-        run_file(connection, "group/10_by_hand")
+        run_step(connection, "scope/by_hand")
         again = replay(connection, one.side, one.number)
         found = {
             pair: rule for pair, rule in again.pairs().items() if pair[one.side == Side.LEDGER] == one.number

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.money import Currencies
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.match.engine import match, state_policy
+from reconcile.match.engine import match
+from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import judge_period, judge_results
 from reconcile.validate.validator import Validator

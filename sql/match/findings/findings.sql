@@ -1,6 +1,6 @@
 -- Grain: one row a finding: one aspect of one match or unmatched record that is wrong, or will be on some
 -- as-of day. It stands at the match's lowest transaction. What a run reports of it, and as what type, follows
--- in 85_found.
+-- in discrepancies/found.
 
 create temp table finding on commit drop as
 with free_transactions as (

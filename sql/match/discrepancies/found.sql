@@ -17,7 +17,7 @@ with standing as (
     inner join policy on findings.app_id = any(policy.app_ids)
 ),
 
--- Looked up by arrays of numbers here and below, as in 13_world.
+-- Looked up by arrays of numbers here and below, as in prepare/records.
 of_match as materialized (
     select distinct t as m, e
     from pairings

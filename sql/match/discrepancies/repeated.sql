@@ -1,5 +1,5 @@
 -- Grain: one row a reported duplicate, for the record that it repeats: of those that make it a duplicate
--- (81_finding) a matched one, then the nearest by date, then the lowest id by code points; and one row for
+-- (findings/findings) a matched one, then the nearest by date, then the lowest id by code points; and one row for
 -- each record of the other side that this is matched with (`is_mate`). Duplicates are few: each looks its
 -- own up by index, whatever the size of the period. `limit` and `offset 0` keep the planner from joining
 -- whole tables in place of that, as it would where these have no statistics yet.
@@ -13,9 +13,6 @@ create temp table repeated (
     business_on date,
     is_mate boolean not null
 ) on commit drop;
-
-select set_config('reconcile.nestloop_before', current_setting('enable_nestloop'), true);
-set local enable_nestloop = on;
 
 insert into repeated
 with repeating as materialized (
@@ -145,7 +142,5 @@ cross join lateral (select e from pairings where t = own.m offset 0) as beside
 cross join lateral (select t from pairings where e = beside.e offset 0) as taken
 cross join lateral (select number, transaction_id from transactions where number = taken.t limit 1) as mate
 where repeated.side = 'ledger' and not repeated.is_mate;
-
-select set_config('enable_nestloop', current_setting('reconcile.nestloop_before'), true);
 
 analyze repeated;

@@ -29,7 +29,7 @@ select bookings.*
 from bookings
 inner join scope_e on scope_e.number = bookings.e;
 
--- An array of numbers, as 13_world looks them up by, is gone through for every row where there is no index.
+-- An array of numbers, as prepare/records looks them up by, is gone through for every row where there is no index.
 create unique index on scope_transaction (number);
 create unique index on scope_entry (number);
 analyze scope_transaction;

@@ -1,0 +1,60 @@
+"""The switches of the Postgres planner, set nowhere else: one named profile for each kind of work.
+
+A switch holds until the transaction ends or another profile sets it. `WHOLE_TABLES` and `FEW_RECORDS` each set the
+same switches, so one replaces the other. `OF_STEP` names the steps that need a switch of their own.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+Profile = Mapping[str, str]
+"""Values as SQL writes them, by the name of the setting; `default` is the server's own value."""
+
+MATCHING: Profile = {
+    "work_mem": "'64MB'",
+    # Nearly all that is analysed here lives for this matching only. Its columns are keys and numbers that hardly
+    # repeat, so a smaller sample says as much.
+    "default_statistics_target": "30",
+    # Other processes of the server share the reading of whole tables. The process that writes the result has enough
+    # to do, and passing a row to it costs less than the planner assumes.
+    "parallel_leader_participation": "off",
+    "parallel_tuple_cost": "0.01",
+}
+"""For the whole matching."""
+
+WHOLE_TABLES: Profile = {"enable_nestloop": "off", "enable_mergejoin": "off", "random_page_cost": "default"}
+"""Where most rows of a table are read. The planner takes the columns of a key for independent, expects one row where
+there are a million, and would join them row by row: measured 300 times slower. Sorting whole tables to join them is
+slower than hashing them, too."""
+
+FEW_RECORDS: Profile = {"enable_nestloop": "on", "enable_mergejoin": "on", "random_page_cost": "1.1"}
+"""Where a few records are looked up in big tables: row by row, by index. What is looked up again and again is in
+memory. At its usual price of a page the planner would read a million rows to find ten thousand."""
+
+OF_STEP: Mapping[str, Profile] = {
+    # What arrived is few, and nothing that the planner has seen of these columns says so.
+    "scope/changed_records": {"enable_seqscan": "off"},
+    # Sorting is quicker than hashing so many groups of one row.
+    "prepare/repeated_references": {"enable_hashagg": "off"},
+    # Duplicates are few, and each looks up its own.
+    "discrepancies/repeated": {"enable_nestloop": "on"},
+}
+"""By step (phase/file): switches that hold for this step only."""
+
+
+def use(connection: Connection, profile: Profile) -> None:
+    """Set the switches of a profile until the transaction ends."""
+    for name, value in profile.items():
+        connection.execute(text(f"set local {name} to {value}"))
+
+
+@contextmanager
+def switches_of(connection: Connection, step: str) -> Iterator[None]:
+    """The switches that `OF_STEP` names for a step, while it runs."""
+    profile = OF_STEP.get(step, {})
+    before = {name: connection.execute(text(f"show {name}")).scalar_one() for name in profile}
+    use(connection, profile)
+    yield
+    use(connection, before)

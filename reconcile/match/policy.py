@@ -1,0 +1,101 @@
+"""States for one transaction what matching depends on, as temporary tables: the settings, and what the run asks for.
+
+So the statements that match need no parameters, and run in psql as they are.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Date, bindparam, text
+
+from reconcile.core.records import Period
+from reconcile.db.sql_files import read_sql, run_file
+from reconcile.settings import Settings
+
+RULES_VERSION = 2
+"""Raise it with every change of what the rules or their order match: the next run then matches everything anew."""
+
+
+def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]) -> None:
+    """State the settings as temporary tables, and the usable records of these apps as views.
+
+    The views are `usable_transaction`, `known_transaction`, `usable_entry`, `known_entry` and `unusable`. All of it is
+    gone when the transaction ends.
+    """
+    run_file(connection, "match/policy/tables")
+    _execute(
+        connection,
+        "policy",
+        [
+            {
+                "app_ids": list(apps),
+                "timezone": settings.timezone.key,
+                "date_tolerance_days": settings.date_tolerance_days,
+                "duplicate_days": settings.duplicate_days,
+                "tolerance_fixed": settings.tolerances.default.fixed,
+                "tolerance_percent": settings.tolerances.default.percent,
+                "accept_suggestions": settings.accept_suggestions,
+            }
+        ],
+    )
+    _execute(
+        connection,
+        "status_families",
+        [
+            {"side": side, "status": status, "family": family}
+            for (side, status), family in settings.families.items()
+        ],
+    )
+    _execute(
+        connection,
+        "tolerances",
+        [
+            {"currency": currency, "fixed": tolerance.fixed, "percent": tolerance.percent}
+            for currency, tolerance in settings.tolerances.named.items()
+        ],
+    )
+    run_file(connection, "match/policy/known_records")
+
+
+def state_asked(
+    connection: Connection, settings: Settings, run_id: str, apps: Sequence[str], period: Period
+) -> None:
+    """State what a run asks for: its period and as-of day; and the records of the period as views."""
+    end_of_period = datetime.combine(period.last + timedelta(days=1), time(), settings.timezone).astimezone(
+        UTC
+    )
+    _execute(
+        connection,
+        "asked",
+        [
+            {
+                "run_id": run_id,
+                "app_ids": list(apps),
+                "first": period.first,
+                "last": period.last,
+                "grace_days": settings.grace_days,
+                "stale_before": end_of_period - timedelta(hours=settings.stale_pending_hours),
+            }
+        ],
+    )
+    connection.execute(text("analyze asked"))
+    connection.execute(
+        text(read_sql("match/policy/period_records")).bindparams(
+            bindparam("first", period.first, Date, literal_execute=True),
+            bindparam("last", period.last, Date, literal_execute=True),
+        )
+    )
+
+
+def note_policy(connection: Connection, apps: Sequence[str]) -> bool:
+    """Note the policy that the apps are matched by; whether some app was never matched, or by another one."""
+    noted = connection.execute(
+        text(read_sql("match/policy/note_policy")), {"rules_version": RULES_VERSION, "apps": list(apps)}
+    )
+    return noted.rowcount > 0
+
+
+def _execute(connection: Connection, name: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(text(read_sql(f"match/policy/{name}")), rows)

@@ -1,0 +1,2 @@
+-- The pass that runs now.
+update pass set phase = :phase, rule = :rule

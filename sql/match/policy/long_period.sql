@@ -1,0 +1,8 @@
+-- Whether the period holds so many transactions (`many`) that joining whole tables is quicker than looking them up.
+select count(*) >= :many
+from (
+    select
+    from transactions
+    where created_at between (select period_first from asked) and (select period_last from asked)
+    limit :many
+) as period_rows

@@ -1,0 +1,25 @@
+-- Notes by which settings and rules the apps are matched. Touches the apps that were matched by others, or never.
+insert into matched_policies (app_id, policy)
+select
+    app_id,
+    (
+        select
+            encode(
+                sha256(
+                    convert_to(
+                        jsonb_build_array(
+                            cast(:rules_version as integer),
+                            to_jsonb(policy) - 'app_ids',
+                            (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family as f),
+                            (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance as t)
+                        )::text,
+                        'UTF8'
+                    )
+                ),
+                'hex'
+            )
+        from policy
+    )
+from unnest(cast(:apps as text[])) as app_id
+on conflict (app_id) do update set policy = excluded.policy
+where matched_policies.policy <> excluded.policy

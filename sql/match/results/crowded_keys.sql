@@ -1,0 +1,8 @@
+-- Grain: one row a key of the apps that is none, because more than 500 records of one side carry it.
+select
+    app_id,
+    kind,
+    key
+from crowded_keys
+inner join policy on app_id = any(app_ids)
+order by app_id collate "C", kind, key collate "C"

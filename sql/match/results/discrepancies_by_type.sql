@@ -1,0 +1,8 @@
+-- Grain: one row a type: how many reported discrepancies are not resolved; the most severe types first.
+select
+    type,
+    count(*)
+from reported
+where status <> 'resolved'
+group by type
+order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate "C"

@@ -1,0 +1,12 @@
+-- Grain: one row a rule that matched a record of the period: how many matches.
+select
+    rule,
+    sum(matches)::bigint as matches
+from (
+    select rule, matches from tally
+    union all
+    select rule, 1 from beside
+) as counted
+group by rule
+having sum(matches) > 0
+order by rule collate "C"

@@ -1,0 +1,35 @@
+-- The records that changed themselves: the first round.
+
+insert into frontier
+select 'kspay', number
+from transactions
+where changed_in = any(array(select load_id from fresh_load where side = 'kspay'))
+union
+select 'ledger', number
+from entries
+where changed_in = any(array(select load_id from fresh_load where side = 'ledger'))
+union
+-- What a person joined since, or what no longer stands.
+select by_hand.side, by_hand.number
+from by_hand
+left join joined_before using (side, number)
+where joined_before.number is null
+union
+select joined_before.side, joined_before.number
+from joined_before
+left join by_hand using (side, number)
+where by_hand.number is null
+union
+-- Suggestions that are accepted are made anew each run, from all that is unmatched.
+select findings.side, findings.number
+from findings
+cross join policy
+where findings.app_id = any(policy.app_ids) and findings.aspect = 'presence' and policy.accept_suggestions
+union
+select 'kspay', pairings.t
+from pairings
+where pairings.rule = 'amount_date'
+union
+select 'ledger', pairings.e
+from pairings
+where pairings.rule = 'amount_date';

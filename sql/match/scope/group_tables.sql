@@ -1,0 +1,37 @@
+-- Only the groups of what arrived or changed are matched anew. `scope_t` and `scope_e` become the numbers of
+-- their records: first what changed itself (changed_records), then, round after round, what shares a key with it
+-- (spread).
+
+create temp table scope_t (number bigint primary key) on commit drop;
+
+create temp table scope_e (number bigint primary key) on commit drop;
+
+create temp table frontier (side text not null, number bigint not null) on commit drop;
+
+create temp table seen_key (
+    app_id text not null,
+    kind text not null,
+    key text not null,
+    primary key (app_id, kind, key)
+) on commit drop;
+
+create temp table fresh_key (like seen_key including indexes) on commit drop;
+
+create temp table key_record (like seen_key, side text not null, number bigint not null) on commit drop;
+
+create temp table fresh_load on commit drop as
+select load_id, side
+from loads
+inner join policy on loads.app_id = any(policy.app_ids)
+where matched_by is null and records > 0;
+
+create temp table joined_before on commit drop as
+select 'kspay' as side, t as number
+from pairings
+where rule = 'manual'
+union
+select 'ledger', e
+from pairings
+where rule = 'manual';
+
+analyze fresh_load;

@@ -1,0 +1,6 @@
+-- Grain: one row: how many records arrived or changed since the apps were matched, and how many there are at most.
+select
+    coalesce(sum(records), 0) as changed,
+    (select coalesce(max(number), 0) from transactions) + (select coalesce(max(number), 0) from entries) as known
+from loads
+where app_id = any(cast(:apps as text[])) and matched_by is null
