@@ -20,7 +20,7 @@ from python_calamine import load_workbook
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry
 from reconcile.ledger.open import open_ledgers
-from reconcile.normalise import entries as normalise
+from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Profile
 
 MOST = 3.0
@@ -87,16 +87,10 @@ def raw_rows(path: Path) -> int:
 
 def entries(path: Path) -> int:
     """Stages 1 and 2: every row typed."""
-    ledger = open_ledgers([path], Profile("default"))[0]
-    typed = normalise.entries(
-        ledger.rows(),
-        app_id="ap_1",
-        source="x",
-        default_currency=None,
-        currencies=Currencies(),
-        style=ledger.style,
-    )
-    return sum(isinstance(one, Entry) for one in typed)
+    profile = Profile("default")
+    ledger = open_ledgers([path], profile)[0]
+    normaliser = EntryNormaliser.of(ledger, profile, ["ap_1"], Currencies())
+    return sum(isinstance(one, Entry) for one in normaliser.typed(ledger.rows()))
 
 
 def timed(read: object, rows: int) -> float:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox
 from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
+from reconcile.core.periods import EARLIEST
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
@@ -16,7 +17,6 @@ from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail as trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
-from reconcile.pipeline import EARLIEST
 from reconcile.settings import Settings
 
 _SHOWN = 5  # so many of the records that are not as they should be are named

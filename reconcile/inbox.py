@@ -7,7 +7,7 @@ harm: a ledger says the same again, and no file of decisions is taken twice.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,15 @@ from stat import S_ISREG
 
 from sqlalchemy import Engine, text
 
+from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
-from reconcile.core.progress import Progress
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import RowsRefused, Taken
 from reconcile.decide.sheet import holds_decisions, open_sheet
 from reconcile.ledger.open import is_unfinished, open_ledgers
-from reconcile.load.fetch import Imported, import_ledger
-from reconcile.settings import Profile, Settings
-from reconcile.validate.validator import Validator
+from reconcile.load.import_ledger import Imported, import_ledger
+from reconcile.settings import Profile
 
 STILL_SECONDS = 10
 """A file that was changed less long ago may still be being written."""
@@ -56,19 +55,13 @@ class Inbox:
     warnings: tuple[str, ...] = ()
 
 
-def take_in(
-    engine: Engine,
-    settings: Settings,
-    profile: Profile,
-    app_ids: Sequence[str],
-    validator: Validator,
-    progress: Progress,
-) -> Inbox:
+def take_in(context: Context, profile: Profile) -> Inbox:
     """Take in what lies in RECONCILE_INBOX: ledgers first, so that decisions can name their entries.
 
     Files of one kind are taken in the order of their last change. Raises UsageError if there is no such
     folder; a file that is refused is a warning, and no error.
     """
+    settings, engine, progress = context.settings, context.engine, context.progress
     folder = settings.inbox
     if folder is None:
         return Inbox()
@@ -101,9 +94,7 @@ def take_in(
             else:
                 # Those of an archive are all looked at before the first is taken in.
                 for ledger in open_ledgers([path], profile):
-                    imported.append(
-                        import_ledger(engine, settings, ledger, profile, app_ids, validator, progress)
-                    )
+                    imported.append(import_ledger(context, ledger, profile))
                     taken.append(ledger.name)
         except RowsRefused as error:
             return "\n".join([str(error), *error.lines])

@@ -100,17 +100,18 @@ def fetch(first: date | None, last: date | None) -> None:
 
     Example:  reconcile fetch --from 2026-01-01
     """
-    from reconcile import pipeline
+    from reconcile.core.periods import last_closed_day
+    from reconcile.pipeline import fetch_period
     from reconcile.settings import Settings
 
     settings = Settings.read()
     if first is None and last is not None:
         raise UsageError("--to needs --from: from which day on?")
     if first is not None and last is None:
-        last = max(first, pipeline.last_closed_day(datetime.now(UTC), settings.timezone))
+        last = max(first, last_closed_day(datetime.now(UTC), settings.timezone))
     period = chosen_period(first, last)
     with showing_progress() as progress:
-        fetched = pipeline.fetch_period(settings, period, progress=progress)
+        fetched = fetch_period(settings, period, progress=progress)
     for one in fetched:
         click.echo(
             f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "

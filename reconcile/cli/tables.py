@@ -17,7 +17,7 @@ from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.runs import RunRecord
 from reconcile.decide.resolve import Taken
-from reconcile.load.fetch import Imported
+from reconcile.load.import_ledger import Imported
 from reconcile.match.explain import plain
 from reconcile.report.figures import reconciled, share_of
 from reconcile.report.lines import lines

@@ -1,4 +1,4 @@
-"""Stages 1 to 3 for each side: read, normalise, validate, load. Batch by batch, so memory stays flat."""
+"""KS Pay's transactions: fetched page by page, normalised, validated, and loaded as a whole or not at all."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,44 +7,28 @@ from time import monotonic
 
 from sqlalchemy import Engine, text
 
-from reconcile.core.errors import InputRefused
+from reconcile.context import RunContext
 from reconcile.core.progress import Pace, Progress
-from reconcile.core.records import Family, Period, Place, RawRow, Side
+from reconcile.core.records import Family, Period, Place, RawRow, Side, Transaction
 from reconcile.db.sql_files import read_sql
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from reconcile.kspay.paging.listing import instant
 from reconcile.kspay.paging.windows import Window
-from reconcile.ledger.file import LedgerFile
-from reconcile.load.stage_entries import Staging, in_turn
-from reconcile.load.stage_transactions import Pages
-from reconcile.load.staging_tables import Loaded, loading
-from reconcile.normalise.entries_bulk import Traits
-from reconcile.settings import Profile, Settings
+from reconcile.load.fetch_plan import FetchPlan, RefetchById
+from reconcile.load.staging import Staging
+from reconcile.load.staging_tables import staging_tables
+from reconcile.normalise.transactions import TransactionNormaliser
+from reconcile.normalise.transactions_bulk import TransactionsInBulk
+from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import judge_batch
-from reconcile.validate.rules import Batch, Judge
-from reconcile.validate.validator import Validator, preload
+from reconcile.validate.rules import Batch
+from reconcile.validate.validator import preload
 
 _NAMED = 5  # so many transactions that KS Pay does not give are named
 
 _FAR = 0.05
 """Seconds that the first calls take to a server of which Python then mostly waits for answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Which older transactions to ask for by id: counted from the as-of day, and whose turn it is."""
-
-    as_of: date
-    turns: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPlan:
-    """The business days to fetch, and whether to ask by id for what may have changed outside of them."""
-
-    periods: Sequence[Period]
-    again: Again | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +69,12 @@ class Fetched:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What one import of a ledger brought, in rows: records = entries + repeats + quarantined."""
-
-    import_id: int
-    source: str
-    file: str
-    sha256: str
-    records: int
-    entries: int
-    repeats: int
-    quarantined: int
-    added: int
-    changed: int
-    withdrawn: int  # entries that a snapshot lacked
-
-
-def fetch_app(
-    engine: Engine,
-    settings: Settings,
-    app: Credentials,
-    plan: FetchPlan,
-    run_id: str,
-    validator: Validator,
-    progress: Progress,
-) -> Fetched:
+def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
     """Fetch the UTC days that cover the planned days of one app, and by id what may have changed outside.
 
     Raises the errors of reconcile.kspay.errors; then nothing of this fetch is loaded.
     """
+    settings, engine, validator, progress = run.settings, run.engine, run.validator, run.progress
     ranges = [period.utc_days(settings.timezone) for period in plan.periods]
     progress("fetch", f"{app.app_id}: signing in", 0)
     with (
@@ -124,30 +84,35 @@ def fetch_app(
             concurrency=settings.concurrency,
             give_up_seconds=settings.give_up_seconds,
         ) as kspay,
-        loading(engine) as load,
+        staging_tables(engine) as tables,
     ):
         started = monotonic()
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
         if monotonic() - started > _FAR:
             preload()
         kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
-        with in_turn() as postgres:
-            pages = Pages(load, postgres, app.app_id, settings.currencies, codes, validator)
-            for days in ranges:
-                pages.stage(_windows(kspay, days, app.app_id, progress), days)
-            ids = _ids_to_ask_again(engine, settings, app.app_id, ranges, plan.again) if plan.again else []
-            again = _ById(app.app_id, progress)
-            pages.stage(([row] for row in again.rows(kspay, ids)), None)
+        staging: Staging[Sequence[RawRow], Transaction] = Staging(
+            tables,
+            Side.KSPAY,
+            TransactionsInBulk(app.app_id, settings.currencies),
+            TransactionNormaliser(app.app_id, settings.currencies, codes),
+            validator.transactions,
+        )
+        for days in ranges:
+            staging.add(_pages(kspay, days, app.app_id, progress), days)
+        ids = _ids_to_refetch(engine, settings, app.app_id, ranges, plan.by_id) if plan.by_id else []
+        by_id = _ById(app.app_id, progress)
+        staging.add([row] for row in by_id.rows(kspay, ids))
 
         def judge(batch: Batch) -> tuple[str, ...]:
-            pages.judge()
+            validator.transactions_in_bulk(staging.traits)
             return judge_batch(validator, "transactions", app.app_id, batch)
 
-        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts:
+        # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts:
         # beside pages that come fast it would only take turns with them.
         preload()
-        loaded = load.take_in_transactions(app.app_id, ranges, judge)
-        _record_windows(engine, run_id, app.app_id, kspay.windows_read)
+        loaded = tables.take_in_transactions(app.app_id, ranges, judge)
+        _record_windows(engine, run.run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day
         if accepted is not None and accepted != remembered:
             _remember_first_accepted_day(engine, app.app_id, accepted)
@@ -157,7 +122,7 @@ def fetch_app(
         windows=len(kspay.windows_read),
         pages=sum(read.pages for read in kspay.windows_read),
         asked_by_id=len(ids),
-        unknown_ids=again.unknown,
+        unknown_ids=by_id.unknown,
         accepted_from=accepted.isoformat() if accepted else None,
         may_lack_from=_may_lack_from(kspay, plan.periods[0].last, settings),
         records=loaded.read,
@@ -176,7 +141,7 @@ def _may_lack_from(kspay: KSPay, last: date, settings: Settings) -> str | None:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at is not None and at < ends_at else None
 
 
-def _windows(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[list[RawRow]]:
+def _pages(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Iterator[list[RawRow]]:
     """The rows of Fetch All Transactions, page by page; says what it does as they pass."""
     pace, days_read = Pace(), DaysRead()
     further, further_pace = (0, 1), Pace()
@@ -309,11 +274,11 @@ class _ById:
             yield RawRow(Place(f"GET /transaction/txnId/{transaction_id}", 1), record)
 
 
-def _ids_to_ask_again(
-    engine: Engine, settings: Settings, app_id: str, ranges: Sequence[Period], again: Again
+def _ids_to_refetch(
+    engine: Engine, settings: Settings, app_id: str, ranges: Sequence[Period], by_id: RefetchById
 ) -> list[str]:
     old_before = datetime.combine(
-        again.as_of - timedelta(days=settings.reread_days - 1), time(), settings.timezone
+        by_id.as_of - timedelta(days=settings.reread_days - 1), time(), settings.timezone
     )
     pending = [
         word
@@ -329,85 +294,7 @@ def _ids_to_ask_again(
                 "firsts": [days.first for days in ranges],
                 "lasts": [days.last for days in ranges],
                 "old_before": old_before,
-                "turns": sorted(again.turns),
+                "turns": sorted(by_id.turns),
             },
         )
         return list(rows.scalars())
-
-
-class _Unsound(Exception):
-    """Plain rows that were taken in may not be used."""
-
-    def __init__(self, traits: set[Traits]) -> None:
-        super().__init__(traits)
-        self.traits = traits
-
-
-def import_ledger(
-    engine: Engine,
-    settings: Settings,
-    ledger: LedgerFile,
-    profile: Profile,
-    app_ids: Sequence[str],
-    validator: Validator,
-    progress: Progress,
-    *,
-    snapshot: bool = False,
-) -> Imported:
-    """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
-
-    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. Raises
-    InputRefused if an expectation blocks it; then nothing of it is kept.
-    """
-    if len(app_ids) > 1 and "app_id" not in ledger.columns:
-        raise InputRefused(
-            f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
-            f"{', '.join(app_ids)})"
-        )
-
-    progress("ledger", f"reading {ledger.name}", None)
-    with loading(engine) as load:
-        staging = Staging(load, settings, ledger, profile, app_ids, validator, progress)
-        staging.stage()
-
-        def judge(batch: Batch) -> tuple[str, ...]:
-            return judge_batch(validator, "entries", ledger.name, batch)
-
-        def judge_all(batch: Batch) -> tuple[str, ...]:
-            if unsound := staging.unsound():
-                raise _Unsound(unsound)
-            return judge(batch)
-
-        def take_in(judge: Judge) -> Loaded:
-            return load.take_in_entries(
-                app_ids,
-                profile.name,
-                ledger.name,
-                sha256=ledger.sha256,
-                snapshot_timezone=settings.timezone.key if snapshot else None,
-                judge=judge,
-            )
-
-        # Great Expectations is imported while Postgres takes in what was staged, and judges before that counts.
-        # Hardly ever is it refused: then it is taken back, and what is wrong is looked for row by row.
-        preload()
-        try:
-            loaded = take_in(judge_all)
-        except _Unsound as found:
-            load.undo()
-            staging.take_back(found.traits)
-            loaded = take_in(judge)
-    assert loaded.import_id is not None, "every import has a number"
-    return Imported(
-        import_id=loaded.import_id,
-        source=profile.name,
-        file=ledger.name,
-        sha256=ledger.sha256,
-        records=loaded.read,
-        entries=loaded.usable,
-        repeats=loaded.repeats,
-        quarantined=loaded.quarantined,
-        added=loaded.added,
-        changed=loaded.changed,
-        withdrawn=loaded.withdrawn,
-    )

@@ -48,6 +48,12 @@ class Withdrawn:
     restored: int  # to quarantine
 
 
+def any_import(engine: Engine) -> bool:
+    """Whether a ledger was ever imported."""
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("select exists (select from imports)")))
+
+
 def listed(engine: Engine, limit: int) -> Sequence[ImportRecord]:
     """The newest imports first."""
     with engine.connect() as connection:

@@ -23,7 +23,7 @@ from reconcile.ledger.header import Header, check_header, find_header, first_row
 from reconcile.ledger.open import files_in, open_query_ledger
 from reconcile.ledger.profile import COLUMNS, IN, OUT, TOML, Profile
 from reconcile.ledger.table import Table
-from reconcile.load.stage_entries import typed_entries
+from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Settings
 
 SHOWN = 5
@@ -239,7 +239,7 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
     first: list[Entry] = []
     refused: list[Rejection] = []
     app_ids = settings.app_ids or ("",)
-    for one in typed_entries(settings, ledger, profile, app_ids, ledger.rows()):
+    for one in EntryNormaliser.of(ledger, profile, app_ids, settings.currencies).typed(ledger.rows()):
         read += 1
         if isinstance(one, Entry):
             kept += 1

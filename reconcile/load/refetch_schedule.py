@@ -20,7 +20,7 @@ def turns_since(last_as_of: date | None, as_of: date) -> frozenset[int]:
     return frozenset((as_of.toordinal() - night) % TURNS for night in range(nights))
 
 
-def days_to_reread(
+def days_to_refetch(
     covered: Sequence[Period], reread_days: int, before: date, as_of: date, turns: frozenset[int]
 ) -> list[Period]:
     """The covered days whose turn it is, of the `reread_days` up to `as_of` and earlier than `before`."""

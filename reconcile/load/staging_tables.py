@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.records import Entry, Period, Rejection, Side, Transaction
 from reconcile.db.copy import copy_lines, copy_rows
 from reconcile.db.sql_files import read_sql, run_file
-from reconcile.normalise.entries_bulk import COLUMNS as PLAIN
-from reconcile.normalise.entries_bulk import PlainEntries
+from reconcile.normalise import entries_bulk, transactions_bulk
 from reconcile.validate.rules import Batch, Judge
 
 _TRANSACTION = (
@@ -29,6 +28,10 @@ _REJECTION = (
     "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "dated_on", "dated_at",
     "typed",
 )  # fmt: skip
+_IN_BULK = {
+    Side.KSPAY: ("staged_transactions", transactions_bulk.COLUMNS),
+    Side.LEDGER: ("staged_entries", entries_bulk.COLUMNS),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Loaded:
     """Of a ledger; the same file again that changes nothing is the import of before."""
 
 
-class Loading:
-    """Staging tables on one connection, filled batch by batch and taken in at the end."""
+class StagingTables:
+    """Temporary tables on one connection, filled batch by batch and taken in at the end."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -56,9 +59,9 @@ class Loading:
         run_file(connection, "load/staging_tables")
         connection.commit()
 
-    def stage(
+    def add(
         self,
-        records: Sequence[Transaction] | Sequence[Entry],
+        records: Sequence[Transaction | Entry],
         rejections: Sequence[Rejection],
         days: Period | None = None,
     ) -> None:
@@ -77,18 +80,14 @@ class Loading:
                 self._read += copy_rows(self._connection, table, names, rows)
         self._connection.commit()
 
-    def stage_plain(self, entries: PlainEntries) -> None:
-        """Add entries that were typed by the block."""
-        self.stage_lines("staged_entries", PLAIN, entries.lines(), len(entries.rows))
-
-    def stage_lines(self, table: str, columns: Sequence[str], lines: bytes | memoryview, count: int) -> None:
-        """Add so many records that are lines of COPY's text format already."""
-        copy_lines(self._connection, table, columns, lines)
+    def add_lines(self, side: Side, lines: bytes, count: int) -> None:
+        """Add so many records that were typed in bulk: lines of COPY's text format already."""
+        copy_lines(self._connection, *_IN_BULK[side], lines)
         self._read += count
         self._connection.commit()
 
-    def unstage(self, row_numbers: Sequence[int]) -> None:
-        """Take back the entries of these rows of the file."""
+    def remove(self, row_numbers: Sequence[int]) -> None:
+        """Remove the entries of these rows of the file."""
         removed = self._connection.execute(
             text("delete from staged_entries where row_number = any(:numbers)"),
             {"numbers": list(row_numbers)},
@@ -97,7 +96,7 @@ class Loading:
         self._connection.commit()
 
     def undo(self) -> None:
-        """Take back what was taken in and is not committed; all that was staged stays."""
+        """Roll back what was taken in and is not committed; all that was staged stays."""
         self._connection.rollback()
 
     def take_in_transactions(
@@ -207,7 +206,7 @@ def _rows(
 
 
 @contextmanager
-def loading(engine: Engine) -> Iterator[Loading]:
+def staging_tables(engine: Engine) -> Iterator[StagingTables]:
     """A connection with staging tables, gone with all that was staged when the block ends."""
     with engine.connect() as connection:
-        yield Loading(connection)
+        yield StagingTables(connection)

@@ -1,11 +1,12 @@
-"""Stage 2 for the rows of which nearly every ledger consists, thousands at once: plain ASCII texts, an ISO day, an
-amount with a point.
+"""Rows of a ledger in their usual form, typed a block at a time: the bulk normaliser of this side.
 
-`reconcile.normalise.entries` types every row, and this one only those that it types to the very same. Amounts stay the
-digits that were written, until Postgres reads them as numeric.
+Usual are short ASCII texts, an ISO day, and an amount with a decimal point; nearly every ledger has no others. Every
+other row is left to `reconcile.normalise.entries`. Amounts stay the digits that were written, until Postgres reads
+them as numeric.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +15,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute as pc
 
-from reconcile.core.money import UNKNOWN_DIGITS, currency_code
+from reconcile.core.money import UNKNOWN_DIGITS, Currencies, currency_code
+from reconcile.core.records import Entry, RawRow
 from reconcile.ledger.amounts import USUAL
 from reconcile.ledger.blocks import Block, match_whole
 from reconcile.ledger.file import LedgerFile
 from reconcile.normalise.entries import usual_day
+from reconcile.normalise.normaliser import Normalised, Traits
 
 COLUMNS = (
     "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status", "dated_on",
     "transaction_id", "provider_order_id", "provider_txn_id", "description", "file", "row_number",
 )  # fmt: skip
-"""Of what is staged, in the order of `PlainEntries.lines`."""
-
-Traits = tuple[int, int, int]
-"""What the expectations look at in an entry (see `Validator.traits_of`)."""
+"""Of the staging table, in the order of a line."""
 
 _IDS = ("transaction_id", "provider_order_id", "provider_txn_id")
 
@@ -40,8 +40,8 @@ for _code in range(128):
 
 
 @dataclass(frozen=True, slots=True)
-class PlainEntries:
-    """Entries of one block, typed."""
+class _Columns:
+    """Entries of one block, typed: an array for each attribute."""
 
     app_id: str
     source: str
@@ -53,14 +53,12 @@ class PlainEntries:
     columns: Mapping[str, Any]
     """By attribute of an Entry, one array each of as many values."""
 
-    def only(self, chosen: NDArray[np.bool_]) -> "PlainEntries":
+    def only(self, chosen: NDArray[np.bool_]) -> "_Columns":
         """Some of them."""
         if chosen.all():
             return self
         columns = {name: column.filter(pa.array(chosen)) for name, column in self.columns.items()}
-        return PlainEntries(
-            self.app_id, self.source, self.file, self.rows[chosen], self.numbers[chosen], columns
-        )
+        return _Columns(self.app_id, self.source, self.file, self.rows[chosen], self.numbers[chosen], columns)
 
     def traits(self, digits: Mapping[str, int]) -> tuple[list[Traits], NDArray[np.intp]]:
         """Each combination of traits once, and which of them each entry has. `digits` are the decimals of each known
@@ -93,50 +91,84 @@ class PlainEntries:
         return memoryview(pc.binary_join(whole, "\n").buffers()[2])
 
 
-def plain_entries(
-    block: Block, ledger: LedgerFile, app_id: str, source: str, currency: str | None
-) -> PlainEntries:
-    """Those rows of a block that are plain; `currency` is that of a ledger without such a column.
+@dataclass(frozen=True, slots=True)
+class EntriesInBulk:
+    """Types rows of a ledger that are in their usual form. A `Normaliser`; a row outside of a block is never usual."""
 
-    The others are for `normalise.entries`.
-    """
-    style = ledger.style
-    rows = np.flatnonzero(block.usual)
-    told = (
-        style.dates.format is not None or style.amounts.decimal == "," or style.amounts.thousands is not None
-    )
-    if told or "app_id" in block.cells or not {"ledger_id", "amount", "date"} <= set(block.cells):
-        rows = rows[:0]
-    cells = block.cells
-    if len(rows) < len(block.usual):
-        cells = {name: column.take(pa.array(rows)) for name, column in cells.items()}
-    absent = pa.nulls(len(rows), pa.string())
-    reference = _unless_blank(cells.get("reference", absent))
-    comparable = _comparable(reference)
-    columns = {
-        "ledger_id": _stripped(cells.get("ledger_id", absent)),
-        "reference": reference,
-        "comparable": comparable,
-        "currency": _each(cells["currency"], currency_code)
-        if "currency" in cells
-        else pa.repeat(currency or "", len(rows)),
-        "amount": cells.get("amount", absent),
-        "status": _each(cells["status"], str.strip) if "status" in cells else pa.repeat("", len(rows)),
-        "dated_on": cells.get("date", absent),
-        **{name: _unless_blank(_stripped(cells[name])) if name in cells else absent for name in _IDS},
-        "description": _unless_blank(cells.get("description", absent)),
-    }
-    found = PlainEntries(app_id, source, ledger.name, rows, rows + block.first, columns)
-    if not len(rows):
-        return found
-    good = match_whole(columns["amount"], USUAL.pattern)
-    # A zero is written in many ways, and is one.
-    good &= pc.match_substring_regex(columns["amount"], "[1-9]").to_numpy(zero_copy_only=False)
-    good &= _true(_each(columns["dated_on"], lambda day: usual_day(day) is not None, pa.bool_()))
-    good &= pc.binary_length(columns["currency"]).to_numpy() > 0
-    # A reference of which nothing is left is compared as it is.
-    good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
-    return found.only(good)
+    ledger: LedgerFile
+    app_id: str
+    source: str
+    currency: str | None
+    """Of a ledger without a column for it."""
+    currencies: Currencies
+
+    def __call__(self, rows: Block | Sequence[RawRow], /) -> Normalised[Entry]:
+        if not isinstance(rows, Block):
+            return Normalised(rest=rows)
+        found, traits, which = self._typed(rows)
+        others = np.ones(len(rows.usual), dtype=bool)
+        others[found.rows] = False
+        counts = np.bincount(which, minlength=len(traits)).tolist()
+        return Normalised(
+            lines=found.lines,
+            traits=Counter(dict(zip(traits, counts, strict=True))),
+            rest=self._rows(rows, np.flatnonzero(others)),
+        )
+
+    def rows_with(self, traits: Collection[Traits], block: Block) -> list[RawRow]:
+        """The rows of a block that are typed in bulk to entries with any of these traits."""
+        found, all_traits, which = self._typed(block)
+        chosen = np.array([trait in traits for trait in all_traits], dtype=bool)[which]
+        return self._rows(block, found.rows[chosen])
+
+    def _typed(self, block: Block) -> tuple["_Columns", list[Traits], NDArray[np.intp]]:
+        found = self._columns(block)
+        return found, *found.traits(self.currencies.digits)
+
+    def _rows(self, block: Block, indexes: NDArray[np.intp]) -> list[RawRow]:
+        rows = (self.ledger.row(block.record(index)) for index in indexes.tolist())
+        return [row for row in rows if row is not None]
+
+    def _columns(self, block: Block) -> "_Columns":
+        style = self.ledger.style
+        rows = np.flatnonzero(block.usual)
+        stated = (
+            style.dates.format is not None
+            or style.amounts.decimal == ","
+            or style.amounts.thousands is not None
+        )
+        if stated or "app_id" in block.cells or not {"ledger_id", "amount", "date"} <= set(block.cells):
+            rows = rows[:0]
+        cells = block.cells
+        if len(rows) < len(block.usual):
+            cells = {name: column.take(pa.array(rows)) for name, column in cells.items()}
+        absent = pa.nulls(len(rows), pa.string())
+        reference = _unless_blank(cells.get("reference", absent))
+        comparable = _comparable(reference)
+        columns = {
+            "ledger_id": _stripped(cells.get("ledger_id", absent)),
+            "reference": reference,
+            "comparable": comparable,
+            "currency": _each(cells["currency"], currency_code)
+            if "currency" in cells
+            else pa.repeat(self.currency or "", len(rows)),
+            "amount": cells.get("amount", absent),
+            "status": _each(cells["status"], str.strip) if "status" in cells else pa.repeat("", len(rows)),
+            "dated_on": cells.get("date", absent),
+            **{name: _unless_blank(_stripped(cells[name])) if name in cells else absent for name in _IDS},
+            "description": _unless_blank(cells.get("description", absent)),
+        }
+        found = _Columns(self.app_id, self.source, self.ledger.name, rows, rows + block.first, columns)
+        if not len(rows):
+            return found
+        good = match_whole(columns["amount"], USUAL.pattern)
+        # A zero is written in many ways, and is one.
+        good &= pc.match_substring_regex(columns["amount"], "[1-9]").to_numpy(zero_copy_only=False)
+        good &= _true(_each(columns["dated_on"], lambda day: usual_day(day) is not None, pa.bool_()))
+        good &= pc.binary_length(columns["currency"]).to_numpy() > 0
+        # A reference of which nothing is left is compared as it is.
+        good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
+        return found.only(good)
 
 
 def _each(column: Any, work: Callable[[str], object], kind: Any = None) -> Any:

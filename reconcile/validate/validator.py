@@ -167,27 +167,20 @@ class Validator:
         allowed = self._currencies.digits.get(entry.currency, UNKNOWN_DIGITS)
         return 1 if entry.ledger_id else 0, allowed, _too_many(entry.amount, allowed)
 
-    def plain_entries(self, counts: Mapping[tuple[int, int, int], int]) -> set[tuple[int, int, int]]:
-        """Judge entries by how many have each combination of traits: those combinations whose entries may be used.
+    def entries_in_bulk(self, counts: Mapping[tuple[int, ...], int]) -> set[tuple[int, ...]]:
+        """Validate entries by how many have each combination of traits; gives those whose entries may not be used.
 
-        The entries of the others are not judged yet: they are for `entries`, which says what is wrong with each.
+        Their entries are not counted yet: give them to `entries`, which says what is wrong with each.
         """
         with self._turn:
             self._ask("entries", counts)
-            sound = {trait for trait in counts if not self._verdicts["entries"][trait]}
-            self._note("entries", sum(counts[trait] for trait in sound), Counter(), 0)
-        return sound
+            unusable = {trait for trait in counts if self._verdicts["entries"][trait]}
+            usable = sum(count for trait, count in counts.items() if trait not in unusable)
+            self._note("entries", usable, Counter(), 0)
+        return unusable
 
-    def traits_of_plain(self, currency: str, decimals: int, year: str, letters: str) -> tuple[int, ...]:
-        """Likewise in a plain transaction: of a known currency, not negative; `letters` are the first three of its id.
-
-        Its decimals are counted as they are written, a zero at the end too.
-        """
-        allowed = self._currencies.digits[currency]
-        return 1, allowed, decimals - allowed, 0, int(year), int(letters != "tx_")
-
-    def plain_transactions(self, counts: Mapping[tuple[int, ...], int]) -> None:
-        """Judge transactions that nothing was seen to be wrong with, by how many have each combination of traits.
+    def transactions_in_bulk(self, counts: Mapping[tuple[int, ...], int]) -> None:
+        """Validate transactions that nothing was seen to be wrong with, by how many have each combination of traits.
 
         Raises CheckFailed where one of them may not be used after all: then what looked at them is at fault.
         """

@@ -3,12 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from reconcile.context import Context
 from reconcile.core.money import Currencies
+from reconcile.core.progress import silent
 from reconcile.core.records import Entry, Rejection
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.open import open_ledgers
-from reconcile.normalise import entries as normalise
-from reconcile.settings import Profile
+from reconcile.normalise.entries import EntryNormaliser
+from reconcile.settings import Profile, Settings
+from reconcile.validate.validator import Validator
 
 
 def open_ledger(
@@ -20,17 +25,13 @@ def open_ledger(
     return ledger
 
 
+def context_of(engine: Engine, validator: Validator) -> Context:
+    """To import ledgers of one app, `ap_1`."""
+    return Context(Settings(app_ids=("ap_1",)), engine, ("ap_1",), validator, silent)
+
+
 def typed(ledger: LedgerFile, profile: Profile) -> list[Entry | Rejection]:
-    return list(
-        normalise.entries(
-            ledger.rows(),
-            app_id="ap_1",
-            source=profile.name,
-            default_currency=profile.currency,
-            currencies=Currencies(),
-            style=ledger.style,
-        )
-    )
+    return list(EntryNormaliser.of(ledger, profile, ["ap_1"], Currencies()).typed(ledger.rows()))
 
 
 def read(ledger: LedgerFile, profile: Profile) -> list[tuple[str, str | None, str, str, str]]:

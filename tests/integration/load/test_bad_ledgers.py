@@ -8,14 +8,13 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.money import Currencies
-from reconcile.core.progress import silent
 from reconcile.ledger.profile import read_profile
-from reconcile.load.fetch import import_ledger
+from reconcile.load.import_ledger import import_ledger
 from reconcile.settings import Settings
 from reconcile.validate.validator import Validator
 from tests.support import bad_ledgers
 from tests.support.bad_ledgers import ALL, Bad
-from tests.support.ledgers import open_ledger
+from tests.support.ledgers import context_of, open_ledger
 
 SETTINGS = Settings(app_ids=("ap_1",))
 
@@ -53,7 +52,7 @@ def test_outcome(name: str, tmp_path: Path, fresh_engine: Engine, validator: Val
         assert len(line) < 500 + len(str(path))
         return
     ledger = open_ledger(path, profile=profile)
-    done = import_ledger(fresh_engine, SETTINGS, ledger, profile, ["ap_1"], validator, silent)
+    done = import_ledger(context_of(fresh_engine, validator), ledger, profile)
     _check(bad, name, fresh_engine)
     assert (done.records, done.repeats, done.quarantined) == (bad.read, bad.repeats, len(bad.quarantined))
     assert done.records == done.entries + done.repeats + done.quarantined

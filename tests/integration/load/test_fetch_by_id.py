@@ -7,12 +7,14 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
+from reconcile.context import RunContext
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.kspay.errors import ServerError
-from reconcile.load.fetch import Again, Fetched, FetchPlan, fetch_app
+from reconcile.load.fetch import Fetched, fetch_app
+from reconcile.load.fetch_plan import FetchPlan, RefetchById
 from reconcile.settings import Settings
 from reconcile.validate.validator import Validator
 from tests.support.kspay_server import KSPayServer, Reply, failure, paged, record, success
@@ -45,10 +47,18 @@ def night(server: KSPayServer, url: str) -> tuple[Fetched, dict[str, str]]:
         brought = None
         for period, again in ((Period(date(2026, 7, 1), date(2026, 7, 31)), None), (AUGUST, AS_OF)):
             run = runs.start(engine, "fetch", settings.app_ids, period, None)
-            plan = FetchPlan([period], Again(again, frozenset(range(7))) if again else None)
-            brought = fetch_app(
-                engine, settings, server.credentials, plan, run, Validator(settings.currencies), silent
+            plan = FetchPlan([period], RefetchById(again, frozenset(range(7))) if again else None)
+            context = RunContext(
+                settings,
+                engine,
+                settings.app_ids,
+                Validator(settings.currencies),
+                silent,
+                run_id=run,
+                apps=(server.credentials,),
+                period=period,
             )
+            brought = fetch_app(context, server.credentials, plan)
         with engine.connect() as connection:
             held = connection.execute(text("select transaction_id, status from transactions"))
             kept = dict(held.tuples().all())

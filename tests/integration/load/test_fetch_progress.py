@@ -6,7 +6,7 @@ import pytest
 
 from reconcile.core.records import Period
 from reconcile.kspay import Credentials, KSPay
-from reconcile.load.fetch import _windows
+from reconcile.load.fetch import _pages
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
@@ -22,7 +22,7 @@ def test_a_further_reading_is_shown_as_what_it_is() -> None:
         ) as client,
     ):
         days = Period(merchant.first_day, merchant.last_day)
-        pages = list(_windows(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done))))
+        pages = list(_pages(client, days, "ap_1", lambda _stage, doing, done: said.append((doing, done))))
     assert sum(map(len, pages)) == 1000
     assert client.windows_read[0].readings == 2
     further = [(words, done) for words, done in said if "window 1 of 1, reading 2 to be certain" in words]

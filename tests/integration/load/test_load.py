@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.records import Entry, Period, Place, Rejection, Side, Transaction
 from reconcile.load.imports import withdraw
-from reconcile.load.staging_tables import Loaded, loading
+from reconcile.load.staging_tables import Loaded, staging_tables
 from reconcile.validate.rules import Batch, Judge
 
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
@@ -75,22 +75,22 @@ def engine(fresh_engine: Engine) -> Engine:
 
 
 def fetch(engine: Engine, *records: Transaction | Rejection, days: Period = AUGUST) -> Loaded:
-    with loading(engine) as load:
-        load.stage(
+    with staging_tables(engine) as tables:
+        tables.add(
             [record for record in records if isinstance(record, Transaction)],
             [record for record in records if isinstance(record, Rejection)],
             days,
         )
-        return load.take_in_transactions("ap_1", [days])
+        return tables.take_in_transactions("ap_1", [days])
 
 
 def book(engine: Engine, *records: Entry | Rejection, file: str = "a.csv") -> Loaded:
-    with loading(engine) as load:
-        load.stage(
+    with staging_tables(engine) as tables:
+        tables.add(
             [record for record in records if isinstance(record, Entry)],
             [record for record in records if isinstance(record, Rejection)],
         )
-        return load.take_in_entries(["ap_1"], "default", file, sha256=file)
+        return tables.take_in_entries(["ap_1"], "default", file, sha256=file)
 
 
 def counts(loaded: Loaded) -> tuple[int, ...]:
@@ -272,8 +272,8 @@ def test_amounts_that_are_written_differently_are_equal(engine: Engine) -> None:
 
 
 def test_nothing_is_seen_of_what_was_only_staged(engine: Engine) -> None:
-    with loading(engine) as load:
-        load.stage([TRANSACTION], [], AUGUST)
+    with staging_tables(engine) as tables:
+        tables.add([TRANSACTION], [], AUGUST)
     assert rows(engine, "select * from transactions") == []
 
 
@@ -281,13 +281,13 @@ def taken_in(
     engine: Engine, name: str, *records: Entry | Rejection, snapshot: bool = False, judge: Judge | None = None
 ) -> Loaded:
     """One import of a file whose content is known by its name."""
-    with loading(engine) as load:
-        load.stage(
+    with staging_tables(engine) as tables:
+        tables.add(
             [record for record in records if isinstance(record, Entry)],
             [record for record in records if isinstance(record, Rejection)],
         )
         timezone = "Asia/Kolkata" if snapshot else None
-        return load.take_in_entries(
+        return tables.take_in_entries(
             ["ap_1"], "default", name, sha256=name, snapshot_timezone=timezone, judge=judge
         )
 

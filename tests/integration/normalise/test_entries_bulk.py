@@ -1,4 +1,4 @@
-"""Rows that are read by the block and that an expectation refuses: quarantined as all others."""
+"""Rows of a ledger that are typed in bulk and that an expectation refuses: quarantined as all others."""
 
 import json
 from dataclasses import replace
@@ -6,16 +6,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from reconcile.core.progress import silent
-from reconcile.load.fetch import import_ledger
+from reconcile.load.import_ledger import import_ledger
 from reconcile.validate.validator import Validator
-from tests.support.ledgers import open_ledger
-from tests.unit.normalise.test_entries_bulk import PROFILE, SETTINGS, Writing, small_blocks, written
+from tests.support.ledgers import context_of, open_ledger
+from tests.unit.normalise.test_parity import CURRENCIES, PROFILE, Writing, small_blocks, written
 
 __all__ = ["small_blocks"]  # a fixture of this module too
 
 
-def test_plain_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
+def test_usual_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
     tmp_path: Path, fresh_engine: Engine
 ) -> None:
     """Judged by what they have in common, and still each with its own place and reason."""
@@ -27,9 +26,9 @@ def test_plain_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
     ]
     path = tmp_path / "ledger.csv"
     path.write_bytes(written(rows, Writing(",", "none", "\n", "utf-8")))
-    validator = Validator(SETTINGS.currencies)
+    validator = Validator(CURRENCIES)
     ledger = open_ledger(path, profile=PROFILE)
-    done = import_ledger(fresh_engine, SETTINGS, ledger, PROFILE, ["ap_1"], validator, silent)
+    done = import_ledger(context_of(fresh_engine, validator), ledger, PROFILE)
     assert (done.records, done.entries, done.quarantined) == (120, 60, 60)
     with fresh_engine.connect() as connection:
         held = connection.execute(
@@ -60,8 +59,8 @@ def test_what_an_expectation_refuses_is_shown_as_it_was_written(tmp_path: Path, 
         "utf-8",
     )
     ledger = open_ledger(path, profile=PROFILE)
-    profile, validator = replace(PROFILE, name="memo"), Validator(SETTINGS.currencies)
-    import_ledger(fresh_engine, SETTINGS, ledger, profile, ["ap_1"], validator, silent)
+    profile, validator = replace(PROFILE, name="memo"), Validator(CURRENCIES)
+    import_ledger(context_of(fresh_engine, validator), ledger, profile)
     with fresh_engine.connect() as connection:
         held = connection.execute(
             text("select field, value, raw from quarantine where source = 'memo' order by row_number")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconcile.core.records import Period
-from reconcile.load.refetch_schedule import days_to_reread, turns_since
+from reconcile.load.refetch_schedule import days_to_refetch, turns_since
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from tests.support.driver import Command, MakeCommand, keys
@@ -29,7 +29,7 @@ class LateChanges:
         merchant = Merchant.made_up(5, first, 100)
         merchant.write_ledger(command.folder / "ledger.csv")
         turns = turns_since(last, last)
-        (block, *_) = days_to_reread([Period(first, last)], 90, last - 9 * DAY, last, turns)
+        (block, *_) = days_to_refetch([Period(first, last)], 90, last - 9 * DAY, last, turns)
         planted = {transaction_id for case in merchant.planted for transaction_id in case.transaction_ids}
         clean = [
             record

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.core.periods import last_closed_day
 from reconcile.core.records import Period
-from reconcile.pipeline import last_closed_day
 
 ZONES = ("Asia/Kolkata", "UTC", "America/New_York", "Pacific/Kiritimati", "Pacific/Niue", "Asia/Kathmandu")
 

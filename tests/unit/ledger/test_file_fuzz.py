@@ -15,7 +15,7 @@ from reconcile.core.money import Currencies
 from reconcile.core.records import Entry, RawRow, Rejection
 from reconcile.ledger.file import BROKEN, LedgerFile
 from reconcile.ledger.profile import Profile
-from reconcile.normalise import entries as normalise
+from reconcile.normalise.entries import EntryNormaliser
 from tests.support.bad_ledgers import (
     ALL,
     DAYS,
@@ -68,16 +68,8 @@ def taken(content: bytes) -> tuple[LedgerFile, list[RawRow]] | None:
             rows = list(ledger.rows())
         except InputRefused:
             return None
-        typed = list(
-            normalise.entries(
-                rows,
-                app_id="ap_1",
-                source="x",
-                default_currency="INR",
-                currencies=Currencies(),
-                style=ledger.style,
-            )
-        )
+        normaliser = EntryNormaliser(("ap_1",), "x", "INR", Currencies(), ledger.style)
+        typed = list(normaliser.typed(rows))
     assert len(typed) == len(rows)
     for one in typed:
         assert isinstance(one, Entry | Rejection)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.core.records import Period
-from reconcile.load.refetch_schedule import days_to_reread, turns_since
+from reconcile.load.refetch_schedule import days_to_refetch, turns_since
 
 AS_OF = date(2026, 8, 31)
 DAY = timedelta(days=1)
@@ -33,7 +33,7 @@ def test_a_week_of_nights_reads_every_covered_day(
             continue
         as_of = first_night + DAY * night
         read |= days_of(
-            days_to_reread(covered, reread_days, as_of - 6 * DAY, as_of, turns_since(last, as_of))
+            days_to_refetch(covered, reread_days, as_of - 6 * DAY, as_of, turns_since(last, as_of))
         )
         last = as_of
     # What is re-read every night: days that are old enough on the first night and young enough on the last.
@@ -50,14 +50,14 @@ def test_a_night_reads_about_a_seventh_in_few_windows() -> None:
     before = AS_OF - 9 * DAY
     for night in range(7):
         as_of = AS_OF + DAY * night
-        found = days_to_reread(covered, 90, before, as_of, turns_since(as_of - DAY, as_of))
+        found = days_to_refetch(covered, 90, before, as_of, turns_since(as_of - DAY, as_of))
         assert len(found) <= 2
         assert len(days_of(found)) <= 13
 
 
 def test_days_that_no_run_covered_are_not_read_again() -> None:
     covered = [Period(date(2026, 8, 1), date(2026, 8, 3))]
-    assert days_of(days_to_reread(covered, 90, AS_OF, AS_OF, turns_since(None, AS_OF))) == {
+    assert days_of(days_to_refetch(covered, 90, AS_OF, AS_OF, turns_since(None, AS_OF))) == {
         date(2026, 8, 1),
         date(2026, 8, 2),
         date(2026, 8, 3),
@@ -66,7 +66,7 @@ def test_days_that_no_run_covered_are_not_read_again() -> None:
 
 def test_nothing_is_read_again_where_the_setting_is_zero() -> None:
     covered = [Period(date(2026, 8, 1), AS_OF)]
-    assert days_to_reread(covered, 0, AS_OF, AS_OF, turns_since(None, AS_OF)) == []
+    assert days_to_refetch(covered, 0, AS_OF, AS_OF, turns_since(None, AS_OF)) == []
 
 
 def test_missed_nights_are_made_up_for() -> None:

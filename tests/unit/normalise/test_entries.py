@@ -14,7 +14,9 @@ from reconcile.core.money import Currencies
 from reconcile.core.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
 from reconcile.core.rejections import MAX_RAW, MAX_VALUE
 from reconcile.ledger.file import BROKEN
-from reconcile.normalise.entries import MAX_KEY, MAX_TEXT, entries, transactions
+from reconcile.normalise.entries import EntryNormaliser
+from reconcile.normalise.fields import MAX_KEY, MAX_TEXT
+from reconcile.normalise.transactions import TransactionNormaliser
 
 CURRENCIES = Currencies()
 PLACE = Place("GET /transaction 2024-08-26..2024-08-26 page 1", 7)
@@ -55,12 +57,8 @@ LEDGER = {
 
 def read_transaction(changes: Mapping[str, Any], *without: str) -> Transaction | Rejection:
     values = {name: value for name, value in {**WIRE, **changes}.items() if name not in without}
-    (found,) = transactions(
-        [RawRow(PLACE, values)],
-        app_id="ap_mPFz05qW2",
-        currencies=CURRENCIES,
-        currency_codes={"c_wQOPe0WCeW": "USD", "c_inr": " inr "},
-    )
+    codes = {"c_wQOPe0WCeW": "USD", "c_inr": " inr "}
+    (found,) = TransactionNormaliser("ap_mPFz05qW2", CURRENCIES, codes).typed([RawRow(PLACE, values)])
     return found
 
 
@@ -68,14 +66,9 @@ def read_entry(
     changes: Mapping[str, str], *without: str, default_currency: str | None = None
 ) -> Entry | Rejection:
     values = {name: value for name, value in {**LEDGER, **changes}.items() if name not in without}
-    (found,) = entries(
-        [RawRow(Place("August.csv", 5), values)],
-        app_id="ap_1",
-        source="tally",
-        default_currency=default_currency,
-        currencies=CURRENCIES,
-        app_ids=frozenset({"ap_1", "ap_2"} if "app_id" in changes else {"ap_1"}),
-    )
+    app_ids = ("ap_1", "ap_2") if "app_id" in changes else ("ap_1",)
+    normaliser = EntryNormaliser(app_ids, "tally", default_currency, CURRENCIES)
+    (found,) = normaliser.typed([RawRow(Place("August.csv", 5), values)])
     return found
 
 
@@ -263,7 +256,7 @@ def test_a_rejections_currency_is_one_that_can_be_reported() -> None:
 
 
 def test_an_empty_object_is_a_rejection() -> None:
-    (found,) = transactions([RawRow(PLACE, {})], app_id="ap", currencies=CURRENCIES, currency_codes={})
+    (found,) = TransactionNormaliser("ap", CURRENCIES, {}).typed([RawRow(PLACE, {})])
     assert rejected(found).field == "currencyCode;amount;createdAt"
     assert rejected(found).record_id is None
 
@@ -425,7 +418,7 @@ def test_an_entry_that_cannot_be_typed(changes: dict[str, str], field: str, reas
 
 def test_a_row_that_is_no_record_is_known_by_its_text() -> None:
     rows = [RawRow(Place("a.csv", 3), {BROKEN: "has 2 cells where the header has 4", "line": "L1,5"})]
-    (found,) = entries(rows, app_id="ap_1", source="default", default_currency=None, currencies=CURRENCIES)
+    (found,) = EntryNormaliser(("ap_1",), "default", None, CURRENCIES).typed(rows)
     found = rejected(found)
     assert (found.field, found.value, found.record_id) == ("row", "L1,5", None)
     assert found.reason == "row has 2 cells where the header has 4"
@@ -458,9 +451,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(WIRE)), json_values), max_size=4))
 def test_whatever_kspay_sends_one_value_comes_out(records: list[dict[str, Any]]) -> None:
     rows = [RawRow(Place("page", number), record) for number, record in enumerate(records, start=1)]
-    found = list(
-        transactions(rows, app_id="ap_mPFz05qW2", currencies=CURRENCIES, currency_codes={"c_inr": "INR"})
-    )
+    found = list(TransactionNormaliser("ap_mPFz05qW2", CURRENCIES, {"c_inr": "INR"}).typed(rows))
     assert [one.place.row for one in found] == list(range(1, len(records) + 1))
     for one in found:
         if isinstance(one, Rejection):
@@ -477,9 +468,7 @@ def test_whatever_kspay_sends_one_value_comes_out(records: list[dict[str, Any]])
 )
 def test_whatever_a_ledger_holds_one_value_comes_out(records: list[dict[str, str]]) -> None:
     rows = [RawRow(Place("a.csv", number), record) for number, record in enumerate(records, start=2)]
-    found = list(
-        entries(rows, app_id="ap_1", source="default", default_currency="INR", currencies=CURRENCIES)
-    )
+    found = list(EntryNormaliser(("ap_1",), "default", "INR", CURRENCIES).typed(rows))
     assert [one.place.row for one in found] == list(range(2, len(records) + 2))
 
 

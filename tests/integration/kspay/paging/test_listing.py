@@ -11,7 +11,7 @@ from reconcile.core.money import Currencies
 from reconcile.core.records import SPOILT, Period
 from reconcile.kspay import Page
 from reconcile.kspay.errors import CallError, DateRangeError, ProtocolError
-from reconcile.normalise.entries import transactions
+from reconcile.normalise.transactions import TransactionNormaliser
 from tests.support.kspay_server import (
     APP_ID,
     Asked,
@@ -369,7 +369,7 @@ def test_an_odd_record_costs_no_other(server: KSPayServer, odd: dict[str, Any], 
     pages = fetch(server)
     assert sorted(ids(pages)) == sorted(row["id"] for row in rows)
     read = [row for page in pages for row in page.rows]
-    typed = list(transactions(read, app_id=APP_ID, currencies=Currencies(), currency_codes={}))
+    typed = list(TransactionNormaliser(APP_ID, Currencies(), {}).typed(read))
     assert len(typed) == len(rows)
     assert SPOILT not in read[0].values
 

@@ -1,0 +1,194 @@
+"""A ledger: read, normalised, validated, and imported as a whole or not at all."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconcile.context import Context
+from reconcile.core.errors import InputRefused, UnfinishedFile
+from reconcile.core.progress import Progress
+from reconcile.core.records import Entry, RawRow, Side
+from reconcile.ledger.blocks import Block
+from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.open import open_ledgers
+from reconcile.load.staging import Staging
+from reconcile.load.staging_tables import Loaded, StagingTables, staging_tables
+from reconcile.normalise.entries import EntryNormaliser
+from reconcile.normalise.entries_bulk import EntriesInBulk
+from reconcile.normalise.normaliser import Traits
+from reconcile.settings import Profile, Settings
+from reconcile.validate.dataset_rules import judge_batch
+from reconcile.validate.rules import Batch, Judge
+from reconcile.validate.validator import BATCH, preload
+
+_AT_ONCE = 20_000
+"""Rows that are staged again together, since each time all that are staged are gone through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What one import of a ledger brought, in rows: records = entries + repeats + quarantined."""
+
+    import_id: int
+    source: str
+    file: str
+    sha256: str
+    records: int
+    entries: int
+    repeats: int
+    quarantined: int
+    added: int
+    changed: int
+    withdrawn: int  # entries that a snapshot lacked
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The ledgers that a run imports first; none where it takes what was imported before."""
+
+    files: Sequence[tuple[LedgerFile, Profile]]
+    unfinished: list[UnfinishedFile] | None
+    """Files that somebody still writes; None where such a file is an error, since it was asked for by name."""
+
+
+def ledgers_of_run(settings: Settings, path: Path | None, profile: Profile, *, by_name: bool) -> Ledgers:
+    """The ledger at `path`, else the one of the settings, else the query of a profile that was asked for by name.
+
+    Raises as `open_ledgers`.
+    """
+    if path is not None:
+        return Ledgers([(file, profile) for file in open_ledgers([path], profile)], None)
+    unfinished: list[UnfinishedFile] = []  # the next run reads them, if nobody gives them to this one
+    files: list[tuple[LedgerFile, Profile]] = []
+    if settings.ledger is not None:
+        # The name of a profile with a query stands for that query.
+        named = settings.profiles.get(str(settings.ledger))
+        if named is not None and named.query is not None:
+            files = [(file, named) for file in open_ledgers([], named)]
+        else:
+            files = [(file, profile) for file in open_ledgers([settings.ledger], profile, unfinished)]
+    elif by_name and profile.query is not None:
+        files = [(file, profile) for file in open_ledgers([], profile)]
+    return Ledgers(files, unfinished)
+
+
+def bytes_of(ledgers: Iterable[LedgerFile]) -> int:
+    """Of the files; the result of a query is none."""
+    return sum(ledger.path.stat().st_size for ledger in ledgers if ledger.path.is_file())
+
+
+class _Unusable(Exception):
+    """Entries that were typed in bulk may not be used: those with these traits."""
+
+    def __init__(self, traits: set[Traits]) -> None:
+        super().__init__(traits)
+        self.traits = traits
+
+
+def import_ledger(
+    context: Context, ledger: LedgerFile, profile: Profile, *, snapshot: bool = False
+) -> Imported:
+    """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
+
+    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. Raises
+    InputRefused if an expectation blocks it; then nothing of it is kept.
+    """
+    settings, app_ids, validator = context.settings, context.app_ids, context.validator
+    if len(app_ids) > 1 and "app_id" not in ledger.columns:
+        raise InputRefused(
+            f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
+            f"{', '.join(app_ids)})"
+        )
+
+    context.progress("ledger", f"reading {ledger.name}", None)
+    with staging_tables(context.engine) as tables:
+        in_bulk = EntriesInBulk(ledger, app_ids[0], profile.name, profile.currency, settings.currencies)
+        careful = EntryNormaliser.of(ledger, profile, app_ids, settings.currencies)
+        staging: Staging[Block | Sequence[RawRow], Entry] = Staging(
+            tables, Side.LEDGER, in_bulk, careful, validator.entries
+        )
+        staging.add(_parts(ledger, context.progress))
+
+        def judge(batch: Batch) -> tuple[str, ...]:
+            return judge_batch(validator, "entries", ledger.name, batch)
+
+        def judge_all(batch: Batch) -> tuple[str, ...]:
+            if unusable := validator.entries_in_bulk(staging.traits):
+                raise _Unusable(unusable)
+            return judge(batch)
+
+        def take_in(judge: Judge) -> Loaded:
+            return tables.take_in_entries(
+                app_ids,
+                profile.name,
+                ledger.name,
+                sha256=ledger.sha256,
+                snapshot_timezone=settings.timezone.key if snapshot else None,
+                judge=judge,
+            )
+
+        # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts.
+        # It hardly ever refuses a record: then all is rolled back, and such rows are validated one by one.
+        preload()
+        try:
+            loaded = take_in(judge_all)
+        except _Unusable as found:
+            tables.undo()
+            _stage_again(ledger, in_bulk, staging, tables, found.traits)
+            loaded = take_in(judge)
+    assert loaded.import_id is not None, "every import has a number"
+    return Imported(
+        import_id=loaded.import_id,
+        source=profile.name,
+        file=ledger.name,
+        sha256=ledger.sha256,
+        records=loaded.read,
+        entries=loaded.usable,
+        repeats=loaded.repeats,
+        quarantined=loaded.quarantined,
+        added=loaded.added,
+        changed=loaded.changed,
+        withdrawn=loaded.withdrawn,
+    )
+
+
+def _parts(ledger: LedgerFile, progress: Progress) -> Iterator[Block | Sequence[RawRow]]:
+    """The rows of a ledger, by the block where it has blocks; says how many were read."""
+    rows: list[RawRow] = []
+    for part in ledger.parts():
+        if isinstance(part, Block):
+            yield part
+            read = part.first + len(part.usual)
+        else:
+            rows.append(part)
+            read = part.place.row
+            if read % BATCH:
+                continue
+            yield rows
+            rows = []
+        progress("ledger", f"{ledger.name}: {read:,} rows", None)
+    yield rows
+
+
+def _stage_again(
+    ledger: LedgerFile,
+    in_bulk: EntriesInBulk,
+    staging: Staging[Block | Sequence[RawRow], Entry],
+    tables: StagingTables,
+    traits: set[Traits],
+) -> None:
+    """Stage the rows that were typed in bulk to entries with these traits one by one: each gets its own rejection."""
+    rows: list[RawRow] = []
+
+    def stage() -> None:
+        # The same rows come back under the same numbers.
+        tables.remove([row.place.row for row in rows])
+        staging.add([rows])
+        rows.clear()
+
+    for part in ledger.parts():
+        if isinstance(part, Block):
+            rows += in_bulk.rows_with(traits, part)
+            if len(rows) >= _AT_ONCE:
+                stage()
+    stage()

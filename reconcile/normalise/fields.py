@@ -1,0 +1,71 @@
+"""Fields of a raw record, read one by one: texts, amounts, times. What is wrong with one is noted as a problem."""
+
+import re
+from datetime import datetime
+
+from reconcile.core.rejections import Problem
+from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
+from reconcile.ledger.table import UnreadableCell
+
+MAX_KEY = 500
+"""Characters of an id or a reference. Longer ones are mistakes, and would not fit into an index of
+Postgres (2,704 bytes an entry; a character takes up to 4)."""
+
+MAX_TEXT = 10_000
+"""Characters of a status or a description."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def text_of(name: str, value: object, limit: int, problems: list[Problem]) -> str | None:
+    """The text as it stands; None where there is none, or where a problem was noted."""
+    if value is None or value == "":
+        return None
+    if type(value) is str and len(value) <= limit and value.isascii() and "\0" not in value:
+        return value if not value.isspace() else None  # nearly every text, and this is where the time goes
+    if isinstance(value, UnreadableCell):
+        problems.append((name, value.shown, value.reason))
+    elif not isinstance(value, str):
+        problems.append((name, value, "is not a text"))
+    elif len(value) > limit:
+        problems.append((name, value, f"has {len(value)} characters where {limit} are the most"))
+    elif _UNSTORABLE.search(value):
+        problems.append(
+            (name, value, "holds a character that is no text (a NUL, or a byte of another encoding)")
+        )
+    elif value.strip():
+        return value
+    return None
+
+
+def names(problems: list[Problem], field: str) -> bool:
+    return any(problem[0] == field for problem in problems)
+
+
+def instant(name: str, value: object, problems: list[Problem]) -> datetime | None:
+    """An ISO 8601 time with its zone, in UTC; digits beyond the microsecond are cut off. None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            at = _usual_instant(value) or parse_iso(value)[1]
+        except ValueError as error:
+            problems.append((name, value, str(error)))
+            return None
+        if at is not None:
+            return at
+        problems.append((name, value, "has no time with a zone"))
+        return None
+    problems.append((name, value, "is not an ISO 8601 text"))
+    return None
+
+
+def _usual_instant(text: str) -> datetime | None:
+    """The form that KS Pay uses, `2024-08-26T05:24:17.425Z`, four times as fast as any form is read."""
+    if len(text) != 24 or text[4:20:3] != "--T::." or text[23] != "Z":
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if FIRST_YEAR <= at.year <= LAST_YEAR else None

@@ -1,0 +1,43 @@
+"""The report stage: the files of a run are written aside, then put in place together with the end of the run."""
+
+import shutil
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Connection
+
+from reconcile.context import RunContext
+from reconcile.db import runs
+from reconcile.report import csv_files
+from reconcile.report.render import draw
+from reconcile.report.run_json import StageResults, document
+
+
+def publish(
+    connection: Connection, run: RunContext, results: StageResults, *, aside: Path, out: Path
+) -> dict[str, Any]:
+    """Write all files into `aside`, move them to `out`, and commit the run as finished; gives run.json.
+
+    `connection` is the one of the matching.
+    """
+    started = monotonic()
+    csv_files.write_tables(connection, run.settings, aside)
+    report = document(connection, run, results)
+    draw(report, aside)
+    report["seconds"]["report"] = round(monotonic() - started, 3)
+    report["files"] = {path.name: {"sha256": csv_files.digest(path)} for path in sorted(aside.iterdir())}
+    csv_files.write_json(aside / "run.json", report)
+    folder = out / run.run_id
+    try:
+        # In place before the commit: a run that the database calls finished has its files. A run
+        # that dies between the two is swept by the next one, files and all.
+        csv_files.move_in_place(aside, folder)
+        runs.finish(connection, run.run_id, report)
+        connection.commit()
+    except BaseException:
+        if not runs.is_finished(run.engine, run.run_id):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    csv_files.point_latest(out, run.run_id)
+    return report

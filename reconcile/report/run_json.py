@@ -1,0 +1,107 @@
+"""The document of a run: what run.json says, and what the run table keeps of it."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from reconcile.context import RunContext
+from reconcile.decide import audit_trail
+from reconcile.inbox import Inbox
+from reconcile.load.fetch import Fetched
+from reconcile.load.import_ledger import Imported
+from reconcile.match.engine import Matched
+from reconcile.report import csv_files
+from reconcile.report.figures import figures
+
+
+@dataclass(frozen=True, slots=True)
+class StageResults:
+    """What the stages of a run gave, up to the report."""
+
+    started_at: datetime
+    seconds: Mapping[str, float]
+    """By stage."""
+    inbox: Inbox
+    imported: Sequence[Imported]
+    fetched: Sequence[Fetched]
+    matched: Matched
+    unread: Sequence[str]
+    """A line for each ledger that somebody still writes, so that it was not read."""
+
+
+def document(connection: Connection, run: RunContext, results: StageResults) -> dict[str, Any]:
+    """All of run.json but `files`; `connection` is the one of the matching."""
+    fetched, matched, currencies = results.fetched, results.matched, run.settings.currencies
+    return {
+        "run_id": run.run_id,
+        "from": run.period.first.isoformat(),
+        "to": run.period.last.isoformat(),
+        "timezone": run.settings.timezone.key,
+        "apps": [app.app_id for app in run.apps],
+        "started_at": _instant(results.started_at),
+        "finished_at": _instant(datetime.now(UTC)),
+        "seconds": dict(results.seconds),
+        "fetched": [asdict(one) for one in fetched],
+        "imported": _together(results.imported),
+        "inbox": _inbox(results.inbox),
+        "decisions": audit_trail.head(connection),
+        "matched": dict(matched.matches),
+        "discrepancies": dict(matched.discrepancies),
+        "new": matched.new,
+        "cleared": len(matched.cleared),
+        "cleared_discrepancies": list(matched.cleared),
+        "quarantined": _quarantined(connection),
+        "totals": csv_files.read_totals(connection, currencies),
+        **figures(connection, run.run_id, currencies),
+        "validation": run.validator.summary(),
+        "checks": list(matched.checks),
+        "warnings": [
+            *results.inbox.warnings,
+            *results.unread,
+            *(line for one in fetched for line in one.warnings()),
+            *matched.warnings,
+            *run.validator.warnings(),
+        ],
+        "files": {},
+        "versions": {
+            "kspay-reconcile": version("kspay-reconcile"),
+            "python": platform.python_version(),
+            "postgresql": connection.execute(text("show server_version")).scalar_one(),
+        },
+    }
+
+
+def _inbox(inbox: Inbox) -> dict[str, Any]:
+    decided = ("file", "by", "decisions", "notes", "unchanged")
+    return {
+        "imported": [asdict(one) for one in inbox.imported],
+        "decided": [{name: getattr(one, name) for name in decided} for one in inbox.decided],
+        "refused": [asdict(one) for one in inbox.refused],
+    }
+
+
+def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
+    """What a run imported: of one file all that is known of it; of several the sums, and `files` each."""
+    if len(imported) <= 1:
+        return asdict(imported[0]) if imported else None
+    counts = ("records", "entries", "repeats", "quarantined", "added", "changed", "withdrawn")
+    sums = {name: sum(getattr(one, name) for one in imported) for name in counts}
+    return {
+        "file": f"{len(imported)} files",
+        **sums,
+        "files": [asdict(one) for one in imported],
+    }
+
+
+def _quarantined(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(text("select side, count(*) from broken group by side order by side"))
+    return dict(rows.tuples().all())
+
+
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
