@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconcile.db.sql_files import read_sql
+
 
 def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
@@ -35,17 +37,8 @@ def _driver(connection: Connection) -> Any:
 
 
 def _column_types(connection: Connection, table: str, columns: Sequence[str]) -> list[str]:
-    types = dict(
-        connection.execute(
-            text(
-                "select a.attname::text, format_type(a.atttypid, null) from pg_attribute a"
-                " where a.attrelid = cast(:table as regclass) and a.attnum > 0 and not a.attisdropped"
-            ),
-            {"table": table},
-        )
-        .tuples()
-        .all()
-    )
+    rows = connection.execute(text(read_sql("db/column_types")), {"table": table})
+    types = {row.name: row.type for row in rows}
     return [types[column] for column in columns]
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.db import SCHEMA
-from reconcile.db.sql_files import read_sql, sql_names
+from reconcile.db.sql_files import read_sql, run_file, sql_names
 
 _MIGRATION_LOCK = 0x6B737061  # any number that no other program takes for an advisory lock
 _FIRST_OF_0_1 = "0001_records"  # the first migration of version 0.1; now there is one schema
@@ -29,12 +29,7 @@ def migrate(engine: Engine, *, empty: str) -> None:
             )
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         connection.execute(text(f"create schema if not exists {SCHEMA}"))
-        connection.execute(
-            text(
-                "create table if not exists migrations (name text primary key, sha256 text not null,"
-                " applied_at timestamptz not null default now())"
-            )
-        )
+        run_file(connection, "db/migrations_table")
         connection.commit()
         applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
         if _FIRST_OF_0_1 in applied:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from reconcile.core.errors import DISK_FULL, Busy, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
 from reconcile.db.locks import app_locks
+from reconcile.db.sql_files import read_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,6 @@ class RunRecord:
     report: Mapping[str, Any] | None  # the run.json of a finished run
 
 
-_COLUMNS = (
-    "run_id, command, apps, period_first, period_last, state, started_at, finished_at, folder, error, report"
-)
-
-
 def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period, out: Path | None) -> str:
     """Record a new run and give it its id: the period, and the number of the run of that period.
 
@@ -52,31 +48,39 @@ def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period
             folder = None if out is None else str((out / run_id).absolute())
             if out is not None and (out / run_id).exists():
                 continue
-            started = connection.execute(
-                text(
-                    "insert into runs (run_id, command, apps, period_first, period_last, folder)"
-                    " values (:run_id, :command, :apps, :first, :last, :folder) on conflict do nothing"
-                ),
-                {
-                    "run_id": run_id,
-                    "command": command,
-                    "apps": list(app_ids),
-                    "first": period.first,
-                    "last": period.last,
-                    "folder": folder,
-                },
-            )
-            if started.rowcount:
+            if _insert(connection, run_id, command, app_ids, period, folder):
                 return run_id
+
+
+def start_trial(connection: Connection, run_id: str, app_ids: Sequence[str], period: Period) -> None:
+    """Record a run in the caller's transaction, which is rolled back: it only looks what a run would find."""
+    _insert(connection, run_id, "run", app_ids, period, None)
+
+
+def _insert(
+    connection: Connection,
+    run_id: str,
+    command: str,
+    app_ids: Sequence[str],
+    period: Period,
+    folder: str | None,
+) -> bool:
+    """Whether the run is recorded now; False if another run has this id."""
+    values = {
+        "run_id": run_id,
+        "command": command,
+        "apps": list(app_ids),
+        "first": period.first,
+        "last": period.last,
+        "folder": folder,
+    }
+    return bool(connection.execute(text(read_sql("db/start_run")), values).rowcount)
 
 
 def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
     """Mark the run finished, in the caller's transaction."""
     connection.execute(
-        text(
-            "update runs set state = 'finished', finished_at = clock_timestamp(), report = cast(:report as jsonb)"
-            " where run_id = :run_id"
-        ),
+        text(read_sql("db/finish_run")),
         {"run_id": run_id, "report": json.dumps(report, default=str)},
     )
 
@@ -95,14 +99,12 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
             reason = mishap(error) or f"a fault of ours: {type(error).__name__}"
         # Where the database is what failed, the next run says how this one ended.
         with suppress(DBAPIError), engine.begin() as connection:
-            connection.execute(
-                text(
-                    "update runs set state = 'failed', finished_at = clock_timestamp(), error = :error"
-                    " where run_id = :run_id and state = 'running'"
-                ),
-                {"run_id": run_id, "error": reason},
-            )
+            _fail(connection, [run_id], reason)
         raise
+
+
+def _fail(connection: Connection, run_ids: Sequence[str], error: str) -> None:
+    connection.execute(text(read_sql("db/fail_runs")), {"run_ids": list(run_ids), "error": error})
 
 
 def mishap(error: BaseException) -> str | None:
@@ -135,6 +137,9 @@ def _is_lost(error: BaseException, driver: object, state: str | None) -> bool:
     return isinstance(driver, OperationalError) and (state is None or state in _SHUT_DOWN)
 
 
+_ENDED_WITHOUT_A_WORD = "ended without a word (killed, or its database went away); nothing was reported"
+
+
 def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
     """Mark runs that died without a word as failed and remove what they left. Holds the apps' locks.
 
@@ -151,14 +156,7 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "update runs set state = 'failed', finished_at = clock_timestamp(),"
-                " error = 'ended without a word (killed, or its database went away); nothing was reported'"
-                " where run_id = any(:dead) and state = 'running'"
-            ),
-            {"dead": [run_id for run_id, _ in dead]},
-        )
+        _fail(connection, [run_id for run_id, _ in dead], _ENDED_WITHOUT_A_WORD)
 
 
 def sweep_dead(engine: Engine) -> None:
@@ -183,37 +181,20 @@ def is_finished(engine: Engine, run_id: str) -> bool:
 
 def last_finished_day(engine: Engine, app_id: str) -> date | None:
     """The newest as-of day of a finished run of this app."""
-    with engine.connect() as connection:
-        last: date | None = connection.scalar(
-            text(
-                "select max(period_last) from runs"
-                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
-            ),
-            {"app_id": app_id},
-        )
-    return last
+    return max((period.last for period in covered(engine, app_id)), default=None)
 
 
 def covered(engine: Engine, app_id: str) -> list[Period]:
     """The periods of the finished runs of this app."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(
-                "select distinct period_first, period_last from runs"
-                " where command = 'run' and state = 'finished' and :app_id = any(apps)"
-            ),
-            {"app_id": app_id},
-        )
+        rows = connection.execute(text(read_sql("db/covered_periods")), {"app_id": app_id})
         return [Period(first, last) for first, last in rows.tuples()]
 
 
 def listed(engine: Engine, limit: int) -> list[RunRecord]:
     """The newest runs first."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(f"select {_COLUMNS} from runs order by started_at desc, run_id desc limit :limit"),  # noqa: S608
-            {"limit": limit},
-        )
+        rows = connection.execute(text(read_sql("db/runs")), {"limit": limit})
         return [RunRecord(**row) for row in rows.mappings()]
 
 
@@ -229,16 +210,9 @@ def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
 
 def one(engine: Engine, run_id: str) -> RunRecord:
     """The run of this id, `latest` being the newest finished one. Raises UsageError if there is none."""
-    where = "run_id = :run_id" if run_id != "latest" else "command = 'run' and state = 'finished'"
     with engine.connect() as connection:
-        row = (
-            connection.execute(
-                text(f"select {_COLUMNS} from runs where {where} order by finished_at desc limit 1"),  # noqa: S608
-                {"run_id": run_id} if run_id != "latest" else {},
-            )
-            .mappings()
-            .one_or_none()
-        )
+        found = connection.execute(text(read_sql("db/run")), {"run_id": run_id})
+        row = found.mappings().one_or_none()
     if row is None:
         raise UsageError(f"no run {run_id} is known here: reconcile runs lists those that are")
     return RunRecord(**row)

@@ -151,11 +151,7 @@ class _Judge:
         ids = sorted({row.discrepancy_id for row in rows})
         found = self._connection.execute(text(read_sql("decide/discrepancies")), {"ids": ids})
         self._known = {one.discrepancy_id: one for one in found}
-        trail_of = text(
-            "select discrepancy_id, facts, decision, records, note, by_name, decided_at from decisions"
-            " where discrepancy_id = any(:ids) order by decision_id"
-        )
-        for said in self._connection.execute(trail_of, {"ids": ids}):
+        for said in self._connection.execute(text(read_sql("decide/trail")), {"ids": ids}):
             self._said[said.discrepancy_id].append(said)
         asked = self._once([one for row in rows if (one := self._understood(row)) is not None])
         joined = self._joined(asked)

@@ -1,0 +1,5 @@
+select
+    cast(attname as text) as name,
+    format_type(atttypid, null) as type
+from pg_attribute
+where attrelid = cast(:table as regclass) and attnum > 0 and not attisdropped

@@ -1,0 +1,16 @@
+select
+    run_id,
+    command,
+    apps,
+    period_first,
+    period_last,
+    state,
+    started_at,
+    finished_at,
+    folder,
+    error,
+    report
+from runs
+where run_id = :run_id or (:run_id = 'latest' and command = 'run' and state = 'finished')
+order by finished_at desc
+limit 1
