@@ -33,6 +33,7 @@ from reconcile.core.errors import KSPayError
 
 BEFORE_APP_CREATION = "startDateBeforeAppCreation"
 AFTER_TODAY = frozenset({"startDateAfterToday", "endDateAfterToday"})
+NO_DATA = "noDataFound"
 
 _SIMILAR = 0.5
 """From this share of common words a message is taken for a documented one, reworded."""

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import SPOILT
-from reconcile.kspay.errors import NotFoundError, ProtocolError
+from reconcile.kspay.errors import NO_DATA, NotFoundError, ProtocolError
 from reconcile.kspay.http.auth import AuthorizedCalls
 from reconcile.kspay.paging.listing import describe, text_of, without_secret
 
@@ -52,7 +52,7 @@ def unreadable(answer: Any) -> str | None:
 
 def _record(call: str, answer: Any) -> dict[str, Any]:
     if answer is None:
-        raise NotFoundError(call, 200, message="no transaction", entry="noDataFound")
+        raise NotFoundError(call, 200, message="no transaction", entry=NO_DATA)
     if not isinstance(answer, dict):
         raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(answer)}")
     return answer

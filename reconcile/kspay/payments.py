@@ -17,6 +17,7 @@ from reconcile.core.money import parse_amount
 from reconcile.core.records import Family
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
+    NO_DATA,
     AuthenticationError,
     CallError,
     ConflictError,
@@ -214,7 +215,7 @@ class Payments:
             return transaction_by_reference(self._calls, reference_number)
         except NotFoundError as error:
             # Any other 404, of an unknown address or app, does not say that there is no payment.
-            if error.entry != "noDataFound":
+            if error.entry != NO_DATA:
                 raise
             return None
 

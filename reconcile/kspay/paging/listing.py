@@ -52,14 +52,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Answer:
     """One answer: its rows as they came but for their secret, and the total it reports, if any."""
 
     rows: list[RawRow]
     total: int | None
 
 
-def read_listing(call: str, result: Any) -> Listing:
+def read_answer(call: str, result: Any) -> Answer:
     """The rows of an answer, each with its place. Raises ProtocolError for a shape that is none known.
 
     Known are a bare list, and an object that holds the list and perhaps a total. A row that is no
@@ -69,7 +69,7 @@ def read_listing(call: str, result: Any) -> Listing:
     if not _stripped_together(rows):
         rows = [_values(call, row) for row in rows]
     places = map(Place, [call] * len(rows), range(1, len(rows) + 1))
-    return Listing(list(map(RawRow, places, rows)), total)
+    return Answer(list(map(RawRow, places, rows)), total)
 
 
 def text_of(values: Mapping[str, Any], name: str) -> str | None:

@@ -1,7 +1,7 @@
 """Asks for the pages of one window, with a limit that the server takes, and counts the answers."""
 
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError
-from reconcile.kspay.paging.listing import Listing, fingerprint
+from reconcile.kspay.paging.listing import Answer, fingerprint
 from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.seen_rows import keys_of
 
@@ -19,18 +19,18 @@ class PageSource:
         self.rows = 0
         """Rows in all answers that were looked at."""
 
-    def page(self, number: int, depth: int = 1) -> Listing:
+    def page(self, number: int, depth: int = 1) -> Answer:
         """Page `number`, from 1. `depth` pages from there on are asked for at once."""
         try:
-            listing, dropped = self._prefetcher.page(number, self.limit, depth)
+            answer, dropped = self._prefetcher.page(number, self.limit, depth)
         except InvalidRequestError:
             if self.limit == self._first_limit:
                 raise
             # The server takes only certain limits, and not the number of rows that it gave.
             self.limit = self._first_limit
-            listing, dropped = self._prefetcher.page(number, self.limit, 1)
-        self._count(listing, dropped)
-        return listing
+            answer, dropped = self._prefetcher.page(number, self.limit, 1)
+        self._count(answer, dropped)
+        return answer
 
     def keys(self, number: int) -> list[int]:
         """The keys of a page that is no part of a reading."""
@@ -46,20 +46,20 @@ class PageSource:
     def keys_if_accepted(self, number: int, limit: int) -> list[int] | None:
         """The same, but None where the server refuses such a page. No other limit is tried then."""
         try:
-            listing, dropped = self._prefetcher.page(number, limit, 1)
+            answer, dropped = self._prefetcher.page(number, limit, 1)
         except (InvalidRequestError, NotFoundError):
             return None
-        self._count(listing, dropped)
-        return _keys(listing)
+        self._count(answer, dropped)
+        return _keys(answer)
 
     def drop(self) -> None:
         """Forget the pages that were asked for ahead."""
         self.answers += self._prefetcher.drop()
 
-    def _count(self, listing: Listing, dropped: int) -> None:
+    def _count(self, answer: Answer, dropped: int) -> None:
         self.answers += 1 + dropped
-        self.rows += len(listing.rows)
+        self.rows += len(answer.rows)
 
 
-def _keys(listing: Listing) -> list[int]:
-    return keys_of(listing.rows, list(map(fingerprint, listing.rows)))
+def _keys(answer: Answer) -> list[int]:
+    return keys_of(answer.rows, list(map(fingerprint, answer.rows)))

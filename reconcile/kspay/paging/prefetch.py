@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError
-from reconcile.kspay.paging.listing import Listing
+from reconcile.kspay.paging.listing import Answer
 
-Ask = Callable[[int, int, threading.Event], Listing]
+Ask = Callable[[int, int, threading.Event], Answer]
 """Asks for (page, limit). Once the event is set nobody wants the answer any more: no further try is made."""
 
 _ERRORS_OF_ONE_PAGE = (InvalidRequestError, NotFoundError)
@@ -26,10 +26,10 @@ class Prefetcher:
         self._ask = ask
         self._workers = workers
         self._limit = 0
-        self._under_way: dict[int, Future[Listing]] = {}  # by page, ascending
+        self._under_way: dict[int, Future[Answer]] = {}  # by page, ascending
         self._unwanted = threading.Event()
 
-    def page(self, number: int, limit: int, depth: int) -> tuple[Listing, int]:
+    def page(self, number: int, limit: int, depth: int) -> tuple[Answer, int]:
         """The answer for this page, and how many requests were dropped because another page was expected next.
 
         `depth` pages from `number` on are asked for at once; 1: no other page.

@@ -386,14 +386,14 @@ class WindowReader:
 
     def _page(self, number: int, depth: int = 1) -> Generator[NewRows, None, list[int]]:
         """Read one page: yields what is new, gives back the keys of all its rows."""
-        listing = self._source.page(number, depth)
-        self._total = listing.total if listing.total is not None else self._total
-        self._marks = list(map(fingerprint, listing.rows))
-        keys = keys_of(listing.rows, self._marks)
-        fresh = self._seen.add(listing.rows, keys, self._marks)
+        answer = self._source.page(number, depth)
+        self._total = answer.total if answer.total is not None else self._total
+        self._marks = list(map(fingerprint, answer.rows))
+        keys = keys_of(answer.rows, self._marks)
+        fresh = self._seen.add(answer.rows, keys, self._marks)
         if keys:
             self._last_keys = number, keys
-        self._reading.rows += len(listing.rows)
+        self._reading.rows += len(answer.rows)
         if fresh:
             self._times.add(fresh, in_first_reading=self._readings == 1)
         if fresh or self._readings > 1:
