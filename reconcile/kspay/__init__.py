@@ -1,26 +1,36 @@
-"""Stage 1 of the data's way: KS Pay's API over HTTP. Nothing else in the project imports requests.
+"""KS Pay's API over HTTP. Nothing else in the project imports requests.
 
-credentials   who we are, and where KS Pay is
-clock         the server's clock
-wire          one request: timeouts, retries, envelopes
-governor      how fast to ask, learnt from refusals
-decode        JSON with exact numbers
-errors        one class a family of errors; errors.json is the documented catalogue
-tokens        access and refresh tokens
-windows       which dates to ask for
-ahead         pages asked for ahead of their turn
-paging        one window, read to its provable end
-known         which of its rows are known
-beyond        what lies beyond its end, and whether `page` is honoured
-completeness  how a window was read, and why nothing can be missing
-narrowing     shorter windows where `page` is ignored
-filters       which time the range filters
-span          what the times of its rows tell
-listing       the rows of Fetch All Transactions
+client        KSPay: the calls as methods
+payments      begins, processes and confirms single payments
+lookup        one transaction, by id or by reference number
+credentials   the keys of an app, and the address of KS Pay
+errors        one class for each family of errors; errors.json is the documented catalogue
 statuses      what KS Pay's statuses mean
-redirect      what the payer's browser brings back
-payments      the calls that begin, process and look up payments
-client        KSPay: all calls as methods
+redirect      what the payer's browser sends back
+
+http/         one request
+  transport     timeouts, retries, errors
+  session       connections, one set for each thread
+  auth          tokens, and calls with a token
+  rate_limiter  how fast to send, learnt from refusals
+  envelope      what an answer says about its own success
+  json_decoder  JSON with exact numbers
+  server_clock  the server's time
+
+paging/       Fetch All Transactions, read to a proven end (docs/paging-proof.md)
+  period_reader    all windows of a period, and what the server's dates mean
+  windows          which dates to ask for
+  window_reader    one window: reads until a proof holds
+  facts, proofs    what is known, and when a window is complete
+  page_source      asks for pages and counts answers
+  prefetch         asks for pages before their turn
+  listing          the rows of one answer
+  seen_rows        which rows were seen
+  cut_pages        finds pages that the server cut short
+  end_probe        what lies beyond the end, and whether `page` is honoured
+  window_splitter  shorter windows where `page` is ignored
+  date_filter      which time the date range filters
+  last_day         until when the last day is listed
 """
 
 from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod

@@ -87,7 +87,7 @@ class KSPay:
 
         It waits for no answer. Where a connection is just being made, it waits for at most CONNECT_TIMEOUT.
         """
-        self._transport.break_off()
+        self._transport.abort()
         if self._workers is not None:
             self._workers.shutdown(cancel_futures=True)
         self._transport.close()

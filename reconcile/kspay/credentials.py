@@ -1,4 +1,4 @@
-"""Who we are to KS Pay, and where KS Pay is."""
+"""The keys of an app, and the address of KS Pay."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from reconcile.core.errors import UsageError
 
 MASK = "***"
+"""What is shown instead of a secret."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """One app's access to KS Pay. Raises UsageError for an address that must not be given the keys.
+    """One app's access to KS Pay. Raises UsageError for an address to which the keys must not be sent.
 
-    `access_key_field` is the access key's name in a request: `accesskey` in the guide's second half.
+    `access_key_field` is the name of the access key in a request. The guide's second half calls it `accesskey`.
     """
 
     base_url: str
@@ -26,7 +27,7 @@ class Credentials:
         for name in ("base_url", "app_id", "access_key", "secret_key"):
             value = getattr(self, name).strip()
             if not value or not value.isprintable():
-                raise UsageError(f"KSPAY_{name.upper()} is blank or holds control characters: copy it anew")
+                raise UsageError(f"KSPAY_{name.upper()} is blank or holds control characters: copy it again")
             object.__setattr__(self, name, value)
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         problem = _address_problem(self.base_url)
@@ -38,12 +39,12 @@ class Credentials:
             raise UsageError("KSPAY_APP_ID holds other characters than letters, digits, _ and -")
 
     def keys(self) -> dict[str, str]:
-        """The body of the calls that exchange the keys for tokens or a signature."""
+        """The body of the calls that give tokens or a signature for the keys."""
         return {self.access_key_field: self.access_key, "secretKey": self.secret_key}
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine, so that no proxy may stand between."""
+        """Whether the server is on this machine, so that no proxy may be used."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     def __repr__(self) -> str:

@@ -1,24 +1,24 @@
-"""What KS Pay can answer instead of what was asked for: one class a family.
+"""What can go wrong with a call to KS Pay: one class for each family of errors.
 
-    reconcile.core.errors.KSPayError         exit code 4
+    reconcile.core.errors.KSPayError    exit code 4
     └── CallError                       a call that failed: carries call, status, code, message, retryable
-        ├── AuthenticationError         keys, signature or token are missing, wrong, expired or switched off
-        ├── PermissionDeniedError       known, but not allowed to do this (other user's app, origin, country)
+        ├── AuthenticationError         keys, signature or token are missing, wrong, expired or disabled
+        ├── PermissionDeniedError       the caller is known but may not do this (other user's app, origin, country)
         ├── NotFoundError               what the call names does not exist
         ├── InvalidRequestError         a value that the server does not accept
         ├── DateRangeError              `fromDate` or `toDate` breaks one of the rules 11006 to 11011
         ├── RateLimitError              too many requests in a short period
-        ├── ConflictError               it exists already, or its state does not allow this
+        ├── ConflictError               the thing exists already, or its state does not allow this
         ├── ProviderError               the payment provider behind KS Pay failed or refused
         ├── ServerError                 a fault of KS Pay itself
-        ├── ProtocolError               an answer that is none of the documented ones
-        │   └── IncompleteError         a window of the listing that is not certain to be complete
-        ├── UnreachableError            no answer at all: refused, broken off, timed out
-        └── OutcomeUnknownError         what must not be sent twice was sent, and its answer was lost
+        ├── ProtocolError               an answer in none of the known shapes
+        │   └── IncompleteError         a window of the listing cannot be proven complete
+        ├── UnreachableError            no answer: the connection was refused or broken, or timed out
+        └── OutcomeUnknownError         a request that must not be sent twice was sent, and its answer was lost
 
-The families of the 125 documented errors (integration guide 1.0.0) stand in `errors.json`. A code
-alone does not identify an error there: 11008 is "start date before app creation" or "access key
-mismatch", both with status 400, so the class is chosen by status, code and message together.
+`errors.json` lists the 125 documented errors (integration guide 1.0.0) with their families. A code alone does not
+identify an error: 11008 is "start date before app creation" or "access key mismatch", both with status 400. So the
+class is chosen by status, code and message together.
 """
 
 import json
@@ -32,28 +32,32 @@ from importlib.resources import files
 from reconcile.core.errors import KSPayError
 
 BEFORE_APP_CREATION = "startDateBeforeAppCreation"
+"""The entry (name in the catalogue) that says that `fromDate` lies before the app's creation."""
+
 AFTER_TODAY = frozenset({"startDateAfterToday", "endDateAfterToday"})
+"""The entries that say that a date lies after the server's today."""
+
 NO_DATA = "noDataFound"
+"""The entry that says that nothing was found."""
 
 _SIMILAR = 0.5
-"""From this share of common words a message is taken for a documented one, reworded."""
+"""If a message shares at least this part of its words with a documented one, it is taken for that one, reworded."""
 
 _MARGIN = 0.15
-"""By so much the likelier of two meanings of one code must lead; otherwise neither is believed."""
+"""If a code has two meanings, the better one must lead by this much. Otherwise neither is believed."""
 
 
 class CallError(KSPayError):
     """A call to KS Pay that failed.
 
-    `call` is what was asked, `GET /transaction`, never with a secret; `status` the HTTP status (None
-    where no answer came); `code` KS Pay's own number (None where it gave none); `message` the
-    server's words, on one line and without secrets; `entry` the name of the documented error, where
-    it is one; `advice` what to do about it.
+    `call` is the request, such as `GET /transaction`, never with a secret. `status` is the HTTP status, None where no
+    answer came. `code` is KS Pay's own number, None where it gave none. `message` is in the server's words, on one
+    line and without secrets. `entry` is the name of the documented error, where it is one. `advice` says what to do.
     """
 
     family = "protocol"
     retry_after: float | None = None
-    """Seconds that the server asked to wait before the next request."""
+    """Seconds that the server asks to wait before the next request."""
     advice = "try again; if it stays so, tell KS Pay's support what this line says"
 
     def __init__(
@@ -92,7 +96,7 @@ class CallError(KSPayError):
 
 
 class AuthenticationError(CallError):
-    """Keys, signature or token are missing, wrong, expired or switched off."""
+    """Keys, signature or token are missing, wrong, expired or disabled."""
 
     family = "authentication"
     advice = (
@@ -140,7 +144,7 @@ class RateLimitError(CallError):
 
 
 class ConflictError(CallError):
-    """It exists already, or its state at KS Pay does not allow this."""
+    """What the call would create exists already, or its state at KS Pay does not allow the call."""
 
     family = "conflict"
     advice = "look at its state at KS Pay first"
@@ -169,42 +173,41 @@ class ServerError(CallError):
 
 
 class ProtocolError(CallError):
-    """An answer that is none of the documented ones: no JSON, an unknown shape, a redirect.
+    """An answer in none of the known shapes: no JSON, an unknown shape, a redirect.
 
-    `passing` tells an answer that was cut off on its way, which another try may bring whole.
+    `may_pass`: the answer was cut off on its way, so another try may bring the whole of it.
     """
 
     advice = "check that KSPAY_BASE_URL is the address of KS Pay's API and that no proxy answers in its place"
-    passing = False
+    may_pass = False
 
     @property
     def retryable(self) -> bool:
-        return self.passing
+        return self.may_pass
 
 
 class IncompleteError(ProtocolError):
-    """A window that could not be read so that its completeness is certain."""
+    """A window of the listing that cannot be proven complete (docs/paging-proof.md)."""
 
     advice = "nothing was taken over; try again at a quieter hour, or with a shorter period"
 
 
 class UnreachableError(CallError):
-    """No answer: the connection was refused, broken off, or nothing came in time."""
+    """No answer: the connection was refused or broken, or nothing came in time."""
 
     family = "unreachable"
     advice = "check KSPAY_BASE_URL and the network, or raise RECONCILE_GIVE_UP_SECONDS"
-    passing = True
+    may_pass = True
 
     @property
     def retryable(self) -> bool:
-        return self.passing
+        return self.may_pass
 
 
 class OutcomeUnknownError(CallError):
     """A request that must not be repeated was sent, and whether KS Pay acted on it is not known.
 
-    Status, code and message are those of the failure, which is its `__cause__`; the advice says how
-    to find out.
+    Status, code and message are those of the failure, which is its `__cause__`. The advice says how to find out.
     """
 
     family = "outcome_unknown"
@@ -268,10 +271,10 @@ def _documented(status: int, code: int | None, message: str) -> CatalogueEntry |
         likeness = _likeness(entry.message, message)
         same_status = entry.status == status
         if code is None:
-            # Nothing but the words tells which error it is, so they must be the documented ones.
+            # Only the words say which error it is, so they must be the documented ones.
             fits = likeness == 1 and (same_status or (entry.status is None and not trouble))
         elif trouble:
-            # That the server is in trouble comes first, whatever the code's documented status.
+            # The status says that the server is in trouble. That counts more than the code.
             fits = same_status
         else:
             fits = same_status or entry.status is None or likeness >= _SIMILAR

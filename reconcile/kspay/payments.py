@@ -1,8 +1,8 @@
-"""The calls that begin, process and look up payments. The reconciler itself makes none of them.
+"""The calls that begin, process and confirm payments. The reconciliation makes none of them.
 
-What begins or processes a payment is sent once and never repeated on its own. A payment is known by
-its reference number, of which there may be several tries; that KS Pay shows the newest of them when
-asked by reference is an assumption, which its guide does not state.
+A request that begins or processes a payment is sent once and never repeated automatically. The merchant's reference
+number stands for a payment. It may have several tries: we assume, since the guide does not say, that KS Pay shows the
+newest one when it is asked by reference number.
 """
 
 import threading
@@ -34,21 +34,21 @@ from reconcile.kspay.redirect import Redirect
 from reconcile.kspay.statuses import family_of
 
 LOOK_UPS = 4
-"""How often a payment whose answer was lost is looked up, after waits of 1, 2, 4 … times the backoff."""
+"""How often a payment is looked up after its answer was lost, after waits of 1, 2, 4 … times the backoff."""
 
 _INITIATE = "POST /transaction/initiate"
 _PROCESS = "POST /transaction/process"
-_OVER = frozenset({Family.FAILED, Family.CANCELLED})
+_ENDED = frozenset({Family.FAILED, Family.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Initiated:
-    """A payment that was begun now, or that was found under its reference number (`found`).
+    """A payment that began now, or that was found under its reference number (`found`).
 
-    `amount` is in major units, `currency` a code such as INR. What KS Pay left out is None. Where it
-    answers with nothing but a signature (the guide's NPM sequence), `transaction_id` is None too and
-    `signature`, a secret, is what the merchant's front end needs. `config` and `signature` are given
-    only for a payment begun now, `status` only for one that was found.
+    `amount` is in major units, `currency` a code such as INR. What KS Pay left out is None. Where KS Pay answers with
+    nothing but a signature (the guide's NPM sequence), `transaction_id` is None too. `signature` is a secret that the
+    merchant's front end needs. `config` and `signature` are set only if the payment began now, `status` only if it
+    was found.
     """
 
     reference_number: str
@@ -83,18 +83,18 @@ class Payments:
         self._look_up_wait = backoff_seconds
         self._signature: str | None = None
         self._signature_lock = threading.Lock()
-        # Two threads with one reference number take turns, so that the second finds the first's payment.
+        # Threads with one reference number take turns, so that the second one finds the payment of the first.
         self._turns = tuple(threading.Lock() for _ in range(64))
 
     def generate_signature(self) -> str:
-        """`POST /auth/generate-signature/{appId}`: a new signature for `x-signature`, which is a secret."""
+        """`POST /auth/generate-signature/{appId}`: a new signature for the header `x-signature`, a secret."""
         path = f"/auth/generate-signature/{self._credentials.app_id}"
         call = f"POST {path}"
         answer = self._transport.ask(Request(call, "POST", path, body=self._credentials.keys()))
         signature = answer.get("signature") if isinstance(answer, dict) else answer
         if not is_token(signature):
             raise ProtocolError(call, 200, message="the answer holds no signature that a header can carry")
-        self._transport.hide(signature)
+        self._transport.add_secrets(signature)
         return signature
 
     def initiate(
@@ -109,20 +109,19 @@ class Payments:
     ) -> Initiated:
         """`POST /transaction/initiate`: begin a payment of `amount` in major units, at most once.
 
-        With `bearer` the access token and the app's id are sent, as in the guide's NPM sequence, else
-        a signature in `x-signature`. The amount is sent with the digits that it holds, so
-        `Decimal("345.67")` as 345.67; KS Pay refuses more decimals than the currency has.
+        With `bearer` the access token and the app's id are sent, as in the guide's NPM sequence; otherwise a signature
+        in `x-signature`. The amount is sent with exactly its digits: `Decimal("345.67")` as 345.67. KS Pay refuses
+        more decimals than the currency has.
 
-        The reference number stands for one payment. It is looked up first, and a payment that is
-        pending, paid, refunded or of an unknown status is returned instead of a second one begun, if
-        amount and currency agree, whatever its payment method; ConflictError names both if not. A try
-        that failed or was cancelled does not count: the payer may try again. Threads of one client
-        take turns by reference; two processes that begin the same payment at the same instant do not
-        see each other.
+        The reference number stands for one payment and is looked up first. A payment that is pending, paid, refunded
+        or of an unknown status is returned, and no second one begins. Its amount and currency must agree, otherwise
+        ConflictError names both; its payment method may differ. A payment that failed or was cancelled does not
+        count: the payer may try again. Threads of one client take turns by reference number. Two processes that begin
+        the same payment at the same instant do not see each other.
 
-        The request is sent once. If its answer is lost, the payment is looked up again, LOOK_UPS
-        times; if it is not found, OutcomeUnknownError says so and how to find out. Raises UsageError
-        for an amount that is no positive Decimal and for a reference that cannot be looked up.
+        The request is sent once. If its answer is lost, the payment is looked up LOOK_UPS times. If it is not found,
+        OutcomeUnknownError says how to find out. Raises UsageError for an amount that is no positive Decimal and for
+        a reference number that cannot be looked up.
         """
         amount = _payable(amount)
         body = {
@@ -135,7 +134,7 @@ class Payments:
         }
         with self._turns[hash(reference_number) % len(self._turns)]:
             newest = self._newest(reference_number)
-            if newest is not None and family_of(newest.get("status")) not in _OVER:
+            if newest is not None and family_of(newest.get("status")) not in _ENDED:
                 return _agreeing(newest, reference_number, amount, currency_id)
             known_id = None if newest is None else newest["id"]
 
@@ -157,10 +156,10 @@ class Payments:
     def process(
         self, transaction_id: str, fields: Mapping[str, str | int | bool | Decimal] | None = None
     ) -> dict[str, Any]:
-        """`POST /transaction/process`: process a begun payment; the `order` of the answer.
+        """`POST /transaction/process`: process a payment that began; the `order` of the answer.
 
-        The guide leaves the body open: the id is sent as `pe_txnId` (an assumption), beside `fields`,
-        which may hold what the gateway asks for. Sent once: OutcomeUnknownError if the answer is lost.
+        The guide does not describe the body. The id is sent as `pe_txnId` (assumed), together with `fields`, which may
+        hold what the gateway asks for. The request is sent once: OutcomeUnknownError if its answer is lost.
         """
         try:
             answer = self._send_once(_PROCESS, {"pe_txnId": transaction_id, **(fields or {})}, bearer=False)
@@ -180,10 +179,10 @@ class Payments:
     def confirm(
         self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str
     ) -> dict[str, Any]:
-        """Ask KS Pay whether the payment that a redirect claims is this one, and paid; its record.
+        """Ask KS Pay whether the payment that a redirect names is the expected one and is paid; its record.
 
-        `currency` is a code such as INR. Raises ConflictError that names what differs, also while the
-        payment is pending; what the redirect itself says about the status is not looked at.
+        `currency` is a code such as INR. Raises ConflictError, which names what differs, also while the payment is
+        pending. What the redirect itself says about the status does not count.
         """
         record = transaction_by_id(self._calls, redirect.transaction_id)
         expected = {
@@ -205,7 +204,7 @@ class Payments:
         if differing:
             raise ConflictError(
                 f"GET /transaction/txnId/{redirect.transaction_id}",
-                message=f"the redirect is not borne out: {'; '.join(differing)}",
+                message=f"KS Pay does not confirm the redirect: {'; '.join(differing)}",
                 advice="deliver nothing for it",
             )
         return record
@@ -214,17 +213,17 @@ class Payments:
         try:
             return transaction_by_reference(self._calls, reference_number)
         except NotFoundError as error:
-            # Any other 404, of an unknown address or app, does not say that there is no payment.
+            # Any other 404, for an unknown address or app, does not mean that there is no payment.
             if error.entry != NO_DATA:
                 raise
             return None
 
     def _look_for_lost(self, reference_number: str, known_id: str | None, error: CallError) -> dict[str, Any]:
-        """The payment that the lost request began: of this reference, and not the one known before."""
+        """The payment that the lost request began: it has this reference number, and is not the one known before."""
         unknown = _unknown(
             error,
             f"whether a payment of reference number {reference_number!r} was begun is not known: "
-            "ask transaction_by_reference() later, and begin no other before that is settled",
+            "ask transaction_by_reference() later, and begin no other payment before you know",
         )
         for turn in range(LOOK_UPS):
             time.sleep(self._look_up_wait * 2**turn)
@@ -239,9 +238,10 @@ class Payments:
     def _send_once(
         self, call: str, body: Mapping[str, Any], bearer: bool, look: Callable[[], Any] = lambda: None
     ) -> Any:
-        """One POST; only if the token or signature is refused, and so nothing was done, one more.
+        """One POST, and a second one only if the token or signature was refused, so that nothing was done.
 
-        `look` is called before that: what it finds was done all the same, and is given back instead.
+        `look` is called before the second one. If it finds a payment, the first POST began it after all, and it is
+        the result.
         """
 
         def send(authorization: str) -> Any:
@@ -256,7 +256,7 @@ class Payments:
                     body=body,
                     header=header,
                     once=True,
-                    lacks=unreadable,
+                    problem=unreadable,
                 )
             )
 
@@ -275,7 +275,7 @@ class Payments:
         return look() or send(signature)
 
     def _signed(self, refused: str | None = None) -> str:
-        """The signature that all calls share until it is refused."""
+        """The signature. All calls share it until it is refused."""
         with self._signature_lock:
             if self._signature is None or self._signature == refused:
                 self._signature = self.generate_signature()
@@ -297,7 +297,7 @@ def _payable(amount: Decimal) -> Decimal:
 
 
 def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
-    """The payment that KS Pay says it began. Raises ProtocolError, ConflictError for another amount."""
+    """The payment that KS Pay says it began. Raises ProtocolError, or ConflictError for another amount."""
     result = answer if isinstance(answer, dict) else {}
     transaction_id, signature = text_of(result, "pe_txnId"), text_of(result, "signature")
     if transaction_id is None and signature is None:
@@ -308,7 +308,7 @@ def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
     if said is not None and _amount(said) != amount:
         raise ConflictError(
             _INITIATE,
-            message=f"{transaction_id} was begun over {str(said)[:60]} instead of {amount:f}",
+            message=f"{transaction_id} began with the amount {str(said)[:60]} instead of {amount:f}",
             advice="let nobody pay it, and tell KS Pay's support",
         )
     return Initiated(
@@ -328,14 +328,14 @@ def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
 def _agreeing(
     record: Mapping[str, Any], reference_number: str, amount: Decimal, currency_id: str
 ) -> Initiated:
-    """The payment that was found. Raises ConflictError if it is over another amount or currency."""
+    """The payment that was found. Raises ConflictError if its amount or currency differs."""
     there = f"{str(record.get('amount'))[:60]} {record.get('currencyId')}"
     if _amount(record.get("amount")) != amount or record.get("currencyId") != currency_id:
         raise ConflictError(
             _INITIATE,
-            message=f"reference number {reference_number!r} is {record['id']} over {there} already, "
+            message=f"reference number {reference_number!r} already stands for {record['id']}: {there}, "
             f"not {amount:f} {currency_id}",
-            advice="give another payment another reference number",
+            advice="use another reference number for another payment",
         )
     return Initiated(
         reference_number=reference_number,
@@ -353,8 +353,8 @@ def _agreeing(
 def _is_lost(error: CallError, call: str) -> bool:
     """Whether this call may have been carried out although it failed.
 
-    A refusal is an answer, a rate limit too; that the answer cannot be read says nothing about the
-    payment. Errors of another call, of that for a new signature say, came before or after it.
+    A refusal is an answer, and so is a rate limit: nothing was done. An answer that cannot be read says nothing about
+    the payment. An error of another call, such as the one for a new signature, came before or after this call.
     """
     if error.call != call or isinstance(error, RateLimitError):
         return False
@@ -366,7 +366,7 @@ def _unknown(error: CallError, advice: str) -> OutcomeUnknownError:
 
 
 def _amount(value: Any) -> Decimal | None:
-    """An amount of KS Pay, text or number; None for what is none."""
+    """An amount of KS Pay, text or number (guide and observed); None for any other value."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     try:

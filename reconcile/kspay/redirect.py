@@ -1,4 +1,4 @@
-"""The redirect after a payment: what the payer's browser brings back to the merchant's `redirectUrl`."""
+"""The redirect after a payment: what the payer's browser sends to the merchant's `redirectUrl` (integration guide)."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MAX_LENGTH = 256
 
 
 class RedirectError(InputRefused, ValueError):
-    """A redirect that KS Pay cannot have sent: a parameter is missing, blank, doubled or malformed."""
+    """A redirect that KS Pay cannot have sent: a parameter is missing, blank, given twice or malformed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What KS Pay's statuses mean. An assumption: KS Pay documents no list of them."""
+"""What KS Pay's statuses mean. This is an assumption: the guide lists no statuses."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,13 +14,13 @@ STATUS_WORDS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
         Family.REFUNDED: ("refunded", "partially_refunded"),
     }
 )
-"""The words of each family, in lower case; reconcile.toml may add others to the reconciliation."""
+"""The words of each family, in lower case. reconcile.toml may add others to the reconciliation."""
 
 _FAMILIES = {word: family for family, words in STATUS_WORDS.items() for word in words}
 
 
 def family_of(status: object) -> Family:
-    """The family of a status, without regard to case; UNKNOWN for a word that is none of ours."""
+    """The family of a status, upper or lower case; UNKNOWN for any other word."""
     return (
         _FAMILIES.get(status.strip().lower(), Family.UNKNOWN) if isinstance(status, str) else Family.UNKNOWN
     )

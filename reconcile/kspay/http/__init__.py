@@ -1,1 +1,1 @@
-"""HTTP as KS Pay speaks it: requests, sessions, tokens, rate limits, JSON, the clock of the server."""
+"""HTTP: requests and retries, connections, tokens, rate limits, JSON, envelopes, the clock of the server."""

@@ -24,7 +24,10 @@ CLOCK_STEP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Tokens:
-    """An access token and what renews it. `renew_at` is on the monotonic clock; None: when refused."""
+    """An access token and the refresh token that renews it.
+
+    `renew_at` is a time of the monotonic clock, in seconds; None: renew the token when it is refused.
+    """
 
     access: str
     refresh: str | None
@@ -32,7 +35,10 @@ class Tokens:
 
     @classmethod
     def issued(cls, access: str, refresh: str | None, clock: ServerClock) -> "Tokens":
-        """Tokens that the server issued just now; how long they live is told by the server's clock."""
+        """Tokens that the server issued just now. How long they live is measured by the server's clock.
+
+        The access token is a JWT with an `exp` claim (observed).
+        """
         claims = _claims(access)
         expires, issued = claims.get("exp"), claims.get("iat")
         life: float | None = None
@@ -41,8 +47,8 @@ class Tokens:
                 life = expires - clock.now().timestamp() - CLOCK_STEP_SECONDS
             else:
                 life = expires - (issued if isinstance(issued, int | float) else clock.now().timestamp())
-        # A token that seems dead on arrival has a claim in another unit, or was issued by another
-        # clock than the one that stamps the answers: then only a refusal (9009) tells.
+        # If a new token seems to have expired, its claim has another unit, or another clock issued it than
+        # the one that dates the answers. Then only a refusal (9009) shows that it has expired.
         if life is None or life <= 0:
             return cls(access, refresh)
         return cls(access, refresh, time.monotonic() + life - min(REFRESH_AHEAD_SECONDS, life / 10))
@@ -57,7 +63,7 @@ class Tokens:
 
 
 def _claims(token: str) -> Mapping[str, Any]:
-    """The claims of a JWT (RFC 7519), unverified: only the server can judge its token. {} if it is none."""
+    """The claims of a JWT (RFC 7519), not verified: only the server can do that. {} if the token is no JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}
@@ -70,7 +76,7 @@ def _claims(token: str) -> Mapping[str, Any]:
 
 
 class TokenKeeper:
-    """Holds the one pair of tokens that all calls share. Safe to use from several threads."""
+    """Keeps the one pair of tokens that all calls share. Safe to use from several threads."""
 
     def __init__(self, transport: Transport, credentials: Credentials, clock: ServerClock) -> None:
         self._transport = transport
@@ -80,7 +86,7 @@ class TokenKeeper:
         self._tokens: Tokens | None = None
 
     def current(self) -> Tokens:
-        """Tokens that are good as far as is known: issued now, or renewed now, if need be."""
+        """Tokens that are good as far as is known. If need be they are issued or renewed first."""
         with self._lock:
             if self._tokens is None:
                 self._tokens = self._generate()
@@ -89,7 +95,7 @@ class TokenKeeper:
             return self._tokens
 
     def replace(self, refused: Tokens, error: CallError) -> None:
-        """Renew the tokens after `refused` was refused with `error`; nothing if another caller just did."""
+        """Renew the tokens after `refused` was refused with `error`, unless another caller has just done so."""
         with self._lock:
             if self._tokens is refused:
                 self._tokens = self._refresh(refused) if token_expired(error) else self._generate()
@@ -108,8 +114,8 @@ class TokenKeeper:
         except CallError as error:
             if error.retryable:
                 raise
-            # 9008 says that the refresh token has expired too. Whatever else is said, only new tokens
-            # tell whether the keys are still good.
+            # 9008 says that the refresh token has expired too. With any other error, too, only new tokens
+            # show whether the keys are still good.
             return self._generate()
 
     def _issued(self, path: str, refresh: str | None) -> Tokens:
@@ -119,16 +125,16 @@ class TokenKeeper:
             pair = answer if isinstance(answer, dict) else {}
             return pair.get("accessToken"), pair.get("refreshToken") or refresh
 
-        def lacks(answer: Any) -> str | None:
+        def problem(answer: Any) -> str | None:
             access, renewal = tokens(answer)
             if is_token(access) and (renewal is None or is_token(renewal)):
                 return None
             return "the answer holds no accessToken that a header can carry"
 
         keys = self._credentials.keys()
-        request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, lacks=lacks)
+        request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, problem=problem)
         access, renewal = tokens(self._transport.ask(request))
-        self._transport.hide(*(token for token in (access, renewal) if token))
+        self._transport.add_secrets(*(token for token in (access, renewal) if token))
         return Tokens.issued(access, renewal, self._clock)
 
 
@@ -174,7 +180,7 @@ class _Bearer:
 
 
 def is_token(value: Any) -> TypeGuard[str]:
-    """Whether a header can carry the value."""
+    """Whether the value is text that a header can carry."""
     return (
         isinstance(value, str)
         and value != ""

@@ -1,7 +1,7 @@
-"""JSON with exact numbers: whole ones as int, those with a point or an exponent as Decimal.
+"""JSON with exact numbers: integers as int, numbers with a point or an exponent as Decimal.
 
-What is almost JSON is read too, for one bad record must not cost the page: text with bytes that are no
-UTF-8, and the literals NaN and Infinity. Every object that holds such a thing says so under `SPOILT`.
+Text that is almost JSON is read too, so that one bad record does not cost the whole page: bytes that are no UTF-8,
+and the literals NaN and Infinity. Every object that holds such a thing says so under `SPOILT`.
 """
 
 import codecs
@@ -15,14 +15,14 @@ import msgspec
 from reconcile.core.records import SPOILT
 
 Fault = tuple[str, str, str]
-"""The field (`note`, or `details.note` of an object within), what stands there, and why it cannot be used."""
+"""The field (`note`, or `details.note` in a nested object), what stands there, and why it cannot be used."""
 
-_BYTES = "\ufdd0"  # a code point that Unicode keeps out of all texts: it marks a byte that is no text
-_SECRET = "signature"  # noqa: S105  the name of a field whose content is shown nowhere
+_BYTES = "\ufdd0"  # a code point that no text may hold (Unicode): it marks a byte that is no text
+_SECRET = "signature"  # noqa: S105  the name of a field whose content is never shown
 
 
 class NotJSONError(ValueError):
-    """The body is no JSON; the text says in a few words what it is."""
+    """The body is no JSON. The text says in a few words what it is."""
 
 
 class CutOffError(NotJSONError):
@@ -49,13 +49,13 @@ def decode(body: bytes) -> Any:
 
 
 def _decode_carefully(text: bytes, *, cut_off: bool) -> Any:
-    """What the fast decoder refuses: numbers of hundreds of digits, half surrogates, and what is not quite JSON."""
+    """Decodes what the fast decoder refuses: numbers of hundreds of digits, half surrogates, and almost JSON."""
     decoded = _BROKEN_ESCAPE.sub(_as_text, text.decode("utf-8", "reconcile.bytes"))
     try:
         value = json.loads(decoded, parse_float=_exact, parse_int=_whole, parse_constant=_Constant)
         return _cleaned(value)[0]
     except json.JSONDecodeError as error:
-        # Bad bytes or numbers may have stopped the fast decoder before it came to the end.
+        # Bad bytes or numbers may have stopped the fast decoder before the end.
         if cut_off or error.pos >= len(decoded) or decoded[-1] not in "}]":
             raise CutOffError("JSON that ends too early") from None
         raise NotJSONError("an answer that is no JSON") from None
@@ -67,12 +67,12 @@ _BROKEN_ESCAPE = re.compile(rf"\\(?:\\|(?:u[0-9A-Fa-f]{{0,3}})?(?={_BYTES}))")
 
 
 def _as_text(escape: re.Match[str]) -> str:
-    """A backslash that a bad byte follows, instead of what it was to escape, as a backslash of the text."""
+    """A backslash in front of a bad byte escapes nothing, so it becomes a backslash of the text."""
     return escape[0] if escape[0] == "\\\\" else "\\" + escape[0]
 
 
 def _marked(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are no UTF-8 as text within a JSON string: a mark, and `\\xff` with its backslash escaped."""
+    """Bytes that are no UTF-8, as text in a JSON string: a mark, and `\\xff` with its backslash escaped."""
     assert isinstance(error, UnicodeDecodeError)
     found = error.object[error.start : error.end]
     return "".join(f"{_BYTES}\\\\x{byte:02x}" for byte in found), error.end
@@ -91,11 +91,11 @@ def _exact(literal: str) -> Decimal | str:
     try:
         return Decimal(literal)
     except InvalidOperation:
-        return literal  # an exponent beyond all arithmetic: left as text, which is no amount
+        return literal  # the exponent is too large: it stays text, which is no amount
 
 
 def _whole(literal: str) -> int | Decimal:
-    # Python refuses to make an int of more than some thousand digits; Decimal is exact as well.
+    # Python makes no int of more than some thousand digits. Decimal is exact too.
     return int(literal) if len(literal) <= 4000 else Decimal(literal)
 
 
@@ -104,8 +104,8 @@ def _cleaned(value: Any) -> tuple[Any, tuple[Fault, ...]]:
     if isinstance(value, _Constant):
         return str(value), (("", str(value), "is no number that JSON knows"),)
     if isinstance(value, str):
-        # Half a surrogate pair is legal in JSON as an escape, but no text that can be stored:
-        # written out again as its escape it stays readable and does no harm.
+        # JSON may hold half a surrogate pair as an escape, but such text cannot be stored. So the escape
+        # itself is stored.
         text = value.encode("utf-8", "backslashreplace").decode()
         if _BYTES not in text:
             return text, ()

@@ -1,4 +1,4 @@
-"""The connections of a client: its own for each thread, and a way to break off what hangs."""
+"""The connections of a client: each thread has its own, and all can be ended at once."""
 
 import socket
 import threading
@@ -15,21 +15,21 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 
 class Session:
-    """What one thread sends through: an adapter of requests, and what is the same for each request.
+    """The connections of one thread: an adapter of requests, and the settings that all requests share.
 
-    requests' own session asks the environment for proxies, certificates, netrc and cookies at each request, which
-    takes as long as all the rest. The first two are asked for once here, and the others never: netrc would replace
-    our tokens, and kept cookies would tie all requests to one server behind a balancer.
+    The session of requests looks for proxies, certificates, netrc and cookies at each request, which takes as long as
+    all the rest. Here, proxies and certificates are looked up once. The others are never used: netrc would replace our
+    tokens, and kept cookies would tie all requests to one server behind a load balancer.
     """
 
     def __init__(self, connections: "Connections", base_url: str, is_local: bool) -> None:
-        # Retries are made where their reasons are known, and not once more underneath.
+        # The transport retries, because it knows the reasons. The adapter must not retry too.
         self._adapter = _Adapter(connections, max_retries=0)
         address = requests.Request("GET", base_url).prepare().url
         assert address is not None
         self._base_url = address.rstrip("/")
         with requests.Session() as session:
-            # A proxy of the environment is for the network outside, never for a server on this machine.
+            # A proxy from the environment is never used for a server on this machine.
             proxies = {"no_proxy": urlsplit(base_url).hostname or ""} if is_local else {}
             self._settings: Any = session.merge_environment_settings(address, proxies, True, None, None)
             self._headers = {
@@ -47,7 +47,10 @@ class Session:
         body: bytes | None,
         timeout: tuple[float, float],
     ) -> requests.Response:
-        """The answer, its body not read yet; a redirect is not followed: the next address would be given the token."""
+        """The answer, its body not read yet. A redirect is not followed: its target would get the token.
+
+        `timeout` is for the connection and for each piece of the answer, in seconds.
+        """
         request = requests.PreparedRequest()
         request.prepare_method(method)
         request.url = f"{self._base_url}{path}{'?' if params else ''}{urlencode(params or {})}"
@@ -57,19 +60,19 @@ class Session:
         return self._adapter.send(request, timeout=timeout, **self._settings)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._adapter.close()
 
 
 class Connections:
-    """Gives each thread a session of its own, as requests promises no more than that.
+    """Gives each thread a session of its own, because a session of requests is safe for one thread only.
 
-    Once closed, every connection is broken, one that a thread just waits on too, and every new one as
-    soon as it is made.
+    Once aborted, every connection is ended, even one that a thread is waiting on, and every new one as soon as it is
+    made.
     """
 
     def __init__(self, base_url: str, *, is_local: bool) -> None:
-        self.closed = threading.Event()
+        self.aborted = threading.Event()
         self._base_url = base_url
         self._is_local = is_local
         self._lock = threading.Lock()
@@ -86,30 +89,30 @@ class Connections:
                 self._sessions.append(session)
         return session
 
-    def opened(self, connected: socket.socket) -> None:
-        """Take note of a connection."""
+    def add(self, connected: socket.socket) -> None:
+        """Remember a new connection, so that it can be ended."""
         with self._lock:
             self._sockets.add(connected)
-            if self.closed.is_set():
-                _break(connected)
+            if self.aborted.is_set():
+                _end(connected)
 
-    def break_off(self) -> None:
-        """End whatever is under way: who waits for an answer gets an error at once."""
-        self.closed.set()
+    def abort(self) -> None:
+        """End all requests that are under way: their callers get an error at once."""
+        self.aborted.set()
         with self._lock:
             for connected in self._sockets:
-                _break(connected)
+                _end(connected)
 
     def close(self) -> None:
-        """Let go of all connections."""
-        self.break_off()
+        """End and close all connections."""
+        self.abort()
         with self._lock:
             while self._sessions:
                 self._sessions.pop().close()
 
 
 class _Adapter(HTTPAdapter):
-    """Tells of every connection that is made."""
+    """Reports every new connection."""
 
     def __init__(self, connections: Connections, max_retries: int) -> None:
         super().__init__(max_retries=max_retries)
@@ -125,22 +128,22 @@ class _Adapter(HTTPAdapter):
         """The pool that the request is sent through."""
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         kind: Any = pool.ConnectionCls
-        if not hasattr(kind, "told_of"):
+        if not hasattr(kind, "is_reported"):
             connections = self._connections
 
             class Connection(kind):  # type: ignore[misc]  # HTTP, HTTPS, or what a proxy needs
-                told_of = True
+                is_reported = True
 
                 def connect(self) -> None:
                     super().connect()
-                    connections.opened(self.sock)
+                    connections.add(self.sock)
 
             pool.ConnectionCls = Connection
         pooled: HTTPConnectionPool = pool
         return pooled
 
 
-def _break(connected: socket.socket) -> None:
-    with suppress(OSError):  # it may be broken already
-        # Not the method of a TLS socket, which would forget the encryption that its reader relies on.
+def _end(connected: socket.socket) -> None:
+    with suppress(OSError):  # it may have ended already
+        # The method of a TLS socket would drop the encryption that a thread may just be reading with.
         socket.socket.shutdown(connected, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""One request to KS Pay and its answer: timeouts, retries, envelopes, errors. The only user of requests."""
+"""Sends one request to KS Pay and gives back its result: timeouts, retries, errors."""
 
 import random
 import threading
@@ -29,19 +29,19 @@ READ_TIMEOUT = 60.0
 """Seconds to wait for the next piece of an answer."""
 
 ANSWER_TIMEOUT = 300.0
-"""Seconds after which an answer that keeps dripping in is given up; no honest page takes so long."""
+"""Seconds after which an answer that still arrives piece by piece is given up. No page takes so long."""
 
 MAX_ANSWER_BYTES = 1 << 29
-"""A larger answer is not read to its end: it could exhaust the memory of the machine."""
+"""A larger answer is not read to its end, because it could fill the memory of the machine."""
 
 BACKOFF_SECONDS = 0.5
-"""The wait before the first retry is a random part of this; before each further one, of twice as much …"""
+"""Seconds. The wait before the first retry is a random part of this; it doubles before each further one …"""
 
 MAX_BACKOFF_SECONDS = 30.0
-"""… up to this."""
+"""… up to this many seconds."""
 
 MESSAGE_LENGTH = 300
-"""More of a server's message than this is not shown."""
+"""Characters of a server's message that are shown."""
 
 _CHUNK = 1 << 16
 _FORM = "application/x-www-form-urlencoded"
@@ -55,10 +55,10 @@ _MISUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask: `name` as errors are to call it, `authorization` the header for each try, if any.
+    """One request. `name` is how errors call it. `authorization` gives the value of `header` for each try, if any.
 
-    `header` is the name of that header. A Decimal in the body is sent digit by digit. With `once` the
-    request is never repeated, because it moves money.
+    A Decimal in the body is sent with exactly its digits. With `once` the request is never repeated, because it moves
+    money. Once `unwanted` is set, no further try is made. `problem` says why a result cannot be used; None: it can.
     """
 
     name: str
@@ -66,19 +66,19 @@ class Request:
     path: str
     authorization: Callable[[], str | None] = lambda: None
     params: Mapping[str, str] | None = None
-    body: Mapping[str, Any] | None = field(default=None, repr=False)  # the keys, in some
+    body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may hold the keys
     header: str = "Authorization"
     once: bool = False
-    unwanted: threading.Event | None = None  # once it is set, no further try is made
-    lacks: Callable[[Any], str | None] = lambda _: None  # what a result lacks that it must have, if anything
+    unwanted: threading.Event | None = None
+    problem: Callable[[Any], str | None] = lambda _: None
 
 
 class Transport:
     """Sends requests over kept-alive connections and gives back what stands in the envelope.
 
-    A request that fails in a way that may pass is repeated, after growing random waits or as long as
-    the server asks for, until no good answer came for `give_up_seconds` without a break. Bodies are
-    JSON, or form-encoded with `form`. Several threads may ask at once; all share one pace.
+    A request that failed for a reason that may pass is repeated, until no good answer came for `give_up_seconds`. The
+    waits between are random and growing, or as long as the server asks for. Bodies are JSON, or form-encoded with
+    `form`. Several threads may send at once; all share one pace.
     """
 
     def __init__(
@@ -94,25 +94,27 @@ class Transport:
         self._backoff_seconds = backoff_seconds
         self._encode, self._content_type = (_form, _FORM) if form else (_json, "application/json")
         self._lock = threading.Lock()
-        self._trouble_since: float | None = None  # when the first failed try after the last good answer began
+        self._trouble_since: float | None = (
+            None  # when the first failed try after the last good answer began, monotonic
+        )
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
         self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
         self._rate_limiter = RateLimiter(self._wait_after_refusals)
 
-    def break_off(self) -> None:
-        """Break all connections; whoever waits for an answer or its next try gets a CancelledError."""
-        self._connections.break_off()
+    def abort(self) -> None:
+        """End all connections. Whoever waits for an answer or a next try gets a CancelledError."""
+        self._connections.abort()
 
     def close(self) -> None:
-        """Break all connections and let go of them."""
+        """End and close all connections."""
         self._connections.close()
 
-    def hide(self, *secrets: str) -> None:
-        """From now on no error repeats these words, even if the server does."""
+    def add_secrets(self, *secrets: str) -> None:
+        """From now on no error shows these words, even if the server repeats them."""
         self._secrets |= frozenset(secrets)
 
     def ask(self, request: Request) -> Any:
-        """The result of the request, out of its envelope. Raises a CallError."""
+        """The result of the request, without its envelope. Raises a CallError."""
         tries = 0
         while True:
             waited = self._await_turn(request)
@@ -125,7 +127,7 @@ class Transport:
                 if isinstance(error, RateLimitError):
                     self._rate_limiter.refused(started, error.retry_after)
                 elif error.status is not None and error.status < 500:
-                    self._rate_limiter.granted(started, waited)  # refused for another reason than the pace
+                    self._rate_limiter.granted(started, waited)  # refused, but not because of the pace
                 if request.once or not error.retryable:
                     raise
                 self._note_trouble(started)
@@ -134,7 +136,7 @@ class Transport:
                     effort = f"{tries} {'try' if tries == 1 else 'tries'} in {self._give_up_seconds:g} s"
                     error.advice = f"gave up after {effort} without a good answer: {error.advice}"
                     raise
-                # The last try is made when the time is up, even if the server asked for a longer wait.
+                # A last try is made when the time is up, even if the server asked for a longer wait.
                 if not isinstance(error, RateLimitError):
                     self._rest(min(self._wait(tries, error.retry_after), left), request)
             else:
@@ -143,7 +145,7 @@ class Transport:
                 return result
 
     def _await_turn(self, request: Request) -> bool:
-        """Wait until the rate_limiter lets the next try go; whether that took any time."""
+        """Wait until the rate limiter grants the next try. The result is whether that took any time."""
         waited = False
         while True:
             moment = time.monotonic()
@@ -154,15 +156,15 @@ class Transport:
                 return waited
 
     def _rest(self, seconds: float, request: Request) -> None:
-        """Wait. Raises CancelledError when nobody wants the answer any more."""
+        """Wait. Raises CancelledError once nobody wants the answer any more."""
         until = time.monotonic() + seconds
-        unwanted = request.unwanted or self._connections.closed
-        while not (unwanted.is_set() or self._connections.closed.is_set()):
+        unwanted = request.unwanted or self._connections.aborted
+        while not (unwanted.is_set() or self._connections.aborted.is_set()):
             left = until - time.monotonic()
             if left <= 0:
                 return
-            # Two events cannot be awaited at once: the second is looked at every now and then.
-            unwanted.wait(left if unwanted is self._connections.closed else min(left, 0.2))
+            # Two events cannot be awaited at once, so one of them is looked at five times a second.
+            unwanted.wait(left if unwanted is self._connections.aborted else min(left, 0.2))
         raise CancelledError
 
     def _note_trouble(self, started: float) -> None:
@@ -207,18 +209,18 @@ class Transport:
             ) as response:
                 answer = _body(request.name, response, time.monotonic() + min(ANSWER_TIMEOUT, patience))
         except _MISUSED:
-            raise _unreachable(request, "the address cannot be used", passing=False) from None
+            raise _unreachable(request, "the address cannot be used", may_pass=False) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _broken(request, error) from None
         except OSError as error:
-            # Faults of the connection arrive as one of the above; what is left is a local file.
+            # Errors of the connection are one of the above, so this one is about a local file.
             reason = (
                 f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
             )
-            raise _unreachable(request, reason, passing=False) from None
+            raise _unreachable(request, reason, may_pass=False) from None
         result = self._result(request.name, response.status_code, response.headers, answer)
-        if lacking := request.lacks(result):
-            raise ProtocolError(request.name, response.status_code, message=lacking)
+        if problem := request.problem(result):
+            raise ProtocolError(request.name, response.status_code, message=problem)
         return result
 
     def _result(self, name: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
@@ -232,16 +234,16 @@ class Transport:
         try:
             payload = decode(body)
         except NotJSONError as error:
-            # A refusal that was cut off may have named an error that has a remedy.
+            # A refusal that was cut off may have named an error that another try can avoid.
             cut_off = isinstance(error, CutOffError) and body.startswith(b"{") and status < 500
             if status in _SUCCESS or (cut_off and status != 429):
                 undecodable = ProtocolError(name, status, message=self._clean(str(error)))
-                undecodable.passing = isinstance(error, CutOffError)
+                undecodable.may_pass = isinstance(error, CutOffError)
                 raise undecodable from None
             failure = error_for(name, status, None, "an answer that is no JSON")
             failure.retry_after = _retry_after(headers, self._clock)
             raise failure from None
-        self._clock.hear(headers.get("Date"))
+        self._clock.set_from(headers.get("Date"))
         says = stated(payload)
         message = self._clean(says.message)
         if status in _SUCCESS and (says.status is None or says.status < 400):
@@ -261,8 +263,8 @@ class Transport:
         raise failure
 
     def _clean(self, message: str) -> str:
-        """A server's words on one line, cut, and without anything that is secret."""
-        # One secret may begin with another: the rest of the longer one would be left.
+        """A server's words on one line, shortened, and without secrets."""
+        # One secret may begin with another one. The longer one goes first, so that no rest of it is left.
         for secret in sorted(self._secrets, key=len, reverse=True):
             message = message.replace(secret, MASK)
         message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
@@ -270,7 +272,7 @@ class Transport:
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    """The body as JSON, in which a Decimal is a number with the very digits that it holds."""
+    """The body as JSON. A Decimal becomes a number with exactly its digits."""
     return msgspec.json.encode(
         {
             key: msgspec.Raw(f"{value:f}".encode()) if isinstance(value, Decimal) else value
@@ -286,7 +288,7 @@ def _form(body: Mapping[str, Any]) -> bytes:
 
 
 def _body(name: str, response: requests.Response, deadline: float) -> bytes:
-    """The whole body. Each read ends when anything has come, so a slow drip meets the deadline too."""
+    """The whole body. Each read ends as soon as anything has arrived, so that a slow answer meets the deadline too."""
     parts: list[bytes] = []
     size = 0
     while part := response.raw.read1(_CHUNK, decode_content=True):
@@ -305,32 +307,32 @@ def _body(name: str, response: requests.Response, deadline: float) -> bytes:
 
 
 def _retry_after(headers: Mapping[str, str], clock: ServerClock) -> float | None:
-    """`Retry-After` (RFC 9110, 10.2.3), seconds or a date by the server's clock, as seconds from now."""
+    """`Retry-After` (RFC 9110, 10.2.3), in seconds from now. A date in it is one of the server's clock."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     at = http_date(text)
-    clock.hear(headers.get("Date"))
+    clock.set_from(headers.get("Date"))
     return None if at is None else max(0.0, (at - clock.now()).total_seconds())
 
 
-def _unreachable(request: Request, reason: str, *, passing: bool) -> UnreachableError:
+def _unreachable(request: Request, reason: str, *, may_pass: bool) -> UnreachableError:
     error = UnreachableError(request.name, message=reason)
-    error.passing = passing
+    error.may_pass = may_pass
     return error
 
 
 def _broken(request: Request, error: Exception) -> CallError:
-    """What happened, in our own words: those of the libraries may hold addresses with passwords."""
+    """What happened, in our own words, because those of the libraries may hold addresses with passwords."""
     words = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in words:
-        failure = _unreachable(request, "the server's certificate is not trusted", passing=False)
+        failure = _unreachable(request, "the server's certificate is not trusted", may_pass=False)
         failure.advice = (
             "check KSPAY_BASE_URL, and REQUESTS_CA_BUNDLE if your network has a certificate of its own"
         )
         return failure
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
-        failure = _unreachable(request, "the proxy did not let the request through", passing=True)
+        failure = _unreachable(request, "the proxy did not let the request through", may_pass=True)
         failure.advice = "check HTTPS_PROXY and HTTP_PROXY"
         return failure
     reasons = (
@@ -341,4 +343,4 @@ def _broken(request: Request, error: Exception) -> CallError:
         (isinstance(error, urllib3.exceptions.HTTPError), "the answer was cut off"),
     )
     reason = next((text for applies, text in reasons if applies), "the connection broke")
-    return _unreachable(request, reason, passing=True)
+    return _unreachable(request, reason, may_pass=True)

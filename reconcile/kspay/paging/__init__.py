@@ -1,1 +1,1 @@
-"""Reads a window of the list of transactions until it is proven that no row is missing."""
+"""Reads Fetch All Transactions until it is proven that no row is missing (docs/paging-proof.md)."""

@@ -1,4 +1,4 @@
-"""The answer of Fetch All Transactions: its shape, its rows, and what tells one row from another."""
+"""One answer of Fetch All Transactions: its shape, its rows, and how one row is told from another."""
 
 import re
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ _TOTALS = ("total", "totalCount", "totalItems", "totalRecords")
 _OF_TROUBLE = re.compile(
     r"error|warning|message|notice|issue|problem|violation|detail|alert|link", re.IGNORECASE
 )
-"""An empty list of such a name does not say that there are no transactions."""
+"""An empty list with such a name does not mean that there are no transactions."""
 
-_LARGEST_TOTAL = 2**31 - 1  # as it is stored; a larger one is as wrong as any
+_LARGEST_TOTAL = 2**31 - 1  # an int of the database; a larger total is wrong anyway
 _SECRET = "signature"  # noqa: S105  the name of the field, not a secret
 _FLAT = frozenset({str, int, bool, float, Decimal, type(None)})
 _USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
@@ -31,13 +31,12 @@ _sorted = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one request of a window brought that was not known yet.
+    """The rows of one answer, without those that an earlier page of the window held with the same content.
 
-    `rows` leaves out rows that an earlier page of the window held in exactly this form. `number` is
-    the `page` that was asked for, from 1. The others are for a progress display: `window_number` of
-    `windows`, `rows_so_far` (of all windows, this page included), and which `reading` of the window it is. Of a
-    further one, whose pages mostly bring nothing that is new, `rows_of_reading` (this page included) of
-    about `rows_expected` are read.
+    `number` is the `page` that was asked for, from 1. The other fields are for a progress display: `window_number` of
+    `windows`; `rows_so_far` of all windows, this page included; and which `reading` of the window it is, from 1. Most
+    pages of a further reading bring nothing new: there, `rows_of_reading`, this page included, of about
+    `rows_expected` are read.
     """
 
     rows: list[RawRow]
@@ -53,16 +52,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: its rows as they came but for their secret, and the total it reports, if any."""
+    """One answer: its rows as they came, without their secret, and the total that it reports, if any."""
 
     rows: list[RawRow]
     total: int | None
 
 
 def read_answer(call: str, result: Any) -> Answer:
-    """The rows of an answer, each with its place. Raises ProtocolError for a shape that is none known.
+    """The rows of an answer, each with its place. Raises ProtocolError for an unknown shape.
 
-    Known are a bare list, and an object that holds the list and perhaps a total. A row that is no
+    Known are a bare list (observed), and an object that holds the list and perhaps a total (assumed). A row that is no
     object is kept as `{"": value}`, so that it can be quarantined.
     """
     rows, total = _list_and_total(call, result)
@@ -99,13 +98,13 @@ def instant(row: RawRow, name: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """`createdAt` and `updatedAt` of rows, as the texts they came as: in order as texts, they are in order."""
+    """`createdAt` and `updatedAt` of rows, as text in KS Pay's usual form: in the order of the texts, times rise."""
 
     created: list[str]
     updated: list[str]
 
     def bounds(self) -> tuple[datetime, datetime, datetime, datetime] | None:
-        """First and last `createdAt`, first and last `updatedAt`; only these four texts are read.
+        """First and last `createdAt`, first and last `updatedAt`. Only these four texts are parsed.
 
         None where one of them is no time after all, such as the 30th of February.
         """
@@ -134,22 +133,22 @@ FIELDS = (
     "id", "appId", "referenceNumber", "currencyCode", "amount", "status", "createdAt", "updatedAt", "providerOrderId",
     "providerTxnId", "paymentType", "providerName", "providerStatus", "currencyId",
 )  # fmt: skip
-"""What is looked at in a transaction."""
+"""The fields of a transaction that are used."""
 
 _content = itemgetter(*FIELDS)
 
 
 def fingerprint(row: RawRow) -> int:
-    """64 bits, equal within this process for rows that say the same in all that is looked at (`FIELDS`).
+    """64 bits, equal within this process for rows that agree in all `FIELDS`.
 
-    Of a row without an id all is looked at, in whatever order, since by that it is known.
+    A row without an id is known by its content, so all its fields count, in any order.
     """
     try:
         content = _content(row.values)
         if content[0].strip() and SPOILT not in row.values:
             return hash(content)
     except (KeyError, TypeError, AttributeError):
-        pass  # a field that is not there, or no plain value
+        pass  # a field is missing, or holds an object or a list
     values = row.values
     if row_id(row) is not None and SPOILT not in values:
         values = {name: values[name] for name in FIELDS if name in values}
@@ -157,9 +156,9 @@ def fingerprint(row: RawRow) -> int:
 
 
 def without_secret(call: str, value: Any) -> Any:
-    """A record without its `signature`, which is a secret: neither stored nor logged nor shown.
+    """A record without its `signature`. That is a secret: it is not stored, logged or shown.
 
-    Raises ProtocolError for one that is nested hundreds of times.
+    Raises ProtocolError for a record that is nested too deeply.
     """
     try:
         return _stripped(value)
@@ -176,9 +175,9 @@ def _stripped(value: Any) -> Any:
 
 
 def _stripped_together(rows: list[Any]) -> bool:
-    """Take the secret out of all rows in place, for nobody else holds them; False where one is not as usual.
+    """Take the secret out of all rows in place, since nobody else holds them; False where a row is unusual.
 
-    A usual row is an object with nothing nested in it.
+    A usual row is an object without nested values.
     """
     try:
         if not _FLAT.issuperset(map(type, chain.from_iterable(map(dict.values, rows)))):
@@ -235,10 +234,10 @@ def describe(value: Any) -> str:
 
 
 def _name(key: Any) -> str:
-    # What does not look like the name of a field may be content: a map by e-mail address or id.
+    # A key that does not look like the name of a field may be content, such as an e-mail address or an id.
     text = str(key)
-    plain = len(text) <= 40 and text.isascii() and text.isalpha()
-    return text if plain else f"(a name of {len(text)} characters)"
+    is_name = len(text) <= 40 and text.isascii() and text.isalpha()
+    return text if is_name else f"(a name of {len(text)} characters)"
 
 
 def _kind(value: Any) -> str:
