@@ -2,33 +2,39 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header
 
 # Files of tests are spread over the cores; each process has a Postgres of its own.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+SPREAD := -n auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
-.PHONY: setup demo test test-full test-desktop docs lint lock clean
+.PHONY: help setup demo test test-unit test-desktop test-full coverage lint docs lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    set up, then reconcile a made-up merchant from end to end"
-	@echo "make test    set up, then run the tests"
-	@echo "make test-full  all of them: thousands of random cases, and the spreadsheet and browser tests"
-	@echo "make test-desktop  only those that need LibreOffice or Chromium"
-	@echo "make docs    set up, then build the documentation: open site/index.html"
-	@echo "make lint    set up, then run ruff, sqlfluff and mypy"
-	@echo "make setup   only set up: .venv with the reconcile command in it"
-	@echo "make lock    resolve the dependencies of pyproject.toml anew into requirements.lock"
-	@echo "make clean   remove .venv and caches (never .reconcile or reports: those are yours)"
+	@echo "make demo           set up, then reconcile a made-up merchant from end to end"
+	@echo "make test           set up, then run the tests"
+	@echo "make test-unit      only those that need neither Postgres nor a server: half a minute"
+	@echo "make test-desktop   only those that need LibreOffice or Chromium"
+	@echo "make test-full      all of them, with thousands of random cases"
+	@echo "make coverage       run the tests and fail where they reach less than 92 % of the branches"
+	@echo "make lint           set up, then run ruff, sqlfluff and mypy"
+	@echo "make docs           set up, then build the documentation: open site/index.html"
+	@echo "make setup          only set up: .venv with the reconcile command in it"
+	@echo "make lock           resolve the dependencies of pyproject.toml again into requirements.lock and"
+	@echo "                    requirements-dev.lock, which holds those of developers too"
+	@echo "make clean          remove .venv and caches (never .reconcile or reports: those are yours)"
 
 setup: .venv/.complete
 
-.venv/.complete: requirements.lock pyproject.toml
+.venv/.complete: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "kspay-reconcile needs Python 3.11 or later; $(PYTHON) is older. Name another: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	# Compiled now, since where nothing may be written later every start would compile it all anew: 4 s.
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -37,6 +43,16 @@ demo: setup
 
 test: setup
 	$(PYTEST) -m "not desktop"
+
+test-unit: setup
+	$(PYTEST) tests/unit
+
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
+coverage: setup
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(SPREAD) -m "not desktop"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 test-desktop: setup
 	$(PYTEST) -m desktop
@@ -55,8 +71,8 @@ lint: setup
 	$(BIN)/mypy
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(COMPILE) -o requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage site

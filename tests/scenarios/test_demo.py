@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.report.columns import FILES, RUN_FILES
+from tests.support.driver import MEASURED
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
     done = subprocess.run(
         [Path(sys.executable).with_name("reconcile"), *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **environment},
+        env={**MEASURED, "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **environment},
         capture_output=True,
         text=True,
         timeout=200,

@@ -55,6 +55,9 @@ class Outcome:
         return lines[0]
 
 
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""What tells `coverage` to measure the processes that a test starts, too."""
+
 PROGRESS = ("sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
 """How the lines begin by which a command tells what it is doing."""
 
@@ -142,9 +145,9 @@ class Command:
         self.settings |= settings
 
     def environment(self, **changes: str | None) -> dict[str, str]:
-        """Nothing of this process's environment but PATH; None takes a setting away."""
+        """Nothing of this process's environment but PATH and MEASURED; None takes a setting away."""
         basis = {"PATH": os.environ["PATH"], "HOME": str(self.user_home), "LANG": "C.UTF-8"}
-        wanted: dict[str, str | None] = {**basis, **self.settings, **changes}
+        wanted: dict[str, str | None] = {**basis, **MEASURED, **self.settings, **changes}
         return {name: value for name, value in wanted.items() if value is not None}
 
     def start(self, *arguments: str | Path, **changes: str | None) -> Running:
