@@ -14,7 +14,7 @@ from reconcile.core.records import Period
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
 from reconcile.db.sql_files import read_sql
-from reconcile.decide import audit_trail as trail
+from reconcile.decide import audit_trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
 from reconcile.settings import Settings
@@ -98,7 +98,9 @@ def _database(engine: Engine, settings: Settings) -> str:
 def _decisions(engine: Engine) -> str:
     """Work out the chain of all decisions again."""
     with engine.connect() as connection:
-        return f"{trail.verify(connection):,} in the audit trail, each as it was written and none missing"
+        return (
+            f"{audit_trail.verify(connection):,} in the audit trail, each as it was written and none missing"
+        )
 
 
 def totals(engine: Engine, settings: Settings) -> str:

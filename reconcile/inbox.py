@@ -19,7 +19,7 @@ from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
-from reconcile.decide.resolve import RowsRefused, Taken
+from reconcile.decide.resolve import ResolveResult, RowsRefused
 from reconcile.decide.sheet import holds_decisions, open_sheet
 from reconcile.ledger.open import is_unfinished, open_ledgers
 from reconcile.load.import_ledger import Imported, import_ledger
@@ -50,7 +50,7 @@ class Inbox:
     """What one look into the inbox brought."""
 
     imported: tuple[Imported, ...] = ()
-    decided: tuple[Taken, ...] = ()
+    decided: tuple[ResolveResult, ...] = ()
     refused: tuple[Refused, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -67,7 +67,7 @@ def take_in(context: Context, profile: Profile) -> Inbox:
         return Inbox()
     check(folder)
     imported: list[Imported] = []
-    decided: list[Taken] = []
+    decided: list[ResolveResult] = []
     refused: list[Refused] = []
     warnings: list[str] = []
 
@@ -87,7 +87,7 @@ def take_in(context: Context, profile: Profile) -> Inbox:
                         f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
                     )
                 else:
-                    decided.append(decisions.take_in(engine, settings, sheet, _owner(path)))
+                    decided.append(decisions.resolve_sheet(engine, settings, sheet, _owner(path)))
                     if replaced := decided[-1].replaced():
                         more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
                         warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")

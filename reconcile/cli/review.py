@@ -23,7 +23,7 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
     """
     from reconcile.cli.tables import show_decisions
     from reconcile.db.engine import open_store
-    from reconcile.decide.resolve import RowsRefused, take_in
+    from reconcile.decide.resolve import RowsRefused, resolve_sheet
     from reconcile.decide.sheet import open_sheet
     from reconcile.settings import Settings
 
@@ -34,7 +34,7 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
     sheet = open_sheet(path)
     try:
         with open_store(settings) as engine:
-            taken = take_in(engine, settings, sheet, by, dry_run=dry_run)
+            taken = resolve_sheet(engine, settings, sheet, by, dry_run=dry_run)
     except RowsRefused as error:
         for line in error.lines:
             click.echo(line, err=True)

@@ -16,7 +16,7 @@ from reconcile.cli.console import print_table, say, say_paths, table_console
 from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.runs import RunRecord
-from reconcile.decide.resolve import Taken
+from reconcile.decide.resolve import ResolveResult
 from reconcile.load.import_ledger import Imported
 from reconcile.match.explain import plain
 from reconcile.report.figures import reconciled, share_of
@@ -133,7 +133,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
         print_table(console, table)
 
 
-def show_decisions(taken: Taken, *, dry_run: bool) -> None:
+def show_decisions(taken: ResolveResult, *, dry_run: bool) -> None:
     """How many decisions a file brought, and which it took the place of; with `dry_run` a line for each of them."""
     console = table_console()
     for change in taken.changes:

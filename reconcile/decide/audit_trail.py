@@ -1,8 +1,8 @@
-"""The audit trail of decisions: adds to it, and finds out whether anybody changed it.
+"""The audit trail of decisions: appends to it, and checks whether anybody changed it.
 
-The database counts, stamps and chains the records and refuses every change of them (in
-sql/migrations/0001_schema.sql). Here the chain is worked out again in Python, so that neither disabled triggers nor
-replaced functions of the database hide anything.
+The database numbers, stamps and chains the records, and refuses every change of them (in
+sql/migrations/0001_schema.sql). Here Python computes the chain again, so that disabled triggers or replaced
+functions of the database cannot hide a change.
 """
 
 import hashlib
@@ -23,36 +23,36 @@ _ROWS_AT_A_TIME = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where decisions come from: who wrote them, and in which file."""
+class DecisionSource:
+    """Who made decisions, and in which file."""
 
     by: str
     file: str
     """The base name only."""
     sha256: str
-    """Of the file's bytes, in hexadecimal digits."""
+    """SHA-256 of the file's bytes, in hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One record to be added; as the columns of the table `decisions`."""
+    """One record to append; the fields are columns of the table `decisions`."""
 
     discrepancy_id: str
     app_id: str
     type: str
     facts: str
     decision: str | None  # None: only a note
-    records: Sequence[Mapping[str, str]] | None  # of a match: all that it joins
+    records: Sequence[Mapping[str, str]] | None  # of a match: all its records
     note: str | None
 
 
-def take_turns(connection: Connection) -> None:
-    """Let nobody else add records until this transaction ends."""
+def lock(connection: Connection) -> None:
+    """Lock the audit trail against other writers until this transaction ends."""
     connection.execute(text("select from decision_head for update"))
 
 
-def append(connection: Connection, decisions: Sequence[Decision], source: Source) -> None:
-    """Add records, in their order, in the caller's transaction."""
+def append(connection: Connection, decisions: Sequence[Decision], source: DecisionSource) -> None:
+    """Append records, in this order, in the caller's transaction."""
     if not decisions:
         return
     origin = {"by_name": source.by, "os_user": _os_user(), "file": source.file, "file_sha256": source.sha256}
@@ -74,35 +74,35 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Source
     )
 
 
-def note_file(connection: Connection, source: Source) -> None:
-    """Remember that a file was taken, in the caller's transaction, even if it brought nothing new."""
+def add_file(connection: Connection, source: DecisionSource) -> None:
+    """Store that a file was used, in the caller's transaction, even if it had nothing new."""
     connection.execute(
         text("insert into decision_files (sha256, file, by_name) values (:sha256, :file, :by)"),
         asdict(source),
     )
 
 
-def head(connection: Connection) -> dict[str, Any]:
-    """How many records there are and the hash of the last, for run.json: a witness outside the database."""
+def last_record(connection: Connection) -> dict[str, Any]:
+    """The number of records and the hash of the last one. run.json keeps them as a witness outside the database."""
     return dict(connection.execute(text("select records, hash from decision_head")).mappings().one())
 
 
 def verify(connection: Connection) -> int:
-    """Work out the whole chain again and count its records.
+    """Compute the whole chain again; returns the number of records.
 
-    Raises CheckFailed naming the first record that does not fit: changed, missing, or not the one
-    that a run saw. What is not found: a change by somebody who may alter the tables, writes the whole
-    chain anew from there on, and also what the run table and every run.json say of it.
+    Raises CheckFailed that names the first record that was changed, is missing, or is not the one that a run saw. It
+    does not find a change by somebody who may alter the tables, if they write the whole chain again from there on and
+    also change the run table and every run.json.
     """
-    resting = connection.execute(text(read_sql("decide/disabled_triggers"))).scalars().all()
-    if resting:
+    disabled = connection.execute(text(read_sql("decide/disabled_triggers"))).scalars().all()
+    if disabled:
         raise CheckFailed(
-            f"the database no longer defends the decisions: {', '.join(resting)}; "
+            f"the database no longer protects the decisions: {', '.join(disabled)}; "
             "find out who did that, then restore the database from a backup"
         )
     witnesses = {
         row.records: row
-        for row in connection.execute(text(read_sql("decide/trail_in_reports")))
+        for row in connection.execute(text(read_sql("decide/history_in_reports")))
         if row.records
     }
     count, previous = 0, ""
@@ -112,36 +112,36 @@ def verify(connection: Connection) -> int:
     for row in rows:
         count += 1
         if row.decision_id != count:
-            raise _broken(f"record {count} is missing")
+            raise _tampered(f"record {count} is missing")
         what = (
             f"record {count} ({row.decision or 'note'} on {row.discrepancy_id} by {row.by_name}, "
             f"{row.decided_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
         )
         if row.previous_hash != previous:
-            raise _broken(f"{what} does not follow from the record before it")
+            raise _tampered(f"{what} does not follow from the record before it")
         if row.hash != _hash(row):
-            raise _broken(f"{what} is not what was written")
+            raise _tampered(f"{what} is not what was written")
         witness = witnesses.pop(count, None)
         if witness is not None and witness.hash != row.hash:
-            raise _broken(f"{what} is not the one that run {witness.run_id} saw")
+            raise _tampered(f"{what} is not the one that run {witness.run_id} saw")
         previous = row.hash
-    kept = head(connection)
-    most = max([kept["records"], *witnesses])
+    stored = last_record(connection)
+    most = max([stored["records"], *witnesses])
     if most > count:
-        raise _broken(f"record {count + 1} is missing, and there were {most}")
-    if (kept["records"], kept["hash"]) != (count, previous):
-        raise _broken("the head of the chain is not that of its last record")
+        raise _tampered(f"record {count + 1} is missing, and there were {most}")
+    if (stored["records"], stored["hash"]) != (count, previous):
+        raise _tampered("the stored end of the chain is not its last record")
     return count
 
 
-def _broken(what: str) -> CheckFailed:
+def _tampered(what: str) -> CheckFailed:
     return CheckFailed(
         f"the decisions were tampered with: {what}; find out who did that, then restore the database from a backup"
     )
 
 
 def _hash(row: Any) -> str:
-    """As the database's trigger works it out: the SHA-256 of a JSON array of texts."""
+    """The hash of a record: SHA-256 of a JSON array of texts, as the database's trigger computes it."""
     content = [
         str(row.decision_id),
         row.discrepancy_id,
@@ -163,7 +163,7 @@ def _hash(row: Any) -> str:
 
 
 def _os_user() -> str:
-    """The account that this process runs under; by number where it has no name, as in some containers."""
+    """The account of this process; its number if it has no name, as in some containers."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -1,6 +1,6 @@
-"""Reads back a discrepancies.csv, or the workbook of a run, that people filled in, however their program saved it.
+"""Reads a discrepancies.csv or a run's workbook that people filled in, whatever program saved it.
 
-Columns are found by their names, wherever they stand now. Four are read and no other.
+Columns are found by their names, in any order. Only four of them are read.
 """
 
 import os
@@ -18,22 +18,22 @@ from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.table import BrokenRecord, Cell, Table, UnreadableCell, number_text
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
-"""What is read."""
+"""The columns that are read."""
 
 MARKS = ("discrepancy_id", "facts")
-"""The columns by which a file is known for one of decisions, and not a ledger."""
+"""A file with these columns is a sheet of decisions, not a ledger."""
 
 MATCH = "match"
 WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
-"""What people write into `resolution`; after `match` a colon and ids."""
+"""The words that people write into `resolution`; after `match` come a colon and ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row that says something."""
+    """One row with a resolution or a note."""
 
     number: int
-    """As a spreadsheet shows it: the first line is row 1."""
+    """The row number as a spreadsheet shows it: the first row is 1."""
     discrepancy_id: str
     facts: str
     resolution: str
@@ -48,22 +48,22 @@ class Sheet:
 
     path: Path
     name: str
-    """The base name of the file, as text that can be stored."""
+    """The base name of the file, as text that the database can store."""
     table: Table
     header_row: int
     columns: tuple[int, ...]
-    """Where each of COLUMNS stands, counted from 0."""
+    """The position of each of COLUMNS, counted from 0."""
     width: int
 
     @property
     def sha256(self) -> str:
-        """Of the file's bytes, in hexadecimal digits."""
+        """SHA-256 of the file's bytes, in hexadecimal digits."""
         return self.table.sha256
 
     def rows(self) -> Iterator[Row | None]:
-        """Every row below the header; None for one whose resolution and note are both empty.
+        """Every row below the header; None for a row without resolution and note.
 
-        Raises InputRefused if the file is no longer the one that was opened.
+        Raises InputRefused if the file changed since it was opened.
         """
         for number, cells in self.table.records():
             if number > self.header_row:
@@ -72,8 +72,8 @@ class Sheet:
     def _row(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> Row | None:
         if isinstance(cells, BrokenRecord):
             return Row(number, "", "", "", "", f"the row {cells.reason}")
-        # Spreadsheets leave out empty cells at the end of a row; more cells than columns are another thing: a
-        # text whose quotes were lost. In a workbook they are what somebody wrote beside the table.
+        # Spreadsheets leave out empty cells at the end of a row. More cells than columns mean a text that lost its
+        # quotes; in a workbook somebody wrote beside the table.
         surplus = any(_plain(cell) for cell in cells[self.width :]) and not isinstance(self.table, SheetTable)
         found = [cells[column] if column < len(cells) else "" for column in self.columns]
         values = [_plain(cell) for cell in found]
@@ -83,7 +83,7 @@ class Sheet:
                 f"the row has {len(cells)} cells where the header has {self.width}: put the note in quotes"
             )
         elif any("\0" in value or not _encodable(value) for value in values):
-            broken = "the row holds characters that are no text: save the file as UTF-8"
+            broken = "the row has characters that are not text: save the file as UTF-8"
         elif not (values[2] or values[3]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:]):
             return None
         else:
@@ -95,12 +95,12 @@ class Sheet:
 
 
 def open_sheet(path: Path) -> Sheet:
-    """Look at a whole file and find the four columns.
+    """Read a file once and find the four columns.
 
     Raises UsageError if there is no such file, InputRefused if it is no table, lacks or repeats one of the columns, or
     has them in several sheets.
     """
-    table, row, names = _look(path)
+    table, row, names = _find_header(path)
     where = f"{path}, row {row}" if row else f"{path}"
     if lacking := [name for name in COLUMNS if name not in names]:
         columns = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
@@ -121,16 +121,16 @@ def open_sheet(path: Path) -> Sheet:
 
 
 def holds_decisions(path: Path) -> bool:
-    """Whether the header of this file is one of decisions; a file that cannot be read is none."""
+    """Whether this file is a sheet of decisions, by its header; False if it cannot be read."""
     try:
-        names = _look(path)[2]
+        names = _find_header(path)[2]
     except (InputRefused, UsageError):
         return False
     return all(name in names for name in MARKS)
 
 
-def _look(path: Path) -> tuple[Table, int, list[str]]:
-    """The table that makes most sense, the number of its header row (0: there is none), the names there."""
+def _find_header(path: Path) -> tuple[Table, int, list[str]]:
+    """The table with most of the columns, the number of its header row (0: none), and the names there."""
     try:
         if not S_ISREG(path.stat().st_mode):
             raise UsageError(
@@ -150,7 +150,7 @@ def _look(path: Path) -> tuple[Table, int, list[str]]:
             f"{path}: the sheets {', '.join(map(repr, whole))} all have the columns of decisions; keep one of them"
         )
     if not found:
-        raise InputRefused(f"{path}: holds no sheet of cells")
+        raise InputRefused(f"{path}: has no sheet of cells")
     return max(found, key=lambda one: (len(set(one[2]) & set(COLUMNS)), len(one[2])))
 
 
@@ -166,11 +166,11 @@ def _header(table: Table) -> tuple[int, list[str]]:
 
 
 def _plain(cell: Cell) -> str:
-    """The text that a cell shows: without blanks around it, out of `="…"`, its lines ended by LF."""
+    """The text that a cell shows: without white space around it, without `="…"`, and with LF line ends."""
     if isinstance(cell, Decimal):
         return number_text(cell)
     if isinstance(cell, date):
-        # What is typed as 1/2 is a day for a spreadsheet.
+        # A spreadsheet makes a date of 1/2.
         whole_day = not isinstance(cell, datetime) or cell.time() == time()
         return f"{cell:%Y-%m-%d}" if whole_day else f"{cell:%Y-%m-%d %H:%M:%S}"
     value = str(cell).strip()

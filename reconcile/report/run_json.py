@@ -49,7 +49,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "fetched": [asdict(one) for one in fetched],
         "imported": _together(results.imported),
         "inbox": _inbox(results.inbox),
-        "decisions": audit_trail.head(connection),
+        "decisions": audit_trail.last_record(connection),
         "matched": dict(matched.matches),
         "discrepancies": dict(matched.discrepancies),
         "new": matched.new,

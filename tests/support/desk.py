@@ -13,9 +13,9 @@ from sqlalchemy import Engine, text
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql
-from reconcile.decide import audit_trail as trail
+from reconcile.decide import audit_trail
 from reconcile.decide import resolve as decisions
-from reconcile.decide.resolve import Taken
+from reconcile.decide.resolve import ResolveResult
 from reconcile.decide.sheet import open_sheet
 from reconcile.match.engine import Matched, match
 from reconcile.report.columns import DISCREPANCIES
@@ -84,7 +84,7 @@ class Desk:
                     "update runs set state = 'finished', finished_at = now(), report = cast(:report as jsonb)"
                     " where run_id = :id"
                 ),
-                {"id": run_id, "report": json.dumps({"decisions": trail.head(connection)})},
+                {"id": run_id, "report": json.dumps({"decisions": audit_trail.last_record(connection)})},
             )
             connection.commit()
         return self.rows
@@ -107,10 +107,10 @@ class Desk:
             writer.writerows(rows)
         return path
 
-    def resolve(self, *rows: Row, by: str = "Asha Rao") -> Taken:
+    def resolve(self, *rows: Row, by: str = "Asha Rao") -> ResolveResult:
         """Take the rows back; each with `resolution`, and `note` if there is one."""
         return self.take(self.sheet(*rows), by)
 
-    def take(self, path: Path, by: str = "Asha Rao") -> Taken:
+    def take(self, path: Path, by: str = "Asha Rao") -> ResolveResult:
         """Take a file back."""
-        return decisions.take_in(self.engine, self.settings, open_sheet(path), by)
+        return decisions.resolve_sheet(self.engine, self.settings, open_sheet(path), by)

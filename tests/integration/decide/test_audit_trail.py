@@ -10,18 +10,18 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.core.errors import CheckFailed
 from reconcile.db.engine import open_store
-from reconcile.decide import audit_trail as trail
-from reconcile.decide.audit_trail import Decision, Source, verify
+from reconcile.decide import audit_trail
+from reconcile.decide.audit_trail import Decision, DecisionSource, verify
 from reconcile.settings import Settings
 
 AWKWARD = 'tab\t "quoted" \\ \x01\x1f\x7f \u2028 ₹ 😀\nline'
-FROM = Source("Asha Rao", "august ₹.csv", "ab" * 32)
+FROM = DecisionSource("Asha Rao", "august ₹.csv", "ab" * 32)
 RECORDS = [{"side": "kspay", "source": "kspay", "record_id": "tx_1", "facts": "F₹"}]
 
 
 def decide(connection: Connection, *decisions: Decision) -> None:
-    trail.take_turns(connection)
-    trail.append(connection, decisions, FROM)
+    audit_trail.lock(connection)
+    audit_trail.append(connection, decisions, FROM)
 
 
 def one(
@@ -121,7 +121,7 @@ TAMPERED = {
     "delete from decisions where decision_id = 3": "record 3 is missing, and there were 3",
     "delete from decisions": "record 1 is missing",
     "delete from decisions; update decision_head set records = 0, hash = ''": "record 1 is missing, and there were 3",
-    "update decision_head set hash = 'x'": "the head of the chain",
+    "update decision_head set hash = 'x'": "the stored end of the chain",
 }
 
 
@@ -132,7 +132,7 @@ def see(connection: Connection) -> None:
             "insert into runs (run_id, command, apps, period_first, period_last, state, finished_at, report)"
             " values ('R-1', 'run', '{ap_1}', '2026-08-01', '2026-08-31', 'finished', now(), cast(:report as jsonb))"
         ),
-        {"report": json.dumps({"decisions": trail.head(connection)})},
+        {"report": json.dumps({"decisions": audit_trail.last_record(connection)})},
     )
 
 
@@ -168,7 +168,7 @@ def test_tampering_is_found(connection: Connection, statement: str) -> None:
 )
 def test_a_trigger_that_does_not_fire_is_found(connection: Connection, statement: str, says: str) -> None:
     connection.execute(text(statement))
-    with pytest.raises(CheckFailed, match=f"no longer defends the decisions: {says}"):
+    with pytest.raises(CheckFailed, match=f"no longer protects the decisions: {says}"):
         verify(connection)
 
 

@@ -1,4 +1,4 @@
-"""What people decide, judged row by row: what is in force, what has moved on, and what a `match:` may join."""
+"""What people decide, row by row: what is in force, what has changed since, and what a `match:` may match."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -50,8 +50,8 @@ def test_a_decision_repeated_is_no_change_and_one_that_has_moved_on_is_refused(d
     desk.night((), of(desk, entry(1, amount="80")))
     assert desk.statuses() == {"AMOUNT_MISMATCH": "reopened"}
     # The newest decision says the same, and it is in force no more: the row must not look as if it were.
-    assert "facts have moved on" in refused(desk, row)
-    assert "facts have moved on" in refused(desk, row | {"resolution": "reopen"})
+    assert "facts have changed" in refused(desk, row)
+    assert "facts have changed" in refused(desk, row | {"resolution": "reopen"})
     assert desk.resolve(desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}).decisions == 1
 
 
@@ -193,7 +193,7 @@ def test_a_ledger_id_of_two_sources_must_be_told_apart(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", source="tally")))
     row = desk.one("MISSING_IN_LEDGER")
     said = refused(desk, row | {"resolution": "match:L1"})
-    assert said == "the ledger id L1 is that of several entries: write default:L1 or tally:L1"
+    assert said == "several entries have the ledger id L1: write default:L1 or tally:L1"
     desk.resolve(row | {"resolution": "match:tally:L1"})
     desk.night()
     assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"tally:L1"}
@@ -208,10 +208,10 @@ def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp
     rows = {row["transaction_id"] or row["ledger_id"]: row for row in desk.rows}
     app = desk.apps[0]
     for record, resolution, reason in (
-        ("tx_1", "match", "'match' is no decision"),
+        ("tx_1", "match", "'match' is not a decision"),
         ("tx_1", "match:", "names no record"),
         ("tx_1", "match: ; ;", "names no record"),
-        ("tx_1", "accept:L1", "'accept:L1' is no decision"),
+        ("tx_1", "accept:L1", "'accept:L1' is not a decision"),
         ("tx_1", "match:L9", f"L9 is not known as a ledger entry of app {app}"),
         (
             "tx_1",
@@ -219,17 +219,17 @@ def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp
             "tx_2 is a transaction, and so is this discrepancy's record: name a ledger entry",
         ),
         ("L1", "match:L2", "L2 is a ledger entry, and so is this discrepancy's record: name a transaction"),
-        ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, this discrepancy to {app}"),
+        ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, but this discrepancy to {app}"),
         ("tx_1", "match:bank:L1", "bank:L1 is not known as a ledger entry"),
     ):
         said = refused(desk, rows[record] | {"resolution": resolution})
         assert reason in said, resolution
     with pytest.raises(RowsRefused) as both:
         desk.resolve(rows["tx_1"] | {"resolution": "match:L1"}, rows["tx_2"] | {"resolution": "match:L1"})
-    assert ["all match L1: a record is matched once" in line for line in both.value.lines] == [True, True]
+    assert ["all match L1: a record has one match" in line for line in both.value.lines] == [True, True]
     desk.resolve(rows["tx_1"] | {"resolution": "match:L1"})
     said = refused(desk, rows["tx_2"] | {"resolution": "match:L1"})
-    assert f"L1 stands in the match that a person made of {rows['tx_1']['discrepancy_id']}" in said
+    assert f"L1 is already in the manual match of {rows['tx_1']['discrepancy_id']}" in said
 
 
 def test_several_with_several_are_refused(desk: Desk) -> None:
@@ -239,7 +239,7 @@ def test_several_with_several_are_refused(desk: Desk) -> None:
     desk.night((), of(desk, entry(1, amount="100", day=20)))  # two transactions, one entry, and too far apart
     assert {rule for rule, *_ in desk.pairs} == {"reference_split"}
     said = refused(desk, desk.one("DATE_MISMATCH") | {"resolution": "match:L1;L2"})
-    assert "would join 2 transactions with 2 entries" in said
+    assert "would match 2 transactions with 2 entries" in said
     desk.resolve(desk.one("DATE_MISMATCH") | {"resolution": "match:L2"})
     desk.night()
     assert {pair for pair in desk.pairs if pair[0] == "manual"} == {

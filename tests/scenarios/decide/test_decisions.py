@@ -56,8 +56,8 @@ def test_a_file_with_one_bad_row_is_refused_whole(command: Command) -> None:
     assert [line.split(": ")[0].rpartition("/")[2] for line in lines[:2]] == [
         f"bad.csv, row {number}, {rows[number - 2]['discrepancy_id']}" for number in (3, 4)
     ]
-    assert "'acept' is no decision" in lines[0]
-    assert "facts have moved on" in lines[1]
+    assert "'acept' is not a decision" in lines[0]
+    assert "facts have changed" in lines[1]
     rows = command.latest().rows("discrepancies")
     rows[0]["resolution"] = "accept"
     before = command.good("resolve", save(command.folder / "good.csv", rows), "--by", "A", "--dry-run").out
@@ -193,7 +193,7 @@ def test_a_bad_row_of_a_workbook_is_named_and_the_rest_is_not_taken(command: Com
     rows[3]["resolution"] = "acept"
     refused = command("resolve", save_workbook(command.folder / "bad.xlsx", rows), "--by", "Asha Rao")
     assert (refused.code, refused.out) == (3, "")
-    assert f"bad.xlsx, row 5, {rows[3]['discrepancy_id']}: 'acept' is no decision" in refused.err
+    assert f"bad.xlsx, row 5, {rows[3]['discrepancy_id']}: 'acept' is not a decision" in refused.err
     rows[3]["resolution"] = "accept"
     said = command.good(
         "resolve", save_workbook(command.folder / "x.xlsx", rows), "--by", "A", "--dry-run"
@@ -296,7 +296,7 @@ def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, sm
     refused = command("resolve", save(sheet, [monday, one_more]), "--by", "Asha Rao")
     assert (refused.code, refused.out) == (3, "")
     assert f"row 2, {monday['discrepancy_id']}: was decided since, by Ravi on 20" in refused.err
-    assert "old.csv: 1 row refused, so nothing of it was taken" in refused.err
+    assert "old.csv: 1 row refused, so nothing of the file was stored" in refused.err
 
     inbox = command.folder / "desk"
     inbox.mkdir()

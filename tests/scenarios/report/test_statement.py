@@ -138,7 +138,7 @@ class Month:
             writer.writeheader()
             writer.writerow({**row, "resolution": word})
         with self.engine() as engine:
-            decisions.take_in(engine, self.settings, open_sheet(path), "Asha Rao")
+            decisions.resolve_sheet(engine, self.settings, open_sheet(path), "Asha Rao")
 
 
 @pytest.fixture(scope="module")

@@ -87,8 +87,8 @@ def test_blank_rows_and_cut_rows(tmp_path: Path) -> None:
     [
         ("D-A,F,accept,lost, as always", "5 cells where the header has 4"),
         ('D-A,F,accept,"never closed', "quotation mark"),
-        ("D-A,F,accept,a\0b", "no text"),
-        (b"D-A,F,accept,Caf\xe9", "no text"),
+        ("D-A,F,accept,a\0b", "not text"),
+        (b"D-A,F,accept,Caf\xe9", "not text"),
     ],
 )
 def test_a_row_that_cannot_be_read_says_why(tmp_path: Path, line: str | bytes, reason: str) -> None:
