@@ -1,4 +1,4 @@
--- Grain: one row a trigger that defends the decisions and is gone, or does not always fire.
+-- Grain: one row a trigger that protects the decisions and is gone, or does not always fire.
 select wanted.name || ' of ' || wanted.of_table || (case when pg_trigger.oid is null then ' is gone' else ' rests' end)
 from (
     values ('chain', 'decisions'), ('defend', 'decisions'), ('defend', 'decision_head')
