@@ -4,12 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from reconcile.report.columns import FILES, RUN_FILES
-from tests.support.driver import MEASURED
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import serve
+from tests.support.driver import MEASURED, keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +45,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 def block(page: str, first_line: str) -> str:
     """The block of code of a page of the docs that begins with this line."""
     text = (ROOT / "docs" / page).read_text("utf-8")
-    found = re.search(rf"^```\n({re.escape(first_line)}.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^```(?:python)?\n({re.escape(first_line)}.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found, f"{page} has no block that begins with {first_line}"
     return found[1]
 
@@ -69,3 +72,18 @@ def test_explain_tells_the_story_that_the_docs_show(home: Path) -> None:
 def test_inspect_prints_of_the_example_what_the_docs_show() -> None:
     told = run(ROOT / "examples" / "ledgers", "ledger", "inspect", "tally.csv", KSPAY_APP_ID="ap_1").stdout
     assert told == block("ledger-profiles.md", "tally.csv: CSV")
+
+
+def test_the_example_of_the_client_prints_what_the_docs_say(tmp_path: Path) -> None:
+    program = tmp_path / "example.py"
+    program.write_text(block("kspay-client.md", "import os"), "utf-8")
+    with serve(Merchant.made_up(3, date(2026, 4, 1), 5)) as sandbox:
+        done = subprocess.run(
+            [sys.executable, program],
+            env={**MEASURED, "PATH": os.environ["PATH"], **keys(sandbox)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, "True True\nsuccess\n"), done.stderr
