@@ -11,8 +11,10 @@ import pytest
 
 from reconcile.cli.main import cli
 from reconcile.core.discrepancies import TYPES
+from reconcile.ledger.profile import COLUMNS, REQUIRED
 from reconcile.match.engine import PHASES
 from reconcile.settings import SECRETS, VARIABLES, Settings
+from tests.unit.test_layers import ORDER
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -102,7 +104,7 @@ def test_every_path_of_the_project_exists(page: Path) -> None:
     for text in code(page):
         for path in re.findall(rf"(?<![\w./-])(?:{top})/[\w./*-]*\w", text):
             if not path.startswith(("reports/", "site/")):
-                assert [*ROOT.glob(path)], path
+                assert [*ROOT.glob(path.replace("NAME", "*"))], path
 
 
 def test_every_page_of_the_docs_is_in_the_navigation() -> None:
@@ -111,6 +113,17 @@ def test_every_page_of_the_docs_is_in_the_navigation() -> None:
         line for tree in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL) for line in tree.splitlines()
     }
     assert {page.stem for page in DOCS.glob("*.md")} - {"index"} <= listed
+
+
+def test_the_architecture_lists_the_folders_in_their_order() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8").partition("## The folders")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `reconcile/(\w+)(?:\.py)?` \|", text, re.MULTILINE) == [*ORDER]
+
+
+def test_the_architecture_names_every_phase_of_matching() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8").partition("## The SQL")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE)
+    assert [phase for row in rows for phase in re.findall(r"`(\w+)`", row)] == [*PHASES]
 
 
 def test_every_default_that_the_docs_show_is_the_default() -> None:
@@ -132,6 +145,14 @@ def test_every_rule_is_described() -> None:
     assert len(rules) == 7
     for name in (*rules, "manual"):
         assert f"| `{name}` |" in text, name
+
+
+def test_every_column_of_a_ledger_is_described() -> None:
+    table = (DOCS / "ledger-files.md").read_text("utf-8").partition("## Columns")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    named = {name: required.strip() for cell, required in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named.keys() == {*COLUMNS}
+    assert {name for name, required in named.items() if required == "yes"} == {*REQUIRED}
 
 
 def test_the_types_of_the_docs_are_those_of_the_sql() -> None:
