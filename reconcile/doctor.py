@@ -11,9 +11,10 @@ from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
 from reconcile.core.periods import EARLIEST
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
+from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
-from reconcile.db.sql_files import read_sql
+from reconcile.db.sql_files import read_sql, run_file
 from reconcile.decide import audit_trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
@@ -83,12 +84,7 @@ def _database(engine: Engine, settings: Settings) -> str:
     with engine.connect() as connection:
         where = "RECONCILE_DATABASE_URL" if settings.database_url else f"embedded in {settings.home}"
         release = connection.execute(text("show server_version")).scalar_one()
-        row = connection.execute(
-            text(
-                "select (select count(*) from transactions) as transactions, (select count(*) from entries) as entries,"
-                " (select count(*) from quarantine) as quarantined"
-            )
-        ).one()
+        row = connection.execute(text(read_sql("doctor/counts"))).one()
     return (
         f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
         f"{row.quarantined:,} in quarantine"
@@ -115,26 +111,9 @@ def totals(engine: Engine, settings: Settings) -> str:
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         run_id = "doctor"
-        connection.execute(
-            text(
-                "insert into runs (run_id, command, apps, period_first, period_last)"
-                " values (:run_id, 'run', :apps, :first, :last)"
-            ),
-            {
-                "run_id": run_id,
-                "apps": list(settings.app_ids),
-                "first": _ALL_DAYS.first,
-                "last": _ALL_DAYS.last,
-            },
-        )
+        runs.start_trial(connection, run_id, settings.app_ids, _ALL_DAYS)
         before = _remembered(connection, settings)
-        connection.execute(text("create temp table findings_before on commit drop as select * from findings"))
-        connection.execute(
-            text(
-                "create temp table standing_before on commit drop as"
-                " select t, e, of_t, of_e from pairings where not (of_t and of_e)"
-            )
-        )
+        run_file(connection, "doctor/before")
         result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
         otherwise = connection.execute(text(read_sql("match/explain/remembered_otherwise"))).scalars().all()
         comparable = before is not None and before == _remembered(connection, settings)
@@ -152,16 +131,7 @@ def totals(engine: Engine, settings: Settings) -> str:
 def _remembered(connection: Connection, settings: Settings) -> str | None:
     """What the remembered matches rest on; None where records came or people decided since."""
     row = connection.execute(
-        text(
-            "select (select string_agg(policy, ' ' order by app_id) from matched_policies"
-            " where app_id = any(cast(:apps as text[]))) as policies,"
-            " exists (select from loads where app_id = any(cast(:apps as text[])) and records > 0"
-            " and matched_by is null)"
-            " or exists (select from decisions where app_id = any(cast(:apps as text[])) and decision is not null"
-            " and decision_id > coalesce((select (report -> 'decisions' ->> 'records')::bigint from runs"
-            " where command = 'run' and state = 'finished' and apps && cast(:apps as text[])"
-            " order by finished_at desc limit 1), 0)) as waiting"
-        ),
+        text(read_sql("doctor/remembered")),
         {"apps": list(settings.app_ids)},
     ).one()
     return None if row.waiting else row.policies

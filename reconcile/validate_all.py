@@ -13,8 +13,10 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import InputRefused
 from reconcile.core.progress import Progress
 from reconcile.core.records import Entry, Period, Place, Transaction
+from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
+from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import judge_batch, judge_period, judge_results
@@ -96,12 +98,7 @@ def _judge_held(engine: Engine, validator: Validator, app_id: str, progress: Pro
 
 def _transactions(connection: Connection, app_id: str) -> Iterator[Transaction]:
     rows = connection.execution_options(yield_per=BATCH).execute(
-        text(
-            "select app_id, transaction_id, reference, currency, amount, status, created_at, updated_at,"
-            " provider_order_id, provider_txn_id, payment_type, provider_name, provider_status"
-            " from transactions where app_id = :app_id"
-        ),
-        {"app_id": app_id},
+        text(read_sql("validate/transactions")), {"app_id": app_id}
     )
     for row in rows.tuples():
         values: list[Any] = [*row, _HELD]
@@ -110,12 +107,7 @@ def _transactions(connection: Connection, app_id: str) -> Iterator[Transaction]:
 
 def _entries(connection: Connection, app_id: str) -> Iterator[Entry]:
     rows = connection.execution_options(yield_per=BATCH).execute(
-        text(
-            "select app_id, source, ledger_id, reference, currency, amount, status, dated_on, dated_at,"
-            " transaction_id, provider_order_id, provider_txn_id, description"
-            " from entries where app_id = :app_id and not withdrawn"
-        ),
-        {"app_id": app_id},
+        text(read_sql("validate/entries")), {"app_id": app_id}
     )
     for row in rows.tuples():
         values: list[Any] = [*row, _HELD]
@@ -126,22 +118,12 @@ def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | N
     """That of the newest finished run, else all days that have a record."""
     with engine.connect() as connection:
         row = connection.execute(
-            text(
-                "select period_first, period_last from runs where command = 'run' and state = 'finished'"
-                " and apps && cast(:apps as text[]) order by number desc limit 1"
-            ),
-            {"apps": list(app_ids)},
+            text(read_sql("validate/newest_period")), {"apps": list(app_ids)}
         ).one_or_none()
         if row is not None:
             return Period(row.period_first, row.period_last)
         first, last = connection.execute(
-            text(
-                "select min(day), max(day) from (select business_date(created_at, :zone) as day from transactions"
-                " where app_id = any(cast(:apps as text[])) union all"
-                " select coalesce(dated_on, business_date(dated_at, :zone)) from entries"
-                " where app_id = any(cast(:apps as text[])) and not withdrawn) as days"
-            ),
-            {"apps": list(app_ids), "zone": timezone},
+            text(read_sql("validate/all_days")), {"apps": list(app_ids), "zone": timezone}
         ).one()
     return Period(first, max(first, min(last, date(9000, 12, 31)))) if first is not None else None
 
@@ -158,13 +140,7 @@ def _judge_results(
         match_locks(engine, app_ids),
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
-        connection.execute(
-            text(
-                "insert into runs (run_id, command, apps, period_first, period_last)"
-                " values ('validate', 'run', :apps, :first, :last)"
-            ),
-            {"apps": list(app_ids), "first": period.first, "last": period.last},
-        )
+        runs.start_trial(connection, "validate", app_ids, period)
         matched = match(connection, settings, "validate", app_ids, period, progress)
         judge_period(connection, validator, period, settings.currencies)
         judge_results(connection, validator, str(period), matched.checks)

@@ -207,12 +207,7 @@ def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[
         )
         for number, read in enumerate(windows, 1):
             connection.execute(
-                text(
-                    "insert into fetched_windows (run_id, app_id, number, window_first, window_last, pages, records,"
-                    " distinct_ids, passes, first_created_at, last_created_at, total, proof)"
-                    " values (:run_id, :app_id, :number, :window_first, :window_last, :pages, :records,"
-                    " :distinct_ids, :passes, :first_created_at, :last_created_at, :total, :proof)"
-                ),
+                text(read_sql("load/note_window")),
                 {
                     "run_id": run_id,
                     "app_id": app_id,
@@ -241,13 +236,7 @@ def _first_accepted_day(engine: Engine, app_id: str) -> date | None:
 
 def _remember_first_accepted_day(engine: Engine, app_id: str, day: date) -> None:
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "insert into first_days (app_id, first_day) values (:app_id, :day)"
-                " on conflict (app_id) do update set first_day = excluded.first_day"
-            ),
-            {"app_id": app_id, "day": day},
-        )
+        connection.execute(text(read_sql("load/note_first_day")), {"app_id": app_id, "day": day})
 
 
 class _ById:

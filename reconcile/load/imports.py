@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Row, text
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side
-from reconcile.db.sql_files import run_file
+from reconcile.db.sql_files import read_sql, run_file
 from reconcile.load.staging_tables import take_turns
 
 
@@ -57,21 +57,14 @@ def any_import(engine: Engine) -> bool:
 def listed(engine: Engine, limit: int) -> Sequence[ImportRecord]:
     """The newest imports first."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text(
-                "select import_id, source, file, imported_at, records, added, changed, quarantined, withdrawn,"
-                " snapshot, allowed, withdrawn_at from imports order by import_id desc limit :limit"
-            ),
-            {"limit": limit},
-        )
+        rows = connection.execute(text(read_sql("load/imports")), {"limit": limit})
         return [ImportRecord(**row) for row in rows.mappings()]
 
 
 def withdraw(engine: Engine, import_id: int) -> Withdrawn:
     """Undo an import as if it had never been; the next run matches what it touched.
 
-    Raises UsageError if there is no such import, if it was withdrawn before, or if it was made by a version
-    that did not note what an import changes.
+    Raises UsageError if there is no such import, or if it was withdrawn before.
     """
     with engine.begin() as connection:
         find = text("select source, file, withdrawn_at from imports where import_id = :id")
@@ -86,33 +79,14 @@ def withdraw(engine: Engine, import_id: int) -> Withdrawn:
             raise UsageError(
                 f"import {import_id} was withdrawn on {found.withdrawn_at:%Y-%m-%d %H:%M} UTC already"
             )
-        connection.execute(text("create temp table this_import (import_id bigint not null) on commit drop"))
+        run_file(connection, "load/begin_withdrawal")
         connection.execute(text("insert into this_import values (:id)"), {"id": import_id})
         connection.execute(
-            text(
-                "create temp table this_load (app_id text primary key, load_id integer not null) on commit drop"
-            )
+            text(read_sql("load/number_withdrawal")),
+            {"import_id": import_id, "file": f"the withdrawal of import {import_id}"},
         )
-        numbered = connection.execute(
-            text(
-                "with numbered as (insert into loads (app_id, side, source, file)"
-                " select app_id, side, source, cast(:file as text) from loads"
-                " where import_id = :id returning app_id, load_id) insert into this_load select * from numbered"
-            ),
-            {"id": import_id, "file": f"the withdrawal of import {import_id}"},
-        )
-        if not numbered.rowcount:
-            raise UsageError(
-                f"import {import_id} was made by a version that did not note what it changed, so it cannot be "
-                "withdrawn: import the right file with --snapshot instead"
-            )
         run_file(connection, "load/withdraw_import")
-        row = connection.execute(
-            text(
-                "select withdrawn, returned, (select count(*) from released) as released,"
-                " (select count(*) from restored) as restored from undone"
-            )
-        ).one()
+        row = connection.execute(text(read_sql("load/undone"))).one()
         return Withdrawn(
             import_id, found.source, found.file, row.withdrawn, row.returned, row.released, row.restored
         )
@@ -122,11 +96,5 @@ def quarantined(engine: Engine, limit: int) -> tuple[int, Sequence[Row[Any]]]:
     """How many records are in quarantine, and those that are there for longest."""
     with engine.connect() as connection:
         count = connection.execute(text("select count(*) from quarantine")).scalar_one()
-        rows = connection.execute(
-            text(
-                "select since, side, source, record_id, file, row_number, field, value, reason from quarantine"
-                ' order by since, side, source collate "C", file collate "C", row_number, content limit :limit'
-            ),
-            {"limit": limit},
-        ).all()
+        rows = connection.execute(text(read_sql("load/quarantined")), {"limit": limit}).all()
     return count, rows

@@ -136,22 +136,11 @@ class StagingTables:
     ) -> Loaded:
         connection = self._connection
         take_turns(connection, str(scopes[0]["side"]), str(scopes[0]["source"]))
-        connection.execute(
-            text(
-                "insert into staged_scope (app_id, side, source, file, fetched_first, fetched_last)"
-                " values (:app_id, :side, :source, :file, :first, :last)"
-            ),
-            scopes,
-        )
+        connection.execute(text(read_sql("load/scope")), scopes)
         number_load(connection)
         for statement in statements:
             run_file(connection, statement)
-        row = connection.execute(
-            text(
-                "select usable, added, changed, in_force, withdrawn, (select count(*) from rejected) as quarantined,"
-                " (select import_id from this_import) as import_id from loaded"
-            )
-        ).one()
+        row = connection.execute(text(read_sql("load/loaded"))).one()
         allowed: tuple[str, ...] = ()
         if judge is not None:
             # Of a load that is refused nothing is committed.
@@ -189,13 +178,7 @@ def take_turns(connection: Connection, side: str, source: str) -> None:
 
 def number_load(connection: Connection) -> None:
     """Give this load its number for each app of its scope: what it changes will carry it."""
-    connection.execute(
-        text(
-            "with numbered as (insert into loads (app_id, side, source, file)"
-            " select distinct app_id, side, source, file from staged_scope returning app_id, load_id)"
-            " insert into this_load select * from numbered"
-        )
-    )
+    run_file(connection, "load/number_load")
 
 
 def _rows(

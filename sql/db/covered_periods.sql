@@ -1,3 +1,8 @@
+-- Grain: one row a period that a finished run of this app covered.
+-- Purpose: Which days were reconciled before.
+-- Reads: runs
+-- Makes: none
+
 select distinct
     period_first,
     period_last

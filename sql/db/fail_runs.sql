@@ -1,3 +1,8 @@
+-- Grain: one row a run that failed.
+-- Purpose: Marks runs as failed, with the line that says why.
+-- Reads: none
+-- Makes: runs
+
 update runs set
     state = 'failed',
     finished_at = clock_timestamp(),

@@ -1,3 +1,8 @@
+-- Grain: one row, the run that is done.
+-- Purpose: Marks a run as finished and keeps its run.json.
+-- Reads: none
+-- Makes: runs
+
 update runs set
     state = 'finished',
     finished_at = clock_timestamp(),

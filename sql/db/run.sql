@@ -1,3 +1,8 @@
+-- Grain: one row, the run of this id; for `latest` the newest finished one.
+-- Purpose: What is known of a run.
+-- Reads: runs
+-- Makes: none
+
 select
     run_id,
     command,

@@ -1,3 +1,8 @@
+-- Grain: one row a run, the newest first.
+-- Purpose: What `reconcile runs` lists.
+-- Reads: runs
+-- Makes: none
+
 select
     run_id,
     command,

@@ -1,4 +1,8 @@
--- Grain: one record of the audit trail. Number, time, database user and hashes are set by the table's trigger.
+-- Grain: one row a decision or note.
+-- Purpose: Adds to the audit trail. The table's trigger sets number, time, database user and hashes.
+-- Reads: none
+-- Makes: decisions
+
 insert into decisions (
     discrepancy_id, app_id, type, facts, decision, records, note, by_name, os_user, file, file_sha256
 )

@@ -1,4 +1,8 @@
--- Grain: one record of the audit trail, in order, with the very texts that its hash is made of.
+-- Grain: one row a decision or note, in their order, with the texts that its hash is made of.
+-- Purpose: Lets the hashes be worked out again in Python.
+-- Reads: decisions
+-- Makes: none
+
 select
     decision_id, discrepancy_id, app_id, type, facts, decision, records::text as records, note, by_name, os_user,
     db_user, decided_at, file, file_sha256, previous_hash, hash

@@ -1,4 +1,8 @@
 -- Grain: one row a trigger that protects the decisions and is gone, or does not always fire.
+-- Purpose: Notices that the database no longer protects the audit trail.
+-- Reads: none
+-- Makes: none
+
 select wanted.name || ' of ' || wanted.of_table || (case when pg_trigger.oid is null then ' is gone' else ' rests' end)
 from (
     values ('chain', 'decisions'), ('defend', 'decisions'), ('defend', 'decision_head')

@@ -1,4 +1,8 @@
--- Grain: one discrepancy that a file names, with what was decided and noted about it so far.
+-- Grain: one row a discrepancy that a decision file names, with what was decided and noted about it so far.
+-- Purpose: What the rows of the file are checked against.
+-- Reads: decisions, decisions_in_force, discrepancies
+-- Makes: none
+
 select
     discrepancies.discrepancy_id,
     discrepancies.app_id,

@@ -1,4 +1,8 @@
--- Grain: one entry that is named, times every entry of its booking: itself alone where it is in none.
+-- Grain: one row a named entry and entry of its booking; an entry without a booking is alone in it.
+-- Purpose: The entries that a `match` decision takes: a booking is matched as a whole.
+-- Reads: bookings, known_entry
+-- Makes: none
+
 with named as (
     select app_id, number, source, ledger_id
     from known_entry

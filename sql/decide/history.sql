@@ -1,3 +1,8 @@
+-- Grain: one row a decision or note on these discrepancies, in their order.
+-- Purpose: What was decided before, so that the same file again adds nothing.
+-- Reads: decisions
+-- Makes: none
+
 select
     discrepancy_id,
     facts,

@@ -1,4 +1,9 @@
--- Grain: one row a finished run that wrote down how many decisions there were and the last one's hash; the oldest last.
+-- Grain: one row a finished run whose run.json says how many decisions there were and the last one's hash, the newest
+-- first.
+-- Purpose: Witnesses against a change of the audit trail.
+-- Reads: runs
+-- Makes: none
+
 select
     run_id,
     (report -> 'decisions' ->> 'records')::bigint as records,

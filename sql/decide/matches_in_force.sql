@@ -1,4 +1,8 @@
--- Grain: one match that a person made and that nobody took back.
+-- Grain: one row a match that a person made and nobody took back.
+-- Purpose: The matches that a new one must not contradict.
+-- Reads: decisions_in_force
+-- Makes: none
+
 select discrepancy_id, app_id, records
 from decisions_in_force
 where decision = 'match' and app_id = any(:app_ids)

@@ -1,4 +1,8 @@
--- Grain: one id that no usable record of its app has, times every place where it is found.
+-- Grain: one row an id and place where it is found, whatever the app, usable or not.
+-- Purpose: Lets a message say why an id cannot be matched.
+-- Reads: entries, quarantine, transactions
+-- Makes: none
+
 select side, app_id, source, record_id, in_quarantine
 from (
     select 'kspay' as side, app_id, 'kspay' as source, transaction_id as record_id, false as in_quarantine

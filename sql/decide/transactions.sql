@@ -1,4 +1,8 @@
--- Grain: one transaction that is named, times every transaction of its match: itself alone where it has none.
+-- Grain: one row a named transaction and transaction of its match; one without a match is alone in it.
+-- Purpose: The transactions that a `match` decision takes.
+-- Reads: known_transaction, pairings
+-- Makes: none
+
 with named as (
     select app_id, number, transaction_id
     from known_transaction

@@ -1,4 +1,8 @@
--- What the import did, once all of it is done.
+-- Grain: one row, the import.
+-- Purpose: Notes how many records an import read, took in and changed, once all of it is done.
+-- Reads: this_import
+-- Makes: imports
+
 update imports set
     records = :records,
     entries = :usable,

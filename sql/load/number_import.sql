@@ -1,5 +1,8 @@
--- Gives an import its number. The same file again, under whatever name, that changed nothing is the import of
--- before, unless a later one touched an entry of it: then it stands beside that one.
+-- Grain: one row, the import.
+-- Purpose: Gives an import its number. The same file again that changed nothing is the import of before, whatever its
+-- name, unless a later one touched an entry of it: then it stands beside that one.
+-- Reads: compared, imports, loaded, loads, staged_scope, this_import, this_load
+-- Makes: imports, loads, this_import
 
 update this_import set
     import_id = same.import_id,

@@ -1,8 +1,11 @@
--- Grain: one row a transaction that may have changed where no window of this run looks: still pending,
--- in quarantine, or in an open discrepancy, and created on none of the days that are fetched. Those older
--- than the re-read days take turns: a seventh a night, so that each is seen within a week.
--- Parameters: app_id, pending (the words of that family), firsts and lasts (the UTC days that are fetched),
--- old_before (the start of the re-read days), turns (of 0 to 6, those whose turn it is).
+-- Grain: one row a transaction that may have changed where no window of this run looks.
+-- Purpose: Which transactions to fetch by id: those still pending, in quarantine, or in an open discrepancy, and
+-- created on none of the days that are fetched. Those older than the re-read days take turns: a seventh a night, so
+-- that each is seen within a week. Parameters: app_id, pending (the words of that family), firsts and lasts (the UTC
+-- days that are fetched), old_before (the start of the re-read days), turns (of 0 to 6, those whose turn it is).
+-- Reads: discrepancies, pairings, quarantine, transactions
+-- Makes: none
+
 with candidate as (
     select transaction_id, created_at
     from transactions

@@ -1,5 +1,8 @@
--- Grain: one row a record as it was read, repeats included. Filled by COPY, batch after batch, and
--- gone with the connection: a fetch or an import that fails leaves nothing behind.
+-- Grain: one row a record as it was read, repeats included; the other tables say theirs.
+-- Purpose: The tables that COPY fills, batch after batch. They go with the connection: a fetch or an import that fails
+-- leaves nothing behind.
+-- Reads: entries, transactions
+-- Makes: resting, staged_entries, staged_rejections, staged_scope, staged_transactions, this_import, this_load
 
 create temp table staged_transactions (
     like transactions,

@@ -1,10 +1,13 @@
--- Grain: one row a record that cannot be used. Takes in what was rejected and lets out what its
--- source has corrected: a record with an id when that id comes again, good or broken differently; one
--- without an id when the same file no longer holds it, or an answer that covers the day of its creation; where that
--- cannot be read either, one that covers all days on which it may be: those that every answer with it was asked for.
--- A ledger may hold two rows without an id that say the same, and both count; KS Pay repeats a
--- record wherever two windows overlap, so there equal content is one record. A record that could be typed has the
--- content of what it was typed to: where its source writes it another way, what people decided of it stands.
+-- Grain: one row a record that cannot be used.
+-- Purpose: Takes in what was rejected, and lets out what its source has corrected: a record with an id when the id
+-- comes again, good or broken differently; one without an id when the same file no longer holds it, or an answer that
+-- covers the day of its creation does not; where that day cannot be read either, an answer that covers all days on
+-- which it may be: those that every answer with it was asked for. A ledger may hold two rows without an id that say
+-- the same, and both count; KS Pay repeats a record wherever two windows overlap, so there equal content is one
+-- record. A record that could be typed has the content of its typed values: where its source writes it another way,
+-- decisions on it still stand.
+-- Reads: changes, incoming_ids, loaded, quarantine, staged_rejections, staged_scope, this_import, this_load
+-- Makes: entries, loads, quarantine, quarantine_versions, rejected, released, transactions
 
 create temp table rejected on commit drop as
 with hashed as (

@@ -1,6 +1,10 @@
--- Grain: one row a transaction. Moves the staged records into `transactions`: of several records
--- with one id the later `updatedAt` wins, and two different ones of one `updatedAt` are both
--- quarantined, so the result does not depend on the order of pages. Older versions are kept.
+-- Grain: one row a transaction.
+-- Purpose: Moves the staged records of one fetch into `transactions`. Of several records with one id the later
+-- `updatedAt` wins; different ones with one `updatedAt` are all quarantined, so the result does not depend on the
+-- order of pages. Older versions are kept.
+-- Reads: loads, staged_rejections, staged_transactions, this_load, transactions
+-- Makes: changes, contested, incoming, incoming_ids, loaded, loads, newest, staged_rejections, transaction_versions,
+--   transactions
 
 analyze staged_transactions;
 

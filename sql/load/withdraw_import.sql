@@ -1,5 +1,9 @@
--- Undoes the import in `this_import`, as the loads in `this_load`: entries that stand on it alone return to the
--- newest state that stands on something else, or are withdrawn; what later imports said stays.
+-- Grain: one row an entry or quarantined record that the import changed.
+-- Purpose: Undoes the import in `this_import`, as the loads in `this_load`: entries that stand on it alone return to
+-- the newest state that stands on something else, or are withdrawn; what later imports said stays.
+-- Reads: entries, entry_versions, imports, loads, quarantine, quarantine_versions, this_import, this_load
+-- Makes: baseless, counting, entries, entry_versions, former, imports, loads, quarantine, quarantine_versions,
+--   released, restored, undone
 
 update imports set withdrawn_at = clock_timestamp()
 from this_import
@@ -34,8 +38,7 @@ select distinct on (version.number) version.*
 from baseless
 inner join entry_versions as version on version.number = baseless.number
 where
-    version.loaded_in = 0
-    or exists (
+    exists (
         select from counting
         where
             counting.load_id = version.loaded_in

@@ -1,6 +1,9 @@
--- Grain: one row a match with a record dated in the period, in the order of the file. Amounts are sums,
--- dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one; only the
--- others have to be summed.
+-- Grain: one row a match with a record dated in the period, in the order of the file.
+-- Purpose: matched.csv. Amounts are sums, dates the earliest; a booking counts as its positive entry. Nearly all
+-- matches are one and one; only the others have to be summed.
+-- Reads: beside, bookings, known_entry, known_transaction, pairings, period_transaction, shared_id
+-- Makes: none
+
 with shown as (
     select m
     from pairings

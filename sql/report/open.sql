@@ -1,5 +1,8 @@
--- Grain: one row an app and currency of the discrepancies that are open after this run: how many, and what is
--- at stake.
+-- Grain: one row an app and currency of the discrepancies that are open after this run.
+-- Purpose: How many items are open and what is at stake, for run.json.
+-- Reads: open_item
+-- Makes: none
+
 select
     app_id,
     currency,

@@ -1,4 +1,8 @@
 -- Grain: one row a record that cannot be used, of the period or earlier, wherever it stands now.
+-- Purpose: quarantine.csv.
+-- Reads: broken, involved, reported
+-- Makes: none
+
 select
     broken.side,
     broken.source,

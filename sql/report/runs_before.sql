@@ -1,4 +1,8 @@
--- Grain: one row a finished run of these apps, the newest first, without the one that asks.
+-- Grain: one row a finished run of these apps, the newest first, without the present one.
+-- Purpose: The trend on the page: what earlier runs reported.
+-- Reads: policy, runs
+-- Makes: none
+
 select
     run_id,
     period_last as "to",

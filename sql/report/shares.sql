@@ -1,5 +1,9 @@
--- Grain: one row a rule and currency (the rule empty where there is no match), and one a payment method and
--- currency, of the period's transactions by which money moved or may have: all that are not excluded.
+-- Grain: one row a rule and currency (an empty rule where there is no match), and one a payment method and currency.
+-- Purpose: How much of the period's transactions is matched, by rule and by payment method: of those by which money
+-- moved or may have, which is all that are not excluded.
+-- Reads: tally
+-- Makes: none
+
 select
     case when grouping(rule) = 0 then 'rule' else 'payment_method' end as by,
     coalesce(case when grouping(rule) = 0 then rule else payment_type end, '') as name,

@@ -1,4 +1,8 @@
 -- Grain: one row a scope, side, currency and outcome, and a total for each scope, side and currency.
+-- Purpose: summary.csv.
+-- Reads: summary
+-- Makes: none
+
 select
     scope,
     side,

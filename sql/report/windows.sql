@@ -1,4 +1,8 @@
--- Grain: one row a window that this run fetched, as run.json and the page tell it.
+-- Grain: one row a window that this run fetched.
+-- Purpose: What was fetched, for run.json and the page.
+-- Reads: fetched_windows
+-- Makes: none
+
 select
     app_id,
     window_first as first,

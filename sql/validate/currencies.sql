@@ -1,4 +1,8 @@
 -- Grain: one row a side, app and currency: the first business day that has it, of those up to the last one.
+-- Purpose: Lets a currency that an app never had before be noticed.
+-- Reads: entries, policy, transactions
+-- Makes: none
+
 with dated as (
     select
         'kspay' as side,

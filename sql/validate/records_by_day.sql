@@ -1,4 +1,8 @@
--- Grain: one row a side, app and business day that has a record: how many.
+-- Grain: one row a side, app and business day that has a record.
+-- Purpose: How many records a day has, so that a day without any, or with far fewer, is noticed.
+-- Reads: entries, policy, transactions
+-- Makes: none
+
 with dated as (
     select
         'kspay' as side,

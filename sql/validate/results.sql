@@ -1,4 +1,8 @@
--- Grain: one row: how much of the period's records matches, and whether each discrepancy has an id of its own.
+-- Grain: one row.
+-- Purpose: How much of the period's records is matched, and whether each discrepancy has an id of its own.
+-- Reads: reported, tally
+-- Makes: none
+
 with paid as (
     select side, sum(records) as records, sum(records) filter (where rule is not null) as matched
     from tally

@@ -1,5 +1,8 @@
--- Grain: one row a discrepancy that any of these runs of an app reported, each of which follows another: what it
--- is after the last. Currency and amount are null where it is no longer open.
+-- Grain: one row a discrepancy that any of these runs of an app reported: its state after the last of them.
+-- Purpose: The open items of a month's close. Currency and amount are null where an item is no longer open.
+-- Reads: movements
+-- Makes: none
+
 select distinct on (discrepancy_id)
     discrepancy_id,
     type,

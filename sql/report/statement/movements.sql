@@ -1,5 +1,8 @@
--- Grain: one row a movement of an open item in these runs of an app, in their order; with the newest decision on
--- it when its run ended, where there was one.
+-- Grain: one row a movement of an open item in these runs of an app, in their order.
+-- Purpose: What moved the open items between two closes, with the newest decision on an item when its run ended.
+-- Reads: decisions, movements, runs
+-- Makes: none
+
 select
     movements.run,
     movements.discrepancy_id,

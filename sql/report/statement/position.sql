@@ -1,5 +1,8 @@
--- Grain: one row an app: the run whose open items are those of a day. Of the runs as of that day or an earlier
--- one, the newest of the latest day.
+-- Grain: one row an app: the run whose open items are those of a day.
+-- Purpose: Of the runs as of that day or an earlier one, the newest of the latest day.
+-- Reads: run_bases, runs
+-- Makes: none
+
 select distinct on (run_bases.app_id)
     run_bases.app_id,
     run_bases.run,

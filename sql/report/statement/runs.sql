@@ -1,4 +1,8 @@
--- Grain: one row a run of these, in their order, and how many items it said are open.
+-- Grain: one row a run of these, in their order.
+-- Purpose: How many items each run said are open.
+-- Reads: runs
+-- Makes: none
+
 select
     number,
     run_id,

@@ -1,0 +1,13 @@
+-- Grain: `findings_before`: one row a finding; `standing_before`: one row a pair that does not represent both of its
+-- records.
+-- Purpose: Keeps what is remembered while all is matched again, to be compared afterwards.
+-- Reads: findings, pairings
+-- Makes: findings_before, standing_before
+
+create temp table findings_before on commit drop as
+select * from findings;
+
+create temp table standing_before on commit drop as
+select t, e, of_t, of_e
+from pairings
+where not (of_t and of_e);

@@ -1,0 +1,21 @@
+-- Grain: one row an import, the newest first.
+-- Purpose: What `reconcile ledger list` lists.
+-- Reads: imports
+-- Makes: none
+
+select
+    import_id,
+    source,
+    file,
+    imported_at,
+    records,
+    added,
+    changed,
+    quarantined,
+    withdrawn,
+    snapshot,
+    allowed,
+    withdrawn_at
+from imports
+order by import_id desc
+limit :limit

@@ -1,0 +1,18 @@
+-- Grain: one row a record that cannot be used, the oldest first.
+-- Purpose: What `reconcile quarantine` lists.
+-- Reads: quarantine
+-- Makes: none
+
+select
+    since,
+    side,
+    source,
+    record_id,
+    file,
+    row_number,
+    field,
+    value,
+    reason
+from quarantine
+order by since, side, source collate "C", file collate "C", row_number, content
+limit :limit
