@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import click
+from sql_tables import tables
 
 from reconcile.cli.main import cli
 from reconcile.core.discrepancies import OUTCOMES, TYPES
@@ -119,4 +120,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "outcomes": _outcomes,
     "settings": _settings,
     "statuses": _statuses,
+    "tables": tables,
 }

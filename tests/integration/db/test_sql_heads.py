@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
+from sql_tables import LABELS, head, names
 from sqlfluff.core import FluffConfig, Linter
 from sqlfluff.core.parser import BaseSegment
 
 from reconcile.db.sql_files import sql_folder
 
-LABELS = ("Grain", "Purpose", "Reads", "Makes")
 SCHEMA = "migrations"  # the tables that last: each has a comment of its own
+WITHOUT_HEADS = ("match/",)  # to be emptied
 
 # Statements whose first table is the one that they make or change; any other table is read.
 CHANGES = (
@@ -29,28 +29,12 @@ CREATES = ("create_table_statement", "create_table_as_statement", "create_view_s
 NEITHER = ("analyze_statement", "drop_table_statement", "drop_view_statement", "create_index_statement")
 
 FILES = sorted(
-    path.relative_to(sql_folder()).with_suffix("").as_posix()
+    name
     for path in sql_folder().rglob("*.sql")
-    if path.parent.name != SCHEMA
+    if not (name := path.relative_to(sql_folder()).with_suffix("").as_posix()).startswith(
+        (SCHEMA, *WITHOUT_HEADS)
+    )
 )
-
-
-def head(text: str) -> dict[str, str]:
-    """The labels of a file's first comment and what they say; a line without a label continues the one above."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        if not line.startswith("-- "):
-            break
-        label, colon, says = line[3:].partition(": ")
-        if colon and label in LABELS:
-            found[label] = says
-        elif found:
-            found[list(found)[-1]] += " " + line[3:].strip()
-    return found
-
-
-def listed(says: str) -> set[str]:
-    return set() if says == "none" else {name.strip() for name in says.split(",")}
 
 
 @cache
@@ -63,8 +47,8 @@ def uses(tree: BaseSegment) -> Iterator[tuple[str, str]]:
     kind = tree.get_type()
     if kind in NEITHER:
         return
-    names = [part for part in tree.segments if part.is_type("table_reference")] if kind in CHANGES else []
-    target = names[0] if names else None
+    found = [part for part in tree.segments if part.is_type("table_reference")] if kind in CHANGES else []
+    target = found[0] if found else None
     if target is not None:
         yield ("create" if kind in CREATES else "change"), target.raw
     for part in tree.segments:
@@ -95,7 +79,7 @@ def test_the_head_says_what_the_statements_do(name: str) -> None:
     says = head(text)
     assert tuple(says) == LABELS
     reads, makes = tables(text)
-    assert (listed(says["Reads"]), listed(says["Makes"])) == (reads, makes)
+    assert (names(says["Reads"]), names(says["Makes"])) == (reads, makes)
 
 
 def test_a_table_is_found_wherever_it_stands() -> None:
