@@ -31,7 +31,7 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     from reconcile.cli.tables import show_statement
     from reconcile.db.engine import open_store
     from reconcile.report import statement
-    from reconcile.report.render import draw_again
+    from reconcile.report.render import render_again
     from reconcile.settings import Settings
 
     if (run_id is None) == (month is None):
@@ -43,7 +43,7 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     settings = Settings.read()
     with open_store(settings) as engine:
         if run_id is not None:
-            say_paths(draw_again(engine, run_id))
+            say_paths(render_again(engine, run_id))
         elif month is not None:
             close = statement.read_statement(engine, month)
             paths = statement.write_statement(close, settings.currencies, out)

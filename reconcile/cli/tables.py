@@ -19,8 +19,8 @@ from reconcile.db.runs import RunRecord
 from reconcile.decide.resolve import ResolveResult
 from reconcile.load.import_ledger import Imported
 from reconcile.match.explain import plain
+from reconcile.report.explain_text import explain_lines
 from reconcile.report.figures import reconciled, share_of
-from reconcile.report.lines import lines
 from reconcile.report.statement import Statement
 
 
@@ -164,7 +164,9 @@ def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *
         click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
         return
     for number, story in enumerate(stories):
-        click.echo("\n".join(["", *lines(story, currencies)] if number else lines(story, currencies)))
+        click.echo(
+            "\n".join(["", *explain_lines(story, currencies)] if number else explain_lines(story, currencies))
+        )
 
 
 def run_table(records: Sequence[RunRecord]) -> None:

@@ -1,9 +1,8 @@
-"""How a value is written into a CSV cell, so that no spreadsheet runs or alters it when it opens the file.
+"""Writes values as CSV cells that no spreadsheet runs or alters when it opens the file.
 
-A spreadsheet takes a cell that starts like a formula for one, and turns text that looks like a
-number, a date, a time or a truth value into that: `0012` becomes 12, `MAR1` the first of March. Such
-text is written as `="0012"`, the one formula that leaves it as it is; all else is written bare. The
-starts of formulas follow OWASP's page on CSV injection.
+A spreadsheet runs a cell that starts like a formula. It also converts text that looks like a number, a date, a time or
+a truth value: `0012` becomes 12, `MAR1` becomes 1 March. Such text is written as `="0012"`, the one formula that
+keeps it; all other text is written as it is. The starts of formulas follow OWASP's page on CSV injection.
 """
 
 import re
@@ -13,15 +12,15 @@ from decimal import Decimal
 from reconcile.core.wording import LONGEST
 
 EXACT_DIGITS = 15
-"""Significant digits that a spreadsheet keeps of a number; an amount with more is written as text."""
+"""Significant digits of a number that a spreadsheet keeps; an amount with more is written as text."""
 
-# The full-width forms are taken for = + - @ where the language of the spreadsheet is an East Asian one.
+# Spreadsheets in East Asian languages read the full-width forms as = + - @.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _SHORT_INTEGER = re.compile(r"0|[1-9][0-9]{0,10}", re.ASCII)  # longer ones are shown as 1.2E+11
 _LETTERS = re.compile(r"[^\W\d_]+")
 
-# Words that make a date, a time, a number or an amount of the digits beside them: months and weekdays
-# as English, German, French, Spanish, Italian, Portuguese and Dutch programs know them, and marks.
+# Words that, beside digits, make a date, time, number or amount: months and weekdays in English, German, French,
+# Spanish, Italian, Portuguese and Dutch, and marks.
 _MONTHS = (
     "jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september sept"
     " october november december mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday"
@@ -57,7 +56,7 @@ _TRUTH = frozenset(
 
 
 def is_altered(value: str) -> bool:
-    """Whether a spreadsheet would run this text, or show another one, if it stood bare in a CSV file."""
+    """Whether a spreadsheet would run this text or show another one, if a CSV file had it as it is."""
     if not value:
         return False
     if value != value.strip() or value.startswith((*_FORMULA, "#", "'", '"')):
@@ -70,7 +69,7 @@ def is_altered(value: str) -> bool:
 
 
 def text_cell(value: str | None) -> str:
-    """A text of any origin: cut to LONGEST characters, guarded where a spreadsheet would alter it."""
+    """A text as a cell: cut to LONGEST characters, and protected if a spreadsheet would alter it."""
     if not value:
         return ""
     if len(value) > LONGEST:
@@ -81,13 +80,13 @@ def text_cell(value: str | None) -> str:
 
 
 def amount_cell(value: str) -> str:
-    """A plain decimal as `money.Currencies.format` writes it; guarded beyond 15 significant digits."""
+    """A plain decimal as `money.Currencies.format` writes it; protected beyond 15 significant digits."""
     digits = value.lstrip("-").replace(".", "").lstrip("0")
     return f'="{value}"' if len(digits) > EXACT_DIGITS else value
 
 
 def cell(value: object) -> str:
-    """Any other value of a report: a day as YYYY-MM-DD, a whole number, nothing as nothing."""
+    """Any other value as a cell: a date as YYYY-MM-DD, a whole number, None as an empty cell."""
     if value is None:
         return ""
     if isinstance(value, date):
@@ -98,5 +97,5 @@ def cell(value: object) -> str:
 
 
 def shown(written: str) -> str:
-    """What a spreadsheet shows of a cell that was written here: `="0012"` is 0012."""
+    """What a spreadsheet shows for a cell of this module: `="0012"` shows 0012."""
     return written[2:-1].replace('""', '"') if written.startswith('="') else written

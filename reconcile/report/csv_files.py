@@ -1,4 +1,4 @@
-"""Writes the files of a run: aside first, then renamed into place, so they appear whole or not at all."""
+"""Writes the CSV files of a run, and moves the finished folder into place, so that it appears whole or not at all."""
 
 import csv
 import hashlib
@@ -27,10 +27,10 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write the five CSV files of the run whose matching this connection holds into `folder`, and the Parquet file."""
+    """Write the five CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
     currencies = settings.currencies
 
-    def told(row: Mapping[str, Any]) -> dict[str, Any]:
+    def with_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         return {**row, "detail": sentence(row, currencies, settings.date_tolerance_days)}
 
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
@@ -67,15 +67,15 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
     ):
         rows = _stream(connection, f"report/{name}")
         if columns[: len(DISCREPANCIES)] == DISCREPANCIES:
-            rows = map(told, rows)
+            rows = map(with_detail, rows)
         if name == "discrepancies":
             form = parquet.schema(DISCREPANCIES, currencies)
-            rows = parquet.written_along(folder / f"{name}.parquet", form, rows)
+            rows = parquet.write_alongside(folder / f"{name}.parquet", form, rows)
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
 
 
 def _decision(row: Mapping[str, Any]) -> str:
-    """The decision in force, as a person would write it: `accept`, or `match:` with the ids of the other side."""
+    """The decision in force, as a person writes it: `accept`, or `match:` with the ids of the other side."""
     if row["decision"] != "match":
         return str(row["decision"])
     other = "ledger" if row["of_kspay"] else "kspay"
@@ -88,7 +88,7 @@ def _decision(row: Mapping[str, Any]) -> str:
 
 
 def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]]) -> None:
-    """UTF-8 with a byte-order mark (Excel needs it), CRLF, RFC 4180. Cells come ready from `cells`."""
+    """UTF-8 with a byte-order mark (Excel needs it), CRLF, RFC 4180. The cells come from `csv_cells`."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(columns)
@@ -112,7 +112,7 @@ def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
 def _amounts(
     row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str
 ) -> dict[str, str]:
-    """The three amounts of a row; the difference is in the currency of either side, they are the same."""
+    """The three amounts of a row as cells; a difference exists only if both sides have the same currency."""
     of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
     return {
         kspay: _plain(row[kspay], of_kspay, currencies),
@@ -165,7 +165,7 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
 
 
 def move_in_place(aside: Path, folder: Path) -> None:
-    """Give the finished files their final folder, on the disk before anybody is told of them."""
+    """Give the finished files their final folder, on the disk before anybody is with_detail of them."""
     for path in [*sorted(aside.iterdir()), aside]:
         _sync(path)
     aside.rename(folder)

@@ -1,6 +1,6 @@
-"""The figures of run.json that no CSV file of the run holds, so that its page can be drawn from its folder alone.
+"""The figures of run.json that no CSV file of the run has, so that the page needs only the folder of the run.
 
-All is as of that run: a page that is drawn again years later shows the same trend.
+All figures are as of that run: a page that is rendered again years later shows the same trend.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from reconcile.db.sql_files import read_sql
 
 
 def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
-    """What is open and at stake, the shares of rules and payment methods, the fetch, and the runs before.
+    """The open amounts, the shares of rules and payment methods, the fetched windows, and the runs before.
 
     Reads the temporary tables of the matching. Amounts are texts, in the major unit of their currency.
     """
@@ -53,7 +53,7 @@ def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict
 
 
 def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dict[str, Any]]:
-    """By currency, of the period's records by which money moved or may have: how many are reconciled.
+    """By currency, how many of the period's records that moved money (or may have) are reconciled.
 
     `totals` are the rows of summary.csv, as run.json has them. Amounts are texts.
     """
@@ -80,9 +80,9 @@ def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dic
 
 
 def share_of(one: Mapping[str, Any]) -> int:
-    """The share of a row of `reconciled` in thousandths: by amount, or by number where the amounts are zero.
+    """The share of a row of `reconciled`, 0 to 1000: by amount, or by number if the amounts are zero.
 
-    Rounded down, so that only all of it is 1000.
+    Rounded down, so that only the whole is 1000.
     """
     part, whole = Decimal(one["amount"]), Decimal(one["of_amount"])
     if not whole:

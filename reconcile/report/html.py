@@ -1,8 +1,8 @@
-"""`report.html`: one page for people, drawn from the files of a run's folder and nothing else.
+"""`report.html`: one page for people, made only from the files of a run's folder.
 
-`read_page` gathers what the page says into one frozen object, `render` writes it. Amounts are exact decimals of one
-currency each, and never summed across currencies. The page needs no network: styles, script and charts stand in it,
-and its own policy (Content-Security-Policy) forbids it to load or send anything.
+`read_page` puts all that the page shows into one frozen object; `render_page` writes it as HTML. Amounts are exact
+decimals of one currency each, and never summed across currencies. The page needs no network: it contains its styles,
+script and charts, and its own policy (Content-Security-Policy) forbids it to load or send anything.
 """
 
 import base64
@@ -31,15 +31,15 @@ from reconcile.report.figures import reconciled, share_of
 
 NAME = "report.html"
 LARGEST = 100
-"""So many open items are listed."""
+"""The number of open items that the page lists."""
 
 BUCKETS = (("0–1", 0), ("2–7", 2), ("8–30", 8), ("31–90", 31), ("over 90", 91))
-"""Of ages in days: the name, and the age it begins with."""
+"""Ranges of ages in days: the name, and the first age."""
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A number of records of one currency, and what they add up to."""
+    """The number of records of one currency, and the sum of their amounts."""
 
     currency: str
     count: int
@@ -51,7 +51,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of how much, of one currency: the records of one side by which money moved or may have."""
+    """How many and how much of all records of one side and one currency that moved money or may have."""
 
     currency: str
     count: int
@@ -61,7 +61,7 @@ class Share:
 
     @property
     def thousandths(self) -> int:
-        """By amount, rounded down, so that only all of it is 1000."""
+        """The share by amount, 0 to 1000, rounded down, so that only the whole is 1000."""
         return share_of({name: getattr(self, name) for name in ("count", "of", "amount", "of_amount")})
 
     @property
@@ -79,7 +79,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table with a bar: how many, of how many, and the amounts by currency."""
+    """A row of a table with a bar: the number, the number of all, and the amounts by currency."""
 
     name: str
     count: int
@@ -89,7 +89,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TypeTotals:
     """The open discrepancies of one type and severity."""
 
     type: str
@@ -111,8 +111,8 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """One run of the trend."""
+class TrendRun:
+    """One run in the trend."""
 
     run_id: str
     as_of: date
@@ -124,38 +124,38 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the page says."""
+    """All that the page shows."""
 
     run: Mapping[str, Any]
     first: date
     last: date
-    currencies: Sequence[str]  # those with records first, by their number
+    currencies: Sequence[str]  # those with records first, the most records first
     kspay: Sequence[Share]
     ledger: Mapping[str, Share]
     totals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]]
     open: int
     by_severity: Mapping[Severity, int]
     resolved: int
-    kinds: Sequence[Kind]
+    kinds: Sequence[TypeTotals]
     ages: Sequence[Line]
     at_stake: Sequence[Money]
-    nights: Sequence[Night]
+    nights: Sequence[TrendRun]
     rules: Sequence[Line]
     methods: Sequence[Line]
     items: Sequence[Item]
-    unlisted: int  # open items that the list of the largest leaves out
-    amountless: int  # open items without an amount
+    not_listed: int  # open items that are not among the largest
+    without_amount: int  # open items without an amount
 
 
 def write_page(run: Mapping[str, Any], folder: Path) -> Path:
-    """Draw the page of a run into its folder, from the folder's CSV files and the content of its run.json."""
+    """Write the page of a run into its folder, from the folder's CSV files and the content of its run.json."""
     path = folder / NAME
-    path.write_text(render(read_page(run, folder)), "utf-8")
+    path.write_text(render_page(read_page(run, folder)), "utf-8")
     return path
 
 
 def read_page(run: Mapping[str, Any], folder: Path) -> Page:
-    """What the page of this run says."""
+    """All that the page of this run shows."""
     items, counts, stakes = _read_items(folder / "discrepancies.csv")
     kspay = _by_size([_share(one) for one in reconciled(run["totals"])])
     ledger = {one["currency"]: _share(one) for one in reconciled(run["totals"], "ledger")}
@@ -186,12 +186,12 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
             for one in currencies
             if any(key[3] == one for key in stakes)
         ],
-        nights=[*(_night(one) for one in reversed(run["runs_before"])), _this_night(run)],
+        nights=[*(_trend_run(one) for one in reversed(run["runs_before"])), _this_run(run)],
         rules=_lines(run["by_rule"], whole=True),
         methods=_lines(run["by_payment_method"], whole=False),
         items=listed,
-        unlisted=count - len(listed),
-        amountless=count - len(items),
+        not_listed=count - len(listed),
+        without_amount=count - len(items),
     )
 
 
@@ -207,7 +207,7 @@ def _rows(path: Path) -> Iterable[list[str]]:
 
 
 def _read_items(path: Path) -> tuple[list[Item], Counter[Key], Mapping[Key, list[Decimal]]]:
-    """The open items that have an amount, and of all of them how many there are and what is at stake."""
+    """The open items with an amount; of all items, the number and the amounts at stake by key."""
     items: list[Item] = []
     counts: Counter[Key] = Counter()
     stakes: defaultdict[Key, list[Decimal]] = defaultdict(list)
@@ -238,7 +238,7 @@ def _bucket(age: int) -> int:
 
 
 def _largest(items: Sequence[Item], currencies: Sequence[str]) -> list[Item]:
-    """The largest of each currency, then the second largest of each …: amounts of two are not compared."""
+    """The largest of each currency, then the second largest of each …: amounts of two currencies are not compared."""
     ranked = [
         nlargest(LARGEST, (item for item in items if item.currency == one), key=lambda item: item.amount)
         for one in currencies
@@ -273,10 +273,10 @@ def _totals(rows: Sequence[Mapping[str, Any]], currencies: Sequence[str]) -> dic
 
 def _kinds(
     counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies: Sequence[str]
-) -> list[Kind]:
+) -> list[TypeTotals]:
     present = {key[:2] for key in counts}
     return [
-        Kind(
+        TypeTotals(
             kind,
             severity,
             sum(n for key, n in counts.items() if key[:2] == (kind, severity)),
@@ -353,8 +353,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], *, whole: bool) -> list[Line]:
     return sorted(lines, key=lambda line: (not line.name, -(line.count if whole else line.of), line.name))
 
 
-def _night(one: Mapping[str, Any]) -> Night:
-    return Night(
+def _trend_run(one: Mapping[str, Any]) -> TrendRun:
+    return TrendRun(
         one["run_id"],
         date.fromisoformat(one["to"]),
         one["open"],
@@ -364,9 +364,9 @@ def _night(one: Mapping[str, Any]) -> Night:
     )
 
 
-def _this_night(run: Mapping[str, Any]) -> Night:
+def _this_run(run: Mapping[str, Any]) -> TrendRun:
     open_items = sum(run["discrepancies"].values())
-    return _night({**run, "open": open_items, "reconciled": reconciled(run["totals"])})
+    return _trend_run({**run, "open": open_items, "reconciled": reconciled(run["totals"])})
 
 
 def percent(thousandths: int) -> str:
@@ -385,7 +385,7 @@ def _words(name: str) -> str:
     return plain[:1].upper() + plain[1:]
 
 
-def _line_points(night: Sequence[Night], currency: str, lowest: int) -> str:
+def _line_points(night: Sequence[TrendRun], currency: str, lowest: int) -> str:
     """The share of one currency from run to run, as points of a polyline in a box of 1000 by 100."""
     step = 1000 / max(1, len(night) - 1)
     span = max(1, 1000 - lowest)
@@ -430,6 +430,6 @@ def _source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def render(page: Page) -> str:
+def render_page(page: Page) -> str:
     """The page as HTML; every value in it is escaped by the template engine."""
     return _environment().get_template("page.html").render(page=page, run=page.run)

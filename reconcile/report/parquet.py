@@ -1,4 +1,4 @@
-"""`discrepancies.parquet`: the open discrepancies for programs, with real decimals and days, and no text cut."""
+"""`discrepancies.parquet`: the open discrepancies for programs, with decimals, dates and whole texts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,10 +15,10 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def schema(columns: Sequence[str], currencies: Currencies) -> pa.Schema:
-    """The columns with their types; an amount has as many decimals as the currency with the most of them.
+    """The columns with their types. Amounts have as many decimals as the known currency with the most.
 
-    38 digits hold the sum of 10,000 amounts as long as they may be, at the four decimals that ISO 4217 has at most;
-    with a currency of more decimals they are 76.
+    38 digits are enough for the sum of 10,000 of the longest amounts with 4 decimals, the most in ISO 4217. If a
+    currency has more decimals, amounts have 76 digits.
     """
     scale = max(currencies.digits.values())
     amount = pa.decimal128(38, scale) if scale <= 4 else pa.decimal256(76, scale)
@@ -30,12 +30,12 @@ def schema(columns: Sequence[str], currencies: Currencies) -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.string())) for name in columns])
 
 
-def written_along(
+def write_alongside(
     path: Path, form: pa.Schema, rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """Give every row on; once they are exhausted, all of them are in this file.
+    """Yield every row, and write it to this file too; the file is complete after the last row.
 
-    What a row lacks, and an empty text, is null there. The same rows give the same bytes.
+    A missing value and an empty text are null there. The same rows give the same bytes.
     """
     source = iter(rows)
     with pq.ParquetWriter(path, form, compression="zstd") as writer:

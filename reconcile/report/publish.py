@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from reconcile.context import RunContext
 from reconcile.db import runs
 from reconcile.report import csv_files
-from reconcile.report.render import draw
+from reconcile.report.render import render_all
 from reconcile.report.run_json import StageResults, document
 
 
@@ -24,7 +24,7 @@ def publish(
     started = monotonic()
     csv_files.write_tables(connection, run.settings, aside)
     report = document(connection, run, results)
-    draw(report, aside)
+    render_all(report, aside)
     report["seconds"]["report"] = round(monotonic() - started, 3)
     report["files"] = {path.name: {"sha256": csv_files.digest(path)} for path in sorted(aside.iterdir())}
     csv_files.write_json(aside / "run.json", report)

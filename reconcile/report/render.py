@@ -1,7 +1,7 @@
-"""What is drawn from the files of a run, for people: when the run ends, and again when somebody asks.
+"""Renders the page and the workbook of a run, when the run ends and again when somebody asks.
 
-A renderer reads the run's CSV files and the content of its run.json, and nothing else, so that a run of years ago can
-be drawn again; the same files give the same bytes.
+A renderer reads only the run's CSV files and the content of its run.json. So it can render a run of years ago again,
+and the same files give the same bytes.
 """
 
 import json
@@ -14,46 +14,46 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused
 from reconcile.db import runs
-from reconcile.report import csv_files as files
+from reconcile.report import csv_files
 from reconcile.report.html import write_page
-from reconcile.report.verify import differing, kept, read_run_json
+from reconcile.report.verify import changed_files, read_run_json, stored_report
 from reconcile.report.workbook import write_workbook
 
 Renderer = Callable[[Mapping[str, Any], Path], Path]
-"""Takes the content of run.json and the folder with the run's files, writes its own there, gives its path."""
+"""Takes the content of run.json and the folder of the run; writes one file there and returns its path."""
 
 RENDERERS: Sequence[Renderer] = (write_page, write_workbook)
 
 
-def draw(run: Mapping[str, Any], folder: Path) -> list[str]:
-    """Draw everything into the folder of the run; the names of the files."""
-    return [render(run, folder).name for render in RENDERERS]
+def render_all(run: Mapping[str, Any], folder: Path) -> list[str]:
+    """Render everything into the folder of the run; returns the names of the files."""
+    return [renderer(run, folder).name for renderer in RENDERERS]
 
 
-def draw_again(engine: Engine, run_id: str) -> list[Path]:
-    """Draw everything of a finished run again; the paths. Where bytes differ, run.json names the new SHA-256.
+def render_again(engine: Engine, run_id: str) -> list[Path]:
+    """Render everything of a finished run again; returns the paths. run.json gets the new SHA-256 of each file.
 
-    Raises UsageError if the run is unknown, not finished, or its folder is gone; InputRefused if a file that
-    is read is not what the run wrote.
+    Raises UsageError if the run is unknown, not finished, or its folder is missing; InputRefused if a file that is
+    read is not what the run wrote.
     """
     record = runs.one(engine, run_id)
-    known, folder = kept(record)
+    stored, folder = stored_report(record)
     with engine.begin() as connection:
-        # Who draws the same run meanwhile waits.
+        # Another process that renders the same run waits.
         connection.execute(
             text("select from runs where run_id = :run_id for no key update"), {"run_id": record.run_id}
         )
-        content = _checked(known, folder)
-        aside = folder.with_name(f".{folder.name}.drawing")
+        content = _checked(stored, folder)
+        aside = folder.with_name(f".{folder.name}.rendering")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         try:
             for name in _sources(content):
                 (aside / name).symlink_to((folder / name).absolute())
-            drawn = draw(content, aside)
-            content["files"] |= {name: {"sha256": files.digest(aside / name)} for name in drawn}
-            files.write_json(aside / "run.json", content)
-            for name in (*drawn, "run.json"):
+            rendered = render_all(content, aside)
+            content["files"] |= {name: {"sha256": csv_files.digest(aside / name)} for name in rendered}
+            csv_files.write_json(aside / "run.json", content)
+            for name in (*rendered, "run.json"):
                 (aside / name).replace(folder / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -61,29 +61,32 @@ def draw_again(engine: Engine, run_id: str) -> list[Path]:
             text("update runs set report = cast(:report as jsonb) where run_id = :run_id"),
             {"report": json.dumps(content), "run_id": record.run_id},
         )
-    return [folder / name for name in drawn]
+    return [folder / name for name in rendered]
 
 
 def _sources(content: Mapping[str, Any]) -> list[str]:
-    """The files of a run that are not drawn, and that others are drawn from."""
+    """The files of a run from which the others are rendered."""
     return [name for name in content["files"] if name.endswith((".csv", ".parquet"))]
 
 
-def _checked(known: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The run.json of a folder, if it and the files that are drawn from are what the database says of the run."""
+def _checked(stored: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The content of the folder's run.json, if it and the files to render from are what the run wrote.
+
+    Raises InputRefused otherwise.
+    """
     content = read_run_json(folder)
     try:
-        same = _without_drawn(content) == _without_drawn(known)
+        same = _without_rendered(content) == _without_rendered(stored)
     except (KeyError, TypeError, AttributeError):
         same = False
     if not same:
         raise InputRefused(f"{folder / 'run.json'} is not what the run wrote: put that file back")
-    for name in differing(content, folder, _sources(content)):
+    for name in changed_files(content, folder, _sources(content)):
         raise InputRefused(
             f"{folder / name} is not what the run wrote: put that file back, and fill in decisions in a copy of it"
         )
     return dict(content)
 
 
-def _without_drawn(content: Mapping[str, Any]) -> dict[str, Any]:
+def _without_rendered(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "files": {name: content["files"][name] for name in _sources(content)}}

@@ -1,9 +1,9 @@
-"""The close statement of a month: what was open when it began, what came, changed and went, and what is open now.
+"""The close statement of a month: what was open at its start, what changed, and what is open at its end.
 
 Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency:
-what went stands with a minus. It is worked out from the movements that each run wrote, run by run from the
-opening run to the closing one, and proven: the lines add up, and what is open after the opening run,
-after each run of the month and after the closing run is what that run itself said. A mismatch is an error.
+what is no longer open has a minus. It is computed from the movements that each run wrote, run by run from the opening
+run to the closing run. Two things are checked: the lines add up, and the open items after every run equal those that
+the run itself reported. Otherwise it is an error.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The files of a finished run: where they are, and whether they still are what the run left."""
+"""The files of a finished run: where they are, and whether they are still what the run wrote."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,10 @@ from reconcile.db.runs import RunRecord
 from reconcile.report.csv_files import digest
 
 
-def kept(record: RunRecord) -> tuple[Mapping[str, Any], Path]:
-    """The run.json that the database keeps of a run, and the folder of its files.
+def stored_report(record: RunRecord) -> tuple[Mapping[str, Any], Path]:
+    """The run.json that the database stores of a run, and the folder of its files.
 
-    Raises UsageError if the run wrote none, or its folder is gone.
+    Raises UsageError if the run wrote no files, or its folder is missing.
     """
     if record.command != "run" or record.report is None or record.folder is None:
         raise UsageError(f"{record.run_id} is a {record.command} that is {record.state}: it has no files")
@@ -23,43 +23,43 @@ def kept(record: RunRecord) -> tuple[Mapping[str, Any], Path]:
     return record.report, folder
 
 
-def differing(known: Mapping[str, Any], folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """By its name, which of these files is missing or has another SHA-256 than this run.json says."""
+def changed_files(stored: Mapping[str, Any], folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """By name, which of these files is missing, or has another SHA-256 than this run.json says, and which of both."""
     found = {}
     for name in names:
         if not (folder / name).is_file():
             found[name] = "is missing"
-        elif digest(folder / name) != known["files"][name]["sha256"]:
+        elif digest(folder / name) != stored["files"][name]["sha256"]:
             found[name] = "was changed"
     return found
 
 
 def verify(record: RunRecord) -> int:
-    """Check every file of a run; how many there are beside run.json.
+    """Check every file of a run; returns their number without run.json.
 
-    run.json, which holds the hashes, is compared with what the database keeps: whoever alters the file does
-    not alter that with it. Raises UsageError like `kept`, InputRefused that names what is not as it was left.
+    run.json, which has the hashes, is compared with the copy in the database, which somebody who alters a file does
+    not alter too. Raises UsageError like `stored_report`, InputRefused that names the changed files.
     """
-    known, folder = kept(record)
-    found = differing(known, folder, sorted(known["files"]))
+    stored, folder = stored_report(record)
+    found = changed_files(stored, folder, sorted(stored["files"]))
     if not (folder / "run.json").is_file():
         found["run.json"] = "is missing"
-    elif read_run_json(folder) != known:
+    elif read_run_json(folder) != stored:
         found["run.json"] = "was changed"
-    names = {*known["files"], "run.json"}
+    names = {*stored["files"], "run.json"}
     found |= {
-        path.name: "is none of its files" for path in sorted(folder.iterdir()) if path.name not in names
+        path.name: "does not belong to the run" for path in sorted(folder.iterdir()) if path.name not in names
     }
     if found:
         what = "; ".join(f"{name} {says}" for name, says in found.items())
         drawn = all(name.endswith((".html", ".xlsx")) and name in names for name in found)
-        mend = f"draw them again: reconcile report {record.run_id}" if drawn else "put the files back"
+        mend = f"write them again: reconcile report {record.run_id}" if drawn else "put the files back"
         raise InputRefused(f"{folder} is not as run {record.run_id} left it: {what}; {mend}")
-    return len(known["files"])
+    return len(stored["files"])
 
 
 def read_run_json(folder: Path) -> Any:
-    """The content of a folder's run.json, whatever it says; None if it is missing or no JSON."""
+    """The content of a folder's run.json, not checked; None if it is missing or not JSON."""
     try:
         return json.loads((folder / "run.json").read_text("utf-8"))
     except (OSError, ValueError):

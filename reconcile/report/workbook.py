@@ -1,6 +1,6 @@
-"""`report-<run id>.xlsx`: the run for people who filter and sort, with real numbers, real dates, and text as text.
+"""`report-<run id>.xlsx`: the run for people who filter and sort, with numbers and dates as such.
 
-Drawn from the CSV files of the run's folder and run.json alone. Rows are streamed, so memory stays flat.
+Made only from the CSV files of the run's folder and run.json. Rows are streamed, so memory stays small.
 """
 
 import csv
@@ -31,10 +31,10 @@ from reconcile.report.columns import (
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
 
 MOST_ROWS = 1_048_576
-"""Of a sheet, its header included: what Excel holds."""
+"""Rows of a sheet in Excel, with the header."""
 
 LONGEST_TEXT = 32_000
-"""In UTF-16 units. A cell holds 32,767, and XlsxWriter would cut there without a word."""
+"""Characters of a text, as UTF-16 units. A cell holds 32,767; XlsxWriter cuts longer texts without a message."""
 
 _WRAPPED = frozenset({"detail", "note", "reason", "meaning"})
 _COLOURS = {"high": "#F8D0CE", "medium": "#FBE3C0", "low": "#FFF6C9", "info": "#DCE9F7"}
@@ -53,7 +53,7 @@ _WIDTHS = {
     "written as": 36,
     "in": 46,
 }
-_WIDTH = 20  # holds the longest amount that is a number, grouped, with its sign
+_WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
 _LINE_HEIGHT = 15  # points, of a line of the usual font
 
@@ -61,11 +61,11 @@ _PAGE = 180  # characters side by side on A4, printed at about two thirds of the
 
 _Row = Mapping[str, str]
 _Write = Callable[[int, int, str, _Row], object]
-"""Of a cell: its row and column, what it shows, and the row that it stands in."""
+"""Writes one cell: takes its row and column, its text, and the whole CSV row."""
 
 
 def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
-    """Write the workbook into the folder of a run's files; its path.
+    """Write the workbook into the folder of a run; returns its path.
 
     `run` is the content of run.json. The same files give the same bytes.
     """
@@ -92,7 +92,7 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
 
 
 class _Formats:
-    """Every format once: a workbook holds a limited number of them."""
+    """Makes every format only once: a workbook can have a limited number of them."""
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         self._book = book
@@ -101,15 +101,15 @@ class _Formats:
     def of(self, **properties: Any) -> Format:
         key = tuple(properties.items())
         if key not in self._made:
-            # The cells beside a text of several lines stand level with its first.
+            # Cells beside a text of several lines are aligned with its first line.
             self._made[key] = self._book.add_format({"valign": "top", **properties})
         return self._made[key]
 
 
 def _summary(sheet: Worksheet, formats: _Formats, path: Path) -> None:
-    """The outcomes, each block of them with its total.
+    """The outcomes, each block with its total.
 
-    It has no filter: to sort the rows would tear a total from the rows that it adds up.
+    The sheet has no filter: sorting would separate a total from its rows.
     """
     _begin(sheet, formats, SUMMARY)
     count, amount = SUMMARY.index("count"), SUMMARY.index("amount")
@@ -118,7 +118,7 @@ def _summary(sheet: Worksheet, formats: _Formats, path: Path) -> None:
         total = row["outcome"] == "total"
         look = formats.of(bold=total)
         written, currency = row["amount"], row["currency"]
-        # A sum passes over text, so a total of amounts that are text is what summary.csv says.
+        # SUM ignores text, so the total of amounts that are text is written as in summary.csv.
         exact = exact and is_exact(written)
         for column, name in enumerate(SUMMARY[:count]):
             sheet.write_string(at, column, row[name], look)
@@ -137,12 +137,12 @@ def _summary(sheet: Worksheet, formats: _Formats, path: Path) -> None:
 
 
 def _sum(first: int, at: int, column: int, digits: int) -> str:
-    """The rows from `first` up to the one above `at`, rounded: a sum of binary fractions is not exact by itself."""
+    """The sum of the rows from `first` to the one above `at`; rounded, since sums of binary fractions are not exact."""
     return f"=ROUND(SUM({xl_range(first, column, at - 1, column)}),{digits})"
 
 
 def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: Path) -> None:
-    """A row for each row of a CSV file, as far as they fit; where not all do, the last one says so."""
+    """One row for each row of a CSV file, as many as fit; if some do not, the last row says so."""
     _begin(sheet, formats, columns)
     writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
     last, left_out = 0, 0
@@ -162,19 +162,19 @@ def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: 
     sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
     if "resolution" in columns:
         at = columns.index("resolution")
-        # A choice, and no bar: `match:` is followed by ids.
+        # A list to choose from, but other text is allowed: ids follow `match:`.
         choice = {
             "validate": "list",
             "source": [f"{word}:" if word == MATCH else word for word in WORDS],
             "show_error": False,
             "input_title": "Decision",
-            "input_message": "After match: the ids of the other side, ; between",
+            "input_message": "After match: write the ids of the other side, separated by ;",
         }
         sheet.data_validation(1, at, max(last, 1), at, choice)
 
 
 def _lines(row: _Row) -> int:
-    """How many lines the longest wrapped text of a row takes; not every program finds out by itself."""
+    """The number of lines of the longest wrapped text of a row; not every program sets the row height itself."""
     return max(
         (
             sum(ceil(len(line) / (_WIDTHS[name] - 6)) or 1 for line in row[name].split("\n"))
@@ -186,7 +186,7 @@ def _lines(row: _Row) -> int:
 
 
 def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
-    """How the cells of a column are written; chosen once, since there may be millions."""
+    """The function that writes the cells of a column; chosen once, because there may be millions of cells."""
     plain = formats.of()
     if name in AMOUNTS:
         return lambda at, column, value, row: _amount(sheet, formats, at, column, value, row["currency"])
@@ -196,7 +196,7 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
         a_day = formats.of(num_format="yyyy-mm-dd", align="left", indent=1)
 
         def write_day(at: int, column: int, value: str, _: _Row) -> None:
-            if value >= "1900-03-01":  # before, spreadsheets count days differently
+            if value >= "1900-03-01":  # spreadsheets disagree on days before this
                 sheet.write_datetime(at, column, date.fromisoformat(value), a_day)
             else:
                 sheet.write_string(at, column, value, plain)
@@ -212,19 +212,19 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
 def _amount(
     sheet: Worksheet, formats: _Formats, at: int, column: int, value: str, currency: str, **look: Any
 ) -> None:
-    """A number, or text where a number would lose a digit."""
+    """Write an amount as a number, or as text if a number would lose a digit."""
     if is_exact(value):
         sheet.write_number(
             at, column, Decimal(value), formats.of(**look, num_format=pattern(value, currency))
         )
     else:
-        # Shrunk to its column: right-aligned text that is too long is cut on the left in print, and what is
-        # left of it reads like a smaller amount.
+        # Shrunk to its column: print cuts right-aligned text that is too long on the left, and the rest looks like
+        # a smaller amount.
         sheet.write_string(at, column, value, formats.of(**look, align="right", shrink=True))
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
-    """The rows of a CSV file as a spreadsheet would show them."""
+    """The rows of a CSV file, as a spreadsheet shows them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         next(reader)
@@ -238,9 +238,9 @@ def is_exact(amount: str) -> bool:
 
 
 def pattern(amount: str, currency: str) -> str:
-    """The number format of an amount: its own decimals, thousands apart, for INR lakhs and crores.
+    """The number format of an amount: its decimals, with grouped thousands, for INR lakhs and crores.
 
-    No format of a spreadsheet groups by lakhs, so the commas of this amount's length are written out.
+    Spreadsheets have no format for lakhs, so the format has the commas for exactly this number of digits.
     """
     whole, _, decimals = amount.lstrip("-").partition(".")
     tail = f".{'0' * len(decimals)}" if decimals else ""
@@ -251,14 +251,14 @@ def pattern(amount: str, currency: str) -> str:
 
 
 def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
-    """The header, and how the sheet is seen and printed."""
+    """Write the header, and set how the sheet is shown and printed."""
     sheet.freeze_panes(1, 0)
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
     sheet.repeat_rows(0)
     sheet.set_footer("&L&A&RPage &P of &N")
     widths = [_WIDTHS.get(name, max(_WIDTH, len(name) + 3)) for name in columns]
-    # As many pages side by side as it takes to be read, each with the id of its rows.
+    # As many pages side by side as needed to be readable, each with the ids of its rows.
     pages = ceil(sum(widths) / _PAGE)
     sheet.fit_to_pages(pages, 0)
     if pages > 1:
@@ -276,7 +276,7 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
         *(("app", app) for app in run["apps"]),
         ("started", run["started_at"]), ("finished", run["finished_at"]),
         *((f"version of {name}", version) for name, version in run["versions"].items()),
-        *(("check held", check) for check in run["checks"]),
+        *(("check passed", check) for check in run["checks"]),
         *(("warning", warning) for warning in run["warnings"]),
     ]  # fmt: skip
     _begin(sheet, formats, ("what", "says"))

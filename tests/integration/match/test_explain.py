@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import UsageError
 from reconcile.match.explain import Story, explain
-from reconcile.report.lines import lines
+from reconcile.report.explain_text import explain_lines
 from tests.support.desk import Desk
 from tests.support.driver import MakeCommand
 from tests.support.worlds import entry, tx
@@ -30,7 +30,7 @@ class Told:
         return story
 
     def text(self, named: str) -> str:
-        return "\n".join(lines(self.story(named), self.desk.settings.currencies))
+        return "\n".join(explain_lines(self.story(named), self.desk.settings.currencies))
 
     def why(self, named: str, other: str) -> str:
         """What came of a record and another that shares a key with it."""

@@ -139,7 +139,7 @@ def test_show_verifies_the_files(small_run: tuple[Command, Outcome]) -> None:
             assert f"{name} was changed" in refused.complaint
             # Drawing again mends what is drawn, and nothing else.
             drawn = name == "report.html"
-            mend = "draw them again: reconcile report" if drawn else "put the files back"
+            mend = "write them again: reconcile report" if drawn else "put the files back"
             assert mend in refused.complaint
             path.unlink()
             assert f"{name} is missing" in command("show", report.run_id, "--verify").complaint
@@ -148,7 +148,7 @@ def test_show_verifies_the_files(small_run: tuple[Command, Outcome]) -> None:
     more = report.folder / "notes.txt"
     more.touch()
     try:
-        assert "notes.txt is none of its files" in command("show", "latest", "--verify").complaint
+        assert "notes.txt does not belong to the run" in command("show", "latest", "--verify").complaint
     finally:
         more.unlink()
     command.good("show", "latest", "--verify")

@@ -22,7 +22,7 @@ from reconcile.decide.sheet import open_sheet
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
 from reconcile.report.csv_files import point_latest
-from reconcile.report.render import draw_again
+from reconcile.report.render import render_again
 from reconcile.report.statement import LINES, Statement, read_statement, write_statement
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
@@ -311,7 +311,7 @@ def test_a_run_of_long_ago_is_drawn_again_as_it_was(month: Month) -> None:
     assert [one["run_id"] for one in document["runs_before"]] == [one.run_id for one in month.reports[1::-1]]
     (report.folder / "report.html").write_text("gone")
     with month.engine() as engine:
-        paths = draw_again(engine, report.run_id)
+        paths = render_again(engine, report.run_id)
     assert [path.name for path in paths] == ["report.html", f"report-{report.run_id}.xlsx"]
     assert {name: (report.folder / name).read_bytes() for name in names} == before
     assert sorted(path.name for path in report.folder.parent.iterdir() if path.name.startswith(".")) == []
@@ -321,7 +321,7 @@ def test_two_that_draw_the_same_run_do_not_get_in_each_others_way(month: Month) 
     report = month.reports[1]
     before = {path.name: path.read_bytes() for path in report.folder.iterdir()}
     with month.engine() as engine, ThreadPoolExecutor(4) as pool:
-        drawn = list(pool.map(lambda _: draw_again(engine, report.run_id), range(8)))
+        drawn = list(pool.map(lambda _: render_again(engine, report.run_id), range(8)))
     assert len(drawn) == 8
     assert {path.name: path.read_bytes() for path in report.folder.iterdir()} == before
 
@@ -349,7 +349,7 @@ def test_nothing_is_drawn_from_a_file_that_is_not_the_runs(month: Month) -> None
                 month.engine() as engine,
                 pytest.raises(InputRefused, match=f"{name} is not what the run wrote"),
             ):
-                draw_again(engine, report.run_id)
+                render_again(engine, report.run_id)
         finally:
             path.write_bytes(kept)
         assert (report.folder / "report.html").read_bytes() == page

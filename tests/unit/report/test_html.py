@@ -13,7 +13,7 @@ from reconcile.core.money import exact_sum, grouped
 from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import write_csv
-from reconcile.report.html import BUCKETS, Page, Share, read_page, render, write_page
+from reconcile.report.html import BUCKETS, Page, Share, read_page, render_page, write_page
 
 AMOUNTS = ("kspay_amount", "ledger_amount", "difference")
 CSS = Path(__file__).parents[3] / "reconcile" / "report" / "page.css"
@@ -159,7 +159,7 @@ def test_every_value_is_escaped(make: Make, value: str) -> None:
         row(1, **dict.fromkeys(named, value), **amounts), apps=[value, "b"], warnings=[value], checks=[value],
         by_payment_method=[method], validation=[suite], windows=[window], versions={value: value},
     )  # fmt: skip
-    hostile = Elements(render(page))
+    hostile = Elements(render_page(page))
     assert hostile.tags.count("script") == 1
     assert not {"b", "i", "img", "u"} & set(hostile.tags)
     assert not {name for name in hostile.attributes if name.startswith("on")}
@@ -167,7 +167,7 @@ def test_every_value_is_escaped(make: Make, value: str) -> None:
 
 
 def test_the_policy_of_the_page_forbids_all_but_its_own_style_and_script(make: Make) -> None:
-    html = render(make(row(1)))
+    html = render_page(make(row(1)))
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
     assert policy is not None
     assert policy[1].startswith("default-src 'none';")
@@ -198,7 +198,7 @@ def test_at_stake_is_the_difference_of_an_amount_mismatch_and_else_the_amount(ma
         "INR": (3, "93.00"),
         "USD": (1, "9.00"),
     }
-    assert (page.open, page.amountless, page.unlisted) == (6, 2, 2)
+    assert (page.open, page.without_amount, page.not_listed) == (6, 2, 2)
 
 
 def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
@@ -206,7 +206,7 @@ def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
     page = make(*(row(number, kspay_amount=amount) for number, amount in enumerate(big)))
     assert [str(money.amount) for money in page.at_stake] == ["246913578024691357802469134.33"]
     assert [item.amount for item in page.items] == sorted(map(Decimal, big), reverse=True)
-    html = render(page)
+    html = render_page(page)
     assert "24,69,13,57,80,24,69,13,57,80,24,69,134.33" in html
 
 
@@ -217,7 +217,7 @@ def test_the_largest_are_taken_currency_by_currency(make: Make) -> None:
     assert len(page.items) == 100
     assert [str(item) for item in page.items if item.currency == "KWD"] == ["0.003", "0.002", "0.001"]
     assert [item.amount for item in page.items if item.currency == "INR"] == list(range(150, 53, -1))
-    assert (page.open, page.unlisted) == (153, 53)
+    assert (page.open, page.not_listed) == (153, 53)
 
 
 def test_all_of_it_is_only_all_of_it(make: Make) -> None:
@@ -228,13 +228,13 @@ def test_all_of_it_is_only_all_of_it(make: Make) -> None:
 
 
 def test_a_run_with_nothing_in_it_has_a_page(make: Make) -> None:
-    html = render(make(totals=[], by_rule=[], by_payment_method=[], matched={}))
+    html = render_page(make(totals=[], by_rule=[], by_payment_method=[], matched={}))
     assert "Nothing is open." in html
-    assert "No transaction of this period" in html
+    assert "This period has no transactions to match." in html
 
 
 def test_the_columns_of_the_files_are_explained_folded(make: Make) -> None:
-    html = render(make(row(1)))
+    html = render_page(make(row(1)))
     folded = re.search(r"<details>\s*<summary>What each column.*?</details>", html, re.DOTALL)
     assert folded is not None
     for name in (*DISCREPANCIES, *RESOLVED, *MATCHED, *SUMMARY, *QUARANTINE):
@@ -258,7 +258,7 @@ def test_the_trend_ends_with_this_run(make: Make) -> None:
     ]
     page = make(runs_before=before, discrepancies={"STALE_PENDING": 4})
     assert [night.open for night in page.nights] == [*range(2, 31), 4]
-    html = render(page)
+    html = render_page(page)
     assert html.count('class="then"') == 29
     assert "From 2 to 4; at most 30." in html
     assert "From 50.0\N{NO-BREAK SPACE}% to 99.9\N{NO-BREAK SPACE}%" in html

@@ -1,4 +1,4 @@
-"""The text of a story (`reconcile.match.explain`): short lines under headings, for a person at a terminal."""
+"""The text of an explanation (`reconcile.match.explain`): short lines under headings, for a person at a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -10,106 +10,106 @@ from reconcile.core.money import Currencies
 from reconcile.core.records import Side
 from reconcile.core.wording import day, days, spoken
 
-Story = Mapping[str, Any]
+Explanation = Mapping[str, Any]
 
 _SHOWN = 40
-"""Lines of one list; a group may hold hundreds of records."""
+"""Lines of one list, at most; a group may have hundreds of records."""
 
 
-def lines(story: Story, currencies: Currencies) -> Iterator[str]:
-    """The story line by line."""
+def explain_lines(explanation: Explanation, currencies: Currencies) -> Iterator[str]:
+    """The explanation, line by line."""
     text = _Text(currencies)
-    yield text.title(story)
+    yield text.title(explanation)
     for heading, part in (
-        ("", text.now(story)),
-        ("What it said", text.versions(story)),
-        ("In quarantine", text.quarantine(story)),
-        ("Booked together with", text.booking(story)),
-        ("What is or was wrong", text.discrepancies(story)),
-        ("Matched, before and now", text.pairings(story)),
-        ("The passes that it went through", text.passes(story)),
-        ("Records that it shares a key with", text.candidates(story)),
-        ("Suggestions", text.suggestions(story)),
-        ("Its group", text.group(story)),
+        ("", text.now(explanation)),
+        ("What it said", text.versions(explanation)),
+        ("In quarantine", text.quarantine(explanation)),
+        ("Booked together with", text.booking(explanation)),
+        ("What is or was wrong", text.discrepancies(explanation)),
+        ("Matched, before and now", text.pairings(explanation)),
+        ("The passes that it went through", text.passes(explanation)),
+        ("Records that it shares a key with", text.candidates(explanation)),
+        ("Suggestions", text.suggestions(explanation)),
+        ("Its group", text.group(explanation)),
     ):
-        told = list(part)
-        if told and heading:
+        found = list(part)
+        if found and heading:
             yield ""
             yield heading
-        yield from (f"  {_printable(line)}" for line in told)
+        yield from (f"  {_printable(line)}" for line in found)
 
 
 class _Text:
     def __init__(self, currencies: Currencies) -> None:
         self.currencies = currencies
 
-    def title(self, story: Story) -> str:
-        what = "Transaction" if story["side"] == Side.KSPAY else "Ledger entry"
-        of = "" if story["side"] == Side.KSPAY else f" of source {story['source']}"
-        about = f"Discrepancy {story['asked_for']} of " if story["asked_for"] else ""
+    def title(self, explanation: Explanation) -> str:
+        what = "Transaction" if explanation["side"] == Side.KSPAY else "Ledger entry"
+        of = "" if explanation["side"] == Side.KSPAY else f" of source {explanation['source']}"
+        about = f"Discrepancy {explanation['asked_for']} of " if explanation["asked_for"] else ""
         what = what.lower() if about else what
-        return _printable(f"{about}{what} {story['record_id']}{of}, app {story['app_id']}")
+        return _printable(f"{about}{what} {explanation['record_id']}{of}, app {explanation['app_id']}")
 
-    def now(self, story: Story) -> Iterator[str]:
-        now = story["now"]
+    def now(self, explanation: Explanation) -> Iterator[str]:
+        now = explanation["now"]
         if now is not None:
-            family = f", family {story['family']}" if story["family"] else ""
-            when = story["business_date"]
+            family = f", family {explanation['family']}" if explanation["family"] else ""
+            when = explanation["business_date"]
             dated = f" on {day(when)}" if when else ""
             reference = f", reference {now['reference']}" if now["reference"] else ", no reference"
             status = f'"{now["status"]}"' if now["status"] else "no status (paid)"
             yield f"{spoken(now['amount'], now['currency'], self.currencies)}{dated}{reference}, {status}{family}"
-        yield self._outcome(story)
-        for key in story["keys_that_are_none"]:
+        yield self._outcome(explanation)
+        for key in explanation["keys_that_are_none"]:
             yield (
                 f"{_KINDS.get(key['kind'], key['kind'])} {key['key']}: no key, "
                 "since more than 500 records of one side carry it"
             )
-        if story["waiting"]:
+        if explanation["waiting"]:
             yield "Records of this app arrived or changed since the last run: the next one matches their groups anew"
-        elif story["agrees"] is False:
+        elif explanation["agrees"] is False:
             yield "By today's settings the rules match it otherwise than the last run did: the next run matches it anew"
 
-    def _outcome(self, story: Story) -> str:
-        if story["withdrawn"] is not None:
-            return self._withdrawn(story)
-        if story["state"] != "usable":
-            return f"It is {story['state']}, so it is not matched"
-        standing = [pair for pair in story["pairings"] if pair["stands"]]
+    def _outcome(self, explanation: Explanation) -> str:
+        if explanation["withdrawn"] is not None:
+            return self._withdrawn(explanation)
+        if explanation["state"] != "usable":
+            return f"It is {explanation['state']}, so it is not matched"
+        standing = [pair for pair in explanation["pairings"] if pair["stands"]]
         if standing:
             own = (
-                f"{story['source']}:{story['record_id']}"
-                if story["side"] == Side.LEDGER
-                else story["record_id"]
+                f"{explanation['source']}:{explanation['record_id']}"
+                if explanation["side"] == Side.LEDGER
+                else explanation["record_id"]
             )
             others = [
                 one["record"]
-                for one in story["members"]
-                if (one["side"], one["record"]) != (story["side"], own)
+                for one in explanation["members"]
+                if (one["side"], one["record"]) != (explanation["side"], own)
             ]
             return f"Matched with {' and '.join(others)} by {standing[0]['rule']}, in run {standing[0]['made_by']}"
         opened = [
             one["type"]
-            for one in story["discrepancies"]
+            for one in explanation["discrepancies"]
             if one["own"] and one["cleared_by"] is None and one["type"] and one["first_seen"]
         ]
         if opened:
             return f"Unmatched: {', '.join(opened)}"
         return "Unmatched, and nothing is wrong with that so far"
 
-    def _withdrawn(self, story: Story) -> str:
-        how = story["withdrawn"]
+    def _withdrawn(self, explanation: Explanation) -> str:
+        how = explanation["withdrawn"]
         cause = (
             f"import {how['undone_import']} of {how['file']}, which alone held it, was withdrawn"
             if how["undone_import"] is not None
             else f"import {how['import']} of {how['file']}, a snapshot that spans its day, lacks it"
         )
-        mates = sorted({pair["mate"] for pair in story["pairings"] if pair["stands"]})
+        mates = sorted({pair["mate"] for pair in explanation["pairings"] if pair["stands"]})
         until = f": the next run undoes its match with {' and '.join(mates)}" if mates else ""
         return f"Withdrawn on {_instant(how['at'])}: {cause}. It is kept, and no longer matched{until}"
 
-    def versions(self, story: Story) -> Iterator[str]:
-        for number, version in enumerate(story["versions"]):
+    def versions(self, explanation: Explanation) -> Iterator[str]:
+        for number, version in enumerate(explanation["versions"]):
             by = _by(version)
             if number == 0:
                 said = ", ".join(f"{one['field']} {self._value(one['is'])}" for one in version["changes"])
@@ -121,29 +121,31 @@ class _Text:
                     continue
                 yield f"{by}: {one['field']} was {self._value(one['was'])}, is {self._value(one['is'])}"
 
-    def quarantine(self, story: Story) -> Iterator[str]:
-        for stay in story["quarantine"]:
+    def quarantine(self, explanation: Explanation) -> Iterator[str]:
+        for stay in explanation["quarantine"]:
             until = f" until {_instant(stay['cleared_at'])}" if stay["cleared_at"] else ""
             yield (
                 f"since {_instant(stay['since'])}{until}: {stay['file']}, row {stay['row']}, {stay['field']}: "
                 f"{stay['reason']}"
             )
 
-    def booking(self, story: Story) -> Iterator[str]:
-        for one in story["booking"]:
+    def booking(self, explanation: Explanation) -> Iterator[str]:
+        for one in explanation["booking"]:
             amount = spoken(one["amount"], one["currency"], self.currencies)
             yield f"{one['record']}: {amount}{'' if one['leads'] else ', gives back of it'}"
 
-    def pairings(self, story: Story) -> Iterator[str]:
-        for pair in story["pairings"]:
+    def pairings(self, explanation: Explanation) -> Iterator[str]:
+        for pair in explanation["pairings"]:
             until = "" if pair["stands"] else f", undone by run {pair['undone_by']}"
             yield f"{pair['mate']} by {pair['rule']}: since run {pair['made_by']}{until}"
 
-    def passes(self, story: Story) -> Iterator[str]:
-        told = [(self._where(one), self._came_of_it(one), one["sums"]) for one in story["passes"]]
-        # Passes that came to nothing one after another are told in one line.
+    def passes(self, explanation: Explanation) -> Iterator[str]:
+        passes_and_outcomes = [
+            (self._where(one), self._came_of_it(one), one["sums"]) for one in explanation["passes"]
+        ]
+        # Neighbouring passes with the same outcome share a line.
         for (phase, outcome, _), same in groupby(
-            told, lambda one: (one[0][0], one[1], [_sum_key(total) for total in one[2]])
+            passes_and_outcomes, lambda one: (one[0][0], one[1], [_sum_key(total) for total in one[2]])
         ):
             passes = list(same)
             rules = ", ".join(where[1] for where, _, _ in passes)
@@ -156,10 +158,10 @@ class _Text:
                     f"{total['entries']} of the ledger, {ledger}"
                 )
 
-    def _where(self, one: Story) -> tuple[str, str]:
+    def _where(self, one: Explanation) -> tuple[str, str]:
         return ("" if one["phase"] is None else f"phase {one['phase']}: "), one["rule"]
 
-    def _came_of_it(self, one: Story) -> str:
+    def _came_of_it(self, one: Explanation) -> str:
         if one["taken_with"]:
             return f"matched with {' and '.join(one['taken_with'])}"
         if one["candidates"]:
@@ -167,16 +169,16 @@ class _Text:
             return f"{possible}, taken by others"
         return "nothing to pair it with"
 
-    def candidates(self, story: Story) -> Iterator[str]:
-        for one in story["candidates"][:_SHOWN]:
+    def candidates(self, explanation: Explanation) -> Iterator[str]:
+        for one in explanation["candidates"][:_SHOWN]:
             shares = ", ".join(f"{key['kind']} {key['key']}" for key in one["shares"])
             yield f"{one['record']}{f' ({shares})' if shares else ''}: {one['why']}"
-        yield from _more(story["candidates"])
+        yield from _more(explanation["candidates"])
 
-    def suggestions(self, story: Story) -> Iterator[str]:
-        for one in story["suggestions"]:
+    def suggestions(self, explanation: Explanation) -> Iterator[str]:
+        for one in explanation["suggestions"]:
             rivals = one["rivals"]
-            alone = len(story["suggestions"]) == 1 and not rivals
+            alone = len(explanation["suggestions"]) == 1 and not rivals
             if alone:
                 verdict = "each is the other's only candidate, so it is suggested (amount_date)"
             elif rivals:
@@ -185,19 +187,19 @@ class _Text:
                 verdict = "not suggested: it is not the only candidate"
             yield f"{one['name']}: equal amount and currency, {days(one['days'])} apart; {verdict}"
 
-    def group(self, story: Story) -> Iterator[str]:
-        if len(story["group"]) < 2:
+    def group(self, explanation: Explanation) -> Iterator[str]:
+        if len(explanation["group"]) < 2:
             return
-        for one in story["group"][:_SHOWN]:
+        for one in explanation["group"][:_SHOWN]:
             rule = f"matched by {one['rule']}" if one["rule"] else "unmatched"
             yield (
                 f"{one['record']}: {spoken(one['amount'], one['currency'], self.currencies)} on "
                 f"{day(one['business_date'])}, {one['family']}, {rule}"
             )
-        yield from _more(story["group"])
+        yield from _more(explanation["group"])
 
-    def discrepancies(self, story: Story) -> Iterator[str]:
-        for one in story["discrepancies"]:
+    def discrepancies(self, explanation: Explanation) -> Iterator[str]:
+        for one in explanation["discrepancies"]:
             of = "" if one["own"] or one["of"] is None else f" of {one['of']}"
             state = f"cleared by run {one['cleared_by']}" if one["cleared_by"] else "open"
             if one["cleared_by"] is None and any(
@@ -214,8 +216,11 @@ class _Text:
                     else f"{version['type']}, {version['severity']}"
                 )
                 yield f"  until run {version['until_run']}: {was}, facts {version['facts']}"
-            for told in one["reported_by"][-_SHOWN:]:
-                yield f"  reported by run {told['run']}: {told['type']}, {told['status']}, {told['age_days']} days old"
+            for report in one["reported_by"][-_SHOWN:]:
+                yield (
+                    f"  reported by run {report['run']}: {report['type']}, {report['status']}, "
+                    f"{report['age_days']} days old"
+                )
             for said in one["reported_by"][-1:]:
                 yield f"  {said['detail']}"
             for made in one["decisions"]:
@@ -241,14 +246,14 @@ class _Text:
         return f'"{value}"'
 
 
-def _sum_key(total: Story) -> tuple[object, ...]:
+def _sum_key(total: Explanation) -> tuple[object, ...]:
     return total["key"], total["currency"], total["kspay_amount"], total["ledger_amount"]
 
 
 _KINDS = {"comparable": "normalised reference"}
 
 
-def _by(version: Story) -> str:
+def _by(version: Explanation) -> str:
     if version["at"] is None:
         return "first read"
     if version["import"] is not None:
