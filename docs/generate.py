@@ -4,10 +4,10 @@ A page holds `<!-- generated: NAME -->` where the table NAME of `TABLES` belongs
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import click
-from sql_tables import tables
+from sql_tables import markdown_table, tables
 
 from reconcile.cli.main import cli
 from reconcile.core.discrepancies import OUTCOMES, TYPES
@@ -22,11 +22,6 @@ _PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 def fill(page: str) -> str:
     """The page with its generated tables; raises KeyError for a table that does not exist."""
     return _PLACE.sub(lambda place: TABLES[place[1]](), page)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def _code(text: str) -> str:
@@ -61,7 +56,7 @@ def _settings() -> str:
         [_code(name) + (" *" if name in SECRETS else ""), variable.default, variable.meaning]
         for name, variable in VARIABLES.items()
     ]
-    return _table(["variable", "default", "meaning"], rows) + "\n\n\\* can be given as `…_FILE`."
+    return markdown_table(["variable", "default", "meaning"], rows) + "\n\n\\* can be given as `…_FILE`."
 
 
 def _statuses() -> str:
@@ -69,7 +64,7 @@ def _statuses() -> str:
         [side, family, ", ".join(_code(word) if word else "(blank)" for word in words)]
         for (side, family), words in DEFAULT_FAMILIES.items()
     ]
-    return _table(["side", "family", "words"], rows)
+    return markdown_table(["side", "family", "words"], rows)
 
 
 def _discrepancies() -> str:
@@ -79,11 +74,11 @@ def _discrepancies() -> str:
         if one.severity_of_refunded:
             severity += f"; {one.severity_of_refunded} if refunded"
         rows.append([_code(name), severity, one.when])
-    return _table(["type", "severity", "when"], rows)
+    return markdown_table(["type", "severity", "when"], rows)
 
 
 def _outcomes() -> str:
-    return _table(
+    return markdown_table(
         ["outcome", "what it means"], [[_code(name), meaning] for name, meaning in OUTCOMES.items()]
     )
 
@@ -91,7 +86,7 @@ def _outcomes() -> str:
 def _columns() -> str:
     return "\n\n".join(
         f"## {file}\n\n"
-        + _table(
+        + markdown_table(
             ["column", "meaning", "written as"],
             [[_code(column.name), column.meaning, column.form] for column in columns],
         )
@@ -109,7 +104,7 @@ def _expectations() -> str:
         [_code(rule.name), ", ".join(names), rule.weight, f"{rule.field} {rule.reason}".strip(), rule.why]
         for rule, names in suites.values()
     ]
-    return _table(["expectation", "suite", "weight", "what is wrong", "why it exists"], rows)
+    return markdown_table(["expectation", "suite", "weight", "what is wrong", "why it exists"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {

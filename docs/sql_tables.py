@@ -59,7 +59,8 @@ def tables() -> str:
             for table, grain in sorted(grains.items())
         ]
         parts.append(
-            f"## {title}\n\n" + _table(["table or view", "grain", "made or changed by", "read by"], rows)
+            f"## {title}\n\n"
+            + markdown_table(["table or view", "grain", "made or changed by", "read by"], rows)
         )
     return "\n\n".join(parts)
 
@@ -68,6 +69,7 @@ def _files(found: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(found))
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of Markdown as a table of Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
