@@ -11,11 +11,11 @@ from reconcile.db.sql_files import read_sql
 def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> int:
-    """COPY rows into a table and say how many they were. Never row by row: a million take seconds."""
+    """COPY rows into a table; returns how many they were."""
     driver = _driver(connection)
     known: dict[tuple[str, ...], list[str]] = connection.info.setdefault("column types", {})
     types = known.get((table, *columns))
-    if types is None:  # asked once a connection: a stage copies thousands of blocks into one table
+    if types is None:  # asked once per connection: a load copies thousands of blocks into one table
         types = known[table, *columns] = _column_types(connection, table, columns)
     count = 0
     statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
@@ -28,7 +28,7 @@ def copy_rows(
 
 
 def _driver(connection: Connection) -> Any:
-    # What it does belongs to the transaction of the connection; where none was begun, a commit would do nothing.
+    # COPY belongs to the connection's transaction. SQLAlchemy must know that it has begun, or its commit does nothing.
     if not connection.in_transaction():
         connection.begin()
     driver = connection.connection.driver_connection
@@ -43,7 +43,7 @@ def _column_types(connection: Connection, table: str, columns: Sequence[str]) ->
 
 
 def copy_lines(connection: Connection, table: str, columns: Sequence[str], lines: bytes | memoryview) -> None:
-    """COPY rows that are lines of its text format already."""
+    """COPY rows that are lines of COPY's text format already."""
     driver = _driver(connection)
     with driver.cursor() as cursor, cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
         copy.write(lines)

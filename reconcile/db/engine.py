@@ -22,7 +22,8 @@ CONNECT_SECONDS = 10
 def open_store(settings: Settings) -> Iterator[Engine]:
     """An engine on the configured database, else on the embedded one, with all migrations applied.
 
-    Raises UsageError if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that lets us in.
+    Raises UsageError if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection, or
+    if `migrate` refuses the database.
     """
     with ExitStack() as stack:
         url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
@@ -54,8 +55,7 @@ def _empty_database(settings: Settings) -> str:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # The product's tables have a schema of their own, so that it can share a database with others;
-    # session settings that would change how values are read or written are fixed here.
+    # These settings decide which tables are seen and how values are read and written: a server's own must not.
     with connection.cursor() as cursor:
         cursor.execute(f"set search_path to {SCHEMA}, pg_catalog")
         cursor.execute("set timezone to 'UTC'")

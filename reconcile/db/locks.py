@@ -13,9 +13,9 @@ from reconcile.db import SCHEMA
 
 @contextmanager
 def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool, advice: str = "") -> Iterator[None]:
-    """Hold the lock of each app while a run works on it; the database drops it if the process dies.
+    """Hold the lock of each app while a run works on it.
 
-    Raises Busy, with the advice, if another run holds one of them and `wait` is false.
+    Raises Busy, with the advice, if another run holds one of the locks and `wait` is false.
     """
 
     def refuse(app_id: str) -> None:
@@ -28,14 +28,17 @@ def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool, advice: str
 
 @contextmanager
 def match_locks(engine: Engine, app_ids: Iterable[str]) -> Iterator[None]:
-    """Hold, once nobody else does, what lets one at a time match an app's records: a run, or one that takes it back."""
+    """Hold the lock of each app that lets one process at a time match its records; waits for the others.
+
+    A run holds it while it matches, and so does a trial that is rolled back.
+    """
     with _locks(engine, "match", app_ids, lambda _: None):
         yield
 
 
 @contextmanager
 def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[str], None]) -> Iterator[None]:
-    # A connection of its own that stays idle, so that the server sees at once when we are gone.
+    # On a connection of its own, which stays idle: so the server notices at once when this process ends.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
             for app_id in sorted(app_ids):
@@ -47,7 +50,7 @@ def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[st
                     time.sleep(0.5)
             yield
         finally:
-            # The server may learn later that the connection is closed, and the next run would be told to come
-            # back. If it is the server that is gone, so is the lock.
+            # The server may notice only later that the connection is closed, and would refuse the next run until
+            # then. If the server itself is gone, so is the lock.
             with suppress(OperationalError):
                 connection.execute(text("select pg_advisory_unlock_all()"))

@@ -25,7 +25,7 @@ def migrate(engine: Engine, *, empty: str) -> None:
         if encoding != "UTF8":
             raise UsageError(
                 f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
-                "give one with UTF8 (createdb -E UTF8 -T template0 NAME)"
+                "name one with UTF8 (createdb -E UTF8 -T template0 NAME)"
             )
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         connection.execute(text(f"create schema if not exists {SCHEMA}"))
@@ -35,8 +35,8 @@ def migrate(engine: Engine, *, empty: str) -> None:
         if _FIRST_OF_0_1 in applied:
             raise UsageError(
                 "the database was made by version 0.1, whose tables this version cannot read: keep your ledger files, "
-                f"decision files and reports, then {empty} and run again: it fetches, imports and matches anew, "
-                "and `reconcile resolve` takes the decision files"
+                f"decision files and reports, then {empty} and run again: it fetches, imports and matches "
+                "everything again, and `reconcile resolve` takes the decision files"
             )
         if unknown := sorted(set(applied) - set(migrations)):
             raise ReconcileError(

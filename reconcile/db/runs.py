@@ -1,4 +1,4 @@
-"""The run table: what was started, what finished, what failed and why. It is the truth about runs."""
+"""The table `runs`: which runs were started, finished or failed, and why. Files on disk never decide this."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ class RunRecord:
 def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period, out: Path | None) -> str:
     """Record a new run and give it its id: the period, and the number of the run of that period.
 
-    A number whose folder exists already in `out` (written from another database) is passed over.
+    A number is skipped if its folder exists in `out` already: another database wrote it.
     """
     number = 0
     with engine.begin() as connection:
@@ -53,7 +53,7 @@ def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period
 
 
 def start_trial(connection: Connection, run_id: str, app_ids: Sequence[str], period: Period) -> None:
-    """Record a run in the caller's transaction, which is rolled back: it only looks what a run would find."""
+    """Record a run in the caller's transaction, which the caller rolls back: a trial of what a run would find."""
     _insert(connection, run_id, "run", app_ids, period, None)
 
 
@@ -97,7 +97,7 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
             reason = str(Stopped(0))
         else:
             reason = mishap(error) or f"a fault of ours: {type(error).__name__}"
-        # Where the database is what failed, the next run says how this one ended.
+        # If the database itself failed, the next run records how this one ended.
         with suppress(DBAPIError), engine.begin() as connection:
             _fail(connection, [run_id], reason)
         raise
@@ -108,7 +108,7 @@ def _fail(connection: Connection, run_ids: Sequence[str], error: str) -> None:
 
 
 def mishap(error: BaseException) -> str | None:
-    """What a person is told of a failure that is none of ours: a full disk, a database that went away; else None."""
+    """The line for a failure that is no fault of ours: a full disk, or a database that went away; else None."""
     cause: BaseException | None = error
     while cause is not None:
         driver = cause.orig if isinstance(cause, DBAPIError) else cause
@@ -129,22 +129,22 @@ _SHUT_DOWN = ("57P01", "57P02", "57P03")
 
 
 def _is_lost(error: BaseException, driver: object, state: str | None) -> bool:
-    from psycopg import OperationalError  # slow to load, and at hand where it was raised
+    from psycopg import OperationalError  # slow to import, and imported already where the error was raised
 
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    # Without a state it is no answer of the server, but what became of the connection.
+    # Without a state the error is not the server's answer: the connection itself failed.
     return isinstance(driver, OperationalError) and (state is None or state in _SHUT_DOWN)
 
 
-_ENDED_WITHOUT_A_WORD = "ended without a word (killed, or its database went away); nothing was reported"
+_ENDED_WITHOUT_A_MESSAGE = "ended without a message (killed, or its database went away); nothing was reported"
 
 
 def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
-    """Mark runs that died without a word as failed and remove what they left. Holds the apps' locks.
+    """Mark runs whose process died as failed, and remove the files they left. The caller holds the apps' locks.
 
-    The lock of an app is ours now, so no run that is marked running on it can be alive. What it left goes first:
-    who is killed in the middle of this leaves the rest to the next one.
+    A run that is marked running on one of these apps is dead, since it does not hold the lock. Files go first: if
+    this process is killed in between, the next sweep finds the run still marked and does the rest.
     """
     with engine.connect() as connection:
         dead = connection.execute(
@@ -156,11 +156,11 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
     with engine.begin() as connection:
-        _fail(connection, [run_id for run_id, _ in dead], _ENDED_WITHOUT_A_WORD)
+        _fail(connection, [run_id for run_id, _ in dead], _ENDED_WITHOUT_A_MESSAGE)
 
 
 def sweep_dead(engine: Engine) -> None:
-    """Sweep every run that is marked running and whose process is gone: nobody holds its lock any more."""
+    """Sweep every run that is marked running and whose locks are free: its process is gone."""
     with engine.connect() as connection:
         running = (
             connection.execute(text("select distinct apps from runs where state = 'running'")).scalars().all()
@@ -171,7 +171,7 @@ def sweep_dead(engine: Engine) -> None:
 
 
 def is_finished(engine: Engine, run_id: str) -> bool:
-    """Whether the database calls this run finished."""
+    """Whether this run is marked finished."""
     with engine.connect() as connection:
         state: str | None = connection.scalar(
             text("select state from runs where run_id = :run_id"), {"run_id": run_id}
@@ -199,7 +199,7 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
 
 
 def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
-    """What a run fetched, window by window, as the table fetched_windows has it."""
+    """What a run fetched: the rows of fetched_windows."""
     with engine.connect() as connection:
         rows = connection.execute(
             text('select * from fetched_windows where run_id = :run_id order by app_id collate "C", number'),
@@ -209,7 +209,7 @@ def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
 
 
 def one(engine: Engine, run_id: str) -> RunRecord:
-    """The run of this id, `latest` being the newest finished one. Raises UsageError if there is none."""
+    """The run of this id; `latest` is the newest finished one. Raises UsageError if there is none."""
     with engine.connect() as connection:
         found = connection.execute(text(read_sql("db/run")), {"run_id": run_id})
         row = found.mappings().one_or_none()

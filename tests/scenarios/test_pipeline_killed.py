@@ -247,7 +247,9 @@ def test_a_database_that_goes_away(
         if settings:
             assert f"reconcile: {error}" == outcome.complaint
         else:
-            assert error == "ended without a word (killed, or its database went away); nothing was reported"
+            assert (
+                error == "ended without a message (killed, or its database went away); nothing was reported"
+            )
         command.good(*words)
 
 

