@@ -231,8 +231,9 @@ class WindowReader:
         """Whether a page of the last reading lacks rows that no other page holds. If so, ask for smaller pages."""
         if self._reading.pages_are_cut:
             return True
-        # Where as many rows are known as the listing has places, only its end is in doubt.
-        gaps = [] if self._is_counted() else self._reading.gaps
+        # Where rows cannot leave and as many were seen as the listing has places, only its end is in doubt.
+        is_end_left = self._is_counted() and not self._server.rows_may_leave
+        gaps = [] if is_end_left else self._reading.gaps
         is_last_page_short = self._length % self._source.limit > 0
         if not (
             any(map(self._lacks_rows, gaps)) or (is_last_page_short and self._lacks_rows(self._last_page))

@@ -1,5 +1,6 @@
 """Paging: whatever the server does with order, page, limit and time, every row is fetched."""
 
+import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from reconcile.core.records import Period
 from reconcile.kspay import KSPay
 from reconcile.kspay.errors import IncompleteError
 from reconcile.kspay.paging.proofs import COUNTED, ONE_ANSWER, TWO_READINGS
-from tests.support.kspay_server import Asked, KSPayServer, Reply, failure, paged, record, success
+from tests.support.kspay_server import Asked, Handler, KSPayServer, Reply, failure, paged, record, success
 from tests.support.kspay_shop import Behaviour, Change, Shop, day, transaction
 
 DAY = timedelta(days=1)
@@ -376,6 +377,41 @@ def test_pages_that_are_cut_by_their_weight(
     fetched, client = run(server, shop, MARCH, page_size=100, concurrency=concurrency)
     assert fetched == {row["id"] for row in rows}
     assert all(window.proof for window in client.windows_read)
+
+
+def with_second_page_cut(shop: Shop, rows: int) -> Handler:
+    """Page 2 holds only so many rows; the others stand on no page, unless smaller ones are asked for."""
+
+    def handler(asked: Asked) -> Reply:
+        reply = shop.listing(asked)
+        if asked.query["page"] == "2" and int(asked.query["limit"]) > rows:
+            reply.body = json.dumps(success(json.loads(reply.body)["result"][:rows]).body).encode()
+        return reply
+
+    return handler
+
+
+@pytest.mark.parametrize("moved", [1, 2])
+def test_a_known_row_behind_a_cut_page_hides_no_unknown_one(server: KSPayServer, moved: int) -> None:
+    """Rows that were seen elsewhere move into the first places that a cut page lacks; the next place holds others."""
+    # Once the four pages of the first reading are answered, rows of page 3 change and come first.
+    shop = Shop(
+        march(30), Behaviour(order="last updated first"), [Change(4, "update", n) for n in range(moved)]
+    )
+    server.on("GET", "/transaction", with_second_page_cut(shop, 7))
+    with server.client(page_size=10, concurrency=1) as client:
+        found = {row.values["id"] for page in client.transactions(MARCH) for row in page.rows}
+    assert found == {row["id"] for row in shop.rows}
+
+
+def test_a_row_that_left_makes_up_for_none_that_a_cut_page_lacks(server: KSPayServer) -> None:
+    """As many rows were seen as are listed, but one of them has left the window, and another one was never seen."""
+    rows = [row | {"updatedAt": row["createdAt"]} for row in march(30)]
+    shop = Shop(rows, Behaviour(order="last updated first", filters="updatedAt"), [Change(4, "update", 0)])
+    server.on("GET", "/transaction", with_second_page_cut(shop, 9))
+    with server.client(page_size=10, concurrency=1) as client:
+        found = {row.values["id"] for page in client.transactions(MARCH) for row in page.rows}
+    assert found == {row["id"] for row in shop.rows}
 
 
 def test_rows_that_a_server_leaves_out_of_its_pages_are_not_waited_for(server: KSPayServer) -> None:
