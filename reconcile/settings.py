@@ -2,19 +2,22 @@
 
 Each value comes from the environment, else from `reconcile.toml` in the working directory, else from
 its default. An empty variable is unset. A secret may also be given as `NAME_FILE`, the path of a
-file that holds it. In reconcile.toml a setting has the variable's own name.
+file that holds it. In reconcile.toml a setting has the variable's own name. `Variables` describes each setting once.
 """
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -44,87 +47,240 @@ class Variable(NamedTuple):
     meaning: str
 
 
-_NONE = "none"
-VARIABLES: Mapping[str, Variable] = {
-    "KSPAY_BASE_URL": Variable(
-        _NONE, "The address of KS Pay, from your guide. Plain `http://` only for this machine."
-    ),
-    "KSPAY_APP_ID": Variable(_NONE, "The id of your app, `ap_…`."),
-    "KSPAY_ACCESS_KEY": Variable(_NONE, "The access key of your app."),
-    "KSPAY_SECRET_KEY": Variable(_NONE, "The secret key of your app."),
-    "RECONCILE_DATABASE_URL": Variable(
-        "an embedded Postgres under `RECONCILE_HOME`",
-        "A PostgreSQL database, version 15 or later. The tables are in its schema `reconcile`.",
-    ),
-    "RECONCILE_HOME": Variable("`.reconcile`", "The folder of the embedded database."),
-    "RECONCILE_LEDGER": Variable(
-        _NONE,
-        "What `run` reads without `--ledger`: a file, a folder, or the name of a profile that has a query.",
-    ),
-    "RECONCILE_INBOX": Variable(
-        _NONE,
-        "A folder. The next run takes in the ledgers, archives of ledgers and decision files in it, and moves each to "
-        "`done/`, or to `refused/` with the reason beside it.",
-    ),
-    "RECONCILE_TIMEZONE": Variable("`Asia/Kolkata`", "The business time zone: it cuts the days."),
-    "RECONCILE_LOOKBACK_DAYS": Variable("7", "The days of a run without dates."),
-    "RECONCILE_REREAD_DAYS": Variable(
-        "90",
-        "A run without dates also reads a seventh of the covered days this far back again, so that a late change is "
-        "seen within a week.",
-    ),
-    "RECONCILE_PAGE_SIZE": Variable("100", "The records that are asked for at once."),
-    "RECONCILE_CONCURRENCY": Variable("4", "The pages that are asked for at once."),
-    "RECONCILE_GIVE_UP_SECONDS": Variable("120", "How long KS Pay may be unreachable without a break."),
-    "RECONCILE_AMOUNT_TOLERANCE": Variable(
-        "0",
-        "By how much amounts may differ: major units, `0.5%` of the KS Pay amount, or `INR=1,KWD=0.01`.",
-    ),
-    "RECONCILE_DATE_TOLERANCE_DAYS": Variable("3", "How many days apart the dates of a match may be."),
-    "RECONCILE_DUPLICATE_DAYS": Variable(
-        "7", "A second payment of a reference is a duplicate if it is at most this many days apart."
-    ),
-    "RECONCILE_GRACE_DAYS": Variable(
-        "1", "The last days of a period, in which a missing partner is only a timing difference."
-    ),
-    "RECONCILE_STALE_PENDING_HOURS": Variable(
-        "24", "A payment that is pending for longer is stale, counted to the end of the as-of day."
-    ),
-    "RECONCILE_ACCEPT_SUGGESTIONS": Variable(
-        "false", "Whether what the rule `amount_date` suggests is matched."
-    ),
-}
-"""By name, in the order of the docs: the list of all settings, and what each means."""
+class _Text(str):
+    """The text of a setting, and where it stands: nothing for the environment, else ` in reconcile.toml`."""
 
-SECRETS = frozenset({"KSPAY_ACCESS_KEY", "KSPAY_SECRET_KEY", "RECONCILE_DATABASE_URL"})
+    where: str
+
+    def __new__(cls, text: str, where: str) -> "_Text":
+        made = super().__new__(cls, text)
+        made.where = where
+        return made
+
+
+def _whole(least: int, most: int) -> BeforeValidator:
+    def parse(text: str) -> int:
+        text = text.strip()
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return BeforeValidator(parse)
+
+
+def _yes_or_no(text: str) -> bool:
+    text = text.strip()
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _path(text: str) -> Path:
+    return Path(text.strip())
+
+
+def _zone(text: str) -> ZoneInfo:
+    text = text.strip()
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{text!r} is no time zone of the IANA list, such as Asia/Kolkata") from None
+
+
+def _database_url(text: str) -> str:
+    # The value is not repeated in any message: it may hold a password.
+    try:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "is not a database URL such as postgresql://user@host:5432/database "
+            "(write an @, : or / of the password as %40, %3A or %2F)"
+        ) from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError("must be a PostgreSQL URL such as postgresql://user@host/database")
+    if "@" in (url.host or ""):
+        raise ValueError("holds an @ too many: write that of the password as %40")
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+_OptionalPath = Annotated[Path | None, BeforeValidator(_path)]
+
+
+class Variables(BaseSettings):
+    """All settings that are one value: their names, types, defaults and meanings, in the order of the docs.
+
+    A secret has the type SecretStr; it may also be given as `NAME_FILE`.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, validate_default=False)
+
+    KSPAY_BASE_URL: str | None = Field(
+        default=None,
+        description="The address of KS Pay, from your guide. Plain `http://` only for this machine.",
+    )
+    KSPAY_APP_ID: str | None = Field(default=None, description="The id of your app, `ap_…`.")
+    KSPAY_ACCESS_KEY: SecretStr | None = Field(default=None, description="The access key of your app.")
+    KSPAY_SECRET_KEY: SecretStr | None = Field(default=None, description="The secret key of your app.")
+    RECONCILE_DATABASE_URL: Annotated[SecretStr | None, BeforeValidator(_database_url)] = Field(
+        default=None,
+        json_schema_extra={"shown": "an embedded Postgres under `RECONCILE_HOME`"},
+        description="A PostgreSQL database, version 15 or later. The tables are in its schema `reconcile`.",
+    )
+    RECONCILE_HOME: Annotated[Path, BeforeValidator(_path)] = Field(
+        default=Path(".reconcile"), description="The folder of the embedded database."
+    )
+    RECONCILE_LEDGER: _OptionalPath = Field(
+        default=None,
+        description="What `run` reads without `--ledger`: a file, a folder, or the name of a profile that has a query.",
+    )
+    RECONCILE_INBOX: _OptionalPath = Field(
+        default=None,
+        description="A folder. The next run takes in the ledgers, archives of ledgers and decision files in it, and "
+        "moves each to `done/`, or to `refused/` with the reason beside it.",
+    )
+    RECONCILE_TIMEZONE: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
+        default=ZoneInfo("Asia/Kolkata"), description="The business time zone: it cuts the days."
+    )
+    RECONCILE_LOOKBACK_DAYS: Annotated[int, _whole(1, 3660)] = Field(
+        default=7, description="The days of a run without dates."
+    )
+    RECONCILE_REREAD_DAYS: Annotated[int, _whole(0, 3660)] = Field(
+        default=90,
+        description="A run without dates also reads a seventh of the covered days this far back again, so that a late "
+        "change is seen within a week.",
+    )
+    RECONCILE_PAGE_SIZE: Annotated[int, _whole(1, 100_000)] = Field(
+        default=100, description="The records that are asked for at once."
+    )
+    RECONCILE_CONCURRENCY: Annotated[int, _whole(1, 64)] = Field(
+        default=4, description="The pages that are asked for at once."
+    )
+    RECONCILE_GIVE_UP_SECONDS: Annotated[int, _whole(0, 86_400)] = Field(
+        default=120, description="How long KS Pay may be unreachable without a break."
+    )
+    RECONCILE_AMOUNT_TOLERANCE: InstanceOf[str] = Field(  # read when the currencies are known
+        default="0",
+        description="By how much amounts may differ: major units, `0.5%` of the KS Pay amount, or "
+        "`INR=1,KWD=0.01`.",
+    )
+    RECONCILE_DATE_TOLERANCE_DAYS: Annotated[int, _whole(0, 366)] = Field(
+        default=3, description="How many days apart the dates of a match may be."
+    )
+    RECONCILE_DUPLICATE_DAYS: Annotated[int, _whole(0, 366)] = Field(
+        default=7,
+        description="A second payment of a reference is a duplicate if it is at most this many days apart.",
+    )
+    RECONCILE_GRACE_DAYS: Annotated[int, _whole(0, 366)] = Field(
+        default=1,
+        description="The last days of a period, in which a missing partner is only a timing difference.",
+    )
+    RECONCILE_STALE_PENDING_HOURS: Annotated[int, _whole(0, 24 * 366)] = Field(
+        default=24,
+        description="A payment that is pending for longer is stale, counted to the end of the as-of day.",
+    )
+    RECONCILE_ACCEPT_SUGGESTIONS: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
+        default=False, description="Whether what the rule `amount_date` suggests is matched."
+    )
+
+
+def _is_secret(variable: FieldInfo) -> bool:
+    return SecretStr in get_args(variable.annotation)
+
+
+def _shown_default(variable: FieldInfo) -> str:
+    if isinstance(variable.json_schema_extra, dict):
+        return str(variable.json_schema_extra["shown"])
+    default = variable.default
+    if default is None:
+        return "none"
+    return f"`{default}`" if isinstance(default, Path | ZoneInfo) else str(default).lower()
+
+
+SECRETS = frozenset(name for name, one in Variables.model_fields.items() if _is_secret(one))
+VARIABLES: Mapping[str, Variable] = {
+    name: Variable(_shown_default(one), one.description or "") for name, one in Variables.model_fields.items()
+}
+"""By name, what the docs show of each setting."""
+
+_DEFAULTS = Variables.model_construct()
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
-T = TypeVar("T")
+
+class _Source(PydanticBaseSettingsSource):
+    """One place where settings stand: the environment, or reconcile.toml. It wins over later ones as a whole."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, object], where: str) -> None:
+        super().__init__(settings_cls)
+        self._values = values
+        self._where = where
+
+    def get_field_value(self, variable: FieldInfo, name: str) -> tuple[_Text | None, str, bool]:
+        """The text of a setting, its own or its file's; an empty one is none."""
+        where, value = self._where, self._values.get(name)
+        if isinstance(value, bool | int | Decimal):
+            value = str(value)
+        if value is not None and not isinstance(value, str):
+            raise UsageError(f"{name}{where} must be a text or a number")
+        path = self._values.get(f"{name}_FILE") if _is_secret(variable) else None
+        if value and path:
+            raise UsageError(f"{name} and {name}_FILE are both set{where}: keep one")
+        if path:
+            value = _secret_file(f"{name}_FILE", str(path))
+        return (_Text(value, where) if value else None), name, False
+
+    def __call__(self) -> dict[str, _Text]:
+        found = {}
+        for name, variable in self.settings_cls.model_fields.items():
+            if name not in self.current_state:
+                text, _, _ = self.get_field_value(variable, name)
+                if text is not None:
+                    found[name] = text
+        return found
+
+
+def _read_variables(environ: Mapping[str, str], toml: Mapping[str, object]) -> Variables:
+    class Placed(Variables):
+        @classmethod
+        def settings_customise_sources(  # type: ignore[override]  # the sources of the library are not used
+            cls, settings_cls: type[BaseSettings], **_: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return _Source(settings_cls, environ, ""), _Source(settings_cls, toml, f" in {TOML}")
+
+    try:
+        return Placed()
+    except ValidationError as error:
+        # The first alone, as every error is one line; only the reason, since the value may be a secret.
+        first = error.errors()[0]
+        raise _wrong(str(first["loc"][0]), first["input"], first["ctx"]["error"]) from None
+
+
+def _wrong(name: str, text: str, reason: object) -> UsageError:
+    return UsageError(f"{name}{text.where if isinstance(text, _Text) else ''}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a command may need to know from outside; see the README for each variable."""
+    """Everything a command may need to know from outside. What each means: `Variables`."""
 
     apps: tuple[Credentials, ...] = ()
     app_ids: tuple[str, ...] = ()  # known even where the keys are missing: importing a ledger needs no keys
     missing: tuple[str, ...] = ()  # the KSPAY_ variables that calls to KS Pay would still need
     database_url: str | None = field(default=None, repr=False)  # may hold a password
-    home: Path = Path(".reconcile")
+    home: Path = _DEFAULTS.RECONCILE_HOME
     ledger: Path | None = None
     inbox: Path | None = None
-    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Kolkata"))
-    lookback_days: int = 7
-    reread_days: int = 90
-    page_size: int = 100
-    concurrency: int = 4
-    give_up_seconds: int = 120
+    timezone: ZoneInfo = _DEFAULTS.RECONCILE_TIMEZONE
+    lookback_days: int = _DEFAULTS.RECONCILE_LOOKBACK_DAYS
+    reread_days: int = _DEFAULTS.RECONCILE_REREAD_DAYS
+    page_size: int = _DEFAULTS.RECONCILE_PAGE_SIZE
+    concurrency: int = _DEFAULTS.RECONCILE_CONCURRENCY
+    give_up_seconds: int = _DEFAULTS.RECONCILE_GIVE_UP_SECONDS
     tolerances: Tolerances = field(default_factory=Tolerances)
-    date_tolerance_days: int = 3
-    duplicate_days: int = 7
-    grace_days: int = 1
-    stale_pending_hours: int = 24
-    accept_suggestions: bool = False
+    date_tolerance_days: int = _DEFAULTS.RECONCILE_DATE_TOLERANCE_DAYS
+    duplicate_days: int = _DEFAULTS.RECONCILE_DUPLICATE_DAYS
+    grace_days: int = _DEFAULTS.RECONCILE_GRACE_DAYS
+    stale_pending_hours: int = _DEFAULTS.RECONCILE_STALE_PENDING_HOURS
+    accept_suggestions: bool = _DEFAULTS.RECONCILE_ACCEPT_SUGGESTIONS
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -163,10 +319,12 @@ class Settings:
 
 
 class _Reader:
+    """Puts together the variables and the tables of reconcile.toml."""
+
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
-        self.environ = environ
         self.file = folder / TOML
         self.toml = self._toml()
+        self.variables = _read_variables(environ, self.toml)
 
     def _toml(self) -> dict[str, Any]:
         try:
@@ -187,61 +345,35 @@ class _Reader:
                 raise UsageError(f"{TOML}: {name!r} is no setting that is known; see the README for the list")
         return tables
 
-    def text(self, name: str) -> str | None:
-        """The setting's text, its own or its file's; the environment wins over the file as a whole."""
-        return self.placed(name)[0]
-
-    def placed(self, name: str) -> tuple[str | None, str]:
-        """The setting's text, and where it stands if that is not the environment."""
-        for source, where in ((self.environ, ""), (self.toml, f" in {TOML}")):
-            value = source.get(name)
-            if isinstance(value, bool | int | Decimal):
-                value = str(value)
-            if value is not None and not isinstance(value, str):
-                raise UsageError(f"{name}{where} must be a text or a number")
-            path = source.get(f"{name}_FILE") if name in SECRETS else None
-            if value and path:
-                raise UsageError(f"{name} and {name}_FILE are both set{where}: keep one")
-            if path:
-                value = _secret_file(f"{name}_FILE", str(path))
-            if value:
-                return value, where
-        return None, ""
-
-    def parse(self, name: str, default: T, parse: Callable[[str], T]) -> T:
-        text, where = self.placed(name)
-        if text is None:
-            return default
-        try:
-            return parse(text.strip())
-        except ValueError as error:
-            raise UsageError(f"{name}{where}: {error}") from None
-
     def settings(self) -> Settings:
         currencies = self.currencies()
         apps, app_ids, missing = self.apps()
+        values = self.variables
+        database_url, tolerance = values.RECONCILE_DATABASE_URL, values.RECONCILE_AMOUNT_TOLERANCE
+        try:
+            tolerances = Tolerances.parse(tolerance.strip(), currencies)
+        except ValueError as error:
+            raise _wrong("RECONCILE_AMOUNT_TOLERANCE", tolerance, error) from None
         return Settings(
             apps=apps,
             app_ids=app_ids,
             missing=missing,
-            database_url=self.parse("RECONCILE_DATABASE_URL", None, _database_url),
-            home=self.parse("RECONCILE_HOME", Path(".reconcile"), Path),
-            ledger=self.parse("RECONCILE_LEDGER", None, Path),
-            inbox=self.parse("RECONCILE_INBOX", None, Path),
-            timezone=self.parse("RECONCILE_TIMEZONE", ZoneInfo("Asia/Kolkata"), _zone),
-            lookback_days=self.parse("RECONCILE_LOOKBACK_DAYS", 7, _whole(1, 3660)),
-            reread_days=self.parse("RECONCILE_REREAD_DAYS", 90, _whole(0, 3660)),
-            page_size=self.parse("RECONCILE_PAGE_SIZE", 100, _whole(1, 100_000)),
-            concurrency=self.parse("RECONCILE_CONCURRENCY", 4, _whole(1, 64)),
-            give_up_seconds=self.parse("RECONCILE_GIVE_UP_SECONDS", 120, _whole(0, 86_400)),
-            tolerances=self.parse(
-                "RECONCILE_AMOUNT_TOLERANCE", Tolerances(), lambda text: Tolerances.parse(text, currencies)
-            ),
-            date_tolerance_days=self.parse("RECONCILE_DATE_TOLERANCE_DAYS", 3, _whole(0, 366)),
-            duplicate_days=self.parse("RECONCILE_DUPLICATE_DAYS", 7, _whole(0, 366)),
-            grace_days=self.parse("RECONCILE_GRACE_DAYS", 1, _whole(0, 366)),
-            stale_pending_hours=self.parse("RECONCILE_STALE_PENDING_HOURS", 24, _whole(0, 24 * 366)),
-            accept_suggestions=self.parse("RECONCILE_ACCEPT_SUGGESTIONS", False, _yes_or_no),
+            database_url=database_url.get_secret_value() if database_url else None,
+            home=values.RECONCILE_HOME,
+            ledger=values.RECONCILE_LEDGER,
+            inbox=values.RECONCILE_INBOX,
+            timezone=values.RECONCILE_TIMEZONE,
+            lookback_days=values.RECONCILE_LOOKBACK_DAYS,
+            reread_days=values.RECONCILE_REREAD_DAYS,
+            page_size=values.RECONCILE_PAGE_SIZE,
+            concurrency=values.RECONCILE_CONCURRENCY,
+            give_up_seconds=values.RECONCILE_GIVE_UP_SECONDS,
+            tolerances=tolerances,
+            date_tolerance_days=values.RECONCILE_DATE_TOLERANCE_DAYS,
+            duplicate_days=values.RECONCILE_DUPLICATE_DAYS,
+            grace_days=values.RECONCILE_GRACE_DAYS,
+            stale_pending_hours=values.RECONCILE_STALE_PENDING_HOURS,
+            accept_suggestions=values.RECONCILE_ACCEPT_SUGGESTIONS,
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),
@@ -249,7 +381,14 @@ class _Reader:
 
     def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
         tables = self.toml.get("apps", [])
-        named = {key: self.text(f"KSPAY_{key.upper()}") for key in _APP_KEYS}
+        values = self.variables
+        access_key, secret_key = values.KSPAY_ACCESS_KEY, values.KSPAY_SECRET_KEY
+        named = {
+            "base_url": values.KSPAY_BASE_URL,
+            "app_id": values.KSPAY_APP_ID,
+            "access_key": access_key and access_key.get_secret_value(),
+            "secret_key": secret_key and secret_key.get_secret_value(),
+        }
         apps: tuple[Credentials, ...] = ()
         if tables and any(named.values()):
             raise UsageError(f"KSPAY_… settings and [[apps]] in {TOML} are both set: keep one")
@@ -346,41 +485,3 @@ def _secret_file(name: str, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"{name}: {path} cannot be read: {reason}") from None
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
-            raise ValueError(f"{text!r} is not a whole number from {least} to {most}")
-        return int(text)
-
-    return parse
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
-
-
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{text!r} is no time zone of the IANA list, such as Asia/Kolkata") from None
-
-
-def _database_url(text: str) -> str:
-    # The value is not repeated in any message: it may hold a password.
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "is not a database URL such as postgresql://user@host:5432/database "
-            "(write an @, : or / of the password as %40, %3A or %2F)"
-        ) from None
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError("must be a PostgreSQL URL such as postgresql://user@host/database")
-    if "@" in (url.host or ""):
-        raise ValueError("holds an @ too many: write that of the password as %40")
-    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
