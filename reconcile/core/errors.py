@@ -1,23 +1,22 @@
-"""Everything that can go wrong, as a tree; the exit code of a command is the code of the class.
+"""All errors as a tree. A command exits with the code of the class.
 
-    ReconcileError            1  the base; raised itself only for a fault of ours
+    ReconcileError            1  the base class; raised itself only for a fault of this program
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
-    ├── UsageError            2  wrong use or settings: names the option or variable and the mend
-    ├── InputRefused          3  a file, a decision or a batch that must not be used: names the place
+    ├── UsageError            2  wrong use or settings: names the option or variable, and what to do
+    ├── InputRefused          3  a file, decisions or a batch that must not be used: names the place
     │   └── UnfinishedFile        3  a file that somebody still writes
     ├── KSPayError            4  KS Pay refused, contradicted itself or stayed unreachable
     │   └── (its families: see reconcile.kspay.errors)
     └── Busy                  5  another run holds the lock of this app
 
-Bad *data* is no exception: a record that cannot be used becomes a `records.Rejection` and is
-quarantined; these classes are for what must stop a command. The text of each is one line that says
-what, where and what to do.
+Bad *data* is not an error here: a record that cannot be used becomes a `records.Rejection` and is quarantined. These
+classes are for what must stop a command. The text of each is one line that says what, where and what to do.
 """
 
 import errno
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of a write that has no room."""
+"""The errno values of a write without enough space."""
 
 
 class ReconcileError(Exception):
@@ -27,7 +26,7 @@ class ReconcileError(Exception):
 
 
 class CheckFailed(ReconcileError):
-    """A check over our own results failed; nothing was reported."""
+    """A check of the program's own results failed; nothing was reported."""
 
 
 class UsageError(ReconcileError):
@@ -37,7 +36,7 @@ class UsageError(ReconcileError):
 
 
 class InputRefused(ReconcileError):
-    """Input that as a whole cannot be used; nothing of it was taken."""
+    """Input that cannot be used; nothing of it was stored."""
 
     exit_code = 3
 
@@ -50,7 +49,7 @@ class UnfinishedFile(InputRefused):
 
 
 class KSPayError(ReconcileError):
-    """A call to KS Pay that did not give what was asked for."""
+    """A call to KS Pay failed, or its answer cannot be used."""
 
     exit_code = 4
 
@@ -62,7 +61,7 @@ class Busy(ReconcileError):
 
 
 class Stopped(BaseException):
-    """A signal asked the command to end. No error of ours, so that nothing takes it for one and goes on."""
+    """A signal asked the command to end. Not an Exception, so that no handler catches it and goes on."""
 
     def __init__(self, number: int) -> None:
         super().__init__("stopped before it was done")

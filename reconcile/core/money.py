@@ -1,8 +1,8 @@
-"""The one home of amounts: exact decimals in the major unit of a currency (12.50 INR, never 1250 paise).
+"""Amounts: exact decimals in the major unit of a currency (12.50 INR, never 1250 paise).
 
-No amount passes through a binary float, from the wire to the cell, and none exists without its
-currency. How many decimals a currency has comes from ISO 4217 (the `iso4217` package), and for
-currencies outside it from the `[currencies]` table of reconcile.toml.
+No amount is ever a binary float, from the JSON of KS Pay to the cell of a report, and none is without its currency.
+The number of decimals of a currency comes from ISO 4217 (the `iso4217` package), and for other currencies from the
+`[currencies]` table of reconcile.toml.
 """
 
 import re
@@ -16,10 +16,10 @@ from iso4217 import Currency
 from reconcile.core.errors import UsageError
 
 MAX_INTEGER_DIGITS = 30
-"""More digits than this before the point are taken for a mistake: no merchant books 10^30 of anything."""
+"""Digits before the point, at most; more are taken for a mistake."""
 
 MAX_DECIMALS = 30
-"""Written decimals beyond this are refused before arithmetic: 1e-999999 would cost memory, not money."""
+"""Decimals, at most; more are refused before any arithmetic, because 1e-999999 would exhaust the memory."""
 
 UNKNOWN_DIGITS = -1
 """Stands for the decimals of a currency that is not known."""
@@ -29,7 +29,7 @@ _EXACT = Context(prec=MAX_INTEGER_DIGITS + MAX_DECIMALS, traps=[Inexact, Invalid
 
 
 def parse_amount(text: str) -> Decimal:
-    """The exact value of a plain decimal such as `11`, `-3.50` or `1e3`.
+    """The exact value of a decimal such as `11`, `-3.50` or `1e3`.
 
     Raises ValueError, worded for a quarantine reason, for anything else: words, NaN, infinities,
     thousands separators, digits of other scripts, and values too large or too small to be money.
@@ -50,7 +50,7 @@ def parse_amount(text: str) -> Decimal:
 
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum of amounts of one currency, no digit lost (a bare `sum` rounds to 28). Zero of none.
+    """The exact sum of amounts of one currency (`sum` would round to 28 digits). 0 without amounts.
 
     Raises decimal.Inexact beyond 60 digits.
     """
@@ -61,7 +61,7 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def grouped(plain: str, currency: str) -> str:
-    """A plain decimal with its digits grouped for reading; rupees in lakhs and crores, `12,34,567.00`."""
+    """A decimal with its digits grouped for reading; rupees in lakhs and crores, `12,34,567.00`."""
     whole, point, minor = plain.lstrip("-").partition(".")
     head, tail = (whole[:-3], whole[-3:]) if currency == "INR" else ("", whole)
     if head:
@@ -74,13 +74,13 @@ def grouped(plain: str, currency: str) -> str:
 
 
 def currency_code(text: str) -> str:
-    """The code that a record names, in capitals; of other letters than ASCII some have ASCII ones for capitals."""
+    """The currency code in capitals; only for ASCII, because some other letters have ASCII capitals."""
     text = text.strip()
     return text.upper() if text.isascii() else text
 
 
 def decimals(value: Decimal) -> int:
-    """How many decimals a finite value needs: 2 for 1.50E0 read as 1.50 is 1, for 12 it is 0."""
+    """The number of decimals that a finite value needs: 1 for 1.50, 0 for 12."""
     _, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     if exponent >= 0 or value.is_zero():
@@ -105,9 +105,9 @@ class Currencies:
 
     @classmethod
     def with_extra(cls, extra: Mapping[str, int]) -> "Currencies":
-        """ISO 4217 and the merchant's own table of what it lacks (`USDT = 6`).
+        """ISO 4217 and the merchant's own currencies (`USDT = 6`).
 
-        Raises ValueError where that gives a currency of ISO 4217 other decimals.
+        Raises ValueError if those give a currency of ISO 4217 other decimals.
         """
         known = _iso_digits()
         for code, digits in extra.items():
@@ -130,8 +130,8 @@ class Currencies:
             raise self.unknown(currency) from None
         except Inexact:
             raise UsageError(
-                f"{currency} has {self.digits[currency]} decimals, but records with more came when reconcile.toml gave "
-                "it more: put that back into [currencies]"
+                f"{currency} has {self.digits[currency]} decimals, but there are records with more, from when "
+                "reconcile.toml gave it more: put that back into [currencies]"
             ) from None
 
     def written(self, amount: Decimal, currency: str | None) -> str:
@@ -144,16 +144,16 @@ class Currencies:
         return self.format(amount, currency)
 
     def unknown(self, currency: str) -> UsageError:
-        """What to say where records have a currency that the settings no longer know."""
+        """The error for records with a currency that the settings no longer have."""
         return UsageError(
-            f"{currency} is no currency that is known, but records with it came when reconcile.toml named it: put it "
-            "back into [currencies]"
+            f"{currency} is not a known currency, but there are records with it from when reconcile.toml named it: put "
+            "it back into [currencies]"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """By how much two amounts may differ and still count as equal.
+    """The most by which two amounts may differ and still count as equal.
 
     `fixed` is in major units, `percent` in hundredths of the KS Pay amount; one of them is zero.
     """
@@ -182,7 +182,7 @@ class Tolerances:
             code, _, value = part.partition("=")
             code = code.strip().upper()
             if code not in currencies.digits:
-                raise ValueError(f"{code or part.strip()!r} is no currency that is known")
+                raise ValueError(f"{code or part.strip()!r} is not a known currency")
             if code in named:
                 raise ValueError(f"{code} is named twice")
             named[code] = _tolerance(value)

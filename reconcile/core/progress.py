@@ -1,18 +1,18 @@
-"""How a stage tells what it is doing; the command line and the flow show it each in their way."""
+"""How a stage reports its progress. The command line and the flow show it in different ways."""
 
 from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
 SETTLING_SECONDS = 3.0
-"""Before that, a pace would be a guess."""
+"""Seconds before the first pace is shown; earlier it would be a guess."""
 
 SETTLING_PART = 0.02
-"""So much of the work must have been done before the rest is estimated from it."""
+"""The part of the work that must be done before the remaining time is estimated."""
 
 
 class Progress(Protocol):
-    """Called often: the stage, what it does now in a few words, and which part of it is done (0 to 1)."""
+    """Called often with the stage, a few words about its work, and the part done (0 to 1; None: unknown)."""
 
     def __call__(self, stage: str, doing: str, done: float | None, /) -> None: ...
 
@@ -22,16 +22,16 @@ def silent(_stage: str, _doing: str, _done: float | None, /) -> None:
 
 
 class Pace:
-    """How fast records come and how long the rest takes, in words, by a clock that counts seconds."""
+    """The speed of the records and the remaining time, in words. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._first: tuple[float, int, float] | None = None
 
     def words(self, records: int, done: float) -> str:
-        """`, 21,300 a second, about 2 min left`; less, or nothing, as long as that would be a guess.
+        """`, 21,300 a second, about 2 min left`; a part of it, or "", while it would be a guess.
 
-        `records` were had up to now, all together, and `done` is the part of the work (0 to 1) they are.
+        `records` is their number up to now, `done` the part of the work done (0 to 1).
         """
         now = self._clock()
         if self._first is None:

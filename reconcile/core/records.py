@@ -1,8 +1,8 @@
-"""The vocabulary: what the stages hand to one another.
+"""The records that the stages give to one another.
 
-Every type is immutable. Times are aware and in UTC; an amount never goes without its currency.
-Families and business dates are not here: both depend on settings that may change after a record was
-stored, so they are worked out in one place, `sql/match/policy/known_records.sql`, when records are matched.
+Every type is immutable. Times are aware and in UTC; an amount always has its currency. Families and business dates
+are not here: both depend on settings that may change after a record was stored, so they are computed in one place,
+`sql/match/policy/known_records.sql`, when records are matched.
 """
 
 import unicodedata
@@ -18,14 +18,14 @@ import msgspec
 
 
 class Side(StrEnum):
-    """Which of the two books a record stands in."""
+    """The side of a record."""
 
     KSPAY = "kspay"
     LEDGER = "ledger"
 
 
 class Family(StrEnum):
-    """What a status means, whatever word the source uses for it."""
+    """The meaning of a status, whatever word the source uses for it."""
 
     PAID = "paid"
     PENDING = "pending"  # KS Pay only
@@ -58,23 +58,23 @@ class Period:
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where a record was read, as a person would look for it."""
+    """Where a record was read, so that a person finds it."""
 
     file: str
-    """A file's name, or for KS Pay the call: `GET /transaction 2026-03-01..2026-05-28 page 3`."""
+    """The name of the file, or for KS Pay the call: `GET /transaction 2026-03-01..2026-05-28 page 3`."""
     row: int
-    """Counted from 1 as a spreadsheet shows it (the header is row 1); in a page of KS Pay, from 1."""
+    """The number of the row as a spreadsheet shows it (the header is row 1); in an answer of KS Pay counted from 1."""
 
 
 class RawRow(msgspec.Struct, frozen=True, gc=False):
-    """A record as it came: nothing renamed, nothing cast; JSON numbers with a point are Decimal."""
+    """A record as read, with the names and values of its source; JSON numbers with a point are Decimal."""
 
     place: Place
     values: Mapping[str, Any]
 
 
-class _Mark(str):
-    """A key that is no other, not even one of the same letters: no answer can bring it along."""
+class _UniqueKey(str):
+    """A key that equals only itself, not even the same text: no answer of a server can contain it."""
 
     __slots__ = ()
     __hash__ = object.__hash__
@@ -83,17 +83,16 @@ class _Mark(str):
         return self is other
 
 
-SPOILT = _Mark("\0spoilt")
-"""The name in a record's values under which its reader notes what is wrong with its very text: a tuple of
-(field, what stands there, why it cannot be used). Only the careful reading of an answer that is not quite
-JSON notes anything."""
+TEXT_FAULTS = _UniqueKey("\0faults")
+"""The key in a record's values under which its reader notes faults of the text itself: a tuple of (field, text there,
+why it cannot be used). Only `kspay.http.json_decoder` does so, for an answer that is not quite JSON."""
 
 
 def comparable(reference: str | None) -> str | None:
-    """A reference without what people write differently: `INV-00/12` and `inv 0012` are one.
+    """A reference without what people write differently: `INV-00/12` and `inv 0012` are equal.
 
-    Unicode NFKC, then case folding, then only letters, marks and decimal digits; the reference itself
-    where nothing is left, so that equal references are always equal here too.
+    Unicode NFKC, then case folding, then only letters, marks and decimal digits. If nothing is left, it is
+    the reference itself, so that equal references are always equal here too.
     """
     if not reference:
         return reference
@@ -115,7 +114,7 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     reference: str | None  # `referenceNumber`: the merchant's own
     currency: str  # ISO 4217 code, or one of `[currencies]`; upper case
     amount: Decimal  # major units, 0 or more
-    status: str  # as KS Pay words it; "" where it has none
+    status: str  # the word of KS Pay; "" if it has none
     created_at: datetime  # aware, UTC
     updated_at: datetime | None
     provider_order_id: str | None
@@ -140,9 +139,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     reference: str | None
     currency: str
     amount: Decimal  # major units; negative books a refund
-    status: str  # as the ledger words it; "" where the column is missing or blank: paid
-    dated_on: date | None  # the day as written, already in the business time zone …
-    dated_at: datetime | None  # … or the instant (aware, UTC) where the ledger writes one; never both
+    status: str  # the word of the ledger; "" if the column is missing or blank: paid
+    dated_on: date | None  # the day as written, in the business time zone …
+    dated_at: datetime | None  # … or the instant (aware, UTC), if the ledger has one; never both
     transaction_id: str | None
     provider_order_id: str | None
     provider_txn_id: str | None
@@ -161,13 +160,13 @@ class Rejection(msgspec.Struct, frozen=True):
     side: Side
     app_id: str
     source: str  # as of Entry; for KS Pay `kspay`
-    record_id: str | None  # transaction or ledger id; None where the record has none that can be read
+    record_id: str | None  # transaction or ledger id; None if it cannot be read
     place: Place
-    field: str  # the field at fault as the source names it; several joined by ";"
-    value: str  # what stands there, as written; several joined by ";"
-    reason: str  # why it cannot be used and what would do; several joined by ";"
+    field: str  # the faulty field as the source names it; several joined by ";"
+    value: str  # its value as written; several joined by ";"
+    reason: str  # why it cannot be used and what to do; several joined by ";"
     raw: str  # the whole record as JSON with sorted keys, without secrets
-    currency: str | None = None  # where known although the record is unusable
+    currency: str | None = None  # if known
     dated_on: date | None = None  # as of Entry
     dated_at: datetime | None = None  # likewise; for KS Pay `createdAt`
     typed: str | None = (

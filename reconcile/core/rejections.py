@@ -1,4 +1,4 @@
-"""How a record that cannot be used is written down: what is wrong with it, and its text as it came."""
+"""Builds rejections: what is wrong with a record that cannot be used, and its text as read."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from math import isfinite
 
 import msgspec
 
-from reconcile.core.records import SPOILT, Place, Rejection, Side
+from reconcile.core.records import TEXT_FAULTS, Place, Rejection, Side
 
 MAX_RAW = 10_000
-"""Characters of a rejected record that the quarantine keeps."""
+"""Characters of a rejected record that the quarantine stores."""
 
 MAX_VALUE = 250
 """Characters of a faulty value that the quarantine shows."""
 
 Problem = tuple[str, object, str]
-"""The field as its source names it, what stands there, and why it cannot be used."""
+"""The field as its source names it, its value, and why it cannot be used."""
 
 
 def rejection(
@@ -34,7 +34,7 @@ def rejection(
     dated_at: datetime | None = None,
     typed: object = None,
 ) -> Rejection:
-    """One rejection for all the problems of one record: `record` goes into `raw`, `typed` is what it was typed to."""
+    """One rejection for all problems of one record. `record` becomes `raw`; `typed` is the typed record, if any."""
     return Rejection(
         side=side,
         app_id=app_id,
@@ -61,7 +61,7 @@ def _shown(value: object) -> str:
 
 
 def storable(text: str) -> str:
-    """Text that Postgres and UTF-8 can hold: NULs and lone surrogates become `\\x00` and `\\udc80`."""
+    """Text that Postgres and UTF-8 can store: NULs and lone surrogates become `\\x00` and `\\udc80`."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
@@ -69,10 +69,10 @@ _JSON = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
 def raw_json(record: object) -> str:
-    """A record as JSON for people to read: keys sorted, exact numbers.
+    """A record as JSON for people: keys sorted, exact numbers.
 
-    Beyond MAX_RAW characters it is cut and its digest put there, for a broken record without an id is
-    known by this text: two that differ only further on must stay two.
+    A text of more than MAX_RAW characters is cut and gets its digest: a broken record without an id is identified by
+    this text, and two that differ only in the cut part must stay two.
     """
     text = _json(record)
     if len(text) <= MAX_RAW:
@@ -85,7 +85,7 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object, depth: int = 0) -> object:
-    """The same value with nothing in it that JSON or Postgres cannot hold."""
+    """The same value without anything that JSON or Postgres cannot store."""
     if isinstance(value, str):
         return storable(value)
     if value is None or isinstance(value, bool):
@@ -101,7 +101,9 @@ def _plain(value: object, depth: int = 0) -> object:
     if depth == 8:
         return "…"
     if isinstance(value, Mapping):
-        return {storable(str(key)): _plain(item, depth + 1) for key, item in value.items() if key != SPOILT}
+        return {
+            storable(str(key)): _plain(item, depth + 1) for key, item in value.items() if key != TEXT_FAULTS
+        }
     if isinstance(value, list | tuple):
         return [_plain(item, depth + 1) for item in value]
     return str(value)

@@ -1,4 +1,4 @@
-"""How days, counts and amounts are written for people, in every report, message and page."""
+"""Writes days, counts and amounts for people, in reports, messages and the page."""
 
 from datetime import date
 from decimal import Decimal
@@ -12,7 +12,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def day(value: date | None) -> str:
-    """`3 Aug 2026`, in no locale but our own, so that the same data gives the same bytes."""
+    """`3 Aug 2026`, whatever the locale, so that the same data gives the same bytes."""
     return "an unknown day" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
-from reconcile.core.records import SPOILT
+from reconcile.core.records import TEXT_FAULTS
 from reconcile.kspay.errors import NO_DATA, NotFoundError, ProtocolError
 from reconcile.kspay.http.auth import AuthorizedCalls
 from reconcile.kspay.paging.listing import describe, text_of, without_secret
@@ -46,7 +46,7 @@ def transaction_by_reference(calls: AuthorizedCalls, reference_number: str) -> d
 
 def unreadable(answer: Any) -> str | None:
     """What in the text of an answer cannot be read; None if all can. Nothing that moves money may rely on the rest."""
-    faults = answer.get(SPOILT) if isinstance(answer, dict) else None
+    faults = answer.get(TEXT_FAULTS) if isinstance(answer, dict) else None
     return f"{faults[0][0]} {faults[0][2]}" if faults else None
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reconcile.core.money import Currencies, currency_code, parse_amount
-from reconcile.core.records import SPOILT, RawRow, Rejection, Side, Transaction
+from reconcile.core.records import TEXT_FAULTS, RawRow, Rejection, Side, Transaction
 from reconcile.core.rejections import Problem, rejection
 from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, instant, names, text_of
 from reconcile.normalise.normaliser import Normalised
@@ -59,12 +59,12 @@ def _transaction(
     updated = values.get("updatedAt")
     blank = isinstance(updated, str) and not updated.strip()  # is none, as of any text
     updated_at = instant("updatedAt", None if blank else updated, problems)
-    spoilt: tuple[Problem, ...] = values.get(SPOILT, ())
-    if spoilt or problems or amount is None or created_at is None:
-        named = {field for field, _, _ in spoilt}
+    faults: tuple[Problem, ...] = values.get(TEXT_FAULTS, ())
+    if faults or problems or amount is None or created_at is None:
+        named = {field for field, _, _ in faults}
         problems.sort(key=lambda problem: _IN_ORDER.index(problem[0]))
         return rejection(
-            [*spoilt, *(problem for problem in problems if problem[0] not in named)],
+            [*faults, *(problem for problem in problems if problem[0] not in named)],
             side=Side.KSPAY,
             app_id=app_id,
             source="kspay",

@@ -13,7 +13,7 @@ from itertools import chain
 from operator import itemgetter
 
 from reconcile.core.money import Currencies
-from reconcile.core.records import NO_ASCII_KEY, SPOILT, RawRow, Transaction
+from reconcile.core.records import NO_ASCII_KEY, TEXT_FAULTS, RawRow, Transaction
 from reconcile.kspay.paging.listing import FIELDS
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR
 from reconcile.normalise.fields import MAX_KEY
@@ -73,7 +73,7 @@ class TransactionsInBulk:
             )
             times = [*created, *(text for text in updated if text is not None)]
             if (
-                any(SPOILT in each for each in values)
+                any(TEXT_FAULTS in each for each in values)
                 or not {app_id, None}.issuperset(owners)
                 or not _AMOUNTS.fullmatch("\n".join([*amounts, ""]))
                 or "".join(times).translate(_DIGITS) != _TIME * len(times)

@@ -1,7 +1,7 @@
-"""How the server behaves where KS Pay's guide leaves it open, and what goes wrong on the way.
+"""How the server behaves where KS Pay's guide leaves it open, and which faults it injects.
 
-A `Behaviour` is one choice of everything; the default is the plainest server. `PROFILES` names the
-choices for the command line, and several may be put together.
+A `Behaviour` has all settings; the default is the simplest server. `PROFILES` are named settings for the command
+line; several can be combined.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from reconcile.core.errors import UsageError
 FAULTS = ("500", "502", "503", "429", "429-retry-after", "reset", "cut", "truncated", "drip", "hang")
 """What can go wrong with one request; see `reconcile.sandbox.faults`."""
 
-SPOILT = (
+BAD_RECORDS = (
     "missing-fields",
     "null-fields",
     "wrong-types",
@@ -31,7 +31,7 @@ SPOILT = (
     "invalid-utf8",
     "invalid-utf8-unread",
 )
-"""Records that a server may hold but should not; see `reconcile.sandbox.spoilt`."""
+"""Kinds of bad records; see `reconcile.sandbox.bad_records`."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,23 @@ class Behaviour:
 
     # Fetch All Transactions: which rows, in which order
     order: Literal["newest", "oldest", "updated"] = "newest"
-    """By `createdAt` either way round, or the last updated first."""
+    """By `createdAt`, newest or oldest first, or the last updated first."""
     shuffle_ties: bool = False
-    """Rows of one instant stand in a new order at each request."""
+    """Whether rows of the same instant have a new order at each request."""
     repeat_every: int = 0
-    """After so many rows the last one is listed a second time; 0: never."""
+    """After this many rows the last one is repeated; 0: never."""
     filters_by: Literal["createdAt", "updatedAt"] = "createdAt"
-    """The time that the date range is of."""
+    """The field that the date range filters by."""
     to_date_included: bool = True
-    """Else `toDate` means its midnight."""
+    """Whether the range includes `toDate`; else it ends at its midnight."""
     count_both_ends: bool = True
     """Whether the 90 days of a range count both of its ends."""
     one_day_allowed: bool = False
     """Whether `fromDate` may be `toDate`."""
     zone: str = "UTC"
-    """Where the days of a range begin and end."""
+    """The time zone of the days of a range."""
     today_zone: str = "UTC"
-    """Where the day that no date may lie after is today."""
+    """The time zone of today, the last day that may be asked for."""
     created_on: date | None = None
     """The app's creation day, before which nothing may be asked (11008); None: before its first payment."""
 
@@ -64,34 +64,34 @@ class Behaviour:
     default_limit: int | None = 10
     """Rows of a page without a limit; None: all."""
     max_limit: int | None = 500
-    """A larger limit is silently taken for this one; None: any is granted."""
+    """A larger limit silently becomes this one; None: any limit is accepted."""
     honours_limit: bool = True
     honours_page: bool = True
     rows_key: str | None = None
-    """The list stands under this name in an object; None: it is the result itself."""
+    """The name of the list in an object; None: the list is the result itself."""
     total: Literal["total", "totalPages", "count"] | None = None
-    """What of the listing is counted beside its rows (in an object, so under `data` without `rows_key`)."""
+    """The count that is given with the rows (in an object, so under `data` without `rows_key`)."""
     total_off: int = 0
-    """By how much that number is wrong."""
+    """The error of that count."""
 
     # What happens between two requests of a listing
     arrive_every: int = 0
-    """After every so many requests of a listing a payment comes in; 0: none does."""
+    """After every this many requests of a listing a new payment arrives; 0: none."""
     arrive_backdated: bool = False
-    """It comes in at some instant of the range just asked for, else now."""
+    """Whether it is created at an instant of the requested range; else now."""
     change_every: int = 0
-    """After every so many requests of a listing a payment changes; 0: none does."""
+    """After every this many requests of a listing a payment changes; 0: none."""
     at_most: int = 20
-    """How many payments come in, and how many change, in all."""
+    """How many payments arrive, and how many change, at most."""
 
     # Every answer
     enveloped: bool = True
-    """Else the result comes bare, with `currencyId` and `paymentMethodId` for `id`."""
+    """Whether the result has its envelope; without it, it has `currencyId` and `paymentMethodId` instead of `id`."""
     status_name: Literal["status", "statusCode", "httpStatus"] = "status"
     """The field of an error that holds its HTTP status."""
     amounts_as_numbers: bool = False
-    spoilt: tuple[str, ...] = ()
-    """Kinds of bad records (`SPOILT`) that the server holds besides the good ones."""
+    bad_records: tuple[str, ...] = ()
+    """Kinds of bad records (`BAD_RECORDS`) that the server has besides the good ones."""
     delay: float = 0
     """Seconds before each answer."""
     clock_ahead: float = 0
@@ -101,22 +101,22 @@ class Behaviour:
     token_seconds: float = 900
     refresh_seconds: float = 86_400
     token_requests: int = 0
-    """An access token ends (9009) after so many requests; 0: only with its time."""
+    """An access token ends (9009) after this many requests; 0: only when it expires."""
     refreshes: bool = True
-    """Else every refresh token has expired (9008)."""
+    """Whether refresh tokens work; else every one has expired (9008)."""
 
     # Faults, fixed by the seed and the number of the request
     seed: int = 1
     faults: tuple[str, ...] = ()
-    """Kinds of `FAULTS`, of which each faulty request meets one."""
+    """Kinds of `FAULTS`; each faulty request gets one."""
     fault_every: int = 5
-    """Of each so many requests one is faulty, so never more than two in a row."""
+    """Of each this many requests one is faulty, so never more than two in a row."""
     outage_after: int = 0
     """How many requests are served before an outage."""
     outage_requests: int = 0
     """How many requests the outage refuses (503)."""
     requests_a_second: float = 0
-    """More are refused with 429; 0: none is."""
+    """More requests a second are refused with 429; 0: no limit."""
     retry_after: bool = True
     """Whether such a 429 says how long to wait."""
     drip_seconds: float = 1
@@ -124,8 +124,8 @@ class Behaviour:
     """The longest that a connection hangs before it is closed."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a kind of fault or of bad record that there is none of."""
-        if unknown := {*self.faults} - {*FAULTS} | {*self.spoilt} - {*SPOILT}:
+        """Raise ValueError for an unknown kind of fault or bad record."""
+        if unknown := {*self.faults} - {*FAULTS} | {*self.bad_records} - {*BAD_RECORDS}:
             raise ValueError(f"no such behaviour: {', '.join(sorted(unknown))}")
 
 
@@ -133,38 +133,44 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
     "oldest-first": ("Lists the oldest transaction first.", {"order": "oldest"}),
     "newest-first": ("Lists the newest transaction first, as without a profile.", {"order": "newest"}),
     "updated-first": ("Lists the transaction first that changed last.", {"order": "updated"}),
-    "shuffled-ties": ("Orders the rows of one instant anew at each request.", {"shuffle_ties": True}),
+    "shuffled-ties": ("Gives rows of the same instant a new order at each request.", {"shuffle_ties": True}),
     "duplicates": ("Lists every seventh row twice.", {"repeat_every": 7}),
-    "small-limit": ("Silently takes any limit above 20 for 20.", {"max_limit": 20}),
+    "small-limit": ("Silently lowers any limit above 20 to 20.", {"max_limit": 20}),
     "limit-ignored": (
         "Gives 50 rows a page whatever the limit.",
         {"honours_limit": False, "default_limit": 50},
     ),
-    "page-ignored": ("Gives the first page whatever the page.", {"honours_page": False}),
+    "page-ignored": ("Always gives the first page.", {"honours_page": False}),
     "everything": (
-        "Gives all rows at once: neither page nor limit counts.",
+        "Gives all rows at once, whatever the page and the limit.",
         {"honours_page": False, "honours_limit": False, "default_limit": None},
     ),
     "object": ("Puts the list into an object under result.", {"rows_key": "transactions"}),
-    "total": ("Tells the number of rows.", {"total": "total"}),
-    "total-pages": ("Tells the number of pages.", {"total": "totalPages"}),
-    "wrong-total": ("Tells a number of rows that is 7 too low.", {"total": "total", "total_off": -7}),
+    "total": ("Gives the number of rows.", {"total": "total"}),
+    "total-pages": ("Gives the number of pages.", {"total": "totalPages"}),
+    "wrong-total": ("Gives a number of rows that is 7 too low.", {"total": "total", "total_off": -7}),
     "bare": ("Answers without the envelope, with currencyId and paymentMethodId.", {"enveloped": False}),
     "number-amounts": ("Writes amounts as numbers.", {"amounts_as_numbers": True}),
-    "midnight": ("Takes toDate for its midnight: that day is not in it.", {"to_date_included": False}),
-    "ninety-days-apart": ("Allows a range whose ends lie 90 days apart.", {"count_both_ends": False}),
+    "midnight": (
+        "Ends a range at the midnight of toDate: that day is not included.",
+        {"to_date_included": False},
+    ),
+    "ninety-days-apart": ("Allows a range whose ends are 90 days apart.", {"count_both_ends": False}),
     "one-day": ("Allows a range of one day.", {"one_day_allowed": True}),
-    "other-zone": ("Cuts its days in Kolkata.", {"zone": "Asia/Kolkata"}),
+    "other-zone": ("Its days are those of Kolkata.", {"zone": "Asia/Kolkata"}),
     "by-update": ("Lists a range by updatedAt, not createdAt.", {"filters_by": "updatedAt"}),
-    "arrivals": ("A payment comes in after every second page.", {"arrive_every": 2}),
+    "arrivals": ("A payment arrives after every second page.", {"arrive_every": 2}),
     "backdated": (
-        "A payment comes in after every second page, in the range asked for.",
+        "A payment arrives after every second page, in the requested range.",
         {"arrive_every": 2, "arrive_backdated": True},
     ),
     "changes": ("A payment changes after every second page.", {"change_every": 2}),
-    "bad-records": ("Holds a record of every kind that cannot be used.", {"spoilt": SPOILT}),
-    "bad-bytes": ("Holds a record with invalid UTF-8.", {"spoilt": ("invalid-utf8",)}),
-    "bad-literal": ("Holds a record whose amount is NaN, which is no JSON.", {"spoilt": ("nan-literal",)}),
+    "bad-records": ("Has a bad record of every kind.", {"bad_records": BAD_RECORDS}),
+    "bad-bytes": ("Has a record with invalid UTF-8.", {"bad_records": ("invalid-utf8",)}),
+    "bad-literal": (
+        "Has a record whose amount is NaN, which is not JSON.",
+        {"bad_records": ("nan-literal",)},
+    ),
     "fast-clock": ("Its clock is ten minutes ahead.", {"clock_ahead": 600}),
     "slow-clock": ("Its clock is ten minutes behind.", {"clock_ahead": -600}),
     "short-tokens": ("Ends an access token after 20 requests (9009).", {"token_requests": 20}),
@@ -174,16 +180,16 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "errors": ("Answers one in five requests with 500.", {"faults": ("500",)}),
     "bad-gateway": ("Answers one in five requests with 502 and a page of HTML.", {"faults": ("502",)}),
-    "outage": ("Is out (503) from request 6 to 8.", {"outage_after": 5, "outage_requests": 3}),
+    "outage": ("Is unavailable (503) from request 6 to 8.", {"outage_after": 5, "outage_requests": 3}),
     "resets": ("Resets one in five connections.", {"faults": ("reset",)}),
     "cut": ("Closes one in five connections in the middle of the answer.", {"faults": ("cut",)}),
     "truncated": ("Sends half of the JSON for one in five requests.", {"faults": ("truncated",)}),
-    "drip": ("Answers one in five requests in slow drops.", {"faults": ("drip",)}),
+    "drip": ("Sends the answer to one in five requests slowly, in small pieces.", {"faults": ("drip",)}),
     "hang": ("Never answers one in five requests (30 s).", {"faults": ("hang",)}),
     "too-many": ("Answers one in five requests with 429, without Retry-After.", {"faults": ("429",)}),
-    "rate-limit": ("Grants 10 requests a second, else 429 with Retry-After.", {"requests_a_second": 10}),
+    "rate-limit": ("Allows 10 requests a second, else 429 with Retry-After.", {"requests_a_second": 10}),
     "rate-limit-silent": (
-        "Grants 10 requests a second, else 429 without Retry-After.",
+        "Allows 10 requests a second, else 429 without Retry-After.",
         {"requests_a_second": 10, "retry_after": False},
     ),
 }
@@ -191,16 +197,16 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def named(names: Iterable[str]) -> Behaviour:
-    """The behaviour of these profiles together: faults and bad records add up, else the last one counts.
+    """The behaviour of these profiles together: faults and bad records add up, for all else the last one counts.
 
-    Raises UsageError for a name that is none.
+    Raises UsageError for an unknown name.
     """
     values: dict[str, Any] = {}
     for name in names:
         if name not in PROFILES:
             raise UsageError(
-                f"--profile {name}: there is none of that name; reconcile sandbox --help lists them"
+                f"--profile {name}: there is no such profile; reconcile sandbox --help lists them"
             )
         for field, value in PROFILES[name][1].items():
-            values[field] = values.get(field, ()) + value if field in ("faults", "spoilt") else value
+            values[field] = values.get(field, ()) + value if field in ("faults", "bad_records") else value
     return Behaviour(**values)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from reconcile.core.money import decimals, parse_amount
 from reconcile.sandbox.behaviour import Behaviour
-from reconcile.sandbox.faults import Endpoint, Weather
+from reconcile.sandbox.faults import Endpoint, FaultInjector
 from reconcile.sandbox.listing import Listing, Span
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.openapi import CALLS
@@ -31,7 +31,7 @@ class Api:
 
     def __init__(self, merchant: Merchant, listing: Listing, behaviour: Behaviour) -> None:
         self.listing = listing
-        self.weather = Weather(behaviour, [call.name for call in CALLS])
+        self.faults = FaultInjector(behaviour, [call.name for call in CALLS])
         self._merchant = merchant
         self._behaviour = behaviour
         self._tokens = Tokens(
@@ -51,7 +51,7 @@ class Api:
         """The calls, for Starlette."""
         return [
             Route(
-                call.path, Endpoint(call.name, getattr(self, call.name), self.weather), methods=[call.method]
+                call.path, Endpoint(call.name, getattr(self, call.name), self.faults), methods=[call.method]
             )
             for call in CALLS
         ]

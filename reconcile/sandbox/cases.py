@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal
 
-from reconcile.sandbox.broken import BROKEN_ENTRIES, BROKEN_TRANSACTIONS
+from reconcile.sandbox.invalid import INVALID_ENTRIES, INVALID_TRANSACTIONS
 from reconcile.sandbox.orders import Order
 from reconcile.sandbox.shop import nanoid
 
@@ -385,8 +385,8 @@ _CYCLE: tuple[tuple[Case, ...], ...] = (
     _HARMLESS,
     (_pending_alone, _pending_and_open, _pending_and_void, _pending_then_paid),
     (_unknown_word, _unknown_word_booked, _no_word, _unknown_ledger_word, _unknown_ledger_word_alone),
-    BROKEN_TRANSACTIONS,
-    BROKEN_ENTRIES,
+    INVALID_TRANSACTIONS,
+    INVALID_ENTRIES,
     _HARMLESS,
 )
 

@@ -1,7 +1,6 @@
-"""What goes wrong between the server and its client: one endpoint around each call.
+"""Faults between the server and its client: one endpoint around each call.
 
-Which request meets which fault is fixed by the behaviour's seed and the request's number, from 0, over
-all calls together.
+The behaviour's seed and the number of the request (from 0, over all calls) fix which request gets which fault.
 """
 
 import asyncio
@@ -21,18 +20,18 @@ from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.refusals import Refused
 
 TRANSPORT = "kspay.transport"
-"""Where a request's scope holds the connection's transport."""
+"""The key of the connection's transport in the scope of a request."""
 
-BROKEN = 0
-"""The status under which answers are counted that never arrived whole."""
+INCOMPLETE = 0
+"""The status under which incomplete answers are counted."""
 
 _DROPS = 20
 _HTML = "<html><head><title>502 Bad Gateway</title></head><body><center>nginx</center></body></html>"
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Weather:
-    """What the requests of a server meet, and how many there were by call and by status answered."""
+class FaultInjector:
+    """Chooses the fault of each request, and counts requests by call and answers by status."""
 
     def __init__(self, behaviour: Behaviour, calls: list[str]) -> None:
         self.behaviour = behaviour
@@ -42,8 +41,8 @@ class Weather:
         self._granted = max(1.0, behaviour.requests_a_second)
         self._counted_at = time.monotonic()
 
-    def meet(self) -> str | None:
-        """The fault that the next request meets."""
+    def next_fault(self) -> str | None:
+        """The fault of the next request; None for none."""
         number, behaviour = self._number, self.behaviour
         self._number += 1
         if 0 <= number - behaviour.outage_after < behaviour.outage_requests:
@@ -55,8 +54,8 @@ class Weather:
                 return rng.choice(behaviour.faults)
         return None
 
-    def refuse(self) -> Response | None:
-        """The refusal of a request that comes too early: a bucket that fills by so many a second."""
+    def rate_limit(self) -> Response | None:
+        """A 429 for a request above the rate limit, else None: a token bucket that fills by `requests_a_second`."""
         rate = self.behaviour.requests_a_second
         if not rate:
             return None
@@ -71,30 +70,30 @@ class Weather:
 
 
 class Endpoint:
-    """One call as an ASGI application: handles a request, unless a fault comes between."""
+    """One call as an ASGI application: handles a request, unless it gets a fault."""
 
-    def __init__(self, name: str, handler: _Handler, weather: Weather) -> None:
+    def __init__(self, name: str, handler: _Handler, faults: FaultInjector) -> None:
         self._name = name
         self._handler = handler
-        self._weather = weather
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        weather, behaviour = self._weather, self._weather.behaviour
-        weather.requests[self._name] += 1
-        fault = weather.meet()
+        faults, behaviour = self._faults, self._faults.behaviour
+        faults.requests[self._name] += 1
+        fault = faults.next_fault()
         if behaviour.delay:
             await asyncio.sleep(behaviour.delay)
         if fault == "hang":
-            weather.answers[BROKEN] += 1
+            faults.answers[INCOMPLETE] += 1
             try:
                 async with asyncio.timeout(behaviour.hang_seconds):
-                    await _gone(receive)
+                    await _disconnected(receive)
             except TimeoutError:
                 await _reset(scope, receive)
             return
-        answer = weather.refuse() or _instead(fault) or await self._handled(Request(scope, receive))
-        weather.answers[BROKEN if fault in ("reset", "cut", "truncated") else answer.status_code] += 1
+        answer = faults.rate_limit() or _answer_of(fault) or await self._handled(Request(scope, receive))
+        faults.answers[INCOMPLETE if fault in ("reset", "cut", "truncated") else answer.status_code] += 1
         if fault == "reset":
             await _reset(scope, receive)
         elif fault == "truncated":
@@ -110,7 +109,7 @@ class Endpoint:
             for start in range(0, len(drops), size):
                 if fault == "cut" and start * 2 >= len(drops):
                     scope[TRANSPORT].close()
-                    await _gone(receive)
+                    await _disconnected(receive)
                     return
                 await send(
                     {"type": "http.response.body", "body": drops[start : start + size], "more_body": True}
@@ -124,19 +123,19 @@ class Endpoint:
         try:
             return await self._handler(request)
         except Refused as refused:
-            return refused.answer(self._weather.behaviour.status_name)
+            return refused.answer(self._faults.behaviour.status_name)
 
 
 def too_many(wait: int | None) -> Response:
-    """A 429, perhaps with the seconds to wait."""
+    """A 429; with `wait` also the seconds to wait."""
     answer = Refused("customErrors", "tooManyRequests").answer()
     if wait is not None:
         answer.headers["Retry-After"] = str(wait)
     return answer
 
 
-def _instead(fault: str | None) -> Response | None:
-    """The answer that a fault gives in the place of the call, which is then not carried out."""
+def _answer_of(fault: str | None) -> Response | None:
+    """The answer of a fault that replaces the call; the call is then not handled."""
     if fault == "500":
         return Refused("systemError", "oopsSomethingWentWrong").answer()
     if fault == "502":
@@ -150,15 +149,15 @@ def _instead(fault: str | None) -> Response | None:
 
 async def _reset(scope: Scope, receive: Receive) -> None:
     transport: asyncio.Transport = scope[TRANSPORT]
-    # Without lingering the kernel sends a reset, not an orderly end.
+    # With SO_LINGER at 0 the kernel sends a reset, not a normal close.
     transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
     )
     transport.abort()
-    await _gone(receive)
+    await _disconnected(receive)
 
 
-async def _gone(receive: Receive) -> None:
-    """Wait until the client, or the connection, is gone."""
+async def _disconnected(receive: Receive) -> None:
+    """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass

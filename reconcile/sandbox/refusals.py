@@ -6,7 +6,7 @@ from importlib.resources import files
 from starlette.responses import JSONResponse
 
 _ENTRIES = json.loads(files("reconcile.kspay").joinpath("errors.json").read_text(encoding="utf-8"))
-# Where the management API and the payment API word an error differently, the payment API is asked here.
+# If the management API and the payment API have different words for an error, those of the payment API count.
 _CATALOGUE = {
     (entry["group"], entry["name"]): entry
     for surface in ("common", "sandbox_live")
@@ -16,9 +16,9 @@ _CATALOGUE = {
 
 
 class Refused(Exception):
-    """A call that is answered with an error of the catalogue, named by its group and name.
+    """The answer is an error of the catalogue, given by its group and name.
 
-    `words` fill the places in its message; for an entry without a message, `message` is the whole.
+    `words` fill the placeholders of its message; for an entry without a message, `message` is the whole text.
     """
 
     def __init__(self, group: str, name: str, **words: object) -> None:

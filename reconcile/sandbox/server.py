@@ -26,7 +26,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconcile.core.errors import UsageError
-from reconcile.sandbox import spoilt
+from reconcile.sandbox import bad_records
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.bulk import Bulk
 from reconcile.sandbox.calls import Api
@@ -53,12 +53,12 @@ class Sandbox:
     @property
     def requests(self) -> dict[str, int]:
         """How many requests each call has had, by its name: `list_transactions`, `by_id`, …"""
-        return dict(self._api.weather.requests)
+        return dict(self._api.faults.requests)
 
     @property
     def answers(self) -> dict[int, int]:
         """How many answers were given, by HTTP status; 0 stands for those that never arrived whole."""
-        return dict(self._api.weather.answers)
+        return dict(self._api.faults.answers)
 
     def records(self) -> list[Record]:
         """All transactions as the server holds them now, by time of creation."""
@@ -140,15 +140,15 @@ def serve(
 def _listing(merchant: Merchant, behaviour: Behaviour, rows: int | None) -> Listing:
     days = (merchant.last_day - merchant.first_day).days + 1
     if rows is not None:
-        if behaviour.spoilt or behaviour.arrive_every or behaviour.change_every:
+        if behaviour.bad_records or behaviour.arrive_every or behaviour.change_every:
             raise UsageError(
                 "Rows made in bulk do not change: leave out the profiles that add or change records"
             )
         return Bulk(merchant.shop, merchant.first_day, days, rows, behaviour)
     listing = Listing(merchant.transactions, behaviour)
     middle = merchant.shop.day_end(merchant.first_day + timedelta(days=(days - 1) // 2)) - timedelta(hours=12)
-    for number, kind in enumerate(behaviour.spoilt):
-        spoilt.hold(listing, merchant.shop, kind, middle + timedelta(seconds=number))
+    for number, kind in enumerate(behaviour.bad_records):
+        bad_records.add_bad_record(listing, merchant.shop, kind, middle + timedelta(seconds=number))
     return listing
 
 

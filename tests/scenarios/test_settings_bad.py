@@ -214,7 +214,7 @@ def test_a_currency_that_the_settings_no_longer_know(calm_shop: Shop, make_comma
     command.good(*run, "--ledger", "tether.csv")
     assert command.latest().document()["discrepancies"]["MISSING_IN_KSPAY"] == 1
     for less, says in (
-        ("", "USDT is no currency that is known"),
+        ("", "USDT is not a known currency"),
         ("[currencies]\nUSDT = 2\n", "USDT has 2 decimals"),
     ):
         toml.write_text(less, "utf-8")

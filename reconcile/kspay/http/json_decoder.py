@@ -1,7 +1,7 @@
 """JSON with exact numbers: integers as int, numbers with a point or an exponent as Decimal.
 
 Text that is almost JSON is read too, so that one bad record does not cost the whole page: bytes that are no UTF-8,
-and the literals NaN and Infinity. Every object that holds such a thing says so under `SPOILT`.
+and the literals NaN and Infinity. Every object that holds such a thing says so under `TEXT_FAULTS`.
 """
 
 import codecs
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from reconcile.core.records import SPOILT
+from reconcile.core.records import TEXT_FAULTS
 
 Fault = tuple[str, str, str]
 """The field (`note`, or `details.note` in a nested object), what stands there, and why it cannot be used."""
@@ -33,7 +33,7 @@ def decode(body: bytes) -> Any:
     """The value of a JSON text (RFC 8259), or of what differs from one by bad bytes or numbers only.
 
     An object with a byte that is no UTF-8, which is shown as `\\xff`, or with NaN or Infinity, which are
-    shown as text, has under `SPOILT` a tuple of `Fault`s. Raises NotJSONError for anything else.
+    shown as text, has under `TEXT_FAULTS` a tuple of `Fault`s. Raises NotJSONError for anything else.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     try:
@@ -129,7 +129,7 @@ def _cleaned_object(value: dict[str, Any]) -> tuple[dict[str, Any], tuple[Fault,
             field = f"{name}.{within}" if within else name
             all_faults.append((field, "" if _SECRET in field.casefold() else shown, reason))
     if all_faults:
-        found[SPOILT] = tuple(all_faults)
+        found[TEXT_FAULTS] = tuple(all_faults)
     return found, tuple(all_faults)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from reconcile.core.records import SPOILT, Place, RawRow
+from reconcile.core.records import TEXT_FAULTS, Place, RawRow
 from reconcile.kspay.errors import ProtocolError
 from reconcile.kspay.paging.windows import Window
 
@@ -145,12 +145,12 @@ def fingerprint(row: RawRow) -> int:
     """
     try:
         content = _content(row.values)
-        if content[0].strip() and SPOILT not in row.values:
+        if content[0].strip() and TEXT_FAULTS not in row.values:
             return hash(content)
     except (KeyError, TypeError, AttributeError):
         pass  # a field is missing, or holds an object or a list
     values = row.values
-    if row_id(row) is not None and SPOILT not in values:
+    if row_id(row) is not None and TEXT_FAULTS not in values:
         values = {name: values[name] for name in FIELDS if name in values}
     return hash(_sorted.encode(values))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconcile.core.records import SPOILT, Period, RawRow
+from reconcile.core.records import TEXT_FAULTS, Period, RawRow
 from reconcile.kspay import Credentials, KSPay
 from reconcile.kspay.errors import IncompleteError
 from reconcile.sandbox.behaviour import FAULTS, PROFILES, Behaviour, named
@@ -77,7 +77,7 @@ def check_fetched(merchant: Merchant, sandbox: Sandbox, client: KSPay) -> None:
     after = sandbox.records()
     if before == after:
         # A record whose very text is broken is noted as such, and the others come as they are.
-        broken = {row.get("id") for row in rows if SPOILT in row}
+        broken = {row.get("id") for row in rows if TEXT_FAULTS in row}
         assert all_of(r for r in rows if r.get("id") not in broken) == all_of(
             r for r in after if r.get("id") not in broken
         )

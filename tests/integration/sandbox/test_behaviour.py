@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reconcile.core.errors import UsageError
-from reconcile.sandbox.behaviour import PROFILES, SPOILT, Behaviour, named
+from reconcile.sandbox.behaviour import BAD_RECORDS, PROFILES, Behaviour, named
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from reconcile.sandbox.shop import Record, listed_at
@@ -256,9 +256,9 @@ def test_data_changed_from_outside(merchant: Merchant) -> None:
 # Bad records, clocks, bulk
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", BAD_RECORDS)
 def test_bad_records(merchant: Merchant, kind: str) -> None:
-    with behaving(merchant, Behaviour(spoilt=(kind,))) as caller:
+    with behaving(merchant, Behaviour(bad_records=(kind,))) as caller:
         body = caller.call("GET", "/transaction", params={"limit": "500"}).content
         if kind.startswith("invalid-utf8"):
             with pytest.raises(UnicodeDecodeError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconcile.sandbox.behaviour import SPOILT, named
+from reconcile.sandbox.behaviour import BAD_RECORDS, named
 from reconcile.sandbox.server import serve
 from tests.support.driver import Command, MakeCommand, Shop
 
@@ -46,7 +46,7 @@ def run(calm_shop: Shop, make_command: MakeCommand) -> Iterator[Command]:
 
 def test_every_bad_record_is_named_in_the_quarantine(run: Command) -> None:
     rows = run.latest().rows("quarantine")
-    assert set(FOUND) == set(SPOILT)
+    assert set(FOUND) == set(BAD_RECORDS)
     for kind, found in FOUND.items():
         field, value, reason = found
         matching = [

@@ -85,7 +85,7 @@ def test_formatting_loses_nothing_and_never_rounds(value: Decimal, currency: str
 def test_an_amount_of_no_known_currency_keeps_every_digit(value: Decimal) -> None:
     for currency in (None, "", "XXQ"):
         assert Decimal(CURRENCIES.written(value, currency)) == value
-    with pytest.raises(UsageError, match=r"XXQ is no currency that is known.*\[currencies\]"):
+    with pytest.raises(UsageError, match=r"XXQ is not a known currency.*\[currencies\]"):
         CURRENCIES.format(value, "XXQ")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconcile.core.money import Currencies
-from reconcile.core.records import SPOILT, Entry, Place, RawRow, Rejection, Side, Transaction
+from reconcile.core.records import TEXT_FAULTS, Entry, Place, RawRow, Rejection, Side, Transaction
 from reconcile.core.rejections import MAX_RAW, MAX_VALUE
 from reconcile.ledger.file import BROKEN
 from reconcile.normalise.entries import EntryNormaliser
@@ -506,7 +506,7 @@ def test_what_its_text_spoils_is_named_once_and_first() -> None:
         ("origin", r"\xe9", "holds bytes that are no UTF-8"),
     )
     found = rejected(
-        read_transaction({"amount": "NaN", "origin": r"\xe9", "createdAt": "soon", SPOILT: faults})
+        read_transaction({"amount": "NaN", "origin": r"\xe9", "createdAt": "soon", TEXT_FAULTS: faults})
     )
     assert found.field == "amount;origin;createdAt"
     assert found.value == r"NaN;\xe9;soon"
@@ -515,11 +515,13 @@ def test_what_its_text_spoils_is_named_once_and_first() -> None:
     )
     assert found.record_id == "tx_aNNJ7BJbt"
     assert json.loads(found.raw)["origin"] == r"\xe9"
-    assert SPOILT not in json.loads(found.raw)
+    assert TEXT_FAULTS not in json.loads(found.raw)
 
 
 def test_an_id_that_cannot_be_read_is_none() -> None:
     found = rejected(
-        read_transaction({"id": r"tx_\xff", SPOILT: (("id", r"tx_\xff", "holds bytes that are no UTF-8"),)})
+        read_transaction(
+            {"id": r"tx_\xff", TEXT_FAULTS: (("id", r"tx_\xff", "holds bytes that are no UTF-8"),)}
+        )
     )
     assert (found.record_id, found.field, found.value) == (None, "id", r"tx_\xff")

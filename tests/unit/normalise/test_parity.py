@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import reconcile.ledger.blocks as blocks
 from reconcile.core.errors import CheckFailed, InputRefused
 from reconcile.core.money import Currencies, decimals
-from reconcile.core.records import SPOILT, Entry, Place, RawRow, Rejection, Transaction
+from reconcile.core.records import TEXT_FAULTS, Entry, Place, RawRow, Rejection, Transaction
 from reconcile.ledger.blocks import Block
 from reconcile.ledger.columns import scan_columns
 from reconcile.ledger.file import LedgerFile
@@ -339,7 +339,7 @@ RECORDS = st.fixed_dictionaries(
         "createdAt": WIRE_TIMES,
         "updatedAt": WIRE_TIMES,
     },
-    optional={SPOILT: st.just((("origin", "x", "holds bytes that are no UTF-8"),))},
+    optional={TEXT_FAULTS: st.just((("origin", "x", "holds bytes that are no UTF-8"),))},
 )
 CHANGES = st.dictionaries(
     st.sampled_from([*FIELDS, "amount", "createdAt", "updatedAt"]),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconcile.core.money import Currencies
-from reconcile.core.records import SPOILT, Period
+from reconcile.core.records import TEXT_FAULTS, Period
 from reconcile.kspay import Page
 from reconcile.kspay.errors import CallError, DateRangeError, ProtocolError
 from reconcile.normalise.transactions import TransactionNormaliser
@@ -173,20 +173,20 @@ SOUND = b'{"id":"tx_sound","amount":"1.00"}'
 @pytest.mark.parametrize(
     "shape", [b"[%s]", b'{"status":200,"result":[%s]}', b'{"result":{"rows":[%s],"total":2}}']
 )
-def test_a_spoilt_row_costs_no_other(
+def test_a_bad_row_costs_no_other(
     server: KSPayServer, shape: bytes, row: bytes, faults: list[tuple[str, str, str]], values: dict[str, Any]
 ) -> None:
     server.on("GET", "/transaction", Reply(200, shape % (row + b"," + SOUND)), success([]))
     bad, good = [row.values for page in fetch(server) for row in page.rows]
     assert good == {"id": "tx_sound", "amount": "1.00"}
-    found = bad[SPOILT]
+    found = bad[TEXT_FAULTS]
     assert [fault[:2] for fault in found] == [fault[:2] for fault in faults]
     assert all(words in fault[2] for fault, (_, _, words) in zip(found, faults, strict=True))
     assert values.items() <= bad.items()
     assert "geheim" not in str(bad)
 
 
-def test_a_spoilt_page_that_is_cut_off_is_asked_for_again(server: KSPayServer) -> None:
+def test_a_bad_page_that_is_cut_off_is_asked_for_again(server: KSPayServer) -> None:
     whole = b'[{"id":"tx_\xff","amount":NaN},' + SOUND + b"]"
     cut = [Reply(200, whole[:end]) for end in (len(whole) - 1, len(whole) - 5, len(whole) - 30)]
     server.on("GET", "/transaction", *cut, Reply(200, whole), success([]))
@@ -356,8 +356,8 @@ EDGES = [
     {"createdAt": "9999-12-31T23:59:59.999Z", "updatedAt": "9999-12-31T23:59:59.999Z"},
     {"createdAt": "2026-03-05T99:99:99.999Z", "updatedAt": "2026-03-05T99:99:99.999Z"},
     {"createdAt": "2026-02-30T23:59:59.999Z", "updatedAt": "2026-03-05T10:00:00.000Z"},
-    {"\0spoilt": "said by the server"},
-    {"details": {"\0spoilt": [1]}},
+    {"\0faults": "said by the server"},
+    {"details": {"\0faults": [1]}},
 ]
 
 
@@ -371,7 +371,7 @@ def test_an_odd_record_costs_no_other(server: KSPayServer, odd: dict[str, Any], 
     read = [row for page in pages for row in page.rows]
     typed = list(TransactionNormaliser(APP_ID, Currencies(), {}).typed(read))
     assert len(typed) == len(rows)
-    assert SPOILT not in read[0].values
+    assert TEXT_FAULTS not in read[0].values
 
 
 def test_a_field_that_is_not_looked_at_may_be_another_one_each_time(server: KSPayServer) -> None:

@@ -1,4 +1,4 @@
-"""Records that a server may hold but should not, one of each kind: what a client must quarantine."""
+"""Bad records of every kind, which a client must quarantine."""
 
 import json
 from datetime import datetime
@@ -26,8 +26,8 @@ _BYTES = {
 }
 
 
-def hold(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
-    """Put the records of a kind (one of `SPOILT`) into a listing, created at an instant."""
+def add_bad_record(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
+    """Add the records of a kind (one of `BAD_RECORDS`) to a listing, created at `at`."""
     rng = Random(f"{shop.seed}/spoilt/{kind}")
     record = shop.transaction(
         rng,
@@ -48,7 +48,7 @@ def hold(listing: Listing, shop: Shop, kind: str, at: datetime) -> None:
     elif kind == "two-versions":
         listing.add(record | {"amount": "500"}, at=at)
     body = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
-    if kind in _LITERALS:  # the amount as a number, which JSON writes without quotes
+    if kind in _LITERALS:  # the amount as a JSON number, without quotes
         text = json.dumps(record["amount"]).encode()
         body = body.replace(b'"amount":' + text, b'"amount":' + _LITERALS[kind])
     elif kind in _BYTES:

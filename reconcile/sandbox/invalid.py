@@ -1,4 +1,4 @@
-"""Planted records that cannot be used, of both sides: each must be quarantined, none may be matched."""
+"""Planted records of both sides that cannot be used: each must be quarantined, none may be matched."""
 
 from collections.abc import Callable
 
@@ -7,21 +7,21 @@ from reconcile.sandbox.shop import nanoid
 
 
 def _no_number(order: Order) -> None:
-    broken = order.pay()
-    broken["amount"] = order.rng.choice(("NaN", "1e400", "twelve", None))
-    order.plant("INVALID_RECORD", [broken])
+    record = order.pay()
+    record["amount"] = order.rng.choice(("NaN", "1e400", "twelve", None))
+    order.plant("INVALID_RECORD", [record])
 
 
 def _no_creation_time(order: Order) -> None:
-    broken = order.pay()
-    broken["createdAt"] = None
-    order.plant("INVALID_RECORD", [broken])
+    record = order.pay()
+    record["createdAt"] = None
+    order.plant("INVALID_RECORD", [record])
 
 
 def _unknown_currency(order: Order) -> None:
-    broken = order.pay()
-    broken |= {"currencyCode": "XBT", "currencyId": nanoid(order.rng, "c_")}
-    order.plant("INVALID_RECORD", [broken])
+    record = order.pay()
+    record |= {"currencyCode": "XBT", "currencyId": nanoid(order.rng, "c_")}
+    order.plant("INVALID_RECORD", [record])
 
 
 def _too_many_decimals(order: Order) -> None:
@@ -36,34 +36,34 @@ def _below_zero(order: Order) -> None:
 
 
 def _no_id(order: Order) -> None:
-    broken = order.pay()
-    broken["id"] = None
-    order.plant("INVALID_RECORD", [broken])
+    record = order.pay()
+    record["id"] = None
+    order.plant("INVALID_RECORD", [record])
 
 
 def _no_zone(order: Order) -> None:
-    broken = order.pay()
-    broken["createdAt"] = broken["createdAt"].removesuffix("Z")
-    order.plant("INVALID_RECORD", [broken])
+    record = order.pay()
+    record["createdAt"] = record["createdAt"].removesuffix("Z")
+    order.plant("INVALID_RECORD", [record])
 
 
 def _ledger_no_number(order: Order) -> None:
     order.book()
-    order.plant("INVALID_RECORD", entries=[_spoil(order, "amount", order.rng.choice(("n/a", "", "twelve")))])
+    order.plant("INVALID_RECORD", entries=[_damage(order, "amount", order.rng.choice(("n/a", "", "twelve")))])
 
 
 def _ledger_no_such_day(order: Order) -> None:
     order.book()
-    order.plant("INVALID_RECORD", entries=[_spoil(order, "date", f"{order.day.year}-02-30")])
+    order.plant("INVALID_RECORD", entries=[_damage(order, "date", f"{order.day.year}-02-30")])
 
 
 def _ledger_unknown_currency(order: Order) -> None:
     order.book()
-    order.plant("INVALID_RECORD", entries=[_spoil(order, "currency", "XBT")])
+    order.plant("INVALID_RECORD", entries=[_damage(order, "currency", "XBT")])
 
 
 def _ledger_id_twice(order: Order) -> None:
-    # Neither row can be trusted, so both are quarantined; they are one record, known by its id.
+    # Nobody knows which row is right, so both are quarantined; they count as one record, by their id.
     entry = order.book()
     order.book(ledger_id=entry, amount=order.amount + 100)
     order.plant("INVALID_RECORD", entries=[entry])
@@ -77,16 +77,16 @@ def _ledger_no_id(order: Order) -> None:
 def _ledger_too_many_decimals(order: Order) -> None:
     order.priced("INR")
     order.book()
-    order.plant("INVALID_RECORD", entries=[_spoil(order, "amount", "499.005")])
+    order.plant("INVALID_RECORD", entries=[_damage(order, "amount", "499.005")])
 
 
-def _spoil(order: Order, column: str, value: str) -> str:
+def _damage(order: Order, column: str, value: str) -> str:
     row = order.books.ledger[-1]
     row[column] = value
     return row["ledger_id"]
 
 
-BROKEN_TRANSACTIONS: tuple[Callable[[Order], None], ...] = (
+INVALID_TRANSACTIONS: tuple[Callable[[Order], None], ...] = (
     _no_number,
     _no_creation_time,
     _unknown_currency,
@@ -95,7 +95,7 @@ BROKEN_TRANSACTIONS: tuple[Callable[[Order], None], ...] = (
     _no_id,
     _no_zone,
 )
-BROKEN_ENTRIES: tuple[Callable[[Order], None], ...] = (
+INVALID_ENTRIES: tuple[Callable[[Order], None], ...] = (
     _ledger_no_number,
     _ledger_no_such_day,
     _ledger_unknown_currency,
