@@ -26,14 +26,16 @@ class Seen:
 
     phase: int
     rule: str
-    t: int
-    e: int
-    rank: int
+    transaction_rank: int
+    entry_rank: int
+    pair_rank: int
+    criteria: Mapping[str, Any]
+    """What the pairs of a pass are ranked by, in this order, as `match/pairing/rank` states it."""
 
 
 @dataclass(slots=True)
 class Replay:
-    """What became of a group. Transactions are known by `t`, entries and bookings by `e`."""
+    """What became of a group. Transactions are known by their rank, entries and bookings by theirs."""
 
     transactions: Mapping[int, Any]
     entries: Sequence[Any]
@@ -41,7 +43,6 @@ class Replay:
     keys: Mapping[tuple[int, int], list[tuple[str, str]]]
     seen: Sequence[Seen]
     sums: Sequence[Any]
-    agreeing: frozenset[tuple[str, str]]
     passes: Sequence[tuple[int, str]] = field(default_factory=list)
 
     def pairs(self) -> dict[tuple[int, int], str]:
@@ -50,16 +51,18 @@ class Replay:
             (txn.number, entry.number): txn.rule
             for txn in self.transactions.values()
             for entry in self.entries
-            if txn.m is not None and txn.m == entry.m
+            if txn.match_rank is not None and txn.match_rank == entry.match_rank
         }
 
-    def mates(self, side: str, own: int) -> list[int]:
-        """Of the record with this `t` or `e`: what it was matched with, on the other side."""
-        if side == Side.KSPAY:
-            m = self.transactions[own].m
-            return [e for e, unit in self.units.items() if m is not None and unit.m == m]
-        m = self.units[own].m
-        return [t for t, txn in self.transactions.items() if m is not None and txn.m == m]
+    def mates(self, side: str, own_rank: int) -> list[int]:
+        """Of the record of this rank: the ranks of what it was matched with, on the other side."""
+        own, others = (
+            (self.transactions, self.units) if side == Side.KSPAY else (self.units, self.transactions)
+        )
+        match_rank = own[own_rank].match_rank
+        return [
+            rank for rank, row in others.items() if match_rank is not None and row.match_rank == match_rank
+        ]
 
 
 def replay(connection: Connection, side: str, number: int) -> Replay:
@@ -104,43 +107,49 @@ def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
     entries = rows("replayed_entries")
     keys: dict[tuple[int, int], list[tuple[str, str]]] = {}
     for row in rows("replayed_keys"):
-        keys.setdefault((row.of_txn, row.of_unit), []).append((row.kind, row.key))
-    seen = connection.execute(text("select phase, rule, t, e, rank from seen order by phase, rank")).all()
+        keys.setdefault((row.transaction_rank, row.entry_rank), []).append((row.kind, row.key))
     return Replay(
-        transactions={row.own: row for row in rows("replayed_transactions")},
+        transactions={row.rank: row for row in rows("replayed_transactions")},
         entries=entries,
-        units={row.own: row for row in entries if row.leads},
+        units={row.rank: row for row in entries if row.leads},
         keys=keys,
-        seen=[Seen(*row) for row in seen],
+        seen=[_seen(row._mapping) for row in rows("seen_pairs")],
         sums=rows("sums"),
-        agreeing=frozenset(connection.execute(text("select kspay, ledger from agreeing")).tuples()),
         passes=passes,
+    )
+
+
+def _seen(row: Mapping[str, Any]) -> Seen:
+    criteria = {name: row[name] for name in row if name not in ("phase", "rule", "pair_rank")}
+    return Seen(
+        row["phase"], row["rule"], row["transaction_rank"], row["entry_rank"], row["pair_rank"], criteria
     )
 
 
 def why(replay: Replay, won: Seen, lost: Seen) -> str:
     """In what a pair was better than another of the same pass: the first of the criteria in which they differ."""
-    txn_won, unit_won = replay.transactions[won.t], replay.units[won.e]
-    txn_lost, unit_lost = replay.transactions[lost.t], replay.units[lost.e]
-    by_currency = won.rule == "reference_differs"
-    if by_currency and (txn_won.currency == unit_won.currency) > (txn_lost.currency == unit_lost.currency):
-        return f"currency: {txn_lost.currency} and {unit_lost.currency} differ here, and agree there"
-    families = [(txn_won.family, unit_won.family), (txn_lost.family, unit_lost.family)]
-    if (families[0] in replay.agreeing) > (families[1] in replay.agreeing):
-        here, there = " with ".join(families[1]), " with ".join(families[0])
-        return f"family: {here} disagrees, {there} agrees"
-    gaps = [abs(txn_won.amount - unit_won.amount), abs(txn_lost.amount - unit_lost.amount)]
-    if gaps[0] < gaps[1]:
-        return f"amount: {gaps[1]:f} apart here, {gaps[0]:f} there"
-    days = [
-        abs((txn_won.business_on - unit_won.business_on).days),
-        abs((txn_lost.business_on - unit_lost.business_on).days),
-    ]
-    if days[0] < days[1]:
-        return f"date: {spoken_days(days[1])} apart here, {spoken_days(days[0])} there"
-    if won.t != lost.t:
-        return f"id: alike in all else, and {txn_won.name} comes before {txn_lost.name}"
-    return f"id: alike in all else, and {unit_won.name} comes before {unit_lost.name}"
+    criterion = next(name for name, value in won.criteria.items() if value != lost.criteria[name])
+    here, there = lost.criteria[criterion], won.criteria[criterion]
+    txn_won, unit_won = replay.transactions[won.transaction_rank], replay.units[won.entry_rank]
+    txn_lost, unit_lost = replay.transactions[lost.transaction_rank], replay.units[lost.entry_rank]
+    match criterion:
+        case "currency_differs":
+            return f"currency: {txn_lost.currency} and {unit_lost.currency} differ here, and agree there"
+        case "family_disagrees":
+            disagree, agree = (
+                f"{txn.family} with {unit.family}"
+                for txn, unit in ((txn_lost, unit_lost), (txn_won, unit_won))
+            )
+            return f"family: {disagree} disagrees, {agree} agrees"
+        case "amount_apart":
+            return f"amount: {here:f} apart here, {there:f} there"
+        case "days_apart":
+            return f"date: {spoken_days(here)} apart here, {spoken_days(there)} there"
+        case "transaction_rank":
+            return f"id: alike in all else, and {txn_won.name} comes before {txn_lost.name}"
+        case "entry_rank":
+            return f"id: alike in all else, and {unit_won.name} comes before {unit_lost.name}"
+    raise AssertionError(f"no words for the criterion {criterion}")
 
 
 class View:
@@ -149,36 +158,36 @@ class View:
     def __init__(self, again: Replay, side: Side, number: int) -> None:
         self.again = again
         self.side = side
-        self.own = self._place(number)
-        self.mates = again.mates(side, self.own)
-        row = again.transactions[self.own] if side == Side.KSPAY else again.units[self.own]
+        self.own_rank = self._place(number)
+        self.mates = again.mates(side, self.own_rank)
+        row = again.transactions[self.own_rank] if side == Side.KSPAY else again.units[self.own_rank]
         self.rule: str | None = row.rule
-        self.phase: int | None = self._phase_of(self.own, self.mates)
+        self.phase: int | None = self._phase_of(self.own_rank, self.mates)
 
     def _place(self, number: int) -> int:
         if self.side == Side.KSPAY:
-            return next(t for t, row in self.again.transactions.items() if row.number == number)
-        return next(int(row.own) for row in self.again.entries if row.number == number)
+            return next(rank for rank, row in self.again.transactions.items() if row.number == number)
+        return next(int(row.rank) for row in self.again.entries if row.number == number)
 
     def _phase_of(self, own: int, mates: Sequence[int]) -> int | None:
         if self.side == Side.KSPAY:
             phase: int = self.again.transactions[own].phase
             return phase if mates else None
-        return max((self.again.transactions[t].phase for t in mates), default=None)
+        return max((self.again.transactions[rank].phase for rank in mates), default=None)
 
     def _pair(self, other: int) -> tuple[int, int]:
-        return (self.own, other) if self.side == Side.KSPAY else (other, self.own)
+        return (self.own_rank, other) if self.side == Side.KSPAY else (other, self.own_rank)
 
     def _other(self, seen: Seen) -> int:
-        return seen.e if self.side == Side.KSPAY else seen.t
+        return seen.entry_rank if self.side == Side.KSPAY else seen.transaction_rank
 
     def _name(self, other: int) -> str:
         rows: Mapping[int, Any] = self.again.units if self.side == Side.KSPAY else self.again.transactions
         return str(rows[other].name)
 
     def _own_seen(self) -> list[Seen]:
-        at = "t" if self.side == Side.KSPAY else "e"
-        return [seen for seen in self.again.seen if getattr(seen, at) == self.own]
+        at = "transaction_rank" if self.side == Side.KSPAY else "entry_rank"
+        return [seen for seen in self.again.seen if getattr(seen, at) == self.own_rank]
 
     def passes(self) -> list[dict[str, Any]]:
         """The passes in order, until the record was taken."""
@@ -193,7 +202,7 @@ class View:
                     "sums": [],
                 }
             ]
-        own_phase = self.again.transactions[self.own].phase if self.side == Side.KSPAY else None
+        own_phase = self.again.transactions[self.own_rank].phase if self.side == Side.KSPAY else None
         for phase, rule in self.again.passes:
             if own_phase not in (None, phase):
                 continue
@@ -213,8 +222,8 @@ class View:
 
     def _sums(self, phase: int) -> list[dict[str, Any]]:
         keys = set()
-        for (t, e), shared in self.again.keys.items():
-            if self.own == (t if self.side == Side.KSPAY else e):
+        for (transaction_rank, entry_rank), shared in self.again.keys.items():
+            if self.own_rank == (transaction_rank if self.side == Side.KSPAY else entry_rank):
                 keys |= {f"the reference {key}" for kind, key in shared if kind == "reference"}
                 keys |= {f"the name {key}" for kind, key in shared if kind == "transaction id"}
         return [dict(row._mapping) for row in self.again.sums if row.phase == phase and row.key in keys]
@@ -223,9 +232,9 @@ class View:
         """Every record of the other side that shares a key with it, and what came of the two."""
         others = sorted(
             {
-                e if self.side == Side.KSPAY else t
-                for t, e in self.again.keys
-                if self.own == (t if self.side == Side.KSPAY else e)
+                entry_rank if self.side == Side.KSPAY else transaction_rank
+                for transaction_rank, entry_rank in self.again.keys
+                if self.own_rank == (transaction_rank if self.side == Side.KSPAY else entry_rank)
             }
             | set(self.mates)
         )
@@ -254,7 +263,7 @@ class View:
             return f"matched with it by {self.rule}"
         pair = self._pair(other)
         for seen in self.again.seen:
-            if (seen.t, seen.e) == pair:
+            if (seen.transaction_rank, seen.entry_rank) == pair:
                 return self._lost(seen)
         taken_by = self._of_other(other)
         theirs = self._when(*taken_by) if taken_by else None
@@ -272,36 +281,38 @@ class View:
     def _lost(self, lost: Seen) -> str:
         """Why a possible pair was not taken: the pair before it that took one of the two."""
         for won in self.again.seen:
-            if (won.phase, won.rule) != (lost.phase, lost.rule) or won.rank >= lost.rank:
+            if (won.phase, won.rule) != (lost.phase, lost.rule) or won.pair_rank >= lost.pair_rank:
                 continue
-            if not self._taken(won) or (won.t != lost.t and won.e != lost.e):
+            if not self._taken(won) or (
+                won.transaction_rank != lost.transaction_rank and won.entry_rank != lost.entry_rank
+            ):
                 continue
             reason = why(self.again, won, lost)
             if self._other(won) != self._other(lost):
                 return f"lost to {self._name(self._other(won))} in {lost.rule}{_in_phase(lost.phase)}, by {reason}"
             rival = (
-                self.again.units[won.e].name
+                self.again.units[won.entry_rank].name
                 if self.side == Side.LEDGER
-                else self.again.transactions[won.t].name
+                else self.again.transactions[won.transaction_rank].name
             )
             return f"went to {rival} in {lost.rule}{_in_phase(lost.phase)}, by {reason}"
         raise AssertionError(f"nothing took {lost}")
 
     def _taken(self, seen: Seen) -> bool:
-        txn, unit = self.again.transactions[seen.t], self.again.units[seen.e]
-        return txn.m is not None and txn.m == unit.m and txn.rule == seen.rule
+        txn, unit = self.again.transactions[seen.transaction_rank], self.again.units[seen.entry_rank]
+        return txn.match_rank is not None and txn.match_rank == unit.match_rank and txn.rule == seen.rule
 
     def _of_other(self, other: int) -> tuple[int, str] | None:
         rows: Mapping[int, Any] = self.again.units if self.side == Side.KSPAY else self.again.transactions
         row = rows[other]
-        if row.m is None:
+        if row.match_rank is None:
             return None
-        return self.again.transactions[row.m].phase, row.rule
+        return self.again.transactions[row.match_rank].phase, row.rule
 
     def _mates_of(self, other: int) -> list[str]:
         if self.side == Side.KSPAY:
-            return [self.again.transactions[t].name for t in self.again.mates(Side.LEDGER, other)]
-        return [self.again.units[e].name for e in self.again.mates(Side.KSPAY, other)]
+            return [self.again.transactions[rank].name for rank in self.again.mates(Side.LEDGER, other)]
+        return [self.again.units[rank].name for rank in self.again.mates(Side.KSPAY, other)]
 
     def _when(self, phase: int | None, rule: str | None) -> int:
         if rule == "manual":

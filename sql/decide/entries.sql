@@ -10,18 +10,18 @@ with named as (
 ),
 
 led as (
-    select named.number, coalesce(bookings.lead, named.number) as lead
+    select named.number, coalesce(bookings.lead_no, named.number) as lead_no
     from named
-    left join bookings on bookings.e = named.number
+    left join bookings on bookings.entry_no = named.number
 ),
 
 booked as (
-    select number, lead as e
+    select number, lead_no as entry_no
     from led
     union
-    select led.number, bookings.e
+    select led.number, bookings.entry_no
     from led
-    inner join bookings on bookings.lead = led.lead
+    inner join bookings on bookings.lead_no = led.lead_no
 )
 
 select
@@ -29,5 +29,5 @@ select
     mate.facts
 from booked
 inner join named using (number)
-inner join known_entry as mate on mate.number = booked.e
+inner join known_entry as mate on mate.number = booked.entry_no
 order by mate.source collate "C", mate.ledger_id collate "C"

@@ -10,11 +10,11 @@ with named as (
 ),
 
 matched as (
-    select named.number, pairings.t
+    select named.number, pairings.transaction_no
     from named
-    inner join pairings as own on own.t = named.number
-    inner join pairings as of_lowest on of_lowest.t = own.m
-    inner join pairings on pairings.e = of_lowest.e
+    inner join pairings as own on own.transaction_no = named.number
+    inner join pairings as of_lowest on of_lowest.transaction_no = own.match_no
+    inner join pairings on pairings.entry_no = of_lowest.entry_no
     union
     select number, number
     from named
@@ -23,5 +23,5 @@ matched as (
 select named.app_id, named.transaction_id as named, mate.transaction_id, mate.currency, mate.facts
 from matched
 inner join named using (number)
-inner join known_transaction as mate on mate.number = matched.t
+inner join known_transaction as mate on mate.number = matched.transaction_no
 order by mate.transaction_id collate "C"

@@ -8,6 +8,6 @@ create temp table findings_before on commit drop as
 select * from findings;
 
 create temp table standing_before on commit drop as
-select t, e, of_t, of_e
+select transaction_no, entry_no, stands_for_transaction, stands_for_entry
 from pairings
-where not (of_t and of_e);
+where not (stands_for_transaction and stands_for_entry);

@@ -238,41 +238,41 @@ create table crowded_keys (
 );
 
 -- Grain: one row a pair of a transaction and an entry that match. A match of several records is a star: every
--- record of it stands in a pair with the other side, and every pair holds `m` or an entry that pairs with `m`.
--- A record in several pairs is represented by one of them (`of_t`, `of_e`), so that what is matched can be
+-- record of it stands in a pair with the other side, and every pair holds `match_no` or an entry that pairs with it.
+-- A record in several pairs is represented by one of them (`stands_for_…`), so that what is matched can be
 -- counted, and joined with the records, without a look at their other pairs.
 create table pairings (
-    t bigint not null,  -- transactions.number
-    e bigint not null,  -- entries.number
-    m bigint not null,  -- the match: the number of its transaction with the lowest id
+    transaction_no bigint not null,  -- transactions.number
+    entry_no bigint not null,  -- entries.number
+    match_no bigint not null,  -- the match: the number of its transaction with the lowest id
     rule text not null,
     made_by integer not null,  -- runs.number
-    of_t boolean not null,  -- this pair represents its transaction: the pair with its lowest entry
-    of_e boolean not null  -- this pair represents its entry: the pair with its lowest transaction
+    stands_for_transaction boolean not null,  -- this pair represents its transaction: the pair with its lowest entry
+    stands_for_entry boolean not null  -- this pair represents its entry: the pair with its lowest transaction
 );
-create index pairings_t on pairings (t);
-create index pairings_e on pairings (e);
+create index pairings_transaction_no on pairings (transaction_no);
+create index pairings_entry_no on pairings (entry_no);
 create index pairings_rule on pairings (rule) where rule in ('manual', 'amount_date');
-create index pairings_of_several on pairings (m) where not (of_t and of_e);
+create index pairings_of_several on pairings (match_no) where not (stands_for_transaction and stands_for_entry);
 
 -- Grain: one row a pair that a later run undid.
 create table pairing_versions (
-    t bigint not null,
-    e bigint not null,
-    m bigint not null,
+    transaction_no bigint not null,
+    entry_no bigint not null,
+    match_no bigint not null,
     rule text not null,
     made_by integer not null,  -- runs.number
     undone_by integer not null  -- runs.number
 );
-create index on pairing_versions (t);
-create index on pairing_versions (e);
+create index on pairing_versions (transaction_no);
+create index on pairing_versions (entry_no);
 
 -- Grain: one row a negative entry that belongs to a positive one. Both together are one booking.
 create table bookings (
-    e bigint primary key,  -- entries.number of the negative
-    lead bigint not null  -- entries.number of the positive
+    entry_no bigint primary key,  -- entries.number of the negative
+    lead_no bigint not null  -- entries.number of the positive
 );
-create index on bookings (lead);
+create index on bookings (lead_no);
 
 
 -- What is wrong
@@ -285,7 +285,7 @@ create table findings (
     number bigint not null,  -- transactions.number or entries.number
     aspect text not null check (aspect in ('presence', 'amount', 'status', 'date')),
     kind text not null,  -- the type, where the as-of day does not change it
-    m bigint,  -- the match, if it is about one
+    match_no bigint,  -- the match, if it is about one
     pending_since timestamptz,  -- of STALE_PENDING: when its oldest pending transaction was created
     primary key (side, number, aspect)
 );

@@ -5,24 +5,24 @@
 -- Makes: none
 
 with shown as (
-    select m
+    select match_no
     from pairings
-    inner join period_transaction on period_transaction.number = pairings.t
-    where pairings.t = pairings.m and pairings.of_t
+    inner join period_transaction on period_transaction.number = pairings.transaction_no
+    where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
     union all
-    select m from beside
+    select match_no from beside
 ),
 
 pair as (
     select
-        pairings.t,
-        pairings.e,
-        pairings.m,
+        pairings.transaction_no,
+        pairings.entry_no,
+        pairings.match_no,
         pairings.rule,
-        count(*) over (partition by pairings.m) as pairs
+        count(*) over (partition by pairings.match_no) as pairs
     from shown
-    inner join pairings as first_pair on first_pair.t = shown.m
-    inner join pairings on pairings.e = first_pair.e
+    inner join pairings as first_pair on first_pair.transaction_no = shown.match_no
+    inner join pairings on pairings.entry_no = first_pair.entry_no
 ),
 
 kspay as (
@@ -34,7 +34,7 @@ kspay as (
         amount,
         business_on
     from known_transaction
-    where number in (select t from pair)
+    where number in (select transaction_no from pair)
 ),
 
 ledger as (
@@ -45,17 +45,17 @@ ledger as (
         case when shared_id.ledger_id is null then held.ledger_id else held.source || ':' || held.ledger_id end
             as shown_id,
         held.currency,
-        case when bookings.e is null then held.amount end as amount,
-        case when bookings.e is null then held.business_on end as business_on
+        case when bookings.entry_no is null then held.amount end as amount,
+        case when bookings.entry_no is null then held.business_on end as business_on
     from known_entry as held
-    left join bookings on bookings.e = held.number
+    left join bookings on bookings.entry_no = held.number
     left join shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
-    where held.number in (select e from pair)
+    where held.number in (select entry_no from pair)
 ),
 
 several as (
     select distinct
-        m,
+        match_no,
         rule
     from pair
     where pairs > 1
@@ -63,29 +63,29 @@ several as (
 
 several_kspay as (
     select
-        m,
+        match_no,
         min(app_id) as app_id,
         jsonb_agg(transaction_id order by transaction_id collate "C") as ids,
         string_agg(transaction_id, ';' order by transaction_id collate "C") as shown_ids,
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct m, t from pair where pairs > 1) as members
-    inner join kspay on kspay.number = members.t
-    group by m
+    from (select distinct match_no, transaction_no from pair where pairs > 1) as members
+    inner join kspay on kspay.number = members.transaction_no
+    group by match_no
 ),
 
 several_ledger as (
     select
-        m,
+        match_no,
         jsonb_agg(full_id order by full_id collate "C") as ids,
         string_agg(shown_id, ';' order by shown_id collate "C") as shown_ids,
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct m, e from pair where pairs > 1) as members
-    inner join ledger on ledger.number = members.e
-    group by m
+    from (select distinct match_no, entry_no from pair where pairs > 1) as members
+    inner join ledger on ledger.number = members.entry_no
+    group by match_no
 ),
 
 match as (
@@ -103,8 +103,8 @@ match as (
         kspay.business_on as kspay_date,
         ledger.business_on as ledger_date
     from pair
-    inner join kspay on kspay.number = pair.t
-    inner join ledger on ledger.number = pair.e
+    inner join kspay on kspay.number = pair.transaction_no
+    inner join ledger on ledger.number = pair.entry_no
     where pair.pairs = 1
     union all
     select
@@ -121,8 +121,8 @@ match as (
         kspay.business_on,
         ledger.business_on
     from several
-    inner join several_kspay as kspay using (m)
-    inner join several_ledger as ledger using (m)
+    inner join several_kspay as kspay using (match_no)
+    inner join several_ledger as ledger using (match_no)
 )
 
 select

@@ -13,8 +13,8 @@ select
     broken.reason,
     broken.raw
 from reported
-inner join involved using (d)
-inner join broken on involved.side = 'broken' and broken.q = involved.number
+inner join involved using (found_no)
+inner join broken on involved.side = 'broken' and broken.broken_rank = involved.number
 order by
     broken.side, broken.source collate "C", broken.file collate "C", broken.row_number,
     broken.known_by collate "C"

@@ -5,25 +5,25 @@ with placed as (
         'kspay' as side,
         transaction_id as record,
         family in ('paid', 'refunded', 'pending', 'unknown') as must,
-        pairings.t is not null as matched,
+        pairings.transaction_no is not null as matched,
         findings.number is not null as unmatched
     from scope_transaction
-    left join pairings on pairings.t = scope_transaction.number and pairings.of_t
+    left join pairings on pairings.transaction_no = scope_transaction.number and pairings.stands_for_transaction
     left join findings
-        on findings.side = 'kspay' and findings.number = scope_transaction.number and findings.m is null
+        on findings.side = 'kspay' and findings.number = scope_transaction.number and findings.match_no is null
     union all
     -- What is found of a booking stands at its positive entry, and nothing at the others.
     select
         'ledger',
         ledger_id,
         family in ('paid', 'refunded', 'unknown'),
-        pairings.e is not null,
+        pairings.entry_no is not null,
         coalesce(findings.number, of_booking.number) is not null
     from scope_entry
-    left join bookings on bookings.e = scope_entry.number
-    left join pairings on pairings.e = scope_entry.number and pairings.of_e
+    left join bookings on bookings.entry_no = scope_entry.number
+    left join pairings on pairings.entry_no = scope_entry.number and pairings.stands_for_entry
     left join findings on findings.side = 'ledger' and findings.number = scope_entry.number
-    left join findings as of_booking on of_booking.side = 'ledger' and of_booking.number = bookings.lead
+    left join findings as of_booking on of_booking.side = 'ledger' and of_booking.number = bookings.lead_no
 )
 
 select

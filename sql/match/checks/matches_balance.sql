@@ -2,22 +2,22 @@
 -- or are of different currencies, and of which no finding says so. Summed from the stored records.
 -- Nearly every match is one pair, of which nothing is to be added up.
 with several as (
-    select m
+    select match_no
     from scope_pairing
-    where not (of_t and of_e)
+    where not (stands_for_transaction and stands_for_entry)
 ),
 
 member as (
-    select m, t as number, 'kspay' as side from scope_pairing
-    where m in (select m from several)
+    select match_no, transaction_no as number, 'kspay' as side from scope_pairing
+    where match_no in (select match_no from several)
     union
-    select m, e, 'ledger' from scope_pairing
-    where m in (select m from several)
+    select match_no, entry_no, 'ledger' from scope_pairing
+    where match_no in (select match_no from several)
 ),
 
 side as (
     select
-        member.m,
+        member.match_no,
         sum(usable_transaction.amount) as kspay,
         null::numeric as ledger,
         max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
@@ -26,10 +26,10 @@ side as (
     from member
     inner join usable_transaction using (number)
     where member.side = 'kspay'
-    group by member.m
+    group by member.match_no
     union all
     select
-        member.m,
+        member.match_no,
         null,
         sum(entries.amount),
         null,
@@ -37,31 +37,31 @@ side as (
         max(currency)
     from member
     inner join entries using (number)
-    where member.side = 'ledger' and member.number not in (select e from bookings)
-    group by member.m
+    where member.side = 'ledger' and member.number not in (select entry_no from bookings)
+    group by member.match_no
 ),
 
 balance as (
     select
-        m,
+        match_no,
         sum(kspay) as kspay,
         sum(ledger) as ledger,
         max(tolerance) as tolerance,
         min(lowest) = max(highest) as same_currency
     from side
-    group by m
+    group by match_no
     union all
     select
-        pairings.m,
+        pairings.match_no,
         scope_transaction.amount,
-        case when bookings.e is null then entries.amount end,
+        case when bookings.entry_no is null then entries.amount end,
         tolerance_fixed + tolerance_percent * 0.01 * scope_transaction.amount,
         scope_transaction.currency = entries.currency
     from pairings
-    inner join scope_transaction on scope_transaction.number = pairings.t
-    inner join entries on entries.number = pairings.e
-    left join bookings on bookings.e = pairings.e
-    where of_t and of_e and m not in (select m from several)
+    inner join scope_transaction on scope_transaction.number = pairings.transaction_no
+    inner join entries on entries.number = pairings.entry_no
+    left join bookings on bookings.entry_no = pairings.entry_no
+    where stands_for_transaction and stands_for_entry and match_no not in (select match_no from several)
 )
 
 select
@@ -69,11 +69,11 @@ select
     transactions.transaction_id as record,
     format('matched with %s against %s, and nothing says so', balance.kspay, balance.ledger) as found
 from balance
-inner join transactions on transactions.number = balance.m
+inner join transactions on transactions.number = balance.match_no
 where
     (not same_currency or abs(kspay - ledger) > tolerance or ledger is null)
     and not exists (
         select from findings
-        where findings.side = 'kspay' and findings.number = balance.m and findings.aspect = 'amount'
+        where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'
     )
 order by 2

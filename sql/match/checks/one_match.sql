@@ -3,47 +3,47 @@
 -- in matches as pairs that stand for one, on either side. Where the counts differ, the records are looked for.
 with counted as (
     select
-        (select count(*) from scope_pairing where of_t) as pairs_of_t,
+        (select count(*) from scope_pairing where stands_for_transaction) as transaction_pairs,
         (
             select count(*) from scope_transaction
-            where exists (select from pairings where pairings.t = scope_transaction.number and pairings.of_t)
+            where exists (select from pairings where pairings.transaction_no = scope_transaction.number and pairings.stands_for_transaction)
         ) as transactions,
-        (select count(*) from scope_pairing where of_e) as pairs_of_e,
+        (select count(*) from scope_pairing where stands_for_entry) as entry_pairs,
         (
             select count(*) from scope_entry
-            where exists (select from pairings where pairings.e = scope_entry.number and pairings.of_e)
+            where exists (select from pairings where pairings.entry_no = scope_entry.number and pairings.stands_for_entry)
         ) as entries
 ),
 
 wrong as (
-    select pairs_of_t <> transactions or pairs_of_e <> entries as somewhere
+    select transaction_pairs <> transactions or entry_pairs <> entries as somewhere
     from counted
 ),
 
 -- A further pair of a record belongs to the match of the pair that stands for it.
 further as (
-    select 'kspay' as side, further.t as number
+    select 'kspay' as side, further.transaction_no as number
     from scope_pairing as further
-    left join pairings as standing on standing.t = further.t and standing.of_t and standing.m = further.m
-    where not further.of_t and standing.t is null
+    left join pairings as standing on standing.transaction_no = further.transaction_no and standing.stands_for_transaction and standing.match_no = further.match_no
+    where not further.stands_for_transaction and standing.transaction_no is null
     union
-    select 'ledger', further.e
+    select 'ledger', further.entry_no
     from scope_pairing as further
-    left join pairings as standing on standing.e = further.e and standing.of_e and standing.m = further.m
-    where not further.of_e and standing.e is null
+    left join pairings as standing on standing.entry_no = further.entry_no and standing.stands_for_entry and standing.match_no = further.match_no
+    where not further.stands_for_entry and standing.entry_no is null
 ),
 
 several as (
-    select 'kspay' as side, t as number
+    select 'kspay' as side, transaction_no as number
     from scope_pairing
-    where of_t and (select somewhere from wrong)
-    group by t
+    where stands_for_transaction and (select somewhere from wrong)
+    group by transaction_no
     having count(*) > 1
     union all
-    select 'ledger', e
+    select 'ledger', entry_no
     from scope_pairing
-    where of_e and (select somewhere from wrong)
-    group by e
+    where stands_for_entry and (select somewhere from wrong)
+    group by entry_no
     having count(*) > 1
     union all
     select side, number
@@ -52,17 +52,17 @@ several as (
 
 -- Each side by itself: "either is missing" could not be joined, and would look through all records for each.
 unusable as (
-    select e
+    select entry_no
     from scope_pairing
     where
         (select somewhere from wrong)
-        and not exists (select from scope_transaction where scope_transaction.number = scope_pairing.t)
+        and not exists (select from scope_transaction where scope_transaction.number = scope_pairing.transaction_no)
     union
-    select e
+    select entry_no
     from scope_pairing
     where
         (select somewhere from wrong)
-        and not exists (select from scope_entry where scope_entry.number = scope_pairing.e)
+        and not exists (select from scope_entry where scope_entry.number = scope_pairing.entry_no)
 )
 
 select 'kspay' as side, transactions.transaction_id as record, 'several matches' as found
@@ -75,5 +75,5 @@ inner join entries on several.side = 'ledger' and entries.number = several.numbe
 union all
 select 'ledger', entries.ledger_id, 'matched, though one of the two records cannot be used'
 from unusable
-inner join entries on entries.number = unusable.e
+inner join entries on entries.number = unusable.entry_no
 order by 1, 2

@@ -112,14 +112,14 @@ from (
     select 'kspay' as side, period_transaction.number, transactions.transaction_id as record
     from period_transaction
     inner join transactions on transactions.number = period_transaction.number
-    left join pairings on pairings.t = period_transaction.number and pairings.of_t
-    where counts and pairings.t is null
+    left join pairings on pairings.transaction_no = period_transaction.number and pairings.stands_for_transaction
+    where counts and pairings.transaction_no is null
     union all
     select 'ledger', period_entry.number, entries.ledger_id
     from period_entry
     inner join entries on entries.number = period_entry.number
-    left join pairings on pairings.e = period_entry.number and pairings.of_e
-    where counts and pairings.e is null
+    left join pairings on pairings.entry_no = period_entry.number and pairings.stands_for_entry
+    where counts and pairings.entry_no is null
 ) as unmatched
 where
     (select coalesce(sum(records), 0) > 0 from tally where scope = 'period' and outcome = 'excluded' and counts)

@@ -6,39 +6,39 @@ create temp table broken on commit drop as
 select
     row_number() over (
         order by app_id collate "C", side, source collate "C", record_id collate "C", content
-    ) as q,
+    ) as broken_rank,
     unusable.*
 from unusable;
 
 create temp table finding_record on commit drop as
 with standing as (
-    select distinct side, number, m
+    select distinct side, number, match_no
     from findings
     inner join policy on findings.app_id = any(policy.app_ids)
 ),
 
 -- Looked up by arrays of numbers here and below, as in prepare/records.
 of_match as materialized (
-    select distinct t as m, e
+    select distinct transaction_no as match_no, entry_no
     from pairings
-    where t = any(array(select m from standing where m is not null))
+    where transaction_no = any(array(select match_no from standing where match_no is not null))
 )
 
-select 'kspay' as of_side, m as of_number, 'ledger' as side, e as number
+select 'kspay' as of_side, match_no as of_number, 'ledger' as side, entry_no as number
 from of_match
 union
-select 'kspay', of_match.m, 'kspay', pairings.t
+select 'kspay', of_match.match_no, 'kspay', pairings.transaction_no
 from of_match
-inner join pairings on pairings.e = of_match.e
-where pairings.e = any(array(select e from of_match))
+inner join pairings on pairings.entry_no = of_match.entry_no
+where pairings.entry_no = any(array(select entry_no from of_match))
 union
 select side, number, side, number
 from standing
-where m is null
+where match_no is null
 union
-select 'ledger', standing.number, 'ledger', bookings.e
+select 'ledger', standing.number, 'ledger', bookings.entry_no
 from standing
-inner join bookings on bookings.lead = standing.number
+inner join bookings on bookings.lead_no = standing.number
 where standing.side = 'ledger';
 
 analyze finding_record (of_side, of_number, side, number);
@@ -60,7 +60,7 @@ where number = any(array(
     union
     select number from by_hand where side = 'ledger'
     union
-    select bookings.e from bookings inner join by_hand on by_hand.side = 'ledger' and by_hand.number = bookings.lead
+    select bookings.entry_no from bookings inner join by_hand on by_hand.side = 'ledger' and by_hand.number = bookings.lead_no
 ));
 
 create unique index on shown_transaction (number);
@@ -88,20 +88,20 @@ with gathered as (
         findings.kind <> 'STALE_PENDING' or findings.pending_since < asked.stale_before as due,
         shown_transaction.family as kspay_family,
         findings.number,
-        findings.m
+        findings.match_no
     from findings
     inner join policy on findings.app_id = any(policy.app_ids)
     cross join asked
     left join shown_transaction on findings.side = 'kspay' and shown_transaction.number = findings.number
     left join shown_entry on findings.side = 'ledger' and shown_entry.number = findings.number
     union all
-    select app_id, side, source, known_by, 'validity', 'INVALID_RECORD', true, null, min(q), null
+    select app_id, side, source, known_by, 'validity', 'INVALID_RECORD', true, null, min(broken_rank), null
     from broken
     group by app_id, side, source, known_by
 )
 
 select
-    row_number() over () as d,
+    row_number() over () as found_no,
     'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
     gathered.*,
     case
@@ -114,12 +114,12 @@ select
 from gathered;
 
 create temp table involved on commit drop as
-select found.d, finding_record.side, finding_record.number
+select found.found_no, finding_record.side, finding_record.number
 from found
 inner join finding_record on finding_record.of_side = found.side and finding_record.of_number = found.number
 where found.aspect <> 'validity'
 union all
-select found.d, 'broken', broken.q
+select found.found_no, 'broken', broken.broken_rank
 from found
 inner join broken
     on
@@ -127,5 +127,5 @@ inner join broken
         and broken.known_by = found.record_id
 where found.aspect = 'validity';
 
-analyze found (d, discrepancy_id, side, number, aspect);
+analyze found (found_no, discrepancy_id, side, number, aspect);
 analyze involved;

@@ -10,7 +10,7 @@ select
     bool_and(judged.status = 'resolved') as decided,
     bool_or(judged.type = 'TIMING_DIFFERENCE' and judged.status <> 'resolved') as timing
 from judged
-inner join involved using (d)
+inner join involved using (found_no)
 group by involved.side, involved.number;
 
 create unique index on wrong (side, number);
@@ -21,7 +21,7 @@ create temp table outcome on commit drop as
 with listed as (
     select distinct involved.side, involved.number
     from reported
-    inner join involved using (d)
+    inner join involved using (found_no)
 ),
 
 record as (
@@ -39,7 +39,7 @@ record as (
     from shown_entry
     union all
     -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
-    select 'broken', q, coalesce(currency, ''), 0, business_on, null, false from broken
+    select 'broken', broken_rank, coalesce(currency, ''), 0, business_on, null, false from broken
 ),
 
 scoped as (
@@ -56,13 +56,13 @@ scoped as (
 ),
 
 taken as (
-    select 'kspay' as side, t as number, rule
+    select 'kspay' as side, transaction_no as number, rule
     from shown_transaction
-    inner join pairings on pairings.t = shown_transaction.number and pairings.of_t
+    inner join pairings on pairings.transaction_no = shown_transaction.number and pairings.stands_for_transaction
     union all
-    select 'ledger', e, rule
+    select 'ledger', entry_no, rule
     from shown_entry
-    inner join pairings on pairings.e = shown_entry.number and pairings.of_e
+    inner join pairings on pairings.entry_no = shown_entry.number and pairings.stands_for_entry
 )
 
 select
@@ -97,9 +97,9 @@ with counted as (
         count(*) as records,
         sum(amount) as amount,
         bit_xor(hashint8extended(number, 0)) as print,
-        count(*) filter (where pairings.t = pairings.m) as matches
+        count(*) filter (where pairings.transaction_no = pairings.match_no) as matches
     from period_transaction
-    left join pairings on pairings.t = period_transaction.number and pairings.of_t
+    left join pairings on pairings.transaction_no = period_transaction.number and pairings.stands_for_transaction
     group by currency, rule, payment_type, counts
     union all
     select
@@ -115,7 +115,7 @@ with counted as (
         bit_xor(hashint8extended(number, 0)),
         0
     from period_entry
-    left join pairings on pairings.e = period_entry.number and pairings.of_e
+    left join pairings on pairings.entry_no = period_entry.number and pairings.stands_for_entry
     group by currency, rule, counts
     union all
     select
@@ -146,7 +146,7 @@ with counted as (
         case when outcome.side = 'broken' then 0 else hashint8extended(number, 0) end,
         0
     from outcome
-    left join broken on outcome.side = 'broken' and broken.q = outcome.number
+    left join broken on outcome.side = 'broken' and broken.broken_rank = outcome.number
 )
 
 select
@@ -180,19 +180,19 @@ having sum(records) <> 0;
 -- Grain: one row a match with a record in the period, though its first transaction is not. Where there are many of the
 -- period, they may be all there are, as in a first run.
 create temp table beside on commit drop as
-select distinct pairings.m, pairings.rule
+select distinct pairings.match_no, pairings.rule
 from pairings
-inner join period_entry on period_entry.number = pairings.e
-left join period_transaction on period_transaction.number = pairings.m
+inner join period_entry on period_entry.number = pairings.entry_no
+left join period_transaction on period_transaction.number = pairings.match_no
 where
     period_transaction.number is null
     and (
-        select sum(matches) < 50000 or sum(matches) < (select count(*) from pairings where t = m and of_t)
+        select sum(matches) < 50000 or sum(matches) < (select count(*) from pairings where transaction_no = match_no and stands_for_transaction)
         from tally
     )
 union
-select pairings.m, pairings.rule
+select pairings.match_no, pairings.rule
 from pairings
-inner join period_transaction on period_transaction.number = pairings.t
-left join period_transaction as first_one on first_one.number = pairings.m
-where pairings.t <> pairings.m and first_one.number is null;
+inner join period_transaction on period_transaction.number = pairings.transaction_no
+left join period_transaction as first_one on first_one.number = pairings.match_no
+where pairings.transaction_no <> pairings.match_no and first_one.number is null;

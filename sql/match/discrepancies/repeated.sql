@@ -5,7 +5,7 @@
 -- whole tables in place of that, as it would where these have no statistics yet.
 
 create temp table repeated (
-    d bigint not null,
+    found_no bigint not null,
     side text not null,
     number bigint not null,
     source text,
@@ -16,55 +16,55 @@ create temp table repeated (
 
 insert into repeated
 with repeating as materialized (
-    select reported.d, own.*
+    select reported.found_no, own.*
     from reported
     inner join shown_transaction as own on own.number = reported.number
-    where reported.type = 'DUPLICATE_IN_KSPAY' and reported.m is null
+    where reported.type = 'DUPLICATE_IN_KSPAY' and reported.match_no is null
 )
 
-select repeating.d, 'kspay', other.number, null, other.transaction_id, other.business_on, false
+select repeating.found_no, 'kspay', other.number, null, other.transaction_id, other.business_on, false
 from repeating
 cross join policy
 cross join lateral (
     select known.number, known.transaction_id, known.business_on
     from usable_transaction as known
-    left join lateral (select m from pairings where t = known.number limit 1) as taken on true
+    left join lateral (select match_no from pairings where transaction_no = known.number limit 1) as taken on true
     where
         known.app_id = repeating.app_id and known.comparable = repeating.comparable
         and known.reference = repeating.reference and known.number <> repeating.number
         and known.family in ('paid', 'refunded')
         and case
-            when taken.m is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
+            when taken.match_no is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else
                 (known.created_at, known.transaction_id collate "C")
                 < (repeating.created_at, repeating.transaction_id collate "C")
                 and repeating.business_on - known.business_on <= policy.duplicate_days
         end
-    order by taken.m is null, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
+    order by taken.match_no is null, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
     limit 1
 ) as other;
 
 insert into repeated
-select repeated.d, 'ledger', mate.number, mate.source, mate.ledger_id, null, true
+select repeated.found_no, 'ledger', mate.number, mate.source, mate.ledger_id, null, true
 from repeated
-cross join lateral (select m from pairings where t = repeated.number limit 1) as own
-cross join lateral (select e from pairings where t = own.m offset 0) as taken
-cross join lateral (select number, source, ledger_id from entries where number = taken.e limit 1) as mate
+cross join lateral (select match_no from pairings where transaction_no = repeated.number limit 1) as own
+cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
+cross join lateral (select number, source, ledger_id from entries where number = taken.entry_no limit 1) as mate
 where repeated.side = 'kspay';
 
 insert into repeated
 with repeating as materialized (
-    select reported.d, own.*
+    select reported.found_no, own.*
     from reported
     inner join shown_entry as own on own.number = reported.number
-    where reported.type = 'DUPLICATE_IN_LEDGER' and reported.m is null
+    where reported.type = 'DUPLICATE_IN_LEDGER' and reported.match_no is null
 ),
 
 -- A booking is known by the keys of all its entries.
 own_key as materialized (
-    select distinct repeating.d, carried.*
+    select distinct repeating.found_no, carried.*
     from repeating
-    inner join involved on involved.d = repeating.d and involved.side = 'ledger'
+    inner join involved on involved.found_no = repeating.found_no and involved.side = 'ledger'
     inner join shown_entry as entry on entry.number = involved.number
     cross join lateral (
         values ('reference', entry.reference, entry.comparable), ('transaction_id', entry.transaction_id, null)
@@ -77,13 +77,13 @@ own_key as materialized (
         )
 )
 
-select repeating.d, 'ledger', other.number, other.source, other.ledger_id, other.business_on, false
+select repeating.found_no, 'ledger', other.number, other.source, other.ledger_id, other.business_on, false
 from repeating
 cross join policy
 cross join lateral (
     select known.number, known.source, known.ledger_id, known.business_on
     from (
-        select coalesce(bookings.lead, carrier.number) as number
+        select coalesce(bookings.lead_no, carrier.number) as number
         from own_key
         cross join lateral (
             select number
@@ -98,49 +98,49 @@ cross join lateral (
                 own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
             union all
             -- A matched entry counts under its transactions' reference and id as well.
-            select taken.e
+            select taken.entry_no
             from transactions
-            cross join lateral (select m from pairings where t = transactions.number limit 1) as own
-            cross join lateral (select e from pairings where t = own.m offset 0) as taken
+            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
             where
                 own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
                 and reference = own_key.key
             union all
-            select taken.e
+            select taken.entry_no
             from transactions
-            cross join lateral (select m from pairings where t = transactions.number limit 1) as own
-            cross join lateral (select e from pairings where t = own.m offset 0) as taken
+            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
             where
                 own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
         ) as carrier
-        left join bookings on bookings.e = carrier.number
-        where own_key.d = repeating.d
+        left join bookings on bookings.entry_no = carrier.number
+        where own_key.found_no = repeating.found_no
     ) as candidate
     cross join lateral (select * from usable_entry where number = candidate.number offset 0) as known
-    left join lateral (select m from pairings where e = known.number limit 1) as taken on true
+    left join lateral (select match_no from pairings where entry_no = known.number limit 1) as taken on true
     where
         known.number <> repeating.number
         and known.family in ('paid', 'refunded')
         and case
-            when taken.m is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
+            when taken.match_no is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else
                 (known.business_on, known.source collate "C", known.ledger_id collate "C")
                 < (repeating.business_on, repeating.source collate "C", repeating.ledger_id collate "C")
                 and repeating.business_on - known.business_on <= policy.duplicate_days
         end
     order by
-        taken.m is null, abs(known.business_on - repeating.business_on), known.source collate "C",
+        taken.match_no is null, abs(known.business_on - repeating.business_on), known.source collate "C",
         known.ledger_id collate "C"
     limit 1
 ) as other;
 
 insert into repeated
-select distinct repeated.d, 'kspay', mate.number, null, mate.transaction_id, null::date, true
+select distinct repeated.found_no, 'kspay', mate.number, null, mate.transaction_id, null::date, true
 from repeated
-cross join lateral (select m from pairings where e = repeated.number limit 1) as own
-cross join lateral (select e from pairings where t = own.m offset 0) as beside
-cross join lateral (select t from pairings where e = beside.e offset 0) as taken
-cross join lateral (select number, transaction_id from transactions where number = taken.t limit 1) as mate
+cross join lateral (select match_no from pairings where entry_no = repeated.number limit 1) as own
+cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as beside
+cross join lateral (select transaction_no from pairings where entry_no = beside.entry_no offset 0) as taken
+cross join lateral (select number, transaction_id from transactions where number = taken.transaction_no limit 1) as mate
 where repeated.side = 'ledger' and not repeated.is_mate;
 
 analyze repeated;

@@ -12,13 +12,13 @@ with fact as (
     select 'ledger', number, facts, business_on, source, ledger_id
     from shown_entry
     union all
-    select 'broken', q, content, business_on, source, ''
+    select 'broken', broken_rank, content, business_on, source, ''
     from broken
 ),
 
 gathered as (
     select
-        found.d,
+        found.found_no,
         letters(
             jsonb_build_array(
                 case
@@ -46,11 +46,11 @@ gathered as (
             )
         ) as counts
     from found
-    inner join involved using (d)
+    inner join involved using (found_no)
     inner join fact on fact.side = involved.side and fact.number = involved.number
     cross join asked
     where found.due
-    group by found.d
+    group by found.found_no
 )
 
 select
@@ -64,16 +64,16 @@ select
         else 'open'
     end as status
 from found
-inner join gathered using (d)
+inner join gathered using (found_no)
 left join decisions_in_force as decided using (discrepancy_id);
 
-create unique index on judged (d);
-analyze judged (d);
+create unique index on judged (found_no);
+analyze judged (found_no);
 
 -- What a person joined and what is not found any more because of that: negative numbers.
 create temp table joined_by_hand on commit drop as
 select
-    -by_hand.h as d,
+    -by_hand.decision_id as found_no,
     decided.discrepancy_id,
     held.app_id,
     held.side,
@@ -84,32 +84,32 @@ select
     held.severity,
     held.facts,
     min(coalesce(shown_transaction.business_on, shown_entry.business_on)) as first_on,
-    min(by_hand.number) filter (where by_hand.side = 'kspay') as t
+    min(by_hand.number) filter (where by_hand.side = 'kspay') as transaction_no
 from by_hand
-inner join decisions_in_force as decided on decided.decision_id = by_hand.h
+inner join decisions_in_force as decided on decided.decision_id = by_hand.decision_id
 inner join discrepancies as held on held.discrepancy_id = decided.discrepancy_id
 left join shown_transaction on by_hand.side = 'kspay' and shown_transaction.number = by_hand.number
 left join shown_entry on by_hand.side = 'ledger' and shown_entry.number = by_hand.number
 where not exists (select from judged where judged.discrepancy_id = decided.discrepancy_id)
-group by by_hand.h, decided.discrepancy_id, held.discrepancy_id;
+group by by_hand.decision_id, decided.discrepancy_id, held.discrepancy_id;
 
 create temp table reported on commit drop as
-select d, discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, first_on, status, number, m
+select found_no, discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, first_on, status, number, match_no
 from judged
 where counts
 union all
 select
-    d, discrepancy_id, joined_by_hand.app_id, side, source, record_id, aspect, type, severity, facts, first_on,
-    'resolved', joined_by_hand.t, pairings.m
+    found_no, discrepancy_id, joined_by_hand.app_id, side, source, record_id, aspect, type, severity, facts, first_on,
+    'resolved', joined_by_hand.transaction_no, pairings.match_no
 from joined_by_hand
 cross join asked
-left join lateral (select m from pairings where pairings.t = joined_by_hand.t limit 1) as pairings on true
+left join lateral (select match_no from pairings where pairings.transaction_no = joined_by_hand.transaction_no limit 1) as pairings on true
 where first_on <= asked.period_last;
 
 insert into involved
-select joined_by_hand.d, by_hand.side, by_hand.number
+select joined_by_hand.found_no, by_hand.side, by_hand.number
 from joined_by_hand
-inner join by_hand on by_hand.h = -joined_by_hand.d;
+inner join by_hand on by_hand.decision_id = -joined_by_hand.found_no;
 
-create unique index on reported (d);
-analyze reported (d, discrepancy_id, side, number, m, type, status);
+create unique index on reported (found_no);
+analyze reported (found_no, discrepancy_id, side, number, match_no, type, status);

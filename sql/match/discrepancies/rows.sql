@@ -37,9 +37,9 @@ where
         select number from period_entry
         union
         -- The partner of a transaction of the period may be of another day.
-        select pairings.e
+        select pairings.entry_no
         from pairings
-        inner join period_transaction on period_transaction.number = pairings.t
+        inner join period_transaction on period_transaction.number = pairings.transaction_no
         union
         select number from shown_entry
         union
@@ -51,7 +51,7 @@ analyze shared_id;
 create temp view reported_row as
 with transactions as (
     select
-        involved.d,
+        involved.found_no,
         string_agg(distinct transaction_id collate "C", ';') as transaction_id,
         string_agg(distinct reference collate "C", ';') as reference,
         string_agg(distinct provider_order_id collate "C", ';') as provider_order_id,
@@ -64,12 +64,12 @@ with transactions as (
     from involved
     inner join shown_transaction on shown_transaction.number = involved.number
     where involved.side = 'kspay'
-    group by involved.d
+    group by involved.found_no
 ),
 
 entries as (
     select
-        involved.d,
+        involved.found_no,
         string_agg(
             distinct
             (case when shared_id.ledger_id is null then entry.ledger_id else entry.source || ':' || entry.ledger_id end)
@@ -83,61 +83,61 @@ entries as (
         string_agg(distinct nullif(status, '') collate "C", ';') as status,
         string_agg(distinct entry.currency collate "C", ';') as currency,
         -- A booking counts as its positive entry.
-        sum(entry.amount) filter (where bookings.e is null) as amount,
-        min(entry.business_on) filter (where bookings.e is null) as business_on
+        sum(entry.amount) filter (where bookings.entry_no is null) as amount,
+        min(entry.business_on) filter (where bookings.entry_no is null) as business_on
     from involved
     inner join shown_entry as entry on entry.number = involved.number
-    left join bookings on bookings.e = entry.number
+    left join bookings on bookings.entry_no = entry.number
     left join shared_id on shared_id.app_id = entry.app_id and shared_id.ledger_id = entry.ledger_id
     where involved.side = 'ledger'
-    group by involved.d
+    group by involved.found_no
 ),
 
 invalid as (
     select
-        involved.d,
+        involved.found_no,
         min(broken.side) as side,
         min(broken.record_id) as record_id,
         string_agg(distinct broken.currency collate "C", ';') as currency,
         min(broken.business_on) as business_on,
         min(broken.reason collate "C") as reason
     from involved
-    inner join broken on broken.q = involved.number
+    inner join broken on broken.broken_rank = involved.number
     where involved.side = 'broken'
-    group by involved.d
+    group by involved.found_no
 ),
 
 rule as (
     select distinct
-        m,
+        match_no,
         rule
     from pairings
-    where t = any(array(select m from reported))
+    where transaction_no = any(array(select match_no from reported))
 ),
 
 suggested as (
     select
-        shown_transaction.number as t,
-        shown_entry.number as e,
+        shown_transaction.number as transaction_no,
+        shown_entry.number as entry_no,
         shown_transaction.transaction_id,
         case
             when shared_id.ledger_id is null then shown_entry.ledger_id
             else shown_entry.source || ':' || shown_entry.ledger_id
         end as ledger_id
     from suggestion
-    inner join shown_transaction on shown_transaction.number = suggestion.t
-    inner join shown_entry on shown_entry.number = suggestion.e
+    inner join shown_transaction on shown_transaction.number = suggestion.transaction_no
+    inner join shown_entry on shown_entry.number = suggestion.entry_no
     left join shared_id on shared_id.app_id = shown_entry.app_id and shared_id.ledger_id = shown_entry.ledger_id
 ),
 
 other as (
     select
-        repeated.d,
+        repeated.found_no,
         max(named.written) filter (where not is_mate) as record_id,
         max(repeated.business_on) as business_on,
         string_agg(named.written, ' and ' order by named.written collate "C") filter (where is_mate) as mates
     from repeated
-    inner join reported using (d)
+    inner join reported using (found_no)
     left join shared_id
         on
             repeated.side = 'ledger' and shared_id.app_id = reported.app_id
@@ -149,7 +149,7 @@ other as (
                 else repeated.source || ':' || repeated.record_id
             end as written
     ) as named
-    group by repeated.d
+    group by repeated.found_no
 )
 
 select
@@ -176,7 +176,7 @@ select
     transactions.amount as kspay_amount,
     entries.amount as ledger_amount,
     case
-        when invalid.d is null and coalesce(transactions.currency = entries.currency, true)
+        when invalid.found_no is null and coalesce(transactions.currency = entries.currency, true)
             then coalesce(transactions.amount, 0) - coalesce(entries.amount, 0)
     end as difference,
     transactions.status as kspay_status,
@@ -206,15 +206,15 @@ select
 from reported
 cross join asked
 inner join discrepancies as held using (discrepancy_id)
-left join transactions using (d)
-left join entries using (d)
-left join invalid using (d)
-left join rule using (m)
-left join other using (d)
+left join transactions using (found_no)
+left join entries using (found_no)
+left join invalid using (found_no)
+left join rule using (match_no)
+left join other using (found_no)
 left join suggested as of_transaction
-    on reported.side = 'kspay' and reported.m is null and of_transaction.t = reported.number
+    on reported.side = 'kspay' and reported.match_no is null and of_transaction.transaction_no = reported.number
 left join suggested as of_entry
-    on reported.side = 'ledger' and reported.m is null and of_entry.e = reported.number
+    on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
 left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id;
 
 create temp view reported_in_order as

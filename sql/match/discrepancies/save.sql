@@ -17,7 +17,7 @@ inner join policy on held.app_id = any(policy.app_ids)
 left join found using (discrepancy_id)
 where
     held.cleared_by is null
-    and (found.d is null or (not found.due and asked.period_last >= asked.newest_as_of))
+    and (found.found_no is null or (not found.due and asked.period_last >= asked.newest_as_of))
     and held.discrepancy_id not in (select discrepancy_id from joined_by_hand);
 
 insert into discrepancy_versions
@@ -28,8 +28,8 @@ left join reported using (discrepancy_id)
 where
     held.discrepancy_id in (select discrepancy_id from cleared)
     or (held.type, held.severity, held.facts) is distinct from (reported.type, reported.severity, reported.facts)
-    and reported.d is not null
-    or held.cleared_by is not null and reported.d is not null;
+    and reported.found_no is not null
+    or held.cleared_by is not null and reported.found_no is not null;
 
 update discrepancies as held set cleared_by = asked.run_id
 from asked

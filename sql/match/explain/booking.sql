@@ -1,14 +1,14 @@
 -- Grain: one entry of the booking that the entry belongs to: the positive one first.
 with own as (
-    select lead from bookings where e = :number or lead = :number limit 1
+    select lead_no from bookings where entry_no = :number or lead_no = :number limit 1
 )
 
 select entries.source || ':' || entries.ledger_id as record, entries.amount, entries.currency, true as leads
 from own
-inner join entries on entries.number = own.lead
+inner join entries on entries.number = own.lead_no
 union all
 select entries.source || ':' || entries.ledger_id, entries.amount, entries.currency, false
 from own
-inner join bookings on bookings.lead = own.lead
-inner join entries on entries.number = bookings.e
+inner join bookings on bookings.lead_no = own.lead_no
+inner join entries on entries.number = bookings.entry_no
 order by leads desc, record

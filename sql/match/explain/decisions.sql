@@ -14,10 +14,10 @@ select
     decisions.file,
     decisions.file_sha256,
     decisions_in_force.decision_id is not null as newest,
-    by_hand.h is not null as stands
+    by_hand.decision_id is not null as stands
 from decisions
 left join decisions_in_force using (decision_id)
-left join (select distinct h from by_hand) as by_hand on by_hand.h = decisions.decision_id
+left join (select distinct decision_id from by_hand) as by_hand on by_hand.decision_id = decisions.decision_id
 where
     decisions.app_id = :app_id
     and (

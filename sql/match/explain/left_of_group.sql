@@ -7,7 +7,7 @@ with side as (
     union all
     select 'the reference ' || unit_key.key, unit.currency, unit.amount, 'ledger'
     from free_unit as unit
-    inner join unit_key using (e)
+    inner join unit_key using (entry_rank)
     where unit.family <> 'cancelled' and unit_key.kind = 'reference'
     union all
     select 'the name ' || transaction_id, currency, amount, 'kspay'
@@ -16,7 +16,7 @@ with side as (
     union all
     select 'the name ' || unit_key.key, unit.currency, unit.amount, 'ledger'
     from free_unit as unit
-    inner join unit_key using (e)
+    inner join unit_key using (entry_rank)
     where unit.family <> 'cancelled' and unit_key.kind = 'transaction_id'
 )
 

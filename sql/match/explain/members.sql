@@ -1,21 +1,21 @@
 -- Grain: one record of the match that the record stands in now.
 with own as (
-    select m
+    select match_no
     from pairings
-    where (:side = 'kspay' and t = :number) or (:side = 'ledger' and e = :number)
+    where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
     limit 1
 ),
 
 member as (
-    select pairings.e from own inner join pairings on pairings.t = own.m
+    select pairings.entry_no from own inner join pairings on pairings.transaction_no = own.match_no
 )
 
 select 'ledger' as side, entries.source || ':' || entries.ledger_id as record
 from member
-inner join entries on entries.number = member.e
+inner join entries on entries.number = member.entry_no
 union
 select 'kspay', transactions.transaction_id
 from member
-inner join pairings using (e)
-inner join transactions on transactions.number = pairings.t
+inner join pairings using (entry_no)
+inner join transactions on transactions.number = pairings.transaction_no
 order by side, record

@@ -1,4 +1,4 @@
 -- Grain: one pair that the record stands in now.
-select t as transaction_no, e as entry_no, rule
+select transaction_no, entry_no, rule
 from pairings
-where (:side = 'kspay' and t = :number) or (:side = 'ledger' and e = :number)
+where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)

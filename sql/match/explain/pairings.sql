@@ -1,13 +1,14 @@
 -- Grain: one record of the other side that a record was ever paired with, and when; the oldest first. Of a
--- match with several records on the record's own side every record of the other side counts.
+-- match with several records on the record's own side every record of the other side counts. `m` is the match, as
+-- `explain --json` names it: the lowest transaction id in it.
 with own as (
-    select t, e, m, rule, made_by, null::integer as undone_by
+    select transaction_no, entry_no, match_no, rule, made_by, null::integer as undone_by
     from pairings
-    where (:side = 'kspay' and t = :number) or (:side = 'ledger' and e = :number)
+    where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
     union all
-    select t, e, m, rule, made_by, undone_by
+    select transaction_no, entry_no, match_no, rule, made_by, undone_by
     from pairing_versions
-    where (:side = 'kspay' and t = :number) or (:side = 'ledger' and e = :number)
+    where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
 )
 
 select distinct
@@ -20,9 +21,9 @@ select distinct
     own.made_by as made_number,
     own.undone_by is null as stands
 from own
-inner join transactions as mate on mate.number = own.t
-inner join transactions as lowest on lowest.number = own.m
-inner join entries on entries.number = own.e
+inner join transactions as mate on mate.number = own.transaction_no
+inner join transactions as lowest on lowest.number = own.match_no
+inner join entries on entries.number = own.entry_no
 left join runs as maker on maker.number = own.made_by
 left join runs as ender on ender.number = own.undone_by
 order by own.made_by, stands, mate

@@ -2,21 +2,21 @@
 -- anew gives, or for which another of its pairs stood. Needs `findings_before`, what was remembered of findings, and
 -- `standing_before`, the pairs that did not stand for both of their records.
 with standing as (
-    select t, e, of_t, of_e
+    select transaction_no, entry_no, stands_for_transaction, stands_for_entry
     from pairings
-    where not (of_t and of_e)
+    where not (stands_for_transaction and stands_for_entry)
 ),
 
 moved as (
-    select t, e
+    select transaction_no, entry_no
     from pairings
     inner join asked on made_by = run_number
     union
-    select t, e
+    select transaction_no, entry_no
     from pairing_versions
     inner join asked on undone_by = run_number
     union
-    select t, e
+    select transaction_no, entry_no
     from (
         (select * from standing_before except select * from standing)
         union
@@ -33,11 +33,11 @@ changed_finding as (
 named as (
     select transactions.transaction_id as record
     from moved
-    inner join transactions on transactions.number = moved.t
+    inner join transactions on transactions.number = moved.transaction_no
     union
     select entries.source || ':' || entries.ledger_id
     from moved
-    inner join entries on entries.number = moved.e
+    inner join entries on entries.number = moved.entry_no
     union
     select coalesce(transactions.transaction_id, entries.source || ':' || entries.ledger_id)
     from changed_finding

@@ -5,12 +5,12 @@ with free as (
     from findings
     inner join known_transaction as txn using (number)
     where
-        findings.app_id = :app_id and findings.side = 'kspay' and findings.m is null
+        findings.app_id = :app_id and findings.side = 'kspay' and findings.match_no is null
         and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
     union
     select 'kspay', txn.number, txn.transaction_id, txn.currency, txn.amount, txn.business_on
     from pairings
-    inner join known_transaction as txn on txn.number = pairings.t
+    inner join known_transaction as txn on txn.number = pairings.transaction_no
     where pairings.rule = 'amount_date' and txn.app_id = :app_id
     union
     select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
@@ -22,10 +22,10 @@ with free as (
     union
     select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
     from pairings
-    inner join known_entry as held on held.number = pairings.e
+    inner join known_entry as held on held.number = pairings.entry_no
     where
         pairings.rule = 'amount_date' and held.app_id = :app_id
-        and pairings.e not in (select e from bookings)
+        and pairings.entry_no not in (select entry_no from bookings)
 ),
 
 own as (

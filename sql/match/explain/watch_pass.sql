@@ -1,5 +1,11 @@
--- Keeps the possible pairs of the running pass as they were ranked.
+-- Keeps the possible pairs of the running pass as they were ranked, with all that they were ranked by.
+create temp table if not exists seen on commit drop as
+select pass.phase, pass.rule, candidate.*
+from pass
+cross join candidate
+with no data;
+
 insert into seen
-select phase, rule, t, e, rank
-from candidate
-cross join pass
+select pass.phase, pass.rule, candidate.*
+from pass
+cross join candidate

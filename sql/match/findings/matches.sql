@@ -1,13 +1,13 @@
 -- Grain: one row a match of the passes. Amounts are sums, dates the earliest; a booking counts as its
 -- positive entry. Where the currencies differ nothing is subtracted.
 
-analyze taken_txn (t, m);
-analyze taken_unit (e, m);
+analyze taken_txn (transaction_rank, match_rank);
+analyze taken_unit (entry_rank, match_rank);
 
 create temp table match on commit drop as
 with transactions as (
     select
-        m,
+        match_rank,
         string_agg(distinct currency collate "C", ';') as kspay_currency,
         sum(amount) as kspay_amount,
         max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
@@ -15,34 +15,34 @@ with transactions as (
         bool_or(family = 'unknown') as any_unknown,
         bool_or(family = 'pending') as any_pending
     from taken_txn
-    inner join txn using (t)
-    group by m
+    inner join txn using (transaction_rank)
+    group by match_rank
 ),
 
 units as (
     select
-        m,
+        match_rank,
         string_agg(distinct currency collate "C", ';') as ledger_currency,
         sum(amount) as ledger_amount,
         min(business_on) as ledger_on,
         bool_or(family = 'unknown') as any_unknown,
         bool_or(family = 'paid') as any_paid
     from taken_unit
-    inner join unit using (e)
-    group by m
+    inner join unit using (entry_rank)
+    group by match_rank
 ),
 
 disagreeing as (
-    select distinct taken_txn.m
+    select distinct taken_txn.match_rank
     from taken_txn
-    inner join txn using (t)
-    inner join taken_unit using (m)
-    inner join unit using (e)
+    inner join txn using (transaction_rank)
+    inner join taken_unit using (match_rank)
+    inner join unit using (entry_rank)
     where (txn.family, unit.family) not in (select kspay, ledger from agreeing)
 )
 
 select
-    transactions.m,
+    transactions.match_rank,
     kspay_currency = ledger_currency as same_currency,
     kspay_amount,
     ledger_amount,
@@ -51,9 +51,9 @@ select
     ledger_on,
     transactions.any_unknown or units.any_unknown as any_unknown,
     any_pending and not any_paid as waiting,
-    disagreeing.m is not null as families_disagree
+    disagreeing.match_rank is not null as families_disagree
 from transactions
-inner join units using (m)
-left join disagreeing using (m);
+inner join units using (match_rank)
+left join disagreeing using (match_rank);
 
-analyze match (m);
+analyze match (match_rank);

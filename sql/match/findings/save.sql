@@ -1,41 +1,45 @@
 -- Writes the matches and what is wrong with what was in scope beside those of the nights before. Of the
 -- matches only what differs is touched, and what was undone is kept.
 
-create temp table world_pair on commit drop as
+create temp table pass_pair on commit drop as
 with matched_entry as (
-    select taken_unit.m, entry.number as e, min(entry.number) over (partition by taken_unit.m) as first_e
+    select
+        taken_unit.match_rank,
+        entry.number as entry_no,
+        min(entry.number) over (partition by taken_unit.match_rank) as first_entry_no
     from taken_unit
-    inner join unit_entry on unit_entry.unit = taken_unit.e
-    inner join entry on entry.e = unit_entry.e
+    inner join unit_entry on unit_entry.unit_rank = taken_unit.entry_rank
+    inner join entry on entry.entry_rank = unit_entry.entry_rank
 )
 
-select txn.number as t, matched_entry.e, txn.number as m, taken_txn.rule
+select txn.number as transaction_no, matched_entry.entry_no, txn.number as match_no, taken_txn.rule
 from taken_txn
-inner join txn using (t)
-inner join matched_entry using (m)
-where taken_txn.t = taken_txn.m
+inner join txn using (transaction_rank)
+inner join matched_entry using (match_rank)
+where taken_txn.transaction_rank = taken_txn.match_rank
 union all
-select txn.number, matched_entry.e, lowest.number, taken_txn.rule
+select txn.number, matched_entry.entry_no, lowest.number, taken_txn.rule
 from taken_txn
-inner join txn using (t)
-inner join txn as lowest on lowest.t = taken_txn.m
-inner join matched_entry on matched_entry.m = taken_txn.m and matched_entry.e = matched_entry.first_e
-where taken_txn.t <> taken_txn.m;
+inner join txn using (transaction_rank)
+inner join txn as lowest on lowest.transaction_rank = taken_txn.match_rank
+inner join matched_entry
+    on matched_entry.match_rank = taken_txn.match_rank and matched_entry.entry_no = matched_entry.first_entry_no
+where taken_txn.transaction_rank <> taken_txn.match_rank;
 
-create temp view world_paired as
+create temp view pass_pairing as
 select
-    t,
-    e,
-    m,
+    transaction_no,
+    entry_no,
+    match_no,
     rule,
-    row_number() over (partition by t order by e) = 1 as of_t,
-    row_number() over (partition by e order by t) = 1 as of_e
-from world_pair;
+    row_number() over (partition by transaction_no order by entry_no) = 1 as stands_for_transaction,
+    row_number() over (partition by entry_no order by transaction_no) = 1 as stands_for_entry
+from pass_pair;
 
 create temp view paired as
-select t, e, t as m, rule, true as of_t, true as of_e from simple
+select transaction_no, entry_no, transaction_no as match_no, rule, true as stands_for_transaction, true as stands_for_entry from simple
 union all
-select * from world_paired;
+select * from pass_pairing;
 
 do $$
 declare
@@ -57,13 +61,13 @@ begin
         if pg_relation_size('pairings') = 0 then
             truncate pairings;
         end if;
-        drop index pairings_t, pairings_e;
-        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
-        select t, e, t, rule, true, true, (select run_number from asked) from simple;
-        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
-        select t, e, m, rule, of_t, of_e, (select run_number from asked) from world_paired;
-        create index pairings_t on pairings (t);
-        create index pairings_e on pairings (e);
+        drop index pairings_transaction_no, pairings_entry_no;
+        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
+        select transaction_no, entry_no, transaction_no, rule, true, true, (select run_number from asked) from simple;
+        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
+        select transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, (select run_number from asked) from pass_pairing;
+        create index pairings_transaction_no on pairings (transaction_no);
+        create index pairings_entry_no on pairings (entry_no);
         analyze pairings;
     else
         create temp table wanted on commit drop as select * from paired;
@@ -76,37 +80,37 @@ begin
         create temp table undone on commit drop as
         select held_pair.*
         from held_pair
-        left join wanted using (t, e)
+        left join wanted using (transaction_no, entry_no)
         where
-            (held_pair.m, held_pair.rule, held_pair.of_t, held_pair.of_e)
-            is distinct from (wanted.m, wanted.rule, wanted.of_t, wanted.of_e);
+            (held_pair.match_no, held_pair.rule, held_pair.stands_for_transaction, held_pair.stands_for_entry)
+            is distinct from (wanted.match_no, wanted.rule, wanted.stands_for_transaction, wanted.stands_for_entry);
 
         analyze undone;
 
-        insert into pairing_versions (t, e, m, rule, made_by, undone_by)
-        select undone.t, undone.e, undone.m, undone.rule, undone.made_by, run_number
+        insert into pairing_versions (transaction_no, entry_no, match_no, rule, made_by, undone_by)
+        select undone.transaction_no, undone.entry_no, undone.match_no, undone.rule, undone.made_by, run_number
         from undone
         cross join asked
-        left join wanted using (t, e)
+        left join wanted using (transaction_no, entry_no)
         -- A pair that only no longer stands for its record, or does now, is the same pair.
-        where (undone.m, undone.rule) is distinct from (wanted.m, wanted.rule);
+        where (undone.match_no, undone.rule) is distinct from (wanted.match_no, wanted.rule);
 
         delete from pairings using undone
-        where pairings.t = undone.t and pairings.e = undone.e;
+        where pairings.transaction_no = undone.transaction_no and pairings.entry_no = undone.entry_no;
 
-        insert into pairings (t, e, m, rule, of_t, of_e, made_by)
+        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
         select
-            wanted.t, wanted.e, wanted.m, wanted.rule, wanted.of_t, wanted.of_e,
+            wanted.transaction_no, wanted.entry_no, wanted.match_no, wanted.rule, wanted.stands_for_transaction, wanted.stands_for_entry,
             case
-                when (held_pair.m, held_pair.rule) is not distinct from (wanted.m, wanted.rule) then held_pair.made_by
+                when (held_pair.match_no, held_pair.rule) is not distinct from (wanted.match_no, wanted.rule) then held_pair.made_by
                 else run_number
             end
         from wanted
         cross join asked
-        left join held_pair using (t, e)
+        left join held_pair using (transaction_no, entry_no)
         where
-            (held_pair.m, held_pair.rule, held_pair.of_t, held_pair.of_e)
-            is distinct from (wanted.m, wanted.rule, wanted.of_t, wanted.of_e);
+            (held_pair.match_no, held_pair.rule, held_pair.stands_for_transaction, held_pair.stands_for_entry)
+            is distinct from (wanted.match_no, wanted.rule, wanted.stands_for_transaction, wanted.stands_for_entry);
     end if;
 end
 $$;
@@ -114,17 +118,17 @@ $$;
 delete from findings using scope_finding as was
 where findings.side = was.side and findings.number = was.number and findings.aspect = was.aspect;
 
-insert into findings (app_id, side, number, aspect, kind, m, pending_since)
-select app_id, side, number, aspect, kind, m, pending_since from finding;
+insert into findings (app_id, side, number, aspect, kind, match_no, pending_since)
+select app_id, side, number, aspect, kind, match_no, pending_since from finding;
 
 delete from bookings using scope_booking as was
-where bookings.e = was.e;
+where bookings.entry_no = was.entry_no;
 
 insert into bookings
 select negative.number, positive.number
 from booking
-inner join entry as negative on negative.e = booking.e
-inner join entry as positive on positive.e = booking.lead;
+inner join entry as negative on negative.entry_rank = booking.entry_rank
+inner join entry as positive on positive.entry_rank = booking.lead_rank;
 
 update loads set matched_by = asked.run_id
 from asked, policy

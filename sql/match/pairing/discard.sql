@@ -1,4 +1,4 @@
 -- Pairs that lost a record to a better pair of the round before.
 
 delete from candidate
-where t in (select t from taken_txn) or e in (select e from taken_unit);
+where transaction_rank in (select transaction_rank from taken_txn) or entry_rank in (select entry_rank from taken_unit);

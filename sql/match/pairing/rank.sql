@@ -1,22 +1,26 @@
--- Grain: one row a possible pair of the pass, ranked: families that agree first, then the smaller amount
--- difference, the nearer business date, and the ids by code points, so that no two pairs ever tie. In
--- `reference_differs`, before all these: an equal currency. Change the order and `reconcile.replay.why` with it.
+-- Grain: one row a possible pair of the pass, ranked. `criteria` are what makes a pair better than another, in this
+-- order: false before true, the smaller before the larger. Ids by code points come last, so that no two pairs ever
+-- tie. `reconcile explain` reads the order from the columns of `candidate`; test_replay proves that it is this one.
 
 create temp table candidate on commit drop as
-select
-    pair.t,
-    pair.e,
-    row_number() over (
-        order by
-            (select rule from pass) = 'reference_differs' and txn.currency <> unit.currency,
-            (txn.family, unit.family) not in (select kspay, ledger from agreeing),
-            abs(txn.amount - unit.amount),
-            abs(txn.business_on - unit.business_on),
-            pair.t,
-            pair.e
-    ) as rank
-from possible_pair as pair
-inner join txn using (t)
-inner join unit using (e);
+with criteria as (
+    select
+        (select rule from pass) = 'reference_differs' and txn.currency <> unit.currency as currency_differs,
+        (txn.family, unit.family) not in (select kspay, ledger from agreeing) as family_disagrees,
+        abs(txn.amount - unit.amount) as amount_apart,
+        abs(txn.business_on - unit.business_on) as days_apart,
+        pair.transaction_rank,
+        pair.entry_rank
+    from possible_pair as pair
+    inner join txn using (transaction_rank)
+    inner join unit using (entry_rank)
+)
 
-analyze candidate (t, e);
+select
+    criteria.*,
+    row_number() over (
+        order by currency_differs, family_disagrees, amount_apart, days_apart, transaction_rank, entry_rank
+    ) as pair_rank
+from criteria;
+
+analyze candidate (transaction_rank, entry_rank);

@@ -4,18 +4,18 @@
 
 with best as (
     select
-        t,
-        e,
-        row_number() over (partition by t order by rank) as of_txn,
-        row_number() over (partition by e order by rank) as of_unit
+        transaction_rank,
+        entry_rank,
+        row_number() over (partition by transaction_rank order by pair_rank) as of_txn,
+        row_number() over (partition by entry_rank order by pair_rank) as of_unit
     from candidate
 ),
 
 taken as (
     insert into taken_txn
     select
-        t,
-        t,
+        transaction_rank,
+        transaction_rank,
         (select rule from pass)
     from best
     where of_txn = 1 and of_unit = 1
@@ -23,8 +23,8 @@ taken as (
 
 insert into taken_unit
 select
-    e,
-    t,
+    entry_rank,
+    transaction_rank,
     (select rule from pass)
 from best
 where of_txn = 1 and of_unit = 1;

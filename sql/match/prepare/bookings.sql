@@ -8,7 +8,7 @@
 -- holds its entries, and `unit_key` its keys, those of all its entries. Records that a person joined form
 -- bookings only among themselves.
 
-create temp table booking (e bigint primary key, lead bigint not null) on commit drop;
+create temp table booking (entry_rank bigint primary key, lead_rank bigint not null) on commit drop;
 
 create temp table sought on commit drop as
 with refundable as (
@@ -16,54 +16,54 @@ with refundable as (
 ),
 
 by_name as (
-    select negative.e, positive.e as lead, 1 as step
+    select negative.entry_rank, positive.entry_rank as lead_rank, 1 as step
     from refundable as negative
     inner join refundable as positive using (app_id, currency, tx_key)
-    where negative.amount < 0 and positive.amount > 0 and negative.h is not distinct from positive.h
+    where negative.amount < 0 and positive.amount > 0 and negative.decision_id is not distinct from positive.decision_id
 ),
 
 by_reference as (
-    select negative.e, positive.e as lead, case when negative.tx_key is not null then 2 else 3 end as step
+    select negative.entry_rank, positive.entry_rank as lead_rank, case when negative.tx_key is not null then 2 else 3 end as step
     from refundable as negative
     inner join refundable as positive using (app_id, currency, ref_key)
     where
         negative.amount < 0 and positive.amount > 0
-        and negative.h is not distinct from positive.h
+        and negative.decision_id is not distinct from positive.decision_id
         and (
             negative.tx_key is null
-            or (positive.tx_key is null and negative.e not in (select e from by_name))
+            or (positive.tx_key is null and negative.entry_rank not in (select entry_rank from by_name))
         )
 ),
 
 either as (
-    select e, lead, step from by_name
+    select entry_rank, lead_rank, step from by_name
     union all
-    select e, lead, step from by_reference
+    select entry_rank, lead_rank, step from by_reference
 )
 
 select
-    either.e,
-    either.lead,
+    either.entry_rank,
+    either.lead_rank,
     either.step,
     negative.amount,
     negative.business_on,
     positive.amount as lead_amount,
     positive.business_on as lead_on,
-    count(*) over (partition by either.e) as positives
+    count(*) over (partition by either.entry_rank) as positives
 from either
-inner join entry as negative on negative.e = either.e
-inner join entry as positive on positive.e = either.lead;
+inner join entry as negative on negative.entry_rank = either.entry_rank
+inner join entry as positive on positive.entry_rank = either.lead_rank;
 
 insert into booking
-select e, lead
+select entry_rank, lead_rank
 from sought
 where
     positives = 1
-    and lead in (
-        select lead
+    and lead_rank in (
+        select lead_rank
         from sought
         where positives = 1
-        group by lead, lead_amount
+        group by lead_rank, lead_amount
         having sum(-amount) <= lead_amount
     );
 
@@ -78,28 +78,28 @@ begin
             from sought
             where
                 step = this_step and lead_amount = -amount
-                and e not in (select e from booking) and lead not in (select lead from booking)
+                and entry_rank not in (select entry_rank from booking) and lead_rank not in (select lead_rank from booking)
         ),
 
         ranked as (
             select
-                e,
-                lead,
-                dense_rank() over (partition by lead order by business_on, e) as k,
-                dense_rank() over (partition by e order by lead_on, lead) as lead_k
+                entry_rank,
+                lead_rank,
+                dense_rank() over (partition by lead_rank order by business_on, entry_rank) as place,
+                dense_rank() over (partition by entry_rank order by lead_on, lead_rank) as lead_place
             from free
         )
 
-        select e, lead
+        select entry_rank, lead_rank
         from ranked
-        where k = lead_k;
+        where place = lead_place;
     end loop;
 end
 $$;
 
 create temp table unit on commit drop as
 select
-    e,
+    entry_rank,
     number,
     app_id,
     source,
@@ -107,26 +107,26 @@ select
     currency,
     amount,
     business_on,
-    h,
+    decision_id,
     case
         when amount < 0 and family = 'paid' then 'refunded'
-        when e in (select lead from booking) then 'refunded'
+        when entry_rank in (select lead_rank from booking) then 'refunded'
         else family
     end as family
 from entry
-where e not in (select e from booking);
+where entry_rank not in (select entry_rank from booking);
 
 create temp table unit_entry on commit drop as
 select
-    coalesce(booking.lead, entry.e) as unit,
-    entry.e
+    coalesce(booking.lead_rank, entry.entry_rank) as unit_rank,
+    entry.entry_rank
 from entry
-left join booking on booking.e = entry.e;
+left join booking on booking.entry_rank = entry.entry_rank;
 
 create temp table unit_key on commit drop as
-select distinct unit_entry.unit as e, app_id, kind, key
+select distinct unit_entry.unit_rank as entry_rank, app_id, kind, key
 from entry
-inner join unit_entry using (e)
+inner join unit_entry using (entry_rank)
 cross join lateral (
     values
     ('transaction_id', tx_key),
@@ -137,7 +137,7 @@ cross join lateral (
 ) as carried (kind, key)
 where key is not null;
 
-create unique index on unit (e);
-analyze unit (e, family);
+create unique index on unit (entry_rank);
+analyze unit (entry_rank, family);
 analyze unit_entry;
-analyze unit_key (e, app_id, kind, key);
+analyze unit_key (entry_rank, app_id, kind, key);

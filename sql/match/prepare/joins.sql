@@ -24,9 +24,9 @@ theirs as (
 )
 
 select
-    ours.number as t,
-    theirs.number as e,
-    hashtext(ours.ref_key) # hashtext(ours.app_id) as h,
+    ours.number as transaction_no,
+    theirs.number as entry_no,
+    hashtext(ours.ref_key) # hashtext(ours.app_id) as key_hash,
     theirs.transaction_id is not null as named,
     coalesce(
         ours.currency = theirs.currency
@@ -57,26 +57,26 @@ full join theirs on theirs.ref_key = ours.ref_key and theirs.app_id = ours.app_i
 -- Grain: one row an entry and the transaction that it names with another reference or none.
 create temp table joined_apart on commit drop as
 select
-    t.number as t,
-    e.number as e,
-    e.reference is null
-    and t.currency = e.currency
-    and e.amount >= 0
+    ours.number as transaction_no,
+    theirs.number as entry_no,
+    theirs.reference is null
+    and ours.currency = theirs.currency
+    and theirs.amount >= 0
     and (
-        t.amount = e.amount
-        or abs(t.amount - e.amount) <= t.tolerance_fixed + t.tolerance_percent * 0.01 * t.amount
+        ours.amount = theirs.amount
+        or abs(ours.amount - theirs.amount) <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
     )
-    and abs(t.business_on - e.business_on) <= (select date_tolerance_days from policy)
-    and t.family = e.family
-    and t.family in ('paid', 'refunded') as clean
-from scope_entry as e
-inner join scope_transaction as t on t.app_id = e.app_id and t.transaction_id = e.transaction_id
+    and abs(ours.business_on - theirs.business_on) <= (select date_tolerance_days from policy)
+    and ours.family = theirs.family
+    and ours.family in ('paid', 'refunded') as clean
+from scope_entry as theirs
+inner join scope_transaction as ours on ours.app_id = theirs.app_id and ours.transaction_id = theirs.transaction_id
 where
-    e.transaction_id is not null
+    theirs.transaction_id is not null
     and (
-        e.reference is distinct from t.reference
+        theirs.reference is distinct from ours.reference
         or exists (
             select from crowded_keys as crowded
-            where crowded.app_id = t.app_id and crowded.kind = 'reference' and crowded.key = t.reference
+            where crowded.app_id = ours.app_id and crowded.kind = 'reference' and crowded.key = ours.reference
         )
     );

@@ -1,7 +1,7 @@
 -- References that stand in several rows, by their hash: two that share one merely go through the passes.
 create temp table several on commit drop as
-select h
+select key_hash
 from joined_by_reference
-where h is not null
-group by h
+where key_hash is not null
+group by key_hash
 having count(*) > 1;

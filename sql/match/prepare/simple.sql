@@ -5,9 +5,9 @@
 -- tolerance, and no other name in the way. All that is not simple goes through the passes.
 
 create temp table joined_otherwise on commit drop as
-select 'kspay' as side, t as number from joined_apart
+select 'kspay' as side, transaction_no as number from joined_apart
 union
-select 'ledger', e from joined_apart
+select 'ledger', entry_no from joined_apart
 union
 select side, number from by_hand;
 
@@ -16,60 +16,60 @@ analyze joined_otherwise;
 
 -- A transaction or an entry stands in one row by reference, or in several that are all among these.
 create temp table not_so_simple on commit drop as
-select t, e, clean
+select transaction_no, entry_no, clean
 from joined_by_reference
 where
     not clean
-    or h in (select h from several)
-    or t in (select number from joined_otherwise where side = 'kspay')
-    or e in (select number from joined_otherwise where side = 'ledger');
+    or key_hash in (select key_hash from several)
+    or transaction_no in (select number from joined_otherwise where side = 'kspay')
+    or entry_no in (select number from joined_otherwise where side = 'ledger');
 
-analyze not_so_simple (t, clean);
+analyze not_so_simple (transaction_no, clean);
 
 -- Named by one entry without a reference, and the only record of its own reference.
 create temp table simple_apart on commit drop as
-select named.t, named.e
+select named.transaction_no, named.entry_no
 from (
-    select *, count(*) over (partition by t) as entries
+    select *, count(*) over (partition by transaction_no) as entries
     from joined_apart
 ) as named
-inner join joined_by_reference as own using (t)
+inner join joined_by_reference as own using (transaction_no)
 where
-    named.clean and named.entries = 1 and own.e is null
-    and (own.h is null or own.h not in (select h from several))
+    named.clean and named.entries = 1 and own.entry_no is null
+    and (own.key_hash is null or own.key_hash not in (select key_hash from several))
     and not exists (
         select from by_hand
         where
-            by_hand.side = 'kspay' and by_hand.number = named.t
-            or by_hand.side = 'ledger' and by_hand.number = named.e
+            by_hand.side = 'kspay' and by_hand.number = named.transaction_no
+            or by_hand.side = 'ledger' and by_hand.number = named.entry_no
     );
 
 create temp view simple as
 select
-    t,
-    e,
+    transaction_no,
+    entry_no,
     case when named then 'transaction_id' else 'reference' end as rule
 from joined_by_reference
-where clean and not exists (select from not_so_simple as other where other.clean and other.t = joined_by_reference.t)
+where clean and not exists (select from not_so_simple as other where other.clean and other.transaction_no = joined_by_reference.transaction_no)
 union all
-select t, e, 'transaction_id' from simple_apart;
+select transaction_no, entry_no, 'transaction_id' from simple_apart;
 
 -- All others.
-create temp table left_t on commit drop as
-select t as number
+create temp table left_transaction on commit drop as
+select transaction_no as number
 from not_so_simple
-where t is not null
+where transaction_no is not null
 except
-select t
+select transaction_no
 from simple_apart;
 
-create temp table left_e on commit drop as
-select e as number
+create temp table left_entry on commit drop as
+select entry_no as number
 from not_so_simple
-where e is not null
+where entry_no is not null
 except
-select e
+select entry_no
 from simple_apart;
 
-analyze left_t;
-analyze left_e;
+analyze left_transaction;
+analyze left_entry;

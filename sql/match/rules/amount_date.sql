@@ -9,14 +9,14 @@ from txn
 cross join policy
 where
     policy.accept_suggestions and family in ('paid', 'refunded')
-    and not exists (select from taken_txn where taken_txn.t = txn.t)
+    and not exists (select from taken_txn where taken_txn.transaction_rank = txn.transaction_rank)
 union all
 select 'ledger', number, app_id, currency, amount, business_on
 from unit
 cross join policy
 where
     policy.accept_suggestions and family in ('paid', 'refunded')
-    and not exists (select from taken_unit where taken_unit.e = unit.e)
+    and not exists (select from taken_unit where taken_unit.entry_rank = unit.entry_rank)
 union all
 select 'kspay', number, app_id, currency, amount, business_on
 from usable_transaction
@@ -24,7 +24,7 @@ where number = any(array(
     select number
     from findings
     where
-        not (select accept_suggestions from policy) and side = 'kspay' and m is null
+        not (select accept_suggestions from policy) and side = 'kspay' and match_no is null
         and kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
 ))
 union all
@@ -47,8 +47,8 @@ with day as (
 
 near as (
     select
-        kspay.number as t,
-        ledger.number as e,
+        kspay.number as transaction_no,
+        ledger.number as entry_no,
         kspay.records as transactions,
         ledger.records as entries,
         sum(ledger.records) over (partition by app_id, currency, amount, kspay.business_on) as of_transaction,
@@ -61,21 +61,21 @@ near as (
         and abs(kspay.business_on - ledger.business_on) <= policy.date_tolerance_days
 )
 
-select t, e
+select transaction_no, entry_no
 from near
 where transactions = 1 and entries = 1 and of_transaction = 1 and of_entry = 1;
 
 insert into taken_txn
-select txn.t, txn.t, 'amount_date'
+select txn.transaction_rank, txn.transaction_rank, 'amount_date'
 from suggestion
-inner join txn on txn.number = suggestion.t
+inner join txn on txn.number = suggestion.transaction_no
 cross join policy
 where policy.accept_suggestions;
 
 insert into taken_unit
-select unit.e, txn.t, 'amount_date'
+select unit.entry_rank, txn.transaction_rank, 'amount_date'
 from suggestion
-inner join txn on txn.number = suggestion.t
-inner join unit on unit.number = suggestion.e
+inner join txn on txn.number = suggestion.transaction_no
+inner join unit on unit.number = suggestion.entry_no
 cross join policy
 where policy.accept_suggestions;

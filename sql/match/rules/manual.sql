@@ -1,13 +1,13 @@
 -- What a person joined comes before all rules, and stands until one of its records changes.
 
 insert into taken_txn
-select t, min(t) over (partition by h), 'manual'
+select transaction_rank, min(transaction_rank) over (partition by decision_id), 'manual'
 from txn
-where h is not null;
+where decision_id is not null;
 
 insert into taken_unit
-select distinct on (unit.e) unit.e, joined.m, 'manual'
+select distinct on (unit.entry_rank) unit.entry_rank, joined.match_rank, 'manual'
 from unit
-inner join unit_entry on unit_entry.unit = unit.e
-inner join entry on entry.e = unit_entry.e
-inner join (select h, min(t) as m from txn where h is not null group by h) as joined on joined.h = entry.h;
+inner join unit_entry on unit_entry.unit_rank = unit.entry_rank
+inner join entry on entry.entry_rank = unit_entry.entry_rank
+inner join (select decision_id, min(transaction_rank) as match_rank from txn where decision_id is not null group by decision_id) as joined on joined.decision_id = entry.decision_id;

@@ -3,19 +3,19 @@
 
 create or replace temp view possible_pair as
 select
-    free_txn.t,
-    free_unit.e
+    free_txn.transaction_rank,
+    free_unit.entry_rank
 from free_txn
 inner join unit_key
     on
         unit_key.app_id = free_txn.app_id and unit_key.kind = 'transaction_id'
         and unit_key.key = free_txn.transaction_id
-inner join free_unit on free_unit.e = unit_key.e
+inner join free_unit on free_unit.entry_rank = unit_key.entry_rank
 union
 select
-    free_txn.t,
-    free_unit.e
+    free_txn.transaction_rank,
+    free_unit.entry_rank
 from free_txn
 inner join unit_key
     on unit_key.app_id = free_txn.app_id and unit_key.kind = 'reference' and unit_key.key = free_txn.ref_key
-inner join free_unit on free_unit.e = unit_key.e;
+inner join free_unit on free_unit.entry_rank = unit_key.entry_rank;

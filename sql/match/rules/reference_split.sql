@@ -11,15 +11,15 @@ select * from free_unit where family <> 'cancelled';
 
 with split as (
     select
-        counting_txn.t,
-        array_agg(counting_unit.e) as units
+        counting_txn.transaction_rank,
+        array_agg(counting_unit.entry_rank) as units
     from counting_txn
     inner join unit_key
         on
             unit_key.app_id = counting_txn.app_id and unit_key.kind = 'transaction_id'
             and unit_key.key = counting_txn.transaction_id
-    inner join counting_unit on counting_unit.e = unit_key.e and counting_unit.currency = counting_txn.currency
-    group by counting_txn.t
+    inner join counting_unit on counting_unit.entry_rank = unit_key.entry_rank and counting_unit.currency = counting_txn.currency
+    group by counting_txn.transaction_rank
     having
         count(*) > 1
         and abs(min(counting_txn.amount) - sum(counting_unit.amount))
@@ -28,12 +28,12 @@ with split as (
 
 taken as (
     insert into taken_txn
-    select t, t, 'reference_split'
+    select transaction_rank, transaction_rank, 'reference_split'
     from split
 )
 
 insert into taken_unit
-select unnest(units), t, 'reference_split'
+select unnest(units), transaction_rank, 'reference_split'
 from split;
 
 -- A booking may carry several references. Groups that share one are taken one after another, in the order
@@ -42,18 +42,18 @@ do $$
 begin
     loop
         create temp table left_txn on commit drop as
-        select app_id, ref_key as key, currency, t, amount, family, business_on, tolerance_fixed, tolerance_percent
+        select app_id, ref_key as key, currency, transaction_rank, amount, family, business_on, tolerance_fixed, tolerance_percent
         from counting_txn
         where ref_key is not null;
 
         create temp table left_unit on commit drop as
-        select unit_key.app_id, unit_key.key, currency, e, amount, family, business_on
+        select unit_key.app_id, unit_key.key, currency, entry_rank, amount, family, business_on
         from counting_unit
-        inner join unit_key using (e)
+        inner join unit_key using (entry_rank)
         where unit_key.kind = 'reference';
 
-        analyze left_txn (app_id, key, currency, t);
-        analyze left_unit (app_id, key, currency, e);
+        analyze left_txn (app_id, key, currency, transaction_rank);
+        analyze left_unit (app_id, key, currency, entry_rank);
 
         create temp table fitting on commit drop as
         with txns as (
@@ -72,7 +72,7 @@ begin
 
         single as (
             select
-                app_id, key, currency, 1 as way, t as one, family,
+                app_id, key, currency, 1 as way, transaction_rank as one, family,
                 abs(left_txn.amount - units.amount) as difference,
                 abs(left_txn.business_on - units.first_on) as days
             from left_txn
@@ -83,7 +83,7 @@ begin
                 <= tolerance_fixed + tolerance_percent * 0.01 * left_txn.amount
             union all
             select
-                app_id, key, currency, 2, e, family, abs(txns.amount - left_unit.amount),
+                app_id, key, currency, 2, entry_rank, family, abs(txns.amount - left_unit.amount),
                 abs(txns.first_on - left_unit.business_on)
             from left_unit
             inner join txns using (app_id, key, currency)
@@ -115,27 +115,27 @@ begin
         using left_unit as own, left_unit as other, fitting as earlier
         where
             (own.app_id, own.key, own.currency) = (fitting.app_id, fitting.key, fitting.currency)
-            and other.e = own.e
+            and other.entry_rank = own.entry_rank
             and (other.app_id, other.key, other.currency) = (earlier.app_id, earlier.key, earlier.currency)
             and (earlier.app_id, earlier.currency) = (fitting.app_id, fitting.currency)
             and earlier.key collate "C" < fitting.key collate "C";
 
         insert into taken_txn
         select
-            left_txn.t,
-            case fitting.way when 1 then fitting.one else min(left_txn.t) over (partition by app_id, key, currency) end,
+            left_txn.transaction_rank,
+            case fitting.way when 1 then fitting.one else min(left_txn.transaction_rank) over (partition by app_id, key, currency) end,
             'reference_split'
         from fitting
         inner join left_txn using (app_id, key, currency)
-        where fitting.way = 2 or left_txn.t = fitting.one;
+        where fitting.way = 2 or left_txn.transaction_rank = fitting.one;
 
         insert into taken_unit
         select
-            left_unit.e,
+            left_unit.entry_rank,
             case fitting.way
                 when 1 then fitting.one
                 else (
-                    select min(t)
+                    select min(transaction_rank)
                     from left_txn
                     where (app_id, key, currency) = (fitting.app_id, fitting.key, fitting.currency)
                 )
@@ -143,7 +143,7 @@ begin
             'reference_split'
         from fitting
         inner join left_unit using (app_id, key, currency)
-        where fitting.way = 1 or left_unit.e = fitting.one;
+        where fitting.way = 1 or left_unit.entry_rank = fitting.one;
 
         exit when not found;
         drop table left_txn, left_unit, fitting;

@@ -63,7 +63,7 @@ on conflict do nothing;
 create temp view scope_pairing as
 select pairings.*
 from pairings
-inner join transactions on transactions.number = pairings.t
+inner join transactions on transactions.number = pairings.transaction_no
 where transactions.app_id = any((select app_ids from policy)::text[]);
 
 create temp view scope_finding as
@@ -74,5 +74,5 @@ where findings.app_id = any((select app_ids from policy)::text[]);
 create temp view scope_booking as
 select bookings.*
 from bookings
-inner join entries on entries.number = bookings.e
+inner join entries on entries.number = bookings.entry_no
 where entries.app_id = any((select app_ids from policy)::text[]);

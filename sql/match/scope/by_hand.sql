@@ -1,10 +1,10 @@
--- Grain: one row a record that a person's `match:` joins (`h` is the decision), where it still stands: none
+-- Grain: one row a record that a person's `match:` joins (`decision_id`), where it still stands: none
 -- of its records has changed since, and no newer decision took one of them.
 
 create temp table by_hand on commit drop as
 with joined as (
     select
-        decision_id as h,
+        decision_id,
         record ->> 'side' as side,
         coalesce(known_transaction.number, known_entry.number) as number,
         coalesce(known_transaction.facts, known_entry.facts) is not distinct from record ->> 'facts' as as_it_was
@@ -25,20 +25,20 @@ with joined as (
 unchanged as (
     select *
     from joined
-    where h not in (select h from joined where not as_it_was)
+    where decision_id not in (select decision_id from joined where not as_it_was)
 )
 
 select
-    h,
+    decision_id,
     side,
     number
 from unchanged
 where
-    h not in (
-        select older.h
+    decision_id not in (
+        select older.decision_id
         from unchanged as older
         inner join unchanged as newer using (side, number)
-        where newer.h > older.h
+        where newer.decision_id > older.decision_id
     );
 
 analyze by_hand;

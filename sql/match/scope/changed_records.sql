@@ -26,10 +26,10 @@ from findings
 cross join policy
 where findings.app_id = any(policy.app_ids) and findings.aspect = 'presence' and policy.accept_suggestions
 union
-select 'kspay', pairings.t
+select 'kspay', pairings.transaction_no
 from pairings
 where pairings.rule = 'amount_date'
 union
-select 'ledger', pairings.e
+select 'ledger', pairings.entry_no
 from pairings
 where pairings.rule = 'amount_date';

@@ -1,10 +1,10 @@
--- Only the groups of what arrived or changed are matched anew. `scope_t` and `scope_e` become the numbers of
+-- Only the groups of what arrived or changed are matched anew. `scope_transaction_no` and `scope_entry_no` become the numbers of
 -- their records: first what changed itself (changed_records), then, round after round, what shares a key with it
 -- (spread).
 
-create temp table scope_t (number bigint primary key) on commit drop;
+create temp table scope_transaction_no (number bigint primary key) on commit drop;
 
-create temp table scope_e (number bigint primary key) on commit drop;
+create temp table scope_entry_no (number bigint primary key) on commit drop;
 
 create temp table frontier (side text not null, number bigint not null) on commit drop;
 
@@ -26,11 +26,11 @@ inner join policy on loads.app_id = any(policy.app_ids)
 where matched_by is null and records > 0;
 
 create temp table joined_before on commit drop as
-select 'kspay' as side, t as number
+select 'kspay' as side, transaction_no as number
 from pairings
 where rule = 'manual'
 union
-select 'ledger', e
+select 'ledger', entry_no
 from pairings
 where rule = 'manual';
 

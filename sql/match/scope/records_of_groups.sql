@@ -3,31 +3,31 @@
 create temp table scope_transaction on commit drop as
 select *
 from usable_transaction
-where number = any(array(select number from scope_t));
+where number = any(array(select number from scope_transaction_no));
 
 create temp table scope_entry on commit drop as
 select *
 from usable_entry
-where number = any(array(select number from scope_e));
+where number = any(array(select number from scope_entry_no));
 
 create temp view scope_pairing as
 select *
 from pairings
-where t = any(array(select number from scope_t));
+where transaction_no = any(array(select number from scope_transaction_no));
 
 create temp table scope_finding on commit drop as
 select *
 from findings
-where side = 'kspay' and number = any(array(select number from scope_t))
+where side = 'kspay' and number = any(array(select number from scope_transaction_no))
 union all
 select *
 from findings
-where side = 'ledger' and number = any(array(select number from scope_e));
+where side = 'ledger' and number = any(array(select number from scope_entry_no));
 
 create temp table scope_booking on commit drop as
 select bookings.*
 from bookings
-inner join scope_e on scope_e.number = bookings.e;
+inner join scope_entry_no on scope_entry_no.number = bookings.entry_no;
 
 -- An array of numbers, as prepare/records looks them up by, is gone through for every row where there is no index.
 create unique index on scope_transaction (number);
@@ -36,5 +36,5 @@ analyze scope_transaction;
 analyze scope_entry;
 analyze scope_finding;
 analyze scope_booking;
-analyze scope_t;
-analyze scope_e;
+analyze scope_transaction_no;
+analyze scope_entry_no;

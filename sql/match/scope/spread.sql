@@ -3,12 +3,12 @@
 -- none leads nowhere; one that turns out to be none now has led somewhere before, so it still counts once.
 -- Where a normalised reference is none, the reference as it is written may still be a key.
 
-insert into scope_t select number from frontier where side = 'kspay';
+insert into scope_transaction_no select number from frontier where side = 'kspay';
 
-insert into scope_e select number from frontier where side = 'ledger';
+insert into scope_entry_no select number from frontier where side = 'ledger';
 
-analyze scope_t;
-analyze scope_e;
+analyze scope_transaction_no;
+analyze scope_entry_no;
 
 insert into fresh_key
 select distinct app_id, kind, key
@@ -136,26 +136,26 @@ create temp table joining on commit drop as
 select side, number
 from key_record
 union
-select 'ledger', e
+select 'ledger', entry_no
 from pairings
-where t = any(array(select number from frontier where side = 'kspay'))
+where transaction_no = any(array(select number from frontier where side = 'kspay'))
 union
-select 'kspay', t
+select 'kspay', transaction_no
 from pairings
-where e = any(array(select number from frontier where side = 'ledger'))
+where entry_no = any(array(select number from frontier where side = 'ledger'))
 union
 select by_other.side, by_other.number
 from frontier
 inner join by_hand using (side, number)
-inner join by_hand as by_other on by_other.h = by_hand.h
+inner join by_hand as by_other on by_other.decision_id = by_hand.decision_id
 union
-select 'ledger', bookings.lead
+select 'ledger', bookings.lead_no
 from frontier
-inner join bookings on frontier.side = 'ledger' and bookings.e = frontier.number
+inner join bookings on frontier.side = 'ledger' and bookings.entry_no = frontier.number
 union
-select 'ledger', bookings.e
+select 'ledger', bookings.entry_no
 from frontier
-inner join bookings on frontier.side = 'ledger' and bookings.lead = frontier.number;
+inner join bookings on frontier.side = 'ledger' and bookings.lead_no = frontier.number;
 
 truncate fresh_key;
 
@@ -166,8 +166,8 @@ select side, number
 from joining
 where
     case side
-        when 'kspay' then not exists (select from scope_t where scope_t.number = joining.number)
-        else not exists (select from scope_e where scope_e.number = joining.number)
+        when 'kspay' then not exists (select from scope_transaction_no where scope_transaction_no.number = joining.number)
+        else not exists (select from scope_entry_no where scope_entry_no.number = joining.number)
     end;
 
 drop table joining;

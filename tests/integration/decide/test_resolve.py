@@ -290,8 +290,9 @@ def test_no_match_adds_up_currencies(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "delete from pairings where t = (select number from transactions where app_id = :app)",
-        "update pairings set rule = 'manual' where t = (select number from transactions where app_id = :app)",
+        "delete from pairings where transaction_no = (select number from transactions where app_id = :app)",
+        "update pairings set rule = 'manual'"
+        " where transaction_no = (select number from transactions where app_id = :app)",
         "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
         "delete from findings where app_id = :app",
     ],
@@ -318,8 +319,8 @@ def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:
         # As the order of then had it, under the fingerprint of then: the settings alone.
         connection.execute(
             text(
-                "update pairings set e = (select number from entries where app_id = :app and ledger_id = 'L2')"
-                " where t = (select number from transactions where app_id = :app)"
+                "update pairings set entry_no = (select number from entries where app_id = :app and ledger_id = 'L2')"
+                " where transaction_no = (select number from transactions where app_id = :app)"
             ),
             {"app": desk.apps[0]},
         )

@@ -39,7 +39,7 @@ create function pg_temp.n(id text) returns bigint language sql return (
 
 SPOILT = {
     "no match and nothing found": (
-        "delete from pairings where t = pg_temp.n('tx_1')",
+        "delete from pairings where transaction_no = pg_temp.n('tx_1')",
         "every_record_placed",
         "tx_1",
     ),
@@ -81,18 +81,19 @@ SPOILT = {
         "#",
     ),
     "in a second match": (
-        "insert into pairings (t, e, m, rule, of_t, of_e, made_by)"
+        "insert into pairings"
+        " (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)"
         " values (pg_temp.n('tx_1'), pg_temp.n('L2'), pg_temp.n('tx_2'), 'reference', false, false, 0)",
         "one_match",
         "tx_1",
     ),
     "two pairs that stand for one record": (
-        "update pairings set of_t = true where t = pg_temp.n('tx_5')",
+        "update pairings set stands_for_transaction = true where transaction_no = pg_temp.n('tx_5')",
         "one_match",
         "tx_5",
     ),
     "a pair with a record that is none": (
-        "update pairings set e = 1000000 where t = pg_temp.n('tx_1')",
+        "update pairings set entry_no = 1000000 where transaction_no = pg_temp.n('tx_1')",
         "every_record_placed",
         "L1",
     ),
@@ -142,7 +143,9 @@ def test_a_check_names_what_was_spoilt(matched: Connection, what: str) -> None:
 
 def test_money_that_moved_is_never_excluded(matched: Connection) -> None:
     """A pair that no longer stands for its transaction, as nothing that a later night matches would show."""
-    matched.execute(text("update pairings set of_t = false where t = pg_temp.n('tx_1')"))
+    matched.execute(
+        text("update pairings set stands_for_transaction = false where transaction_no = pg_temp.n('tx_1')")
+    )
     matched.execute(text("drop table wrong, outcome, tally, summary, beside"))
     run_step(matched, "discrepancies/outcomes")
     assert found(matched)["totals_conserved"] == ["tx_1"]

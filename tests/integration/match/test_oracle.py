@@ -67,14 +67,15 @@ def _read(connection: Connection) -> Outcome:
     found = Outcome()
     pairs = connection.execute(
         text(
-            "select p.m, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
-            " inner join transactions t on t.number = p.t inner join entries e on e.number = p.e"
-            " where p.m in (select m from pairings where t in (select number from period_transaction)"
-            " or e in (select number from period_entry))"
+            "select p.match_no, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
+            " inner join transactions t on t.number = p.transaction_no inner join entries e on e.number = p.entry_no"
+            " where p.match_no in (select match_no from pairings where transaction_no in"
+            " (select number from period_transaction)"
+            " or entry_no in (select number from period_entry))"
         )
     ).all()
-    for m in {row.m for row in pairs}:
-        rows = [row for row in pairs if row.m == m]
+    for match_no in {row.match_no for row in pairs}:
+        rows = [row for row in pairs if row.match_no == match_no]
         found.matches.add(
             M(
                 rows[0].rule,
@@ -87,14 +88,16 @@ def _read(connection: Connection) -> Outcome:
         text(
             "select row.discrepancy_id, row.type, row.severity, reported.aspect, row.app_id, row.difference,"
             ' (select array_agg(transaction_id order by transaction_id collate "C") from involved'
-            " inner join shown_transaction using (number) where d = reported.d and involved.side = 'kspay')"
+            " inner join shown_transaction using (number) where found_no = reported.found_no"
+            " and involved.side = 'kspay')"
             " as transactions,"
             " (select array_agg(array[source, ledger_id]) from involved"
-            " inner join shown_entry using (number) where d = reported.d and involved.side = 'ledger') as entries,"
+            " inner join shown_entry using (number) where found_no = reported.found_no"
+            " and involved.side = 'ledger') as entries,"
             " row.other_date, (select array_remove(array[source, record_id], null) from repeated"
-            " where d = reported.d and not is_mate) as other,"
+            " where found_no = reported.found_no and not is_mate) as other,"
             " (select array_agg(array_remove(array[source, record_id], null)) from repeated"
-            " where d = reported.d and is_mate) as mates"
+            " where found_no = reported.found_no and is_mate) as mates"
             " from reported_row as row inner join reported using (discrepancy_id)"
         )
     )
@@ -115,8 +118,9 @@ def _read(connection: Connection) -> Outcome:
     for row in connection.execute(
         text(
             "select t.app_id, t.transaction_id, array_agg(array[e.source, e.ledger_id]) as entries from suggestion"
-            " inner join transactions t on t.number = suggestion.t left join bookings on lead = suggestion.e"
-            " inner join entries e on e.number in (suggestion.e, bookings.e)"
+            " inner join transactions t on t.number = suggestion.transaction_no"
+            " left join bookings on lead_no = suggestion.entry_no"
+            " inner join entries e on e.number in (suggestion.entry_no, bookings.entry_no)"
             " cross join policy where not accept_suggestions group by t.app_id, t.transaction_id"
         )
     ):

@@ -25,12 +25,13 @@ def stored(connection: Connection, side: str, number: int) -> dict[tuple[int, in
     """The pairs of the match that a record stands in, by the rules of groups; suggestions are beyond them."""
     rows = connection.execute(
         text(
-            "select p.t as of_txn, p.e as of_entry, p.rule from pairings p where p.rule <> 'amount_date' and p.m in"
-            " (select m from pairings where case :side when 'kspay' then t else e end = :number)"
+            "select p.transaction_no, p.entry_no, p.rule from pairings p where p.rule <> 'amount_date'"
+            " and p.match_no in (select match_no from pairings"
+            " where case :side when 'kspay' then transaction_no else entry_no end = :number)"
         ),
         {"side": side, "number": number},
     )
-    return {(row.of_txn, row.of_entry): row.rule for row in rows}
+    return {(row.transaction_no, row.entry_no): row.rule for row in rows}
 
 
 @long(8)
@@ -60,6 +61,12 @@ def test_the_replay_of_any_record_ends_as_the_run_did(
         # A match of several is stored as a star: not every pair of it, but each record of it.
         assert wanted.items() <= again.pairs().items()
         assert bool(wanted) == bool(found)
+        # The columns of a pair, in their order, are what it was ranked by: `why` names the first that differs.
+        for one_pass in again.passes:
+            ranked = [
+                list(seen.criteria.values()) for seen in again.seen if (seen.phase, seen.rule) == one_pass
+            ]
+            assert ranked == sorted(ranked)
         view = View(again, Side(one.side), one.number)
         passes = view.passes()
         assert [step["rule"] for step in passes if step["taken_with"]] == sorted(set(found.values()))
