@@ -1,4 +1,4 @@
-"""`reconcile demo`: the night's work on a made-up merchant, everything local, always the same days."""
+"""`reconcile demo`: a whole run for a made-up merchant, everything local, always the same days."""
 
 import os
 from dataclasses import replace
@@ -18,10 +18,10 @@ DAYS = 120
 
 
 def run_demo(seed: int, progress: Progress) -> Finished:
-    """Make the merchant, serve it, write its ledger, and run the pipeline that runs at night.
+    """Make the merchant, serve its KS Pay, write its ledger, and run the same pipeline as every night.
 
-    Has a database and a reports folder of its own, and takes nothing from the user's settings but
-    where RECONCILE_HOME is: it can be run beside real work.
+    Uses its own database and reports folder, and of the user's settings only RECONCILE_HOME, so it does not touch real
+    data.
     """
     home = Path(os.environ.get("RECONCILE_HOME") or ".reconcile") / "demo"
     merchant = Merchant.made_up(seed, FIRST_DAY, DAYS)

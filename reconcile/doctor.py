@@ -1,4 +1,4 @@
-"""`reconcile doctor`: looks at everything that a run rests on, and says what to do about what it finds."""
+"""`reconcile doctor`: checks everything that a run needs, and says what to do about each problem."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 
-_SHOWN = 5  # so many of the records that are not as they should be are named
+_SHOWN = 5  # the number of wrong records that are named
 _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `exit_code` is 0 where it is well."""
+    """The result of one check. `exit_code` is 0 if all is well."""
 
     subject: str
     says: str
@@ -34,27 +34,27 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at settings, each app's credentials and clock, the database and its totals, one after another."""
+    """Check settings, each app's credentials and clock, the database, its decisions and its totals, one by one."""
     try:
         settings = Settings.read()
     except ReconcileError as error:
         yield Finding("settings", str(error), error.exit_code)
         return
-    yield _look("settings", lambda: _settings(settings))
+    yield _check("settings", lambda: _settings(settings))
     for app in settings.apps:
-        yield _look(f"KS Pay {app.app_id}", lambda app=app: _kspay(app, settings))  # type: ignore[misc]
+        yield _check(f"KS Pay {app.app_id}", lambda app=app: _kspay(app, settings))  # type: ignore[misc]
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
-            yield _look("decisions", lambda: _decisions(engine))
-            yield _look("totals", lambda: totals(engine, settings))
+            yield _check("decisions", lambda: _decisions(engine))
+            yield _check("totals", lambda: totals(engine, settings))
     except ReconcileError as error:
         yield Finding("database", str(error), error.exit_code)
 
 
-def _look(subject: str, look: Callable[[], str]) -> Finding:
+def _check(subject: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(subject, look())
+        return Finding(subject, check())
     except ReconcileError as error:
         return Finding(subject, str(error), error.exit_code)
 
@@ -76,7 +76,9 @@ def _kspay(app: Credentials, settings: Settings) -> str:
         codes = sorted(currency.code for currency in kspay.currencies() if currency.code is not None)
         days_off = (kspay.server_today() - datetime.now(UTC).date()).days
     if days_off:
-        raise UsageError(f"its day and ours are {days_off} apart: set this machine's clock")
+        raise UsageError(
+            f"its date and the date here are {days_off} days apart: set the clock of this machine"
+        )
     return f"the keys are accepted, the clocks agree on the day, currencies: {', '.join(codes)}"
 
 
@@ -92,7 +94,7 @@ def _database(engine: Engine, settings: Settings) -> str:
 
 
 def _decisions(engine: Engine) -> str:
-    """Work out the chain of all decisions again."""
+    """Compute the chain of all decisions again."""
     with engine.connect() as connection:
         return (
             f"{audit_trail.verify(connection):,} in the audit trail, each as it was written and none missing"
@@ -100,9 +102,9 @@ def _decisions(engine: Engine) -> str:
 
 
 def totals(engine: Engine, settings: Settings) -> str:
-    """Match everything anew and check it, and take it back: nothing is written.
+    """Match everything again and check the result; nothing is written.
 
-    What the last run remembered must be what matching everything gives, unless records came or people decided since.
+    The stored matches must equal the result, unless records arrived or people decided since the last run.
     """
     if not settings.app_ids:
         raise CheckFailed("not checked: no app is set (KSPAY_APP_ID)")
@@ -122,14 +124,14 @@ def totals(engine: Engine, settings: Settings) -> str:
         named = ", ".join(otherwise[:_SHOWN])
         more = f" and {len(otherwise) - _SHOWN} more" if len(otherwise) > _SHOWN else ""
         raise CheckFailed(
-            f"what is remembered of {named}{more} is not what matching everything anew gives: find out who changed "
+            f"the stored matches of {named}{more} differ from those of matching everything again: find out who changed "
             "the database, then restore it from a backup"
         )
     return f"every record has one outcome and all totals are conserved ({len(result.checks)} checks)"
 
 
 def _remembered(connection: Connection, settings: Settings) -> str | None:
-    """What the remembered matches rest on; None where records came or people decided since."""
+    """The settings that the stored matches depend on; None if records arrived or people decided since."""
     row = connection.execute(
         text(read_sql("doctor/remembered")),
         {"apps": list(settings.app_ids)},

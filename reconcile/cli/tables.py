@@ -1,4 +1,4 @@
-"""What commands show a person, as tables on standard output."""
+"""The tables that commands print on standard output."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column()
     table.add_column(justify="right")
-    # The database keeps no order of keys: a run that is shown again looks as it did.
+    # The database does not keep the order of keys; sorted, a run always looks the same.
     for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
         table.add_row(name, f"{count:,}", style=_STYLES[TYPES[name].severity])
     print_table(console, table)
@@ -59,14 +59,14 @@ _STYLES = {
 
 
 def _shown_files(report: Mapping[str, Any]) -> list[str]:
-    """What people open: page, workbook, and the file that they decide in; the others lie beside."""
+    """The files that people open: page, workbook, and the file for decisions. The others are in the same folder."""
     kinds = (".html", ".xlsx")
-    drawn = [name for kind in kinds for name in report["files"] if name.endswith(kind)]
-    return [*drawn, "discrepancies.csv"]
+    shown = [name for kind in kinds for name in report["files"] if name.endswith(kind)]
+    return [*shown, "discrepancies.csv"]
 
 
 def _currencies(report: Mapping[str, Any]) -> Table:
-    """By currency, of the transactions by which money moved or may have: what is reconciled; and what is open."""
+    """By currency, what is reconciled of the transactions that moved money (or may have), and what is open."""
     shares = {one["currency"]: one for one in reconciled(report["totals"])}
     open_items: dict[str, list[Mapping[str, Any]]] = {}
     for row in report.get("open", ()):
@@ -134,7 +134,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
 
 
 def show_decisions(taken: ResolveResult, *, dry_run: bool) -> None:
-    """How many decisions a file brought, and which it took the place of; with `dry_run` a line for each of them."""
+    """How many decisions a file had and which earlier ones they replace; with `dry_run` a line for each."""
     console = table_console()
     for change in taken.changes:
         if dry_run or change.replaces:
@@ -189,19 +189,19 @@ def run_table(records: Sequence[RunRecord]) -> None:
             f"{record.started_at:%Y-%m-%d %H:%M:%S}",
             f"{seconds.total_seconds():.1f}" if seconds else "",
             str(found),
-            Text(record.error or ""),  # others' words, and `[ledger.NAME]`, are no markup
+            Text(record.error or ""),  # not markup: other programs' words, and `[ledger.NAME]`
         )
     table_console().print(table)
 
 
 def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
-    """What was fetched, window by window, and why nothing of it can be missing."""
+    """What was fetched, window by window, and the proof that nothing is missing."""
     if not windows:
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("app", "window", "pages", "records", "distinct", "passes", "first", "last", "proof"):
         numeric = column in ("pages", "records", "distinct", "passes")
-        # Where it is narrow texts are broken; a number never is.
+        # On a narrow terminal texts are wrapped, numbers never.
         table.add_column(
             column,
             justify="right" if numeric else "left",

@@ -304,7 +304,7 @@ def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: st
     with desk.engine.begin() as connection:
         connection.execute(text(statement), {"app": desk.apps[0]})
     with pytest.raises(
-        CheckFailed, match=r"what is remembered of .*tx_1.* is not what matching everything anew gives"
+        CheckFailed, match=r"the stored matches of .*tx_1.* differ from those of matching everything again"
     ):
         totals(desk.engine, settings)
 
