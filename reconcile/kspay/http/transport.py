@@ -184,7 +184,8 @@ class Transport:
     def _wait(self, tries: int, retry_after: float | None) -> float:
         if retry_after is not None:
             return retry_after + random.uniform(0, self._backoff_seconds)  # noqa: S311
-        return random.uniform(0, self._longest_wait(tries))  # noqa: S311  full jitter: clients do not return in step
+        # From 0 on, so that clients do not all retry at the same time.
+        return random.uniform(0, self._longest_wait(tries))  # noqa: S311
 
     def _wait_after_refusals(self, refusals: int) -> float:
         return self._longest_wait(refusals) * random.uniform(0.5, 1)  # noqa: S311

@@ -412,5 +412,6 @@ class WindowReader:
         return IncompleteError(
             f"GET /transaction {self._window} page 1",
             200,
-            message=f"no row where {len(self._seen)} are known: pages are cut short, and smaller ones are empty",
+            message=f"the page is empty, but {len(self._seen)} transactions are known: larger pages were cut "
+            "short, and this smaller one holds none",
         )
