@@ -1,8 +1,8 @@
-"""The planted errors: how books go wrong in a shop, every kind of discrepancy in several ways.
+"""The planted errors: every type of discrepancy, in several ways.
 
-Each function writes one order of its own, on its own reference, and notes exactly what the rules of
-matching make of it with the default settings. Between them stand oddities that are no error, which a
-careless reconciliation would report.
+Each function writes one order with its own reference, and plants exactly the discrepancies that the matching finds
+for it with the default settings. There are also unusual orders without an error, which a careless reconciliation
+would report.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from reconcile.sandbox.shop import nanoid
 Case = Callable[[Order], None]
 
 MARGIN_DAYS = 10
-"""No case starts in the last days of a window, so that its own end never changes what a case means."""
+"""No case starts in the last days of the window, so that the end of the window never changes a case."""
 
 _MINUTES = timedelta(minutes=10)
 _DAYS = timedelta(days=1)
@@ -24,7 +24,7 @@ _AFTER_MIDNIGHT = time(0, 10)  # in Kolkata still the day before by UTC
 
 
 def odd_reference(day: date) -> str:
-    """A reference that spreadsheets, CSV readers or programmers trip over; legal, and another every day."""
+    """A valid reference that spreadsheets or CSV readers easily break; a different one every day."""
     turn, kind = divmod(day.toordinal(), 13)
     months = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
     return (

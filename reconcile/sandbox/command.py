@@ -29,9 +29,9 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM; must be called in the main thread.
 
-    Without `first_day` the days end today (UTC). With `rows` so many transactions, of which there is no
-    ledger, stand in for the merchant's own, and the days end yesterday, so that all of them are past.
-    First writes the merchant's ledger, if asked. Raises UsageError for a number of days below one, an
+    Without `first_day` the days end today (UTC). With `rows`, that many transactions without a ledger replace the
+    merchant's own, and the days end yesterday, so that all are in the past. With `ledger`, first writes the
+    merchant's ledger there. Raises UsageError for a number of days below one, an
     unknown profile, a ledger that cannot be written and a port in use.
     """
     if rows is not None and ledger:
@@ -70,7 +70,7 @@ def run(
                 words = ["reconcile", "run", "--from", str(merchant.first_day), "--to", str(last)]
                 click.echo("# then: " + shlex.join([*words, "--ledger", str(ledger)]))
             if rows is not None:
-                click.echo(f"# {rows:,} transactions made in bulk stand in for its own")
+                click.echo(f"# {rows:,} transactions made in bulk replace the merchant's own")
             click.echo(f"# {merchant}; Ctrl+C stops it")
             stop.wait()
     finally:

@@ -1,4 +1,4 @@
-"""One order of the shop: its payments at KS Pay, its bookings in the ledger, what is wrong between them."""
+"""One order of the shop: its payments at KS Pay, its entries in the ledger, and the planted discrepancies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Planted:
 
 @dataclass
 class Books:
-    """What has been written so far, in the order of writing."""
+    """All that the orders have written so far, in this order."""
 
     transactions: list[Record] = field(default_factory=list)
     ledger: list[dict[str, str]] = field(default_factory=list)
@@ -59,10 +59,10 @@ class Books:
 
 
 class Order:
-    """One order. All it draws comes from (seed, day, number), so no other order and no window changes it.
+    """One order. Its random values depend only on (seed, day, number), so no other order and no window changes it.
 
-    What it writes may depend on `age`, the days from its day to the last day of the window: a payment
-    still pending today is paid when the window ends tomorrow.
+    What it writes may also depend on `age`, the days from its day to the last day of the window: a payment that is
+    pending today is paid when the window ends tomorrow.
     """
 
     def __init__(self, shop: Shop, books: Books, day: date, number: int, last: date) -> None:
