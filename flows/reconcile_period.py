@@ -36,7 +36,7 @@ from reconcile.settings import Settings
 T = TypeVar("T")
 
 FETCH_RETRY_SECONDS = (60, 300, 900)
-"""Waits before a deployed run fetches again, after RECONCILE_GIVE_UP_SECONDS of trying brought nothing."""
+"""Waits before a deployed run fetches again, after RECONCILE_GIVE_UP_SECONDS of trying gave nothing."""
 
 LOG_SECONDS = 15
 """How often a stage that is at work gets another line in the run's log."""
@@ -53,7 +53,7 @@ class _Command:
     error: BaseException | None = None
 
 
-def _told_in_one_line(record: logging.LogRecord) -> bool:
+def _in_one_line(record: logging.LogRecord) -> bool:
     """Let a run's log show what went wrong as the command does: one line, no traceback unless it is a fault."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, ReconcileError | FailedRun):
@@ -62,8 +62,8 @@ def _told_in_one_line(record: logging.LogRecord) -> bool:
 
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):
-    logging.getLogger(_name).addFilter(_told_in_one_line)
-# Great Expectations tells of its temporary folders, and Prefect's set-up of logging would show it.
+    logging.getLogger(_name).addFilter(_in_one_line)
+# Great Expectations logs its temporary folders, and Prefect's set-up of logging would show it.
 logging.getLogger("great_expectations.data_context.types.base").addFilter(
     lambda record: record.levelno >= logging.WARNING
 )
@@ -77,7 +77,7 @@ def _run_name() -> str:
     return " to ".join(day or "?" for day in days) if any(days) else "since the last run"
 
 
-# Parameters are checked by ourselves, so that a wrong one is told in the same words as by the command.
+# Parameters are checked by ourselves, so that a wrong one is refused in the same words as by the command.
 @flow(name="reconcile-period", flow_run_name=_run_name, validate_parameters=False, persist_result=False)
 def reconcile_period(
     from_date: date | None = None,
@@ -223,7 +223,7 @@ def _parameters(request: Request) -> dict[str, Any]:
 
 def _logged(further: Progress | None = None) -> Progress:
     """Write progress to the run's log, a line now and then."""
-    # Taken here, once: a stage may tell its progress from threads that know no run.
+    # Taken here, once: a stage may report its progress from threads that know no run.
     logger = get_run_logger()
     last: dict[str, float] = {}
 

@@ -1,13 +1,17 @@
 """kspay-reconcile: KS Pay's transactions against the merchant's ledger.
 
-The stages, in order; data walks forward only:
+A folder is a stage. Data walks down this list, and no module imports from a line below its own:
 
-    kspay, ledger    1 extract    read both books, page by page and row by row, with every record's place
-    normalise        2            raw rows → typed records, or rejections with field, value and reason
-    expectations     3 validate   Great Expectations judges all that is loaded before it counts
-    match            4            sql/match in order, in one transaction, then sql/match/checks over the result
-    report           5            the files that people open
-
-`extract` strings 1 to 3 together and `load` writes what they give; `pipeline` composes the whole, for
-the command line and for the Prefect flow alike; `store` alone knows the database.
+    core                 records, money, periods, errors: the words that all stages share
+    ledger, kspay        read the two books, row by row and page by page, with every record's place
+    settings, db         the settings; the database: engine, migrations, locks, the table of runs
+    normalise            raw rows -> typed records, or rejections with field, value and reason
+    validate             Great Expectations validates all that is loaded, before it counts
+    context              what the stages of one run work with
+    load                 fetch and import: staging tables, then one transaction that takes them in
+    match                matches, and the discrepancies of what does not match
+    decide, inbox        decisions of people, and files that people leave for the next run
+    report               the files that people open
+    pipeline             the order of the stages
+    cli                  the commands
 """

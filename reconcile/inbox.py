@@ -47,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What one look into the inbox brought."""
+    """What one look into the inbox gave."""
 
     imported: tuple[Imported, ...] = ()
     decided: tuple[ResolveResult, ...] = ()

@@ -33,7 +33,7 @@ from reconcile.match.engine import match
 from reconcile.report.csv_files import writing_aside
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import judge_period, judge_results
+from reconcile.validate.dataset_rules import validate_period, validate_results
 from reconcile.validate.validator import Validator, preload_beside
 
 T = TypeVar("T")
@@ -245,7 +245,7 @@ def _report(
     run.progress("report", "writing the files", None)
     with timed.noting("validate"):  # within the stage `report`
         run.validator.forget("results")
-        judge_period(connection, run.validator, run.period, run.settings.currencies)
-        judge_results(connection, run.validator, run.run_id, results.matched.checks)
+        validate_period(connection, run.validator, run.period, run.settings.currencies)
+        validate_results(connection, run.validator, run.run_id, results.matched.checks)
     report = publish(connection, run, results, aside=aside, out=out)
     return Finished(run.run_id, out / run.run_id, report, results.matched.open_above_info)

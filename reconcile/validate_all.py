@@ -19,7 +19,7 @@ from reconcile.db.locks import match_locks
 from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import judge_batch, judge_period, judge_results
+from reconcile.validate.dataset_rules import validate_batch, validate_period, validate_results
 from reconcile.validate.rules import Batch, Weight
 from reconcile.validate.validator import BATCH, Validator, preload
 
@@ -27,7 +27,7 @@ _HELD = Place("database", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Validated:
     """What all suites said: as run.json's `validation`, in lines, and whether the data may be used."""
 
     suites: Sequence[dict[str, Any]]
@@ -36,8 +36,8 @@ class Judged:
     """What blocks, and what could not be evaluated: that is a failure, and no success."""
 
 
-def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> Judged:
-    """Judge every record, every day and the results; write Great Expectations' own pages into `docs`.
+def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> Validated:
+    """BatchCheck every record, every day and the results; write Great Expectations' own pages into `docs`.
 
     Matching is done as the next run would, and taken back. Raises CheckFailed where a result of ours is wrong.
     """
@@ -46,10 +46,10 @@ def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> J
     with open_store(settings) as engine:
         validator = Validator(settings.currencies, docs=docs)
         for app_id in app_ids:
-            _judge_held(engine, validator, app_id, progress)
+            _validate_held(engine, validator, app_id, progress)
         period = _period(engine, app_ids, settings.timezone.key)
         if period is not None:
-            _judge_results(engine, settings, validator, app_ids, period, progress)
+            _validate_results(engine, settings, validator, app_ids, period, progress)
     if docs is not None:
         progress("validate", f"writing pages to {docs}", None)
         validator.write_docs()
@@ -70,10 +70,10 @@ def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> J
     ]
     blocking = set(problems)
     warnings = [line for line in validator.warnings() if line.rpartition(" (")[0] not in blocking]
-    return Judged(suites, warnings, problems)
+    return Validated(suites, warnings, problems)
 
 
-def _judge_held(engine: Engine, validator: Validator, app_id: str, progress: Progress) -> None:
+def _validate_held(engine: Engine, validator: Validator, app_id: str, progress: Progress) -> None:
     for suite, side in (("transactions", "kspay"), ("entries", "ledger")):
         records = 0
         with engine.connect() as connection:
@@ -91,9 +91,9 @@ def _judge_held(engine: Engine, validator: Validator, app_id: str, progress: Pro
                 {"app_id": app_id, "side": side},
             ).scalar_one()
         if records or unusable:
-            # What blocks is told with the rest at the end.
+            # What blocks is said with the rest at the end.
             with suppress(InputRefused):
-                judge_batch(validator, suite, app_id, Batch(records + unusable, unusable, 0, 0))
+                validate_batch(validator, suite, app_id, Batch(records + unusable, unusable, 0, 0))
 
 
 def _transactions(connection: Connection, app_id: str) -> Iterator[Transaction]:
@@ -128,7 +128,7 @@ def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | N
     return Period(first, max(first, min(last, date(9000, 12, 31)))) if first is not None else None
 
 
-def _judge_results(
+def _validate_results(
     engine: Engine,
     settings: Settings,
     validator: Validator,
@@ -142,6 +142,6 @@ def _judge_results(
     ):
         runs.start_trial(connection, "validate", app_ids, period)
         matched = match(connection, settings, "validate", app_ids, period, progress)
-        judge_period(connection, validator, period, settings.currencies)
-        judge_results(connection, validator, str(period), matched.checks)
+        validate_period(connection, validator, period, settings.currencies)
+        validate_results(connection, validator, str(period), matched.checks)
         connection.rollback()

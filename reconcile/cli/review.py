@@ -78,21 +78,21 @@ def validate(docs: Path | None) -> None:
     from reconcile.validate_all import validate_all
 
     with showing_progress() as progress:
-        judged = validate_all(Settings.read(), docs, progress)
-    for suite in judged.suites:
+        found = validate_all(Settings.read(), docs, progress)
+    for suite in found.suites:
         click.echo(
             f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
             + (f", over {suite['records']:,} records" if suite["records"] else "")
         )
         for failure in suite["failures"]:
             click.echo(f"  {failure['expectation']} ({failure['weight']}): broken {failure['count']:,} times")
-    for line in judged.warnings:
+    for line in found.warnings:
         click.echo(f"warning: {line}")
     if docs is not None:
         click.echo(f"Pages: {docs / 'index.html'}")
-    for line in judged.problems:
+    for line in found.problems:
         click.echo(f"reconcile: {line}", err=True)
-    if judged.problems:
+    if found.problems:
         sys.exit(3)
 
 

@@ -47,24 +47,24 @@ def _noticed() -> Iterator[None]:
     One that arrives just before the thread goes to wait, for an answer say, does not end the wait: Python would
     raise the exception only after it. So another thread, which learns of every signal at once, nudges it then.
     """
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
     main = threading.get_ident()
 
     def nudge() -> None:
-        while number := os.read(told, 1):
+        while number := os.read(reader, 1):
             if number[0] in _STOPPING:
                 for pause in _PAUSES:
                     time.sleep(pause)
                     signal.pthread_kill(main, _NUDGE)
-        os.close(told)
+        os.close(reader)
 
     before = signal.signal(_NUDGE, lambda _number, _frame: None)
-    wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=nudge, name="stopping", daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(wakeup)
         signal.signal(_NUDGE, signal.SIG_IGN if before == signal.SIG_DFL else before)
-        os.close(tell)
+        os.close(writer)

@@ -21,7 +21,7 @@ from reconcile.load.staging_tables import staging_tables
 from reconcile.normalise.transactions import TransactionNormaliser
 from reconcile.normalise.transactions_bulk import TransactionsInBulk
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import judge_batch
+from reconcile.validate.dataset_rules import validate_batch
 from reconcile.validate.rules import Batch
 from reconcile.validate.validator import preload
 
@@ -33,7 +33,7 @@ _FAR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What one fetch of one app brought, in records: records = repeats + usable + quarantined."""
+    """What one fetch of one app gave, in records: records = repeats + usable + quarantined."""
 
     app_id: str
     utc_days: list[str]  # the ranges asked for, `2026-07-28..2026-09-01`; the first is the period's
@@ -104,14 +104,14 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         by_id = _ById(app.app_id, progress)
         staging.add([row] for row in by_id.rows(kspay, ids))
 
-        def judge(batch: Batch) -> tuple[str, ...]:
+        def check(batch: Batch) -> tuple[str, ...]:
             validator.transactions_in_bulk(staging.traits)
-            return judge_batch(validator, "transactions", app.app_id, batch)
+            return validate_batch(validator, "transactions", app.app_id, batch)
 
         # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts:
         # beside pages that come fast it would only take turns with them.
         preload()
-        loaded = tables.take_in_transactions(app.app_id, ranges, judge)
+        loaded = tables.take_in_transactions(app.app_id, ranges, check)
         _record_windows(engine, run.run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day
         if accepted is not None and accepted != remembered:
@@ -171,7 +171,7 @@ class DaysRead:
     """Which part of a fetch is done (0 to 1): the windows read, and the days read of the present one.
 
     Listings run through their days one way or the other; of one that does not only whole windows count. A
-    further reading of a window begins anew.
+    further reading of a window begins again.
     """
 
     def __init__(self) -> None:

@@ -17,8 +17,8 @@ from reconcile.normalise.entries import EntryNormaliser
 from reconcile.normalise.entries_bulk import EntriesInBulk
 from reconcile.normalise.normaliser import Traits
 from reconcile.settings import Profile, Settings
-from reconcile.validate.dataset_rules import judge_batch
-from reconcile.validate.rules import Batch, Judge
+from reconcile.validate.dataset_rules import validate_batch
+from reconcile.validate.rules import Batch, BatchCheck
 from reconcile.validate.validator import BATCH, preload
 
 _AT_ONCE = 20_000
@@ -27,7 +27,7 @@ _AT_ONCE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What one import of a ledger brought, in rows: records = entries + repeats + quarantined."""
+    """What one import of a ledger gave, in rows: records = entries + repeats + quarantined."""
 
     import_id: int
     source: str
@@ -109,33 +109,33 @@ def import_ledger(
         )
         staging.add(_parts(ledger, context.progress))
 
-        def judge(batch: Batch) -> tuple[str, ...]:
-            return judge_batch(validator, "entries", ledger.name, batch)
+        def check(batch: Batch) -> tuple[str, ...]:
+            return validate_batch(validator, "entries", ledger.name, batch)
 
-        def judge_all(batch: Batch) -> tuple[str, ...]:
+        def check_all(batch: Batch) -> tuple[str, ...]:
             if unusable := validator.entries_in_bulk(staging.traits):
                 raise _Unusable(unusable)
-            return judge(batch)
+            return check(batch)
 
-        def take_in(judge: Judge) -> Loaded:
+        def take_in(check: BatchCheck) -> Loaded:
             return tables.take_in_entries(
                 app_ids,
                 profile.name,
                 ledger.name,
                 sha256=ledger.sha256,
                 snapshot_timezone=settings.timezone.key if snapshot else None,
-                judge=judge,
+                check=check,
             )
 
         # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts.
         # It hardly ever refuses a record: then all is rolled back, and such rows are validated one by one.
         preload()
         try:
-            loaded = take_in(judge_all)
+            loaded = take_in(check_all)
         except _Unusable as found:
             tables.undo()
             _stage_again(ledger, in_bulk, staging, tables, found.traits)
-            loaded = take_in(judge)
+            loaded = take_in(check)
     assert loaded.import_id is not None, "every import has a number"
     return Imported(
         import_id=loaded.import_id,

@@ -198,27 +198,27 @@ def _dates(scan: ColumnScan, profile: Profile) -> str:
     column = scan.dates
     if profile.date_format is not None:
         return f"as the profile says, {profile.date_format}"
-    told = [
+    found = [
         ORDERS[order] + (f": {column.proof[shape]} can be nothing else" if column.proof.get(shape) else "")
         for shape, order in column.style.orders.items()
         if order is not None
     ]
     if column.unclear:
-        told.append("not clear, see below")
-    return "; ".join(told) or "need no guess"
+        found.append("not clear, see below")
+    return "; ".join(found) or "need no guess"
 
 
 def _amounts(scan: ColumnScan) -> str:
     column = scan.amounts
     if column.style.from_profile:
         return "as the profile says"
-    told = [
+    found = [
         f"decimal {'point' if mark == '.' else 'comma'} ({text!r} in row {row} can be nothing else)"
         for mark, (row, text) in column.proof.items()
     ]
     if column.unclear:
-        told.append("not clear, see below")
-    return "; ".join(told) or "need no guess"
+        found.append("not clear, see below")
+    return "; ".join(found) or "need no guess"
 
 
 def _ambiguous(scan: ColumnScan, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Loads records into Postgres: COPY into staging tables, then one transaction that takes them in once all are judged.
+"""Loads records: COPY into staging tables, then one transaction that takes them in once all are validated.
 
 A fetch or an import becomes visible as a whole or not at all; the same input again changes no row.
 """
@@ -14,7 +14,7 @@ from reconcile.core.records import Entry, Period, Rejection, Side, Transaction
 from reconcile.db.copy import copy_lines, copy_rows
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.normalise import entries_bulk, transactions_bulk
-from reconcile.validate.rules import Batch, Judge
+from reconcile.validate.rules import Batch, BatchCheck
 
 _TRANSACTION = (
     "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
@@ -100,14 +100,14 @@ class StagingTables:
         self._connection.rollback()
 
     def take_in_transactions(
-        self, app_id: str, ranges: Iterable[Period], judge: Judge | None = None
+        self, app_id: str, ranges: Iterable[Period], check: BatchCheck | None = None
     ) -> Loaded:
         """Move what was staged into `transactions` and `quarantine`; `ranges` are the UTC days asked for."""
         scope = {"app_id": app_id, "side": Side.KSPAY, "source": "kspay", "file": None}
         scopes: list[dict[str, object]] = [
             {**scope, "first": days.first, "last": days.last} for days in ranges
         ]
-        return self._take_in(["load/take_in_transactions", "load/take_in_quarantine"], scopes, judge)
+        return self._take_in(["load/take_in_transactions", "load/take_in_quarantine"], scopes, check)
 
     def take_in_entries(
         self,
@@ -117,7 +117,7 @@ class StagingTables:
         *,
         sha256: str,
         snapshot_timezone: str | None = None,
-        judge: Judge | None = None,
+        check: BatchCheck | None = None,
     ) -> Loaded:
         """Move what was staged into `entries` and `quarantine`, and record the import.
 
@@ -129,10 +129,10 @@ class StagingTables:
             {"sha256": sha256, "timezone": snapshot_timezone},
         )
         statements = ["load/take_in_entries", "load/number_import", "load/take_in_quarantine"]
-        return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], judge)
+        return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], check)
 
     def _take_in(
-        self, statements: Sequence[str], scopes: list[dict[str, object]], judge: Judge | None
+        self, statements: Sequence[str], scopes: list[dict[str, object]], check: BatchCheck | None
     ) -> Loaded:
         connection = self._connection
         take_turns(connection, str(scopes[0]["side"]), str(scopes[0]["source"]))
@@ -142,9 +142,9 @@ class StagingTables:
             run_file(connection, statement)
         row = connection.execute(text(read_sql("load/loaded"))).one()
         allowed: tuple[str, ...] = ()
-        if judge is not None:
+        if check is not None:
             # Of a load that is refused nothing is committed.
-            allowed = judge(Batch(self._read, row.quarantined, row.in_force, row.withdrawn))
+            allowed = check(Batch(self._read, row.quarantined, row.in_force, row.withdrawn))
         loaded = Loaded(
             read=self._read,
             usable=row.usable,

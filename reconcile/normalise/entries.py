@@ -154,7 +154,7 @@ def _entry(
 def _usual_entry(
     row: RawRow, app_id: str, source: str, default_currency: str | None, style: Style
 ) -> Entry | None:
-    """An entry as nearly all are written: short plain ASCII texts, an ISO day, an amount with a point. Four times
+    """An entry as nearly all are written: short ASCII texts, an ISO day, an amount with a point. Four times
     as fast as by `_entry`, which reads it to the same; None for any other row."""
     get = row.values.get
     day: Any = get("date")

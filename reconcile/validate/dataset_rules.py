@@ -1,6 +1,6 @@
-"""Expectations on wholes: a batch before it counts, the days and currencies of a period, the results of a run.
+"""Expectations on whole datasets: a batch before it counts, the days and currencies of a period, the results of a run.
 
-`reconcile.validate.validator` judges records one by one; here stands what cannot be seen in any one of them. Each
+`reconcile.validate.validator` validates records one by one; here stands what cannot be seen in any one of them. Each
 rule is one column of a frame with one row a subject (a file, a day, a currency, a run): 0 where it holds.
 """
 
@@ -19,7 +19,7 @@ from reconcile.validate.rules import Batch, Rule, Weight
 from reconcile.validate.validator import Validator
 
 FEW = 100
-"""Records; of fewer no share is worth judging."""
+"""Records; of fewer no share says anything."""
 
 DAYS_BEFORE = 28
 """So many days before a day say what is usual: four of each day of the week."""
@@ -95,7 +95,7 @@ _RESULTS = (
 
 
 def _rules() -> dict[str, dict[str, tuple[Rule, ...]]]:
-    """The rules of each suite, by what they judge: `batch`, `day`, `currency` or `run`."""
+    """The rules of each suite, by what they validate: `batch`, `day`, `currency` or `run`."""
     checks = tuple(
         _rule(
             name.rpartition("/")[2],
@@ -129,8 +129,8 @@ def check_allowed(names: Sequence[str]) -> frozenset[str]:
     return frozenset(names)
 
 
-def judge_batch(validator: Validator, suite: str, subject: str, batch: Batch) -> tuple[str, ...]:
-    """Judge a batch before it counts; the names of what would have blocked it and was allowed.
+def validate_batch(validator: Validator, suite: str, subject: str, batch: Batch) -> tuple[str, ...]:
+    """BatchCheck a batch before it counts; the names of what would have blocked it and was allowed.
 
     Raises InputRefused if it must not be used.
     """
@@ -144,11 +144,11 @@ def judge_batch(validator: Validator, suite: str, subject: str, batch: Batch) ->
             "the days that it spans, more than half"
         ),
     }
-    return validator.judge(suite, "batch", RULES[suite]["batch"], [(subject, facts, said)])
+    return validator.validate_subjects(suite, "batch", RULES[suite]["batch"], [(subject, facts, said)])
 
 
-def judge_period(connection: Connection, validator: Validator, period: Period, known: Currencies) -> None:
-    """Judge the days and currencies of a period, over what the database holds; these only warn.
+def validate_period(connection: Connection, validator: Validator, period: Period, known: Currencies) -> None:
+    """BatchCheck the days and currencies of a period, over what the database holds; these only warn.
 
     Needs the views of sql/match/policy. Raises UsageError for a currency that is not known (any more).
     """
@@ -167,10 +167,10 @@ def judge_period(connection: Connection, validator: Validator, period: Period, k
             if of == side
             for subject in _days(app_id, found, period)
         ]
-        validator.judge(suite, "day", RULES[suite]["day"], days)
+        validator.validate_subjects(suite, "day", RULES[suite]["day"], days)
         of_side = [row for row in currencies if row.side == side]
         older = {row.app_id for row in of_side if row.first_day < period.first}
-        validator.judge(
+        validator.validate_subjects(
             suite,
             "currency",
             RULES[suite]["currency"],
@@ -211,8 +211,10 @@ def _days(
     return subjects
 
 
-def judge_results(connection: Connection, validator: Validator, run_id: str, checks: Sequence[str]) -> None:
-    """Judge what a matching found, in its transaction; `checks` are those of sql/match/checks that ran and passed.
+def validate_results(
+    connection: Connection, validator: Validator, run_id: str, checks: Sequence[str]
+) -> None:
+    """BatchCheck what a matching found, in its transaction; `checks` are those of sql/match/checks that ran and passed.
 
     A check that did not run has no column, and an expectation without its column is a fault.
     """
@@ -223,7 +225,7 @@ def judge_results(connection: Connection, validator: Validator, run_id: str, che
     facts["discrepancy_ids_unique"] = row.discrepancies - row.discrepancy_ids
     says = f"{row.matched:,} transactions match, of {row.transactions:,} transactions and {row.entries:,} entries paid"
     subject = (run_id, facts, {"something_matches": says})
-    validator.judge("results", "run", RULES["results"]["run"], [subject])
+    validator.validate_subjects("results", "run", RULES["results"]["run"], [subject])
 
 
 def _most(part: int, whole: int) -> int:

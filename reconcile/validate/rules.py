@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-SHOWN_WHOLES = 10
+SHOWN_SUBJECTS = 10
 """So many files, days or currencies that break one expectation are named."""
 
 
@@ -68,7 +68,7 @@ class Validation(msgspec.Struct, frozen=True):
             found[failure.expectation] = msgspec.structs.replace(
                 failure,
                 count=failure.count + (before.count if before else 0),
-                says=((before.says if before else ()) + failure.says)[:SHOWN_WHOLES],
+                says=((before.says if before else ()) + failure.says)[:SHOWN_SUBJECTS],
                 allowed=failure.allowed or bool(before and before.allowed),
             )
         evaluated = max(self.evaluated, other.evaluated)
@@ -156,7 +156,7 @@ def rules(suite: str) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a load is about to do, for the expectations that judge it as a whole before it counts."""
+    """What a load is about to do, for the expectations that validate it as a whole before it counts."""
 
     records: int
     unusable: int
@@ -165,6 +165,6 @@ class Batch:
     withdrawn: int
 
 
-Judge = Callable[[Batch], tuple[str, ...]]
+BatchCheck = Callable[[Batch], tuple[str, ...]]
 """Gives the names of what would have blocked and was allowed; raises InputRefused for a load that must not be
 used: then nothing of it is kept."""

@@ -1,4 +1,4 @@
-"""Stage 3: Great Expectations judges typed records before anything is loaded.
+"""Stage 3: Great Expectations validates typed records before anything is loaded.
 
 `reconcile.normalise.entries` decides whether a record can be typed at all, `reconcile.validate.rules` says
 what a typed one must hold to be used, and here Great Expectations is asked. Great Expectations takes about 7
@@ -23,10 +23,10 @@ from reconcile.core.errors import CheckFailed, InputRefused
 from reconcile.core.money import UNKNOWN_DIGITS
 from reconcile.core.records import Entry, Rejection, Side, Transaction
 from reconcile.core.rejections import Problem, rejection
-from reconcile.validate.rules import SHOWN_WHOLES, Failure, Rule, Validation, Weight, rules
+from reconcile.validate.rules import SHOWN_SUBJECTS, Failure, Rule, Validation, Weight, rules
 
 BATCH = 1_000
-"""Records to validate at once; each record of a batch takes 2 kB of memory while it is judged and loaded."""
+"""Records to validate at once; each record of a batch takes 2 kB of memory while it is validated and loaded."""
 
 
 _QUANTA = tuple(Decimal(1).scaleb(-digits) for digits in range(money.MAX_DECIMALS + 1))
@@ -48,7 +48,8 @@ _RESULT_FORMAT = {
 }
 
 Subject = tuple[str, Mapping[str, int], Mapping[str, str]]
-"""A whole to judge: its name, what is wrong with it by rule (0: nothing), and in words."""
+"""What is validated as a whole (a file, a day, a currency, a run): its name, by rule what is wrong with it
+(0: nothing), and the same in words."""
 
 Values = Mapping[str, Any]
 """What stands in a record as it came, by name."""
@@ -74,7 +75,7 @@ def preload() -> threading.Thread:
     """Begin the import of Great Expectations in the background; a Validator asked meanwhile waits for it."""
 
     def work() -> None:
-        # An import that fails does so again, and is told, where a Validator is asked.
+        # An import that fails fails again, with its message, where a Validator is asked.
         with contextlib.suppress(ImportError):
             _load()
 
@@ -115,10 +116,10 @@ class Validator:
         self._verdicts: dict[str, dict[tuple[int, ...], tuple[Rule, ...]]] = {
             name: {} for name in self._rules
         }
-        # A suite judges records, and wholes of several kinds: each has its own total.
+        # A suite validates records, and subjects of several kinds: each has its own total.
         self._totals = {(name, ""): Validation(name, 0, 0, 0, 0, ()) for name in self._rules}
 
-    # Great Expectations is not waited for before there is something to judge.
+    # Great Expectations is not waited for before there is something to validate.
 
     @cached_property
     def _gx(self) -> Any:
@@ -195,14 +196,14 @@ class Validator:
             self._note("transactions", sum(counts.values()), broken, 0)
 
     def _ask(self, suite: str, traits: Iterable[tuple[int, ...]]) -> None:
-        """Have Great Expectations judge the combinations that it was not asked about before."""
+        """Have Great Expectations validate the combinations that it was not asked about before."""
         found, verdicts = self._rules[suite], self._verdicts[suite]
         if fresh := list(set(traits).difference(verdicts)):
             columns: dict[str, list[Any]] = {
                 name: [trait[place] for trait in fresh] for place, name in enumerate(_TRAITS[: len(fresh[0])])
             }
-            _, judged = _judged(found, self._run(suite, found, columns), len(fresh))
-            verdicts |= {trait: tuple(judged.get(row, ())) for row, trait in enumerate(fresh)}
+            _, broken = _broken_rules(found, self._run(suite, found, columns), len(fresh))
+            verdicts |= {trait: tuple(broken.get(row, ())) for row, trait in enumerate(fresh)}
 
     def _apart(
         self, suite: str, batch: Sequence[_Record], traits: Sequence[tuple[int, ...]], came: Sequence[Values]
@@ -229,10 +230,10 @@ class Validator:
             for index in sorted(unusable)
         ]
 
-    def judge(
+    def validate_subjects(
         self, suite: str, grain: str, found: Sequence[Rule], subjects: Sequence[Subject]
     ) -> tuple[str, ...]:
-        """Judge wholes; the names of what would have blocked and was allowed.
+        """BatchCheck wholes; the names of what would have blocked and was allowed.
 
         Raises InputRefused for what blocks, or CheckFailed where it is a result of ours.
         """
@@ -241,7 +242,7 @@ class Validator:
         columns = {rule.column: [facts[rule.column] for _, facts, _ in subjects] for rule in found}
         with self._turn:
             name = f"{suite} by {grain}"
-            counts, broken = _judged(found, self._run(name, found, columns), len(subjects))
+            counts, broken = _broken_rules(found, self._run(name, found, columns), len(subjects))
             says: dict[str, list[str]] = {}
             for index, rules_broken in sorted(broken.items()):
                 subject, _, words = subjects[index]
@@ -252,7 +253,7 @@ class Validator:
                     rule.name,
                     rule.weight,
                     count,
-                    tuple(says[rule.name][:SHOWN_WHOLES]),
+                    tuple(says[rule.name][:SHOWN_SUBJECTS]),
                     allowed=rule.weight is Weight.BLOCKS and rule.name in self._allow,
                 )
                 for rule, count in counts
@@ -271,14 +272,14 @@ class Validator:
         return tuple(failure.expectation for failure in failures if failure.allowed)
 
     def forget(self, suite: str) -> None:
-        """Start a suite's totals anew, because its stage is run again from the beginning."""
+        """Start a suite's totals from nothing, because its stage is run again."""
         with self._turn:
             for of, grain in list(self._totals):
                 if of == suite:
                     self._totals[of, grain] = Validation(suite, 0, 0, 0, 0, ())
 
     def summary(self) -> list[dict[str, Any]]:
-        """A `Validation` for each suite over all that was judged so far, as plain values for run.json."""
+        """A `Validation` for each suite over all that was validated so far, as values for run.json."""
         found: dict[str, Validation] = {}
         for (suite, _), one in self._totals.items():
             before = found.get(suite)
@@ -287,7 +288,7 @@ class Validator:
         return plain
 
     def warnings(self) -> list[str]:
-        """A line for each whole that only warns or was allowed, for people."""
+        """A line for each subject that only warns or was allowed, for people."""
         return [
             f"{suite}: {says} ({failure['expectation']}{', allowed' if failure.get('allowed') else ''})"
             for suite, failures in ((one["suite"], one["failures"]) for one in self.summary())
@@ -296,7 +297,7 @@ class Validator:
         ]
 
     def write_docs(self) -> None:
-        """Write Great Expectations' own pages about all that was judged into the folder `docs`."""
+        """Write Great Expectations' own pages about all that was validated into the folder `docs`."""
         assert self._docs is not None
         self._context.add_data_docs_site(
             site_name="reconcile",
@@ -334,7 +335,7 @@ class Validator:
 
         if suite not in self._suites:
             self._suites[suite] = self._context.suites.add(_suite(self._gx, suite, found))
-        # Whole numbers of the machine's own are judged all at once; objects, one by one, take ten times as long.
+        # Whole numbers of the machine's own are validated all at once; objects, one by one, take ten times as long.
         frame = DataFrame(
             {
                 name: Series(values, dtype="int64" if type(values[0]) is int else "object")
@@ -358,7 +359,7 @@ class Validator:
 
 
 def _beside(one: Validation, other: Validation) -> Validation:
-    """Two parts of a suite that judged different things, as one."""
+    """Two parts of a suite of different subjects, as one."""
     return Validation(
         suite=one.suite,
         evaluated=one.evaluated + other.evaluated,
@@ -393,7 +394,7 @@ def _suite(gx: Any, name: str, found: Iterable[Rule]) -> Any:
     return suite
 
 
-def _judged(
+def _broken_rules(
     found: Sequence[Rule], results: Iterable[Any], size: int
 ) -> tuple[list[tuple[Rule, int]], dict[int, list[Rule]]]:
     """The broken rules with their counts, and by record.

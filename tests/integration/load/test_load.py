@@ -17,7 +17,7 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.records import Entry, Period, Place, Rejection, Side, Transaction
 from reconcile.load.imports import withdraw
 from reconcile.load.staging_tables import Loaded, staging_tables
-from reconcile.validate.rules import Batch, Judge
+from reconcile.validate.rules import Batch, BatchCheck
 
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
 EARLY = datetime(2026, 8, 3, 4, 5, 6, tzinfo=UTC)
@@ -278,7 +278,11 @@ def test_nothing_is_seen_of_what_was_only_staged(engine: Engine) -> None:
 
 
 def taken_in(
-    engine: Engine, name: str, *records: Entry | Rejection, snapshot: bool = False, judge: Judge | None = None
+    engine: Engine,
+    name: str,
+    *records: Entry | Rejection,
+    snapshot: bool = False,
+    check: BatchCheck | None = None,
 ) -> Loaded:
     """One import of a file whose content is known by its name."""
     with staging_tables(engine) as tables:
@@ -288,7 +292,7 @@ def taken_in(
         )
         timezone = "Asia/Kolkata" if snapshot else None
         return tables.take_in_entries(
-            ["ap_1"], "default", name, sha256=name, snapshot_timezone=timezone, judge=judge
+            ["ap_1"], "default", name, sha256=name, snapshot_timezone=timezone, check=check
         )
 
 
@@ -390,7 +394,7 @@ def test_of_a_load_that_is_refused_nothing_is_kept(engine: Engine) -> None:
 
     taken_in(engine, "a", entry("1", 10, 3), entry("2", 20, 4), entry("3", 30, 5))
     with pytest.raises(InputRefused, match="no"):
-        taken_in(engine, "b", entry("1", 11, 3), entry("3", 30, 5), snapshot=True, judge=refuse)
+        taken_in(engine, "b", entry("1", 11, 3), entry("3", 30, 5), snapshot=True, check=refuse)
     assert seen == [Batch(records=2, unusable=0, in_force=3, withdrawn=1)]
     assert held(engine) == {"1": 10, "2": 20, "3": 30}
     assert rows(engine, "select count(*) from imports") == [(1,)]

@@ -1,4 +1,4 @@
-"""Pages of KS Pay staged together or one by one: what is stored and judged is the same."""
+"""Pages of KS Pay staged together or one by one: what is stored and validated is the same."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -17,7 +17,7 @@ __all__ = ["small_blocks"]  # a fixture of this module too
 def test_usual_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
     tmp_path: Path, fresh_engine: Engine
 ) -> None:
-    """Judged by what they have in common, and still each with its own place and reason."""
+    """Validated by what they have in common, and still each with its own place and reason."""
     rows = [
         (f"L{number}", "", amount, "2026-08-01", currency, "", "", "", "")
         for number, (amount, currency) in enumerate(
@@ -43,7 +43,7 @@ def test_usual_rows_that_an_expectation_refuses_are_quarantined_as_all_others(
     assert '"amount":"1.5"' in held[0].raw
     assert kept == 60
     (suite,) = [one for one in validator.summary() if one["suite"] == "entries"]
-    # The rows without an amount could not be typed, so they are not judged.
+    # The rows without an amount could not be typed, so they are not validated.
     assert (suite["records"], suite["quarantined"]) == (100, 40)
     # Three of a record, and two of the file.
     assert suite["evaluated"] == 5

@@ -13,7 +13,7 @@ from reconcile.core.records import Period
 from reconcile.match.engine import match
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import judge_period, judge_results
+from reconcile.validate.dataset_rules import validate_period, validate_results
 from reconcile.validate.validator import Validator
 from tests.oracle import E, T
 from tests.support.arrivals import arrive, record_run
@@ -64,7 +64,7 @@ def warned(
     arrive(connection, transactions, entries, (APP,), datetime(2026, 9, 1, tzinfo=UTC))
     connection.execute(text("discard temp"))
     state_policy(connection, Settings(), (APP,))
-    judge_period(connection, validator, PERIOD, Settings().currencies)
+    validate_period(connection, validator, PERIOD, Settings().currencies)
     return validator.warnings()
 
 
@@ -118,7 +118,7 @@ def test_two_books_with_nothing_in_common(
     connection.execute(text("discard temp"))
     record_run(connection, "run", (APP,), PERIOD, "running")
     matched = match(connection, Settings(), "run", (APP,), PERIOD, silent)
-    judge_results(connection, validator, "run", matched.checks)
+    validate_results(connection, validator, "run", matched.checks)
     lines = validator.warnings()
     if warns:
         assert lines == [

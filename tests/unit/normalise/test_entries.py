@@ -134,7 +134,7 @@ def test_a_ledgers_entry() -> None:
         ({"amount": 11}, "amount", Decimal(11)),
         ({"amount": "12345678901234567.89"}, "amount", Decimal("12345678901234567.89")),
         ({"amount": Decimal("1E+3")}, "amount", Decimal(1000)),
-        ({"amount": "-5"}, "amount", Decimal(-5)),  # typed; the suite judges it
+        ({"amount": "-5"}, "amount", Decimal(-5)),  # typed; the suite refuses it
         ({"amount": "1.23456"}, "amount", Decimal("1.23456")),  # likewise
         ({"currencyCode": " usd "}, "currency", "USD"),
         ({"currencyCode": None}, "currency", "USD"),
@@ -378,7 +378,7 @@ def test_dates_that_would_need_a_guess(text: str, reason: str) -> None:
     ("changes", "attribute", "value"),
     [
         ({"ledger_id": " L1 "}, "ledger_id", "L1"),
-        ({"ledger_id": "  "}, "ledger_id", ""),  # the suite judges it
+        ({"ledger_id": "  "}, "ledger_id", ""),  # the suite refuses it
         ({"currency": " inr"}, "currency", "INR"),
         ({"currency": "Rs."}, "currency", "RS."),  # likewise
         ({"status": " "}, "status", ""),

@@ -235,7 +235,7 @@ def test_validations_add_up_in_any_order() -> None:
 
 @pytest.fixture
 def outcome(validator: Validator) -> Callable[[dict[str, list[Any]]], list[Any]]:
-    """What Great Expectations itself says of a frame, judged or not."""
+    """What Great Expectations itself says of a frame, whatever it holds."""
     return lambda columns: list(validator._run("entries", rules("entries"), columns))
 
 
@@ -247,7 +247,7 @@ SOUND: dict[str, list[Any]] = {
 
 
 def test_a_sound_outcome_is_a_success(outcome: Callable[[dict[str, list[Any]]], list[Any]]) -> None:
-    assert expectations._judged(rules("entries"), outcome(SOUND), 2) == ([], {})
+    assert expectations._broken_rules(rules("entries"), outcome(SOUND), 2) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_an_expectation_that_was_not_evaluated_is_no_success(
     columns = {name: values for name, values in {**SOUND, **change}.items() if values is not None}
     results = outcome(columns)
     with pytest.raises(CheckFailed, match=r"was not evaluated|without naming"):
-        expectations._judged(rules("entries"), results, 2)
+        expectations._broken_rules(rules("entries"), results, 2)
 
 
 def test_a_missing_expectation_or_an_empty_suite_is_no_success(
@@ -273,11 +273,11 @@ def test_a_missing_expectation_or_an_empty_suite_is_no_success(
 ) -> None:
     results = outcome(SOUND)
     with pytest.raises(CheckFailed, match="was not evaluated"):
-        expectations._judged(rules("entries"), results[1:], 2)
+        expectations._broken_rules(rules("entries"), results[1:], 2)
     with pytest.raises(CheckFailed, match="without expectations"):
-        expectations._judged((), results, 2)
+        expectations._broken_rules((), results, 2)
     with pytest.raises(CheckFailed, match="on all 3 records"):
-        expectations._judged(rules("entries"), results, 3)
+        expectations._broken_rules(rules("entries"), results, 3)
 
 
 def test_two_validators_do_not_mix() -> None:
