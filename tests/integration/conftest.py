@@ -1,4 +1,4 @@
-"""What the tests of the KS Pay client share."""
+"""What the tests that need KS Pay share."""
 
 from collections.abc import Iterator
 
