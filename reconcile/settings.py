@@ -342,7 +342,9 @@ class _Reader:
         known = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS), "apps", "currencies", "status", "ledger"}
         for name in tables:
             if name not in known:
-                raise UsageError(f"{TOML}: {name!r} is no setting that is known; see the README for the list")
+                raise UsageError(
+                    f"{TOML}: {name!r} is no setting that is known; docs/settings.md lists those that are"
+                )
         return tables
 
     def settings(self) -> Settings:
