@@ -43,6 +43,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "policy",
         "status_families",
         "tolerances",
+        "discrepancy_types",
         "known_records",
         "asked",
         "period_records",

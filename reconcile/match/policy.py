@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Date, bindparam, text
 
+from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.settings import Settings
@@ -53,6 +54,20 @@ def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]
         [
             {"currency": currency, "fixed": tolerance.fixed, "percent": tolerance.percent}
             for currency, tolerance in settings.tolerances.named.items()
+        ],
+    )
+    _execute(
+        connection,
+        "discrepancy_types",
+        [
+            {
+                "type": name,
+                "severity": kind.severity,
+                "severity_of_refunded": kind.severity_of_refunded or kind.severity,
+                "severity_rank": [*Severity].index(kind.severity),
+                "type_rank": rank,
+            }
+            for rank, (name, kind) in enumerate(TYPES.items())
         ],
     )
     run_file(connection, "match/policy/known_records")

@@ -24,6 +24,21 @@ create function business_date(at timestamptz, zone text) returns date
 language sql immutable parallel safe
 return (at at time zone zone)::date;
 
+-- How far the two amounts of a match may be apart: the tolerance of the KS Pay amount. In major units.
+create function tolerance_of(fixed numeric, percent numeric, amount numeric) returns numeric
+language sql immutable parallel safe
+return fixed + percent * 0.01 * amount;
+
+-- How an entry is named among entries of several sources.
+create function entry_label(source text, id text) returns text
+language sql immutable parallel safe
+return source || ':' || id;
+
+-- Whether money moved by a record of this family, or nobody knows.
+create function money_moved(family text) returns boolean
+language sql immutable parallel safe
+return family in ('paid', 'refunded', 'unknown');
+
 
 -- Runs, and what they fetched
 

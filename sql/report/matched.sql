@@ -41,8 +41,8 @@ ledger as (
     select
         held.number,
         held.app_id,
-        held.source || ':' || held.ledger_id as full_id,
-        case when shared_id.ledger_id is null then held.ledger_id else held.source || ':' || held.ledger_id end
+        entry_label(held.source, held.ledger_id) as full_id,
+        case when shared_id.ledger_id is null then held.ledger_id else entry_label(held.source, held.ledger_id) end
             as shown_id,
         held.currency,
         case when bookings.entry_no is null then held.amount end as amount,

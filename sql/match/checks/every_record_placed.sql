@@ -16,7 +16,7 @@ with placed as (
     select
         'ledger',
         ledger_id,
-        family in ('paid', 'refunded', 'unknown'),
+        money_moved(family),
         pairings.entry_no is not null,
         coalesce(findings.number, of_booking.number) is not null
     from scope_entry

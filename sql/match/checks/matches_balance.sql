@@ -20,7 +20,7 @@ side as (
         member.match_no,
         sum(usable_transaction.amount) as kspay,
         null::numeric as ledger,
-        max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
+        tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance,
         min(currency) as lowest,
         max(currency) as highest
     from member
@@ -55,7 +55,7 @@ balance as (
         pairings.match_no,
         scope_transaction.amount,
         case when bookings.entry_no is null then entries.amount end,
-        tolerance_fixed + tolerance_percent * 0.01 * scope_transaction.amount,
+        tolerance_of(tolerance_fixed, tolerance_percent, scope_transaction.amount),
         scope_transaction.currency = entries.currency
     from pairings
     inner join scope_transaction on scope_transaction.number = pairings.transaction_no

@@ -104,14 +104,9 @@ select
     row_number() over () as found_no,
     'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
     gathered.*,
-    case
-        when type = 'DUPLICATE_IN_KSPAY' and kspay_family = 'refunded' then 'info'
-        when type = 'TIMING_DIFFERENCE' then 'info'
-        when type = 'DATE_MISMATCH' then 'low'
-        when type in ('DUPLICATE_IN_LEDGER', 'STALE_PENDING', 'UNKNOWN_STATUS') then 'medium'
-        else 'high'
-    end as severity
-from gathered;
+    case when kspay_family = 'refunded' then severity_of_refunded else severity end as severity
+from gathered
+inner join discrepancy_type using (type);
 
 create temp table involved on commit drop as
 select found.found_no, finding_record.side, finding_record.number

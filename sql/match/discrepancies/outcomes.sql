@@ -32,10 +32,10 @@ record as (
         amount,
         business_on,
         payment_type,
-        family in ('paid', 'refunded', 'unknown') as counts
+        money_moved(family) as counts
     from shown_transaction
     union all
-    select 'ledger', number, currency, amount, business_on, null, family in ('paid', 'refunded', 'unknown')
+    select 'ledger', number, currency, amount, business_on, null, money_moved(family)
     from shown_entry
     union all
     -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.

@@ -72,7 +72,7 @@ entries as (
         involved.found_no,
         string_agg(
             distinct
-            (case when shared_id.ledger_id is null then entry.ledger_id else entry.source || ':' || entry.ledger_id end)
+            (case when shared_id.ledger_id is null then entry.ledger_id else entry_label(entry.source, entry.ledger_id) end)
             collate "C",
             ';'
         ) as ledger_id,
@@ -122,7 +122,7 @@ suggested as (
         shown_transaction.transaction_id,
         case
             when shared_id.ledger_id is null then shown_entry.ledger_id
-            else shown_entry.source || ':' || shown_entry.ledger_id
+            else entry_label(shown_entry.source, shown_entry.ledger_id)
         end as ledger_id
     from suggestion
     inner join shown_transaction on shown_transaction.number = suggestion.transaction_no
@@ -146,7 +146,7 @@ other as (
         select
             case
                 when shared_id.ledger_id is null then repeated.record_id
-                else repeated.source || ':' || repeated.record_id
+                else entry_label(repeated.source, repeated.record_id)
             end as written
     ) as named
     group by repeated.found_no
@@ -218,16 +218,12 @@ left join suggested as of_entry
 left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id;
 
 create temp view reported_in_order as
-select *
+select reported_row.*
 from reported_row
+inner join discrepancy_type using (type)
 order by
-    array_position(array['high', 'medium', 'low', 'info'], severity),
     array_position(
-        array[
-            'MISSING_IN_LEDGER', 'MISSING_IN_KSPAY', 'AMOUNT_MISMATCH', 'CURRENCY_MISMATCH', 'STATUS_MISMATCH',
-            'DUPLICATE_IN_KSPAY', 'DUPLICATE_IN_LEDGER', 'DATE_MISMATCH', 'STALE_PENDING', 'UNKNOWN_STATUS',
-            'TIMING_DIFFERENCE', 'INVALID_RECORD'
-        ],
-        type
+        (select array_agg(severity order by severity_rank) from discrepancy_type), reported_row.severity
     ),
-    discrepancy_id collate "C";
+    discrepancy_type.type_rank,
+    reported_row.discrepancy_id collate "C";

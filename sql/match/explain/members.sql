@@ -10,7 +10,7 @@ member as (
     select pairings.entry_no from own inner join pairings on pairings.transaction_no = own.match_no
 )
 
-select 'ledger' as side, entries.source || ':' || entries.ledger_id as record
+select 'ledger' as side, entry_label(entries.source, entries.ledger_id) as record
 from member
 inner join entries on entries.number = member.entry_no
 union

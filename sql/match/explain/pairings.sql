@@ -12,7 +12,7 @@ with own as (
 )
 
 select distinct
-    case :side when 'kspay' then entries.source || ':' || entries.ledger_id else mate.transaction_id end as mate,
+    case :side when 'kspay' then entry_label(entries.source, entries.ledger_id) else mate.transaction_id end as mate,
     lowest.transaction_id as m,
     own.rule,
     maker.run_id as made_by,

@@ -35,11 +35,11 @@ named as (
     from moved
     inner join transactions on transactions.number = moved.transaction_no
     union
-    select entries.source || ':' || entries.ledger_id
+    select entry_label(entries.source, entries.ledger_id)
     from moved
     inner join entries on entries.number = moved.entry_no
     union
-    select coalesce(transactions.transaction_id, entries.source || ':' || entries.ledger_id)
+    select coalesce(transactions.transaction_id, entry_label(entries.source, entries.ledger_id))
     from changed_finding
     left join transactions on side = 'kspay' and transactions.number = changed_finding.number
     left join entries on side = 'ledger' and entries.number = changed_finding.number

@@ -2,7 +2,7 @@
 select
     txn.transaction_rank as rank, txn.number, txn.transaction_id as name, txn.family, txn.currency, txn.amount, txn.business_on, txn.ref_key,
     txn.comparable_key, txn.order_key, txn.txn_key, txn.reference, taken_txn.match_rank, taken_txn.rule,
-    case when txn.family in ('paid', 'refunded', 'unknown') then 1 else 2 end as phase
+    case when money_moved(txn.family) then 1 else 2 end as phase
 from txn
 left join taken_txn using (transaction_rank)
 order by txn.transaction_rank

@@ -24,7 +24,7 @@ with named as (
 
 select null as discrepancy_id, side, app_id, source, record_id
 from named
-where record_id = :id or (side = 'ledger' and source || ':' || record_id = :id)
+where record_id = :id or (side = 'ledger' and entry_label(source, record_id) = :id)
 union all
 select discrepancy_id, side, app_id, source, record_id
 from discrepancies

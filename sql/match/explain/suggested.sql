@@ -13,14 +13,14 @@ with free as (
     inner join known_transaction as txn on txn.number = pairings.transaction_no
     where pairings.rule = 'amount_date' and txn.app_id = :app_id
     union
-    select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
+    select 'ledger', held.number, entry_label(held.source, held.ledger_id), held.currency, held.amount, held.business_on
     from findings
     inner join known_entry as held using (number)
     where
         findings.app_id = :app_id and findings.side = 'ledger'
         and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
     union
-    select 'ledger', held.number, held.source || ':' || held.ledger_id, held.currency, held.amount, held.business_on
+    select 'ledger', held.number, entry_label(held.source, held.ledger_id), held.currency, held.amount, held.business_on
     from pairings
     inner join known_entry as held on held.number = pairings.entry_no
     where

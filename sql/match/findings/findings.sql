@@ -139,4 +139,4 @@ select
     null,
     null
 from free_units
-where family in ('paid', 'refunded', 'unknown');
+where money_moved(family);

@@ -10,7 +10,7 @@ with transactions as (
         match_rank,
         string_agg(distinct currency collate "C", ';') as kspay_currency,
         sum(amount) as kspay_amount,
-        max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance,
+        tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance,
         min(business_on) as kspay_on,
         bool_or(family = 'unknown') as any_unknown,
         bool_or(family = 'pending') as any_pending

@@ -147,3 +147,4 @@ analyze status_family;
 analyze tolerance;
 analyze covered;
 analyze agreeing;
+analyze discrepancy_type;

@@ -25,6 +25,15 @@ create temp table tolerance (
     percent numeric not null
 ) on commit drop;
 
+-- The types of discrepancies, as reconcile.core.discrepancies states them.
+create temp table discrepancy_type (
+    type text primary key,
+    severity text not null,
+    severity_of_refunded text not null,  -- of a refunded transaction
+    severity_rank integer not null,  -- by urgency, the most urgent first
+    type_rank integer not null  -- the order of reports within a severity
+) on commit drop;
+
 -- One row: what the run was asked for.
 create temp table asked (
     run_id text not null,

@@ -26,7 +26,7 @@ theirs as (
 select
     ours.number as transaction_no,
     theirs.number as entry_no,
-    hashtext(ours.ref_key) # hashtext(ours.app_id) as key_hash,
+    int4xor(hashtext(ours.ref_key), hashtext(ours.app_id)) as key_hash,
     theirs.transaction_id is not null as named,
     coalesce(
         ours.currency = theirs.currency
@@ -34,7 +34,7 @@ select
         and (
             ours.amount = theirs.amount
             or abs(ours.amount - theirs.amount)
-            <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
+            <= tolerance_of(ours.tolerance_fixed, ours.tolerance_percent, ours.amount)
         )
         -- No business date is further than a day from that of UTC, which is worked out far sooner. `business_on` would
         -- be worked out for every record before the join.
@@ -64,7 +64,7 @@ select
     and theirs.amount >= 0
     and (
         ours.amount = theirs.amount
-        or abs(ours.amount - theirs.amount) <= ours.tolerance_fixed + ours.tolerance_percent * 0.01 * ours.amount
+        or abs(ours.amount - theirs.amount) <= tolerance_of(ours.tolerance_fixed, ours.tolerance_percent, ours.amount)
     )
     and abs(ours.business_on - theirs.business_on) <= (select date_tolerance_days from policy)
     and ours.family = theirs.family

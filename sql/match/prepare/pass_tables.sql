@@ -16,7 +16,7 @@ create temp view free_txn as
 select txn.*
 from txn
 inner join pass
-    on pass.phase = case when txn.family in ('paid', 'refunded', 'unknown') then 1 else 2 end
+    on pass.phase = case when money_moved(txn.family) then 1 else 2 end
 where not exists (select from taken_txn where taken_txn.transaction_rank = txn.transaction_rank);
 
 create temp view free_unit as

@@ -5,4 +5,6 @@ select
 from reported
 where status <> 'resolved'
 group by type
-order by min(array_position(array['high', 'medium', 'low', 'info'], severity)), type collate "C"
+order by
+    min(array_position((select array_agg(severity order by severity_rank) from discrepancy_type), severity)),
+    type collate "C"

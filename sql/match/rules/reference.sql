@@ -11,4 +11,4 @@ inner join free_unit on free_unit.entry_rank = unit_key.entry_rank
 where
     free_unit.currency = free_txn.currency
     and abs(free_txn.amount - free_unit.amount)
-    <= free_txn.tolerance_fixed + free_txn.tolerance_percent * 0.01 * free_txn.amount;
+    <= tolerance_of(free_txn.tolerance_fixed, free_txn.tolerance_percent, free_txn.amount);

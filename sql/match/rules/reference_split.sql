@@ -23,7 +23,7 @@ with split as (
     having
         count(*) > 1
         and abs(min(counting_txn.amount) - sum(counting_unit.amount))
-        <= min(counting_txn.tolerance_fixed + counting_txn.tolerance_percent * 0.01 * counting_txn.amount)
+        <= min(tolerance_of(counting_txn.tolerance_fixed, counting_txn.tolerance_percent, counting_txn.amount))
 ),
 
 taken as (
@@ -59,7 +59,7 @@ begin
         with txns as (
             select
                 app_id, key, currency, count(*) as records, sum(amount) as amount, min(business_on) as first_on,
-                max(tolerance_fixed) + max(tolerance_percent) * 0.01 * sum(amount) as tolerance
+                tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance
             from left_txn
             group by app_id, key, currency
         ),
@@ -80,7 +80,7 @@ begin
             where
                 units.records > 1
                 and abs(left_txn.amount - units.amount)
-                <= tolerance_fixed + tolerance_percent * 0.01 * left_txn.amount
+                <= tolerance_of(tolerance_fixed, tolerance_percent, left_txn.amount)
             union all
             select
                 app_id, key, currency, 2, entry_rank, family, abs(txns.amount - left_unit.amount),

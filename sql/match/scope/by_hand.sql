@@ -7,7 +7,8 @@ with joined as (
         decision_id,
         record ->> 'side' as side,
         coalesce(known_transaction.number, known_entry.number) as number,
-        coalesce(known_transaction.facts, known_entry.facts) is not distinct from record ->> 'facts' as as_it_was
+        coalesce(known_transaction.facts, known_entry.facts) as facts,
+        record ->> 'facts' as decided_facts
     from decisions_in_force
     inner join policy on decisions_in_force.app_id = any(policy.app_ids)
     cross join lateral jsonb_array_elements(records) as record
@@ -25,7 +26,7 @@ with joined as (
 unchanged as (
     select *
     from joined
-    where decision_id not in (select decision_id from joined where not as_it_was)
+    where decision_id not in (select decision_id from joined where facts is distinct from decided_facts)
 )
 
 select
