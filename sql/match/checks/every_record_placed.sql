@@ -1,5 +1,9 @@
--- Must return no rows: a record of the groups that were matched that is neither in a match nor found
+-- Grain: one row a record, or a sum, that is wrong.
+-- Purpose: Must return no rows: a record of the groups that were matched that is neither in a match nor found
 -- unmatched, although its status says that money moved, may move, or nobody knows; or that is both.
+-- Reads: bookings, findings, pairings, scope_entry, scope_transaction
+-- Makes: none
+
 with placed as (
     select
         'kspay' as side,

@@ -1,6 +1,10 @@
--- Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
--- or are of different currencies, and of which no finding says so. Summed from the stored records.
--- Nearly every match is one pair, of which nothing is to be added up.
+-- Grain: one row a record, or a sum, that is wrong.
+-- Purpose: Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
+-- or are of different currencies, and of which no finding says so. Summed from the stored records. Nearly every match
+-- is one pair, of which nothing is to be added up.
+-- Reads: bookings, entries, findings, pairings, scope_pairing, scope_transaction, transactions, usable_transaction
+-- Makes: none
+
 with several as (
     select match_no
     from scope_pairing

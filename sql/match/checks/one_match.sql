@@ -1,6 +1,10 @@
--- Must return no rows: a record of the groups that were matched that stands in two matches, or in one with
--- a record that cannot be used; or for which not exactly one of its pairs stands. Counted first: as many records
--- in matches as pairs that stand for one, on either side. Where the counts differ, the records are looked for.
+-- Grain: one row a record, or a sum, that is wrong.
+-- Purpose: Must return no rows: a record of the groups that were matched that stands in two matches, or in one with a
+-- record that cannot be used; or for which not exactly one of its pairs stands. Counted first: as many records in
+-- matches as pairs that stand for one, on either side. Where the counts differ, the records are looked for.
+-- Reads: entries, pairings, scope_entry, scope_pairing, scope_transaction, transactions
+-- Makes: none
+
 with counted as (
     select
         (select count(*) from scope_pairing where stands_for_transaction) as transaction_pairs,

@@ -1,6 +1,8 @@
--- Grain of `open_item`: one row a discrepancy that is open after this run, with the amount at stake: the
--- difference of an amount mismatch, else the amount of its record, KS Pay's first. Nothing where there is none
--- of one currency. Then writes how these items differ from those of the run's base.
+-- Grain: `open_item`: one row a discrepancy that is open after this run.
+-- Purpose: The amount at stake: the difference of an amount mismatch, else the amount of its record, KS Pay's first.
+-- Nothing where there is none of one currency. Then writes how these items differ from those of the run's base.
+-- Reads: asked, movements, policy, reported, reported_row, run_bases
+-- Makes: known_item, movements, open_item, run_bases
 
 create temp table open_item on commit drop as
 select

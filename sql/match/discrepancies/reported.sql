@@ -1,7 +1,10 @@
--- Grain: one row a discrepancy that this run reports: with a record dated in the period, or an earlier one
--- whose day a finished run covered; a quarantined record without a readable date always counts. `status` is
--- open; resolved, where a decision covers the very facts; or reopened, where it covered others or was
--- taken back. What a person joined is resolved too, while it stands.
+-- Grain: one row a discrepancy that this run reports: with a record dated in the period, or an earlier one whose day a
+-- finished run covered; a quarantined record without a readable date always counts.
+-- Purpose: `status` is open; resolved, where a decision covers the very facts; or reopened, where it covered others or
+-- was taken back. What a person joined is resolved too, while it stands.
+-- Reads: asked, broken, by_hand, covered, decisions_in_force, discrepancies, found, involved, pairings, shown_entry,
+-- shown_transaction
+-- Makes: involved, joined_by_hand, judged, reported
 
 -- Facts are those of all its records and the type (missing and timing are one).
 create temp table judged on commit drop as

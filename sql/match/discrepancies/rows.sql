@@ -1,6 +1,9 @@
--- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it. Where it has several
--- records: their distinct values, sorted by code points, ";" between; sums of amounts; earliest dates. A
--- ledger id that several sources hold is written with its source.
+-- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it.
+-- Purpose: Where it has several records: their distinct values, sorted by code points, ";" between; sums of amounts;
+-- earliest dates. A ledger id that several sources hold is written with its source.
+-- Reads: asked, bookings, broken, decisions_in_force, discrepancies, discrepancy_type, involved, pairings,
+-- period_entry, period_transaction, repeated, reported, shown_entry, shown_transaction, suggestion
+-- Makes: reported_in_order, reported_row, shared_id
 
 create temp table shared_id on commit drop as
 with recursive source_name as (

@@ -1,7 +1,9 @@
--- Writes the discrepancies beside those of the nights before, and touches no row that stays as it was. A
--- discrepancy is cleared when the data came right: it is nowhere found any more, and not because a person
--- joined its records. One that a day earlier than the newest as-of day would not yet call stale is not
--- cleared by that.
+-- Grain: one row a discrepancy.
+-- Purpose: Writes the discrepancies beside those of the nights before, and touches no row that stays as it was. A
+-- discrepancy is cleared when the data came right: it is nowhere found any more, and not because a person joined its
+-- records. One that a day earlier than the newest as-of day would not yet call stale is not cleared by that.
+-- Reads: asked, discrepancies, found, joined_by_hand, policy, reported
+-- Makes: cleared, discrepancies, discrepancy_versions, news
 
 create temp table news on commit drop as
 select reported.discrepancy_id

@@ -1,4 +1,8 @@
 -- Grain: one entry of the booking that the entry belongs to: the positive one first.
+-- Purpose: Shows how a refund is booked.
+-- Reads: bookings, entries
+-- Makes: none
+
 with own as (
     select lead_no from bookings where entry_no = :number or lead_no = :number limit 1
 )

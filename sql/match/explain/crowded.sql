@@ -1,4 +1,8 @@
 -- Grain: one key of the record that is none, because more than 500 records of one side carry it.
+-- Purpose: Says why nothing was matched by a key.
+-- Reads: crowded_keys
+-- Makes: none
+
 select crowded_keys.kind, crowded_keys.key
 from crowded_keys
 where

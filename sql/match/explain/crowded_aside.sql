@@ -1,5 +1,9 @@
--- A copy of the keys that are none takes the place of the table until the transaction ends (temporary tables are
--- found first), so that working out a group again touches nothing that a run works on.
+-- Grain: one row a key that is none.
+-- Purpose: A copy of the keys that are none takes the place of the table until the transaction ends (temporary tables
+-- are found first), so that working out a group again touches nothing that a run works on.
+-- Reads: policy
+-- Makes: crowded_keys, crowded_now
+
 create temp table crowded_now on commit drop as
 select crowded_keys.*
 from crowded_keys

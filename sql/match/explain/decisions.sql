@@ -1,5 +1,9 @@
--- Grain: one record of the audit trail about one of some discrepancies, or of a match that joins the
--- record; the oldest first. `newest` is whether it is the one that counts.
+-- Grain: one record of the audit trail about one of some discrepancies, or of a match that joins the record; the oldest
+-- first.
+-- Purpose: `newest` is whether it is the one that counts.
+-- Reads: by_hand, decisions, decisions_in_force
+-- Makes: none
+
 select
     decisions.decision_id,
     decisions.discrepancy_id,

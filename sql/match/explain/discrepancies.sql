@@ -1,5 +1,9 @@
--- Grain: one version of a discrepancy that stands at one of some records; the oldest first, the last row is what it
--- is now (`replaced_by` null).
+-- Grain: one version of a discrepancy that stands at one of some records; the oldest first, the last row is what it is
+-- now (`replaced_by` null).
+-- Purpose: Shows what was wrong with a record, and when it changed.
+-- Reads: discrepancies, discrepancy_versions, runs
+-- Makes: none
+
 with chosen as (
     select *
     from discrepancies

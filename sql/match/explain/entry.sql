@@ -1,5 +1,8 @@
 -- Grain: one version of an entry, the oldest first; the last row is what it says now (`replaced_in` null).
--- `changed_in` is the load that brought it, as far as that is known.
+-- Purpose: `changed_in` is the load that brought it, as far as that is known.
+-- Reads: entries, entry_versions, known_entry
+-- Makes: none
+
 select
     number, coalesce(nullif(loaded_in, 0), changed_in) as changed_in, replaced_in, replaced_at, reference, currency,
     amount, status, dated_on, dated_at, transaction_id, provider_order_id, provider_txn_id, description, withdrawn,

@@ -1,4 +1,9 @@
--- What reference_split is about to add up of the record's own references and of the entries that name one transaction.
+-- Grain: one row a key and currency of which several records are free.
+-- Purpose: What reference_split is about to add up of the record's own references and of the entries that name one
+-- transaction.
+-- Reads: free_txn, free_unit, pass, unit_key
+-- Makes: left_of_group
+
 insert into left_of_group
 with side as (
     select 'the reference ' || ref_key as key, currency, amount, 'kspay' as side

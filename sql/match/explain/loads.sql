@@ -1,6 +1,9 @@
--- Grain: one load: the import, or the run that fetched (only one at a time works on an app, so its time tells), and
--- the run that matched what it brought. The withdrawal of an import is no import: `undone_import` is the one that
--- it undid.
+-- Grain: one load: the import, or the run that fetched (only one at a time works on an app, so its time tells), and the
+-- run that matched what it brought.
+-- Purpose: The withdrawal of an import is no import: `undone_import` is the one that it undid.
+-- Reads: imports, loads, runs
+-- Makes: none
+
 select
     loads.load_id,
     loads.side,

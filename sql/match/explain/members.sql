@@ -1,4 +1,8 @@
 -- Grain: one record of the match that the record stands in now.
+-- Purpose: Shows the whole match.
+-- Reads: entries, pairings, transactions
+-- Makes: none
+
 with own as (
     select match_no
     from pairings

@@ -1,5 +1,9 @@
--- What sql/match takes at once because it agrees in all goes through the rules here like everything else,
--- and ends the same way.
+-- Grain: `left_transaction`, `left_entry`: one row a record in scope.
+-- Purpose: What sql/match takes at once because it agrees in all goes through the rules here like everything else, and
+-- ends the same way.
+-- Reads: scope_entry, scope_transaction
+-- Makes: left_entry, left_of_group, left_transaction, simple
+
 create temp view simple as
 select null::bigint as transaction_no, null::bigint as entry_no, null::text as rule
 where false;

@@ -1,6 +1,9 @@
--- Grain: one record of the other side that a record was ever paired with, and when; the oldest first. Of a
--- match with several records on the record's own side every record of the other side counts. `m` is the match, as
--- `explain --json` names it: the lowest transaction id in it.
+-- Grain: one record of the other side that a record was ever paired with, and when; the oldest first.
+-- Purpose: Of a match with several records on the record's own side every record of the other side counts. `m` is the
+-- match, as `explain --json` names it: the lowest transaction id in it.
+-- Reads: entries, pairing_versions, pairings, runs, transactions
+-- Makes: none
+
 with own as (
     select transaction_no, entry_no, match_no, rule, made_by, null::integer as undone_by
     from pairings

@@ -1,4 +1,8 @@
 -- Grain: one stay of a record in quarantine, the oldest first; `cleared_at` is null while it lasts.
+-- Purpose: Tells when and why a record could not be used.
+-- Reads: quarantine, quarantine_versions
+-- Makes: none
+
 select file, row_number as row, field, value, reason, since, cleared_at
 from quarantine_versions
 where

@@ -1,6 +1,10 @@
 -- Grain: one record of which another match, or another thing that is wrong, was remembered than matching everything
--- anew gives, or for which another of its pairs stood. Needs `findings_before`, what was remembered of findings, and
--- `standing_before`, the pairs that did not stand for both of their records.
+-- anew gives, or for which another of its pairs stood.
+-- Purpose: Needs `findings_before`, what was remembered of findings, and `standing_before`, the pairs that did not
+-- stand for both of their records.
+-- Reads: asked, entries, findings, findings_before, pairing_versions, pairings, standing_before, transactions
+-- Makes: none
+
 with standing as (
     select transaction_no, entry_no, stands_for_transaction, stands_for_entry
     from pairings

@@ -1,4 +1,8 @@
 -- Grain: one entry of the group, the unit that it is matched in, and what took that.
+-- Purpose: The entries that the replay is told of.
+-- Reads: entry, taken_unit, unit, unit_entry
+-- Makes: none
+
 select
     unit_entry.unit_rank as rank, entry.number, entry_label(entry.source, entry.ledger_id) as name, unit.family, unit.currency,
     unit.amount, unit.business_on, entry.entry_rank = unit_entry.unit_rank as leads, taken_unit.match_rank, taken_unit.rule

@@ -1,4 +1,8 @@
 -- Grain: one key that a transaction and an entry (or a booking) of the group share.
+-- Purpose: Says what two records have in common.
+-- Reads: txn, unit_key
+-- Makes: none
+
 select txn.transaction_rank, unit_key.entry_rank, 'transaction id' as kind, unit_key.key
 from txn
 inner join unit_key on unit_key.kind = 'transaction_id' and unit_key.key = txn.transaction_id

@@ -1,5 +1,8 @@
--- Grain: one record or one discrepancy that goes by the id, in whatever app and source. An entry goes by its ledger
--- id, and by source:id. `place` orders what several hold.
+-- Grain: one record or one discrepancy that goes by the id, in whatever app and source.
+-- Purpose: An entry goes by its ledger id, and by source:id. `place` orders what several hold.
+-- Reads: discrepancies, entries, entry_versions, quarantine, quarantine_versions, transactions
+-- Makes: none
+
 with named as (
     select 'kspay' as side, app_id, 'kspay' as source, transaction_id as record_id
     from transactions

@@ -1,5 +1,9 @@
--- Grain: one record that amount_date looks at beside this one: unmatched but for that rule, paid or refunded,
--- of equal amount and currency, within the date tolerance. `side` tells rivals from candidates.
+-- Grain: one record that amount_date looks at beside this one: unmatched but for that rule, paid or refunded, of equal
+-- amount and currency, within the date tolerance.
+-- Purpose: `side` tells rivals from candidates.
+-- Reads: bookings, findings, known_entry, known_transaction, pairings, policy
+-- Makes: none
+
 with free as (
     select 'kspay' as side, txn.number, txn.transaction_id as name, txn.currency, txn.amount, txn.business_on
     from findings

@@ -1,4 +1,8 @@
 -- Grain: one version of a transaction, the oldest first; the last row is what it says now (`replaced_in` null).
+-- Purpose: Shows what changed from version to version.
+-- Reads: known_transaction, transaction_versions, transactions
+-- Makes: none
+
 select
     number, changed_in, replaced_in, replaced_at, reference, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, null as family,

@@ -1,6 +1,8 @@
--- Grain: one row a finding: one aspect of one match or unmatched record that is wrong, or will be on some
--- as-of day. It stands at the match's lowest transaction. What a run reports of it, and as what type, follows
--- in discrepancies/found.
+-- Grain: one row a finding: one aspect of one match or unmatched record that is wrong, or will be on some as-of day.
+-- Purpose: It stands at the match's lowest transaction. What a run reports of it, and as what type, follows in
+-- discrepancies/found.
+-- Reads: match, policy, taken_txn, taken_unit, txn, unit, unit_key
+-- Makes: finding
 
 create temp table finding on commit drop as
 with free_transactions as (

@@ -1,5 +1,8 @@
--- Grain: one row a match of the passes. Amounts are sums, dates the earliest; a booking counts as its
--- positive entry. Where the currencies differ nothing is subtracted.
+-- Grain: one row a match of the passes.
+-- Purpose: Amounts are sums, dates the earliest; a booking counts as its positive entry. Where the currencies differ
+-- nothing is subtracted.
+-- Reads: agreeing, taken_txn, taken_unit, txn, unit
+-- Makes: match
 
 analyze taken_txn (transaction_rank, match_rank);
 analyze taken_unit (entry_rank, match_rank);

@@ -1,2 +1,6 @@
--- The pass that runs now.
+-- Grain: one row.
+-- Purpose: Says which pass runs now.
+-- Reads: none
+-- Makes: pass
+
 update pass set phase = :phase, rule = :rule

@@ -1,6 +1,9 @@
--- One round of taking pairs from the top while both are free: a pair that is the best one of both its
--- records cannot lose either to another pair, so all of these are taken at once; what shares a record
--- with them is out. Rounds repeat until none is left, and end as taking one by one would.
+-- Grain: one row a record that is taken.
+-- Purpose: One round of taking pairs from the top while both are free: a pair that is the best one of both its records
+-- cannot lose either to another pair, so all of these are taken at once; what shares a record with them is out. Rounds
+-- repeat until none is left, and end as taking one by one would.
+-- Reads: candidate, pass
+-- Makes: taken_txn, taken_unit
 
 with best as (
     select

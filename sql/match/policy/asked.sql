@@ -1,4 +1,8 @@
--- One row: what this run goes by. The number of a run that is not recorded (a look by doctor) is 0.
+-- Grain: one row.
+-- Purpose: What this run goes by. The number of a run that is not recorded (a look by doctor) is 0.
+-- Reads: runs
+-- Makes: asked
+
 insert into asked
 select
     :run_id,

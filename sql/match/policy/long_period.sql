@@ -1,4 +1,9 @@
--- Whether the period holds so many transactions (`many`) that joining whole tables is quicker than looking them up.
+-- Grain: one row.
+-- Purpose: Whether the period holds so many transactions (`many`) that joining whole tables is quicker than looking
+-- them up.
+-- Reads: asked, transactions
+-- Makes: none
+
 select count(*) >= :many
 from (
     select

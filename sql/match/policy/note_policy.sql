@@ -1,4 +1,9 @@
--- Notes by which settings and rules the apps are matched. Touches the apps that were matched by others, or never.
+-- Grain: one row an app.
+-- Purpose: Notes by which settings and rules the apps are matched. Touches the apps that were matched by others, or
+-- never.
+-- Reads: policy, status_family, tolerance
+-- Makes: matched_policies
+
 insert into matched_policies (app_id, policy)
 select
     app_id,

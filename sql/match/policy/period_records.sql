@@ -1,6 +1,10 @@
--- The usable records that are dated in the period; `counts` is whether money moved, or nobody knows. Its days are
--- written into the views, since the planner knows only of values that it sees how many rows they leave. The wide
+-- Grain: one row a record that is dated in the period.
+-- Purpose: The usable records that are dated in the period; `counts` is whether money moved, or nobody knows. Its days
+-- are written into the views, since the planner knows only of values that it sees how many rows they leave. The wide
 -- ranges are for it and its indexes; the exact one is in a case, which it takes for half of the rows.
+-- Reads: entries, known_entry, known_transaction, policy, quarantine, transactions
+-- Makes: held_record, period_entry, period_transaction
+
 create temp view period_transaction as
 select number, currency, amount, payment_type, business_on, money_moved(family) as counts
 from known_transaction

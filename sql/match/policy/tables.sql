@@ -1,5 +1,8 @@
--- The settings that matching depends on, as tables: so the statements that match have no parameters and
--- run in psql as they stand.
+-- Grain: each table says its own.
+-- Purpose: The settings that matching depends on, as tables: so the statements that match have no parameters and run in
+-- psql as they stand.
+-- Reads: none
+-- Makes: asked, discrepancy_type, policy, status_family, tolerance
 
 -- One row: what does not change from run to run.
 create temp table policy (

@@ -1,3 +1,9 @@
+-- Grain: `joined_by_reference`: one row a transaction and entry of one reference; `joined_apart`: one row an entry and
+-- the transaction that it names.
+-- Purpose: Joins the records by reference, and entries with the transactions that they name.
+-- Reads: crowded_keys, policy, scope_entry, scope_transaction
+-- Makes: joined_apart, joined_by_reference
+
 -- Grain: one row a transaction and entry of one reference, one a record without such a partner (the other side null).
 -- Whether any reference is crowded is asked once: mostly none is.
 create temp table joined_by_reference on commit drop as

@@ -1,7 +1,10 @@
--- What the passes share. `taken_txn` and `taken_unit` hold what is matched: `match_rank` is the match, the
--- lowest transaction number in it. `free_txn` and `free_unit` are what the running `pass` may still use: first
--- paid, refunded and unknown transactions (phase 1), then the rest, so that a failed try never takes
--- an entry that a paid one of its reference claims. `agreeing` are the families that go together.
+-- Grain: `free_txn`: one row a transaction that may be taken; `free_unit`: one row a unit that may be taken.
+-- Purpose: What the passes share. `taken_txn` and `taken_unit` hold what is matched: `match_rank` is the match, the
+-- lowest transaction number in it. `free_txn` and `free_unit` are what the running `pass` may still use: first paid,
+-- refunded and unknown transactions (phase 1), then the rest, so that a failed try never takes an entry that a paid one
+-- of its reference claims. `agreeing` are the families that go together.
+-- Reads: txn, unit
+-- Makes: free_txn, free_unit, pass, taken_txn, taken_unit
 
 -- One row: the pass that is running.
 create temp table pass (phase integer, rule text) on commit drop;

@@ -1,8 +1,10 @@
 -- Grain: one row a transaction (`txn`), one an entry (`entry`) that is not simple: what the passes work on.
--- `transaction_rank` and `entry_rank` number them in the order of their ids by code points, the last tie-break of a match;
--- `number` is the stored one. The `…_key` columns are the keys that the passes compare, null where a key is
--- carried by too many; `decision_id` is the decision of a person that joins the record. An array of numbers is looked up by
--- index, in their order, however many they are: quicker than any join of so few records with whole tables.
+-- Purpose: `transaction_rank` and `entry_rank` number them in the order of their ids by code points, the last tie-break
+-- of a match; `number` is the stored one. The `…_key` columns are the keys that the passes compare, null where a key is
+-- carried by too many; `decision_id` is the decision of a person that joins the record. An array of numbers is looked
+-- up by index, in their order, however many they are: quicker than any join of so few records with whole tables.
+-- Reads: by_hand, crowded_keys, left_entry, left_transaction, scope_entry, scope_transaction
+-- Makes: entry, txn
 
 create temp table txn on commit drop as
 select

@@ -1,4 +1,8 @@
 -- Grain: one row a key of the apps that is none, because more than 500 records of one side carry it.
+-- Purpose: The warnings of a run name them.
+-- Reads: crowded_keys, policy
+-- Makes: none
+
 select
     app_id,
     kind,

@@ -1,4 +1,8 @@
 -- Grain: one row a type: how many reported discrepancies are not resolved; the most severe types first.
+-- Purpose: The counts of run.json.
+-- Reads: discrepancy_type, reported
+-- Makes: none
+
 select
     type,
     count(*)

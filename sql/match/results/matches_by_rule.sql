@@ -1,4 +1,8 @@
 -- Grain: one row a rule that matched a record of the period: how many matches.
+-- Purpose: The counts of run.json.
+-- Reads: beside, tally
+-- Makes: none
+
 select
     rule,
     sum(matches)::bigint as matches

@@ -1,7 +1,10 @@
--- Once, after both phases, over all that is unmatched: equal amount and currency, and each is the other's
--- only paid or refunded candidate within the date tolerance. Only a suggestion, unless suggestions are
--- accepted: then they are made before what is wrong is worked out, else after it, from what was found
--- unmatched. Records are counted by day first, since many may have one amount.
+-- Grain: `suggestion`: one row a suggested pair.
+-- Purpose: Once, after both phases, over all that is unmatched: equal amount and currency, and each is the other's only
+-- paid or refunded candidate within the date tolerance. Only a suggestion, unless suggestions are accepted: then they
+-- are made before what is wrong is worked out, else after it, from what was found unmatched. Records are counted by day
+-- first, since many may have one amount.
+-- Reads: findings, policy, taken_txn, taken_unit, txn, unit, usable_entry, usable_transaction
+-- Makes: lone, suggestion, taken_txn, taken_unit
 
 create temp view lone as
 select 'kspay' as side, number, app_id, currency, amount, business_on

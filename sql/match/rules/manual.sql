@@ -1,4 +1,7 @@
--- What a person joined comes before all rules, and stands until one of its records changes.
+-- Grain: one row a record that a person joined.
+-- Purpose: What a person joined comes before all rules, and stands until one of its records changes.
+-- Reads: entry, txn, unit, unit_entry
+-- Makes: taken_txn, taken_unit
 
 insert into taken_txn
 select transaction_rank, min(transaction_rank) over (partition by decision_id), 'manual'

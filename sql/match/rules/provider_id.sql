@@ -1,4 +1,7 @@
--- The entry has the transaction's order id or transaction id of the payment provider, whatever the amounts.
+-- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Purpose: The entry has the transaction's order id or transaction id of the payment provider, whatever the amounts.
+-- Reads: free_txn, free_unit, unit_key
+-- Makes: possible_pair
 
 create or replace temp view possible_pair as
 select

@@ -1,4 +1,7 @@
--- Same reference and currency, and amounts equal or within the tolerance.
+-- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Purpose: Same reference and currency, and amounts equal or within the tolerance.
+-- Reads: free_txn, free_unit, unit_key
+-- Makes: possible_pair
 
 create or replace temp view possible_pair as
 select

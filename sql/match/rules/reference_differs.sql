@@ -1,5 +1,8 @@
--- The entry names the transaction or has its reference, and the amount or the currency differs. What
--- agrees was taken by the passes before, so all that is still free may pair.
+-- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Purpose: The entry names the transaction or has its reference, and the amount or the currency differs. What agrees
+-- was taken by the passes before, so all that is still free may pair.
+-- Reads: free_txn, free_unit, unit_key
+-- Makes: possible_pair
 
 create or replace temp view possible_pair as
 select

@@ -1,5 +1,8 @@
--- References that are written differently and are equal after normalising: the only transaction and the
--- only entry of that key that are still free.
+-- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Purpose: References that are written differently and are equal after normalising: the only transaction and the only
+-- entry of that key that are still free.
+-- Reads: free_txn, free_unit, unit_key
+-- Makes: possible_pair
 
 create or replace temp view possible_pair as
 with only_txn as (

@@ -1,4 +1,7 @@
--- The entry names the transaction; same currency, and amounts equal or within the tolerance.
+-- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Purpose: The entry names the transaction; same currency, and amounts equal or within the tolerance.
+-- Reads: free_txn, free_unit, unit_key
+-- Makes: possible_pair
 
 create or replace temp view possible_pair as
 select

@@ -1,4 +1,7 @@
--- The records that changed themselves: the first round.
+-- Grain: one row a record that changed itself.
+-- Purpose: The records that changed themselves: the first round.
+-- Reads: by_hand, entries, findings, fresh_load, joined_before, pairings, policy, transactions
+-- Makes: frontier
 
 insert into frontier
 select 'kspay', number

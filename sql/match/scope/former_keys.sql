@@ -1,4 +1,7 @@
--- The former keys of what changed, and the keys that are keys again.
+-- Grain: one row a key.
+-- Purpose: The former keys of what changed, and the keys that are keys again.
+-- Reads: crowded_keys, entry_versions, fresh_key, fresh_load, side_key, transaction_versions
+-- Makes: crowded_keys, fresh_key, thinner_key
 
 -- A changed record belonged to the group of its former keys.
 insert into fresh_key

@@ -1,6 +1,9 @@
--- Only the groups of what arrived or changed are matched anew. `scope_transaction_no` and `scope_entry_no` become the numbers of
--- their records: first what changed itself (changed_records), then, round after round, what shares a key with it
--- (spread).
+-- Grain: each table: one row a record, key or load.
+-- Purpose: Only the groups of what arrived or changed are matched anew. `scope_transaction_no` and `scope_entry_no`
+-- become the numbers of their records: first what changed itself (changed_records), then, round after round, what
+-- shares a key with it (spread).
+-- Reads: loads, pairings, policy
+-- Makes: fresh_key, fresh_load, frontier, joined_before, key_record, scope_entry_no, scope_transaction_no, seen_key
 
 create temp table scope_transaction_no (number bigint primary key) on commit drop;
 

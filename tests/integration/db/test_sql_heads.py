@@ -11,7 +11,6 @@ from sqlfluff.core.parser import BaseSegment
 from reconcile.db.sql_files import sql_folder
 
 SCHEMA = "migrations"  # the tables that last: each has a comment of its own
-WITHOUT_HEADS = ("match/",)  # to be emptied
 
 # Statements whose first table is the one that they make or change; any other table is read.
 CHANGES = (
@@ -31,9 +30,7 @@ NEITHER = ("analyze_statement", "drop_table_statement", "drop_view_statement", "
 FILES = sorted(
     name
     for path in sql_folder().rglob("*.sql")
-    if not (name := path.relative_to(sql_folder()).with_suffix("").as_posix()).startswith(
-        (SCHEMA, *WITHOUT_HEADS)
-    )
+    if not (name := path.relative_to(sql_folder()).with_suffix("").as_posix()).startswith(SCHEMA)
 )
 
 
