@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
   --generate-hashes --no-emit-index-url --no-header
 
 # Files of tests are spread over the cores; each process has a Postgres of its own.
-SPREAD := -n auto --maxprocesses 4 --dist loadfile
+SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
 .PHONY: help setup demo test test-unit test-desktop test-full coverage lint docs lock clean

@@ -43,6 +43,12 @@ def postgres_url() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="reconcile-test-") as folder,
         embedded_postgres(Path(folder) / "home") as url,
     ):
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            # Nothing of it outlives the session, so nothing waits for the disk.
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(text(f"alter system set {setting} = off"))
+            connection.execute(text("select pg_reload_conf()"))
         yield url
 
 
@@ -98,12 +104,22 @@ def _serving(merchant: Merchant) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="module")
-def make_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeCommand]:
-    """Makes `driver.Command`s, each with a folder of its own; all are cleaned up at the module's end."""
+def make_command(
+    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]
+) -> Iterator[MakeCommand]:
+    """Makes `driver.Command`s, each with a folder and a database of its own; all are cleaned up at the module's end.
+
+    The database is one of the session's server; with `embedded`, it is what a command makes where no setting
+    names one.
+    """
     with ExitStack() as stack:
 
-        def make(sandbox: Sandbox | None = None, **settings: str) -> Command:
+        def make(sandbox: Sandbox | None = None, *, embedded: bool = False, **settings: str) -> Command:
             folder = tmp_path_factory.mktemp("work")
+            if not embedded:
+                settings = {
+                    "RECONCILE_DATABASE_URL": settings.get("RECONCILE_DATABASE_URL") or make_database()
+                } | settings
             return stack.enter_context(Command(folder, sandbox, **settings))
 
         yield make

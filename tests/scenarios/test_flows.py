@@ -182,7 +182,7 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
     days = (str(merchant.first_day), str(merchant.last_day))
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
-    project = make_command(sandbox, PREFECT_API_URL=api, **QUIET)
+    project = make_command(sandbox, embedded=True, PREFECT_API_URL=api, **QUIET)
     project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
     merchant.write_ledger(project.folder / "ledger.csv")
     shutil.copytree(ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
@@ -210,7 +210,7 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
 def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:
     """A command that runs as a flow run, with homes of its own and the shop's ledger."""
     merchant, sandbox = shop
-    command = make_command(sandbox, PREFECT_API_URL=world.api, **QUIET, **settings)
+    command = make_command(sandbox, embedded=True, PREFECT_API_URL=world.api, **QUIET, **settings)
     command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
     merchant.write_ledger(command.folder / "ledger.csv")
     return command

@@ -34,7 +34,7 @@ def undisturbed(small_run: tuple[Command, Outcome]) -> dict[str, str]:
 @pytest.fixture
 def command(small_shop: Shop, make_command: MakeCommand) -> Command:
     merchant, sandbox = small_shop
-    command = make_command(sandbox)
+    command = make_command(sandbox, embedded=True)
     merchant.write_ledger(command.folder / "ledger.csv")
     return command
 

@@ -171,7 +171,9 @@ def outcomes(make_command: MakeCommand) -> dict[str, tuple[Outcome, Path]]:
             (command.folder / "reconcile.toml").write_bytes(case.toml.encode("utf-8", "surrogateescape"))
         return command(*case.arguments, **case.settings)
 
-    commands = {name: make_command(None, **KEYS, RECONCILE_GIVE_UP_SECONDS="1") for name in CASES}
+    commands = {
+        name: make_command(None, embedded=True, **KEYS, RECONCILE_GIVE_UP_SECONDS="1") for name in CASES
+    }
     with ThreadPoolExecutor(3) as pool:
         return {
             name: (outcome, commands[name].folder)
@@ -194,7 +196,7 @@ def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Path]], name: 
 
 
 def test_debug_shows_where(make_command: MakeCommand) -> None:
-    command = make_command(None, **KEYS)
+    command = make_command(None, embedded=True, **KEYS)
     for arguments in (("--debug", *RUN), (*RUN, "--debug")):
         outcome = command(*arguments)
         assert "Traceback (most recent call last)" in outcome.err

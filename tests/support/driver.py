@@ -23,6 +23,7 @@ from typing import Any, Self
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import Planted
 from reconcile.sandbox.server import Sandbox
+from tests.support.warm import LANG, Forked
 
 PROGRAM = Path(sys.executable).with_name("reconcile")
 SECONDS = 120
@@ -65,18 +66,24 @@ PROGRESS = ("sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: "
 class Running:
     """A command that has been started; leaving the block kills it if it has not ended."""
 
-    def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, words: list[str], folder: Path, environment: Mapping[str, str], warm: bool = False
+    ) -> None:
         self._out = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
-        # A session of its own, as a scheduler gives it: no signal of ours reaches it by accident.
-        self.process = subprocess.Popen(
-            words,
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=self._out,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        self.process: Forked | subprocess.Popen[bytes]
+        if warm:
+            self.process = Forked(words, folder, dict(environment), self._out)
+        else:
+            # A session of its own, as a scheduler gives it: no signal of ours reaches it by accident.
+            self.process = subprocess.Popen(
+                words,
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=self._out,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
         self._err = ""
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -126,7 +133,7 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.wait(SECONDS)
         self._reader.join()
         assert self.process.stderr is not None
         self.process.stderr.close()
@@ -146,13 +153,18 @@ class Command:
 
     def environment(self, **changes: str | None) -> dict[str, str]:
         """Nothing of this process's environment but PATH and MEASURED; None takes a setting away."""
-        basis = {"PATH": os.environ["PATH"], "HOME": str(self.user_home), "LANG": "C.UTF-8"}
+        basis = {"PATH": os.environ["PATH"], "HOME": str(self.user_home), "LANG": LANG}
         wanted: dict[str, str | None] = {**basis, **MEASURED, **self.settings, **changes}
         return {name: value for name, value in wanted.items() if value is not None}
 
     def start(self, *arguments: str | Path, **changes: str | None) -> Running:
         """Start it; `changes` are settings of this one call."""
-        return Running([str(PROGRAM), *map(str, arguments)], self.folder, self.environment(**changes))
+        environment = self.environment(**changes)
+        # What Python reads before it runs anything needs a process that has not begun yet.
+        warm = environment["LANG"] == LANG and not any(
+            name.startswith(("PYTHON", "LC_", "TZ", "PREFECT_")) for name in environment
+        )
+        return Running([str(PROGRAM), *map(str, arguments)], self.folder, environment, warm)
 
     def __call__(self, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end."""

@@ -27,7 +27,7 @@ DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
 
 def test_every_command_has_help_with_an_example(make_command: MakeCommand) -> None:
-    command = make_command()
+    command = make_command(embedded=True)
     names = listed(command.good("--help").out)
     assert {"demo", "run", "fetch", "ledger", "explain", "runs", "show", "sandbox", "doctor"} <= set(names)
     words: list[tuple[str, ...]] = [(name,) for name in names]
@@ -47,7 +47,7 @@ def listed(help_text: str) -> list[str]:
 
 
 def test_without_a_command_help_is_shown(make_command: MakeCommand) -> None:
-    outcome = make_command()()
+    outcome = make_command(embedded=True)()
     assert outcome.code == 2
     assert "Usage: reconcile" in outcome.out + outcome.err
     assert "Traceback" not in outcome.err
@@ -73,7 +73,7 @@ def test_a_run_for_programs(calm_shop: Shop, calm: Command) -> None:
 
 def test_keys_from_files_and_settings_from_toml(calm_shop: Shop, make_command: MakeCommand) -> None:
     merchant, sandbox = calm_shop
-    command = make_command()
+    command = make_command(embedded=True)
     (command.folder / "secret.txt").write_text(f"{sandbox.secret_key}\n", "utf-8")
     lines = {
         **keys(sandbox),
@@ -206,7 +206,7 @@ def on_terminal(command: Command, *words: str, **changes: str) -> str:
 
 
 def test_show_of_nothing(make_command: MakeCommand) -> None:
-    command = make_command()
+    command = make_command(embedded=True)
     outcome = command("show", "latest")
     assert (outcome.code, outcome.out) == (2, "")
     assert "latest" in outcome.complaint
@@ -245,17 +245,17 @@ def test_doctor_finds_what_is_wrong(small_shop: Shop, small_run: tuple[Command, 
 
 
 def test_doctor_without_settings(make_command: MakeCommand) -> None:
-    outcome = make_command()("doctor")
+    outcome = make_command(embedded=True)("doctor")
     assert outcome.code == 2
     assert "KSPAY_BASE_URL, KSPAY_APP_ID, KSPAY_ACCESS_KEY, KSPAY_SECRET_KEY" in outcome.out
     assert "Traceback" not in outcome.err
-    broken = make_command(None, RECONCILE_TIMEZONE="Mars")("doctor")
+    broken = make_command(None, embedded=True, RECONCILE_TIMEZONE="Mars")("doctor")
     assert broken.code == 2
     assert "Mars" in broken.out
 
 
 def test_sandbox_says_how_to_use_it(make_command: MakeCommand) -> None:
-    command = make_command(None, RECONCILE_DATE_TOLERANCE_DAYS="3")
+    command = make_command(None, embedded=True, RECONCILE_DATE_TOLERANCE_DAYS="3")
     with command.start(
         "sandbox", "--port", "0", "--seed", "4", "--days", "6", "--ledger", "my books.csv"
     ) as server:
@@ -273,7 +273,7 @@ def test_sandbox_says_how_to_use_it(make_command: MakeCommand) -> None:
 
 
 def test_sandbox_without_a_port(make_command: MakeCommand) -> None:
-    command = make_command()
+    command = make_command(embedded=True)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         outcome = command("sandbox", "--port", str(port), "--days", "1")
@@ -288,7 +288,7 @@ def test_sandbox_without_a_port(make_command: MakeCommand) -> None:
 def test_demo_beside_real_work(make_command: MakeCommand, calm_shop: Shop) -> None:
     """It asks nothing of the settings, and touches neither the reports nor the database of real work."""
     command = make_command(
-        None, KSPAY_BASE_URL="nonsense", RECONCILE_TIMEZONE="Mars", RECONCILE_DATABASE_URL="x"
+        None, embedded=True, KSPAY_BASE_URL="nonsense", RECONCILE_TIMEZONE="Mars", RECONCILE_DATABASE_URL="x"
     )
     outcome = command.good("demo", "--seed", "2")
     assert {path.name for path in command.folder.iterdir()} == {".reconcile", "reports", "user"}
@@ -327,7 +327,7 @@ def test_output_that_nobody_reads_to_its_end(small_run: tuple[Command, Outcome])
 def test_nobody_takes_what_a_run_prints(small_shop: Shop, make_command: MakeCommand) -> None:
     """What was done is done, and the exit code says it, whether the streams were closed or their readers went away."""
     merchant, sandbox = small_shop
-    command = make_command(sandbox)
+    command = make_command(sandbox, embedded=True)
     merchant.write_ledger(command.folder / "ledger.csv")
     run = f"RECONCILE run --from {merchant.first_day} --to {merchant.last_day}"
     for line, code in (
@@ -355,6 +355,6 @@ def test_a_disk_that_has_no_room_for_what_is_printed(small_run: tuple[Command, O
 
 
 def test_a_python_without_docstrings_is_refused(make_command: MakeCommand) -> None:
-    outcome = make_command()("runs", PYTHONOPTIMIZE="2")
+    outcome = make_command(embedded=True)("runs", PYTHONOPTIMIZE="2")
     assert (outcome.code, outcome.out) == (2, "")
     assert "unset PYTHONOPTIMIZE" in outcome.complaint

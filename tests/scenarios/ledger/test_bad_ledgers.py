@@ -66,7 +66,7 @@ def outcomes(make_command: MakeCommand) -> dict[str, tuple[Outcome, Command]]:
             (command.folder / case.name).write_bytes(case.content)
         return command("run", *DAYS, "--ledger", case.name, "--json"), command
 
-    commands = {name: make_command(None, **KEYS) for name in CASES}
+    commands = {name: make_command(None, embedded=True, **KEYS) for name in CASES}
     with ThreadPoolExecutor(3) as pool:
         return dict(zip(CASES, pool.map(call, CASES), strict=True))
 
@@ -82,14 +82,14 @@ def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Command]], nam
 
 
 def test_an_empty_folder(make_command: MakeCommand) -> None:
-    command = make_command(None, **KEYS)
+    command = make_command(None, embedded=True, **KEYS)
     outcome = command("run", *DAYS, "--ledger", "user")
     assert (outcome.code, outcome.out) == (3, "")
     assert "user: is a folder without any file" in outcome.complaint
 
 
 def test_an_import_refuses_the_same(make_command: MakeCommand) -> None:
-    command = make_command(None, **KEYS)
+    command = make_command(None, embedded=True, **KEYS)
     (command.folder / "ledger.csv").write_bytes(CASES["no date"].content or b"")
     for name, code in (("nowhere.csv", 2), ("ledger.csv", 3)):
         outcome = command("ledger", "import", name)
@@ -99,7 +99,7 @@ def test_an_import_refuses_the_same(make_command: MakeCommand) -> None:
 
 
 def test_keys_are_not_needed_to_import(make_command: MakeCommand) -> None:
-    command = make_command(None, KSPAY_APP_ID="ap_mPFz05qW2")
+    command = make_command(None, embedded=True, KSPAY_APP_ID="ap_mPFz05qW2")
     (command.folder / "august.csv").write_bytes(HEADER + ROW + ROW + b"V-2,oops,INR,2026-08-02,paid\n")
     said = "3 rows of august.csv: 1 new, 0 changed, 0 as they were, 1 repeated, 1 in quarantine"
     assert said in command.good("ledger", "import", "august.csv").out

@@ -1,0 +1,169 @@
+"""Starts the real `reconcile` in forks of one process that has imported the libraries it needs.
+
+A run takes 4 s of processor time, and 3 s of them import Great Expectations. Nothing of `reconcile` itself is imported
+before the fork: each command is a process with an environment, a folder, a session and an end of its own, and runs the
+installed script.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+LIBRARIES = (
+    "click",
+    "great_expectations",
+    "jinja2",
+    "msgspec",
+    "psycopg",
+    "pyarrow",
+    "python_calamine",
+    "requests",
+    "rich.console",
+    "sqlalchemy",
+    "xlsxwriter",
+)
+LANG = "C.UTF-8"
+"""Text is encoded as it was when the process began, so a command in another language is none of its forks."""
+
+
+class Forked:
+    """A command that runs; as `subprocess.Popen`, as far as tests need it."""
+
+    def __init__(self, words: list[str], folder: Path, environment: dict[str, str], out: BinaryIO) -> None:
+        read, write = os.pipe()
+        self._status, theirs = socket.socketpair()
+        job = json.dumps({"words": words, "folder": str(folder), "environment": environment}).encode()
+        with open(os.devnull, "rb") as nothing:
+            socket.send_fds(_warm(), [job], [nothing.fileno(), out.fileno(), write, theirs.fileno()])
+        os.close(write)
+        theirs.close()
+        self.stderr: BinaryIO | None = os.fdopen(read, "rb")
+        self.pid = self._number()
+        self.returncode: int | None = None
+
+    def _number(self) -> int:
+        """What is said next: the process id, and how it ended."""
+        said = self._status.recv(4, socket.MSG_WAITALL)
+        assert len(said) == 4, "the process that forks has ended"
+        return int.from_bytes(said, "big", signed=True)
+
+    def wait(self, timeout: float) -> int:
+        """How it ended: its exit code, or minus the signal's number."""
+        if self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            self.returncode = self._number()
+            self._status.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+@cache
+def _warm() -> socket.socket:
+    """The way to the process that forks, which ends with this one."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = subprocess.Popen(
+        [sys.executable, __file__, str(its.fileno())],
+        env={"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"},
+        stdin=subprocess.DEVNULL,
+        pass_fds=[its.fileno()],
+        start_new_session=True,
+    )
+    its.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Fork for each job and say how its process ended. Returns in the forks, with the job; None at the end."""
+    woken, waker = os.pipe()
+    for end in (woken, waker):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker)
+    working: dict[int, socket.socket] = {}
+    while True:
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 1024)
+            for pid in list(working):
+                ended, how = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    with working.pop(pid) as status:
+                        _say(status, os.waitstatus_to_exitcode(how))
+        if control.fileno() in ready:
+            job, files, _, _ = socket.recv_fds(control, 1 << 18, 4)
+            if not job:
+                return None
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for other in (control, *working.values()):
+                    other.close()
+                for end in (woken, waker, files[3]):
+                    os.close(end)
+                return json.loads(job), files[:3]
+            for file in files[:3]:
+                os.close(file)
+            working[pid] = socket.socket(fileno=files[3])
+            _say(working[pid], pid)
+
+
+def _say(status: socket.socket, number: int) -> None:
+    with suppress(BrokenPipeError):  # the test has ended
+        status.sendall(number.to_bytes(4, "big", signed=True))
+
+
+def _become(job: dict[str, Any], files: list[int]) -> None:
+    """Be the command, from its own session and signals to its end."""
+    os.setsid()
+    os.chdir(job["folder"])
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    # Whatever is ignored around the tests: a process that a shell starts in the background ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    if any(name.startswith("COVERAGE_") for name in os.environ):
+        importlib.import_module("coverage").process_startup()
+    sys.argv = job["words"]
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    gc.collect()
+    gc.freeze()
+    found = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if found:
+        _become(*found)
