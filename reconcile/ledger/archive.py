@@ -91,6 +91,8 @@ def _gzip(_path: Path, file: IO[bytes], name: str) -> Iterator[tuple[str, IO[byt
 
 def _zip(path: Path, file: IO[bytes], name: str) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(file) as archive:
+        if not all(member.filename for member in archive.infolist()):
+            raise ValueError("a file in it has no name")
         members = [
             member
             for member in archive.infolist()

@@ -1,6 +1,7 @@
 """Ledgers of every kind that are as they should be: the examples, archives, folders, queries, workbooks."""
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,11 @@ def test_a_compressed_file_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
     assert len({open_ledger(tmp_path / name).sha256 for name in ("a.csv", "a.csv.gz")}) == 1
+
+
+def test_a_file_without_a_name_in_an_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), text(GOOD))
+    with pytest.raises(InputRefused, match=r"a\.zip: .*a file in it has no name"):
+        open_ledger(path)
