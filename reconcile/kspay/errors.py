@@ -40,6 +40,9 @@ AFTER_TODAY = frozenset({"startDateAfterToday", "endDateAfterToday"})
 NO_DATA = "noDataFound"
 """The entry that says that nothing was found."""
 
+_NO_SUCH_CALL = -10
+"""The code of an unknown address, in either catalogue."""
+
 _SIMILAR = 0.5
 """If a message shares at least this part of its words with a documented one, it is taken for that one, reworded."""
 
@@ -99,8 +102,11 @@ class AuthenticationError(CallError):
     """Keys, signature or token are missing, wrong, expired or disabled."""
 
     family = "authentication"
+    # That a new key disables the old one, and that its secret is shown once, is observed.
     advice = (
-        "check KSPAY_APP_ID, KSPAY_ACCESS_KEY and KSPAY_SECRET_KEY, and that they belong to KSPAY_BASE_URL"
+        "check KSPAY_APP_ID, KSPAY_ACCESS_KEY and KSPAY_SECRET_KEY, and that they belong to KSPAY_BASE_URL; the key "
+        "may have been regenerated at KS Pay, which disables the old one: then set the new key and its secret, which "
+        "KS Pay shows only once"
     )
 
 
@@ -257,6 +263,14 @@ def error_for(call: str, status: int, code: int | None, message: str) -> CallErr
     if entry is None:
         return _by_status(status)(call, status, code, message)
     return FAMILIES[entry.family](call, status, code, message, entry=entry.name)
+
+
+def is_gone(error: CallError) -> bool:
+    """Whether KS Pay does not have the call: error -10, or 404, 405 or 410 without an error of KS Pay's own."""
+    if error.retryable:
+        return False
+    unnamed = error.entry is None and error.code in (None, error.status)
+    return error.code == _NO_SUCH_CALL or (unnamed and error.status in (404, 405, 410))
 
 
 def token_expired(error: CallError) -> bool:

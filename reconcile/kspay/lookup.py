@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import TEXT_FAULTS
-from reconcile.kspay.errors import NO_DATA, NotFoundError, ProtocolError
+from reconcile.kspay.errors import NO_DATA, CallError, NotFoundError, ProtocolError, is_gone
 from reconcile.kspay.http.auth import AuthorizedCalls
 from reconcile.kspay.paging.listing import describe, text_of, without_secret
 
@@ -23,8 +23,9 @@ def transaction_by_id(calls: AuthorizedCalls, transaction_id: str) -> dict[str, 
 def transaction_by_reference(calls: AuthorizedCalls, reference_number: str) -> dict[str, Any]:
     """`GET /transaction/referenceNo/{referenceNumber}` (observed): the record, without its signature.
 
-    NotFoundError with entry `noDataFound` if there is none. Of several tries it is the one that KS Pay chooses, assumed
-    to be the newest. Raises UsageError for a reference that no address can carry: a blank one, `.` and `..`.
+    NotFoundError with entry `noDataFound` if there is none. A later guide no longer shows the call: where KS Pay does
+    not have it, the error's advice says so. Of several tries it is the one that KS Pay chooses, assumed to be the
+    newest. Raises UsageError for a reference that no address can carry: a blank one, `.` and `..`.
     """
     try:
         path = f"/transaction/referenceNo/{quote(reference_number, safe='')}"
@@ -34,7 +35,16 @@ def transaction_by_reference(calls: AuthorizedCalls, reference_number: str) -> d
     if not reference_number.strip() or reference_number in (".", ".."):
         raise UsageError(f"KS Pay cannot be asked for the reference number {reference_number!r}")
     call = f"GET {path}"
-    record = _record(call, calls.get(call, path))
+    try:
+        answer = calls.get(call, path)
+    except CallError as error:
+        if error.call == call and is_gone(error):
+            error.advice = (
+                "KS Pay does not offer the look-up by reference number here: use transaction() with the id of the "
+                "transaction, or find the reference number in KS Pay's Transaction History"
+            )
+        raise
+    record = _record(call, answer)
     if not text_of(record, "id"):
         raise ProtocolError(call, 200, message=f"the answer is no transaction but {describe(record)}")
     if problem := unreadable(record):

@@ -8,7 +8,7 @@ newest one when it is asked by reference number.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from reconcile.kspay.errors import (
     OutcomeUnknownError,
     ProtocolError,
     RateLimitError,
+    is_gone,
 )
 from reconcile.kspay.http.auth import AuthorizedCalls, TokenKeeper, is_token
 from reconcile.kspay.http.transport import Request, Transport
@@ -39,6 +40,11 @@ LOOK_UPS = 4
 _INITIATE = "POST /transaction/initiate"
 _PROCESS = "POST /transaction/process"
 _ENDED = frozenset({Family.FAILED, Family.CANCELLED})
+# What KS Pay's own SDK reads instead of an order (observed).
+_PROCESSED = ("gateway", "mode", "altTxnId", "details")
+
+_Authorization = tuple[dict[str, str], Callable[[CallError], dict[str, str] | None]]
+"""The headers that authorize a call, and what gives new ones after a refusal; None: nothing can be renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,9 @@ class Initiated:
     """A payment that began now, or that was found under its reference number (`found`).
 
     `amount` is in major units, `currency` a code such as INR. What KS Pay left out is None. Where KS Pay answers with
-    nothing but a signature (the guide's NPM sequence), `transaction_id` is None too. `signature` is a secret that the
-    merchant's front end needs. `config` and `signature` are set only if the payment began now, `status` only if it
-    was found.
+    nothing but a signature (the guide's NPM sequence, KS Pay's own SDK), `transaction_id` is None too. `signature` is
+    a secret: the merchant's front end needs it, and `process` takes it. `config` and `signature` are set only if the
+    payment began now, `status` only if it was found.
     """
 
     reference_number: str
@@ -87,10 +93,22 @@ class Payments:
         self._turns = tuple(threading.Lock() for _ in range(64))
 
     def generate_signature(self) -> str:
-        """`POST /auth/generate-signature/{appId}`: a new signature for the header `x-signature`, a secret."""
+        """`POST /auth/generate-signature/{appId}`: a new signature for the header `x-signature`, a secret.
+
+        A later guide no longer shows the call: where KS Pay does not have it, the error's advice says what works.
+        """
         path = f"/auth/generate-signature/{self._credentials.app_id}"
         call = f"POST {path}"
-        answer = self._transport.ask(Request(call, "POST", path, body=self._credentials.keys()))
+        try:
+            answer = self._transport.ask(Request(call, "POST", path, body=self._credentials.keys()))
+        except CallError as error:
+            if is_gone(error):
+                error.advice = (
+                    "KS Pay does not offer generate-signature here: begin payments with bearer=True or sdk=True, "
+                    "and process them with the signature that initiate() gives; if other calls fail too, check "
+                    "KSPAY_BASE_URL"
+                )
+            raise
         signature = answer.get("signature") if isinstance(answer, dict) else answer
         if not is_token(signature):
             raise ProtocolError(call, 200, message="the answer holds no signature that a header can carry")
@@ -106,12 +124,15 @@ class Payments:
         redirect_url: str | None = None,
         *,
         bearer: bool = False,
+        sdk: bool = False,
+        look_up: bool = True,
     ) -> Initiated:
         """`POST /transaction/initiate`: begin a payment of `amount` in major units, at most once.
 
-        With `bearer` the access token and the app's id are sent, as in the guide's NPM sequence; otherwise a signature
-        in `x-signature`. The amount is sent with exactly its digits: `Decimal("345.67")` as 345.67. KS Pay refuses
-        more decimals than the currency has.
+        With `bearer` the access token and the app's id are sent, as in the guide's NPM sequence. With `sdk` the keys
+        are sent in headers, as KS Pay's own Dart SDK does (observed). Otherwise a signature is sent in `x-signature`.
+        Whatever is sent, an answer in the shape of any of the three begins a payment. The amount is sent with exactly
+        its digits: `Decimal("345.67")` as 345.67. KS Pay refuses more decimals than the currency has.
 
         The reference number stands for one payment and is looked up first. A payment that is pending, paid, refunded
         or of an unknown status is returned, and no second one begins. Its amount and currency must agree, otherwise
@@ -122,16 +143,32 @@ class Payments:
         The request is sent once. If its answer is lost, the payment is looked up LOOK_UPS times. If it is not found,
         OutcomeUnknownError says how to find out. Raises UsageError for an amount that is no positive Decimal and for
         a reference number that cannot be looked up.
+
+        Where KS Pay does not offer the look-up, nothing begins and the error says so. With `look_up=False` nothing is
+        looked up: the caller must know that the reference number is new, and a lost answer is an OutcomeUnknownError.
         """
+        if bearer and sdk:
+            raise UsageError("A payment begins with bearer or with sdk, not with both")
+        if sdk and not all(map(is_token, self._credentials.keys().values())):
+            raise UsageError("KSPAY_ACCESS_KEY or KSPAY_SECRET_KEY holds characters that no header can carry")
         amount = _payable(amount)
+        authorize = self._by_token if bearer else self._by_keys if sdk else self._by_signature
         body = {
             "currencyId": currency_id,
             "paymentMethodId": payment_method_id,
             "amount": amount,
             "referenceNumber": reference_number,
             **({"appId": self._credentials.app_id} if bearer else {}),
+            **({"interfaceType": "sdk"} if sdk else {}),
             **({} if redirect_url is None else {"redirectUrl": redirect_url}),
         }
+        if not look_up:
+            try:
+                return self._begun(self._send_once(_INITIATE, body, authorize), reference_number, amount)
+            except CallError as error:
+                if not _is_lost(error, _INITIATE):
+                    raise
+                raise _unknown(error, _begun_or_not(reference_number)) from error
         with self._turns[hash(reference_number) % len(self._turns)]:
             newest = self._newest(reference_number)
             if newest is not None and family_of(newest.get("status")) not in _ENDED:
@@ -145,8 +182,10 @@ class Payments:
                 return _agreeing(begun, reference_number, amount, currency_id)
 
             try:
-                answer = self._send_once(_INITIATE, body, bearer, look)
-                return answer if isinstance(answer, Initiated) else _begun(answer, reference_number, amount)
+                answer = self._send_once(_INITIATE, body, authorize, look)
+                return (
+                    answer if isinstance(answer, Initiated) else self._begun(answer, reference_number, amount)
+                )
             except CallError as error:
                 if not _is_lost(error, _INITIATE):
                     raise
@@ -154,27 +193,58 @@ class Payments:
                 return _agreeing(found, reference_number, amount, currency_id)
 
     def process(
-        self, transaction_id: str, fields: Mapping[str, str | int | bool | Decimal] | None = None
+        self,
+        transaction_id: str | None = None,
+        fields: Mapping[str, str | int | bool | Decimal] | None = None,
+        *,
+        signature: str | None = None,
+        origin: str | None = None,
     ) -> dict[str, Any]:
-        """`POST /transaction/process`: process a payment that began; the `order` of the answer.
+        """`POST /transaction/process`: process a payment that began; what KS Pay answers, without signatures.
+
+        That is the `order` of the answer. Where KS Pay answers as its own SDK expects (observed), there is none: then
+        it is the whole answer, with `gateway`, `mode`, `altTxnId` and `details`.
 
         The guide does not describe the body. The id is sent as `pe_txnId` (assumed), together with `fields`, which may
-        hold what the gateway asks for. The request is sent once: OutcomeUnknownError if its answer is lost.
+        hold what the gateway asks for. `signature` is the one that `initiate` gave; without it, a new one is
+        generated. As KS Pay's own SDK does it, there is a `signature`, an `origin` such as https://shop.example and no
+        id, so no body.
+
+        The request is sent once: OutcomeUnknownError if its answer is lost. Raises UsageError without both id and
+        signature, and for a signature or origin that no header can carry.
         """
+        if transaction_id is None and signature is None:
+            raise UsageError("process() needs a transaction id or the signature that initiate() gave")
+        for name, value in (("signature", signature), ("origin", origin)):
+            if value is not None and not is_token(value):
+                raise UsageError(f"The {name} is blank or holds characters that no header can carry")
+        if signature is not None:
+            self._transport.add_secrets(signature)
+        body = {**({} if transaction_id is None else {"pe_txnId": transaction_id}), **(fields or {})}
         try:
-            answer = self._send_once(_PROCESS, {"pe_txnId": transaction_id, **(fields or {})}, bearer=False)
-            order = answer.get("order") if isinstance(answer, dict) else None
-            if not isinstance(order, dict):
-                raise ProtocolError(_PROCESS, 200, message=f"the answer holds no order: {describe(answer)}")
+            answer = self._send_once(
+                _PROCESS,
+                body or None,
+                self._by_signature if signature is None else lambda: _by_given(signature),
+                lambda: None,
+                {} if origin is None else {"origin": origin},
+            )
+            processed = _processed(answer)
         except CallError as error:
+            if signature is not None and isinstance(error, AuthenticationError):
+                error.advice = (
+                    "the signature of this payment is wrong or has expired: look at the payment's status at KS Pay, "
+                    "and begin another one only if it is not paid"
+                )
             if not _is_lost(error, _PROCESS):
                 raise
+            what = "the payment of this signature" if transaction_id is None else repr(transaction_id)
             raise _unknown(
                 error,
-                f"whether {transaction_id!r} was processed is not known: "
+                f"whether {what} was processed is not known: "
                 "look at its status with transaction() before you process it again",
             ) from error
-        return dict(without_secret(_PROCESS, order))
+        return dict(without_secret(_PROCESS, processed))
 
     def confirm(
         self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str
@@ -209,22 +279,54 @@ class Payments:
             )
         return record
 
+    def _begun(self, answer: Any, reference_number: str, amount: Decimal) -> Initiated:
+        """The payment that KS Pay says it began. Raises ProtocolError, or ConflictError for another amount."""
+        # KS Pay's own SDK gets the signature as a bare text (observed).
+        result = answer if isinstance(answer, dict) else {"signature": answer} if is_token(answer) else {}
+        transaction_id, signature = text_of(result, "pe_txnId"), text_of(result, "signature")
+        if signature is not None:
+            self._transport.add_secrets(signature)
+        if transaction_id is None and signature is None:
+            raise ProtocolError(
+                _INITIATE, 201, message=f"the answer holds neither pe_txnId nor signature: {describe(answer)}"
+            )
+        said = result.get("amount")
+        if said is not None and _amount(said) != amount:
+            raise ConflictError(
+                _INITIATE,
+                message=f"{transaction_id} began with the amount {str(said)[:60]} instead of {amount:f}",
+                advice="let nobody pay it, and tell KS Pay's support",
+            )
+        return Initiated(
+            reference_number=reference_number,
+            amount=amount,
+            transaction_id=transaction_id,
+            provider_order_id=text_of(result, "providerOrderId"),
+            currency=text_of(result, "currency"),
+            gateway=text_of(result, "gateway"),
+            method=text_of(result, "method"),
+            mode=text_of(result, "mode"),
+            config=result.get("config"),
+            signature=signature,
+        )
+
     def _newest(self, reference_number: str) -> dict[str, Any] | None:
         try:
             return transaction_by_reference(self._calls, reference_number)
-        except NotFoundError as error:
+        except CallError as error:
             # Any other 404, for an unknown address or app, does not mean that there is no payment.
-            if error.entry != NO_DATA:
-                raise
-            return None
+            if isinstance(error, NotFoundError) and error.entry == NO_DATA:
+                return None
+            if error.call.startswith("GET ") and is_gone(error):
+                error.advice = (
+                    "nothing was begun, because KS Pay does not offer the look-up by reference number here: see in its "
+                    "Transaction History that there is no payment of this reference number, then use look_up=False"
+                )
+            raise
 
     def _look_for_lost(self, reference_number: str, known_id: str | None, error: CallError) -> dict[str, Any]:
         """The payment that the lost request began: it has this reference number, and is not the one known before."""
-        unknown = _unknown(
-            error,
-            f"whether a payment of reference number {reference_number!r} was begun is not known: "
-            "ask transaction_by_reference() later, and begin no other payment before you know",
-        )
+        unknown = _unknown(error, _begun_or_not(reference_number))
         for turn in range(LOOK_UPS):
             time.sleep(self._look_up_wait * 2**turn)
             try:
@@ -236,43 +338,50 @@ class Payments:
         raise unknown from error
 
     def _send_once(
-        self, call: str, body: Mapping[str, Any], bearer: bool, look: Callable[[], Any] = lambda: None
+        self,
+        call: str,
+        body: Mapping[str, Any] | None,
+        authorize: Callable[[], _Authorization],
+        look: Callable[[], Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """One POST, and a second one only if the token or signature was refused, so that nothing was done.
 
         `look` is called before the second one. If it finds a payment, the first POST began it after all, and it is
-        the result.
+        the result. Without `look`, only a documented refusal shows that nothing was done.
         """
+        given, renew = authorize()
+        request = Request(call, "POST", call.removeprefix("POST "), body=body, once=True, problem=unreadable)
 
-        def send(authorization: str) -> Any:
-            header = "Authorization" if bearer else "x-signature"
-            path = call.removeprefix("POST ")
-            return self._transport.ask(
-                Request(
-                    call,
-                    "POST",
-                    path,
-                    lambda: authorization,
-                    body=body,
-                    header=header,
-                    once=True,
-                    problem=unreadable,
-                )
-            )
+        def send(authorization: Mapping[str, str]) -> Any:
+            return self._transport.ask(replace(request, headers={**(headers or {}), **authorization}))
 
-        if bearer:
-            tokens = self._tokens.current()
-            try:
-                return send(f"Bearer {tokens.access}")
-            except AuthenticationError as error:
-                self._tokens.replace(tokens, error)
-            return look() or send(f"Bearer {self._tokens.current().access}")
-        signature = self._signed()
         try:
-            return send(signature)
-        except AuthenticationError:
-            signature = self._signed(refused=signature)
-        return look() or send(signature)
+            return send(given)
+        except AuthenticationError as error:
+            if look is None and error.entry is None:
+                raise
+            renewed = renew(error)
+            found = look() if look is not None else None
+            if found is None and renewed is None:
+                raise
+        return found if found is not None or renewed is None else send(renewed)
+
+    def _by_token(self) -> _Authorization:
+        tokens = self._tokens.current()
+
+        def renew(error: CallError) -> dict[str, str]:
+            self._tokens.replace(tokens, error)
+            return {"Authorization": f"Bearer {self._tokens.current().access}"}
+
+        return {"Authorization": f"Bearer {tokens.access}"}, renew
+
+    def _by_keys(self) -> _Authorization:
+        return self._credentials.keys(), lambda _: None
+
+    def _by_signature(self) -> _Authorization:
+        signature = self._signed()
+        return {"x-signature": signature}, lambda _: {"x-signature": self._signed(refused=signature)}
 
     def _signed(self, refused: str | None = None) -> str:
         """The signature. All calls share it until it is refused."""
@@ -296,32 +405,28 @@ def _payable(amount: Decimal) -> Decimal:
     return amount
 
 
-def _begun(answer: Any, reference_number: str, amount: Decimal) -> Initiated:
-    """The payment that KS Pay says it began. Raises ProtocolError, or ConflictError for another amount."""
+def _by_given(signature: str) -> _Authorization:
+    return {"x-signature": signature}, lambda _: None
+
+
+def _processed(answer: Any) -> dict[str, Any]:
+    """The order, or the whole answer in the shape that KS Pay's own SDK reads. Raises ProtocolError for any other."""
     result = answer if isinstance(answer, dict) else {}
-    transaction_id, signature = text_of(result, "pe_txnId"), text_of(result, "signature")
-    if transaction_id is None and signature is None:
-        raise ProtocolError(
-            _INITIATE, 201, message=f"the answer holds neither pe_txnId nor signature: {describe(answer)}"
-        )
-    said = result.get("amount")
-    if said is not None and _amount(said) != amount:
-        raise ConflictError(
-            _INITIATE,
-            message=f"{transaction_id} began with the amount {str(said)[:60]} instead of {amount:f}",
-            advice="let nobody pay it, and tell KS Pay's support",
-        )
-    return Initiated(
-        reference_number=reference_number,
-        amount=amount,
-        transaction_id=transaction_id,
-        provider_order_id=text_of(result, "providerOrderId"),
-        currency=text_of(result, "currency"),
-        gateway=text_of(result, "gateway"),
-        method=text_of(result, "method"),
-        mode=text_of(result, "mode"),
-        config=result.get("config"),
-        signature=signature,
+    order = result.get("order")
+    if isinstance(order, dict):
+        return order
+    if any(result.get(name) for name in _PROCESSED):
+        return result
+    raise ProtocolError(
+        _PROCESS, 200, message=f"the answer holds neither an order nor a gateway: {describe(answer)}"
+    )
+
+
+def _begun_or_not(reference_number: str) -> str:
+    return (
+        f"whether a payment of reference number {reference_number!r} was begun is not known: "
+        "ask transaction_by_reference() later, or look into KS Pay's Transaction History, "
+        "and begin no other payment before you know"
     )
 
 

@@ -14,6 +14,9 @@ from reconcile.core.errors import UsageError
 FAULTS = ("500", "502", "503", "429", "429-retry-after", "reset", "cut", "truncated", "drip", "hang")
 """What can go wrong with one request; see `reconcile.sandbox.faults`."""
 
+REMOVABLE = ("generate_signature", "by_reference")
+"""The calls that a later rendering of KS Pay's guide no longer shows, by their names in `reconcile.sandbox.openapi`."""
+
 BAD_RECORDS = (
     "missing-fields",
     "null-fields",
@@ -97,6 +100,19 @@ class Behaviour:
     clock_ahead: float = 0
     """Seconds by which the server's clock is ahead; negative: behind."""
 
+    # Payments
+    keys_in_headers: bool = False
+    """Whether a payment begins only for the keys in the headers accessKey and secretKey."""
+    begun: Literal["transaction", "signature", "text"] = "transaction"
+    """What a payment that begins answers: its data, an object with its signature, or the signature as a bare text.
+
+    With such a signature and no body, process knows which payment is meant.
+    """
+    processed: Literal["order", "details"] = "order"
+    """What process answers: an order, or gateway, mode, altTxnId and details."""
+    without: tuple[str, ...] = ()
+    """The calls (`REMOVABLE`) that the server does not have: 404 with error -10."""
+
     # Tokens
     token_seconds: float = 900
     refresh_seconds: float = 86_400
@@ -124,8 +140,10 @@ class Behaviour:
     """The longest that a connection hangs before it is closed."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an unknown kind of fault or bad record."""
-        if unknown := {*self.faults} - {*FAULTS} | {*self.bad_records} - {*BAD_RECORDS}:
+        """Raise ValueError for an unknown kind of fault or bad record, and for a call that every server has."""
+        unknown = {*self.faults} - {*FAULTS} | {*self.bad_records} - {*BAD_RECORDS}
+        unknown |= {*self.without} - {*REMOVABLE}
+        if unknown:
             raise ValueError(f"no such behaviour: {', '.join(sorted(unknown))}")
 
 
@@ -150,6 +168,31 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
     "total-pages": ("Gives the number of pages.", {"total": "totalPages"}),
     "wrong-total": ("Gives a number of rows that is 7 too low.", {"total": "total", "total_off": -7}),
     "bare": ("Answers without the envelope, with currencyId and paymentMethodId.", {"enveloped": False}),
+    "key-headers": (
+        "Begins a payment only for the keys in headers, as KS Pay's own SDK sends them.",
+        {"keys_in_headers": True},
+    ),
+    "signature-object": (
+        "Begins a payment with an object that holds only its signature.",
+        {"begun": "signature"},
+    ),
+    "signature-text": ("Begins a payment with its signature as a bare text.", {"begun": "text"}),
+    "gateway-details": (
+        "Processes a payment with gateway, mode and details, without an order.",
+        {"processed": "details"},
+    ),
+    "sdk": (
+        "Begins and processes payments as KS Pay's own SDK expects it.",
+        {"keys_in_headers": True, "begun": "text", "processed": "details"},
+    ),
+    "no-signatures": (
+        "Has no generate-signature any more (404, -10).",
+        {"without": ("generate_signature",)},
+    ),
+    "no-look-up": (
+        "Has no look-up by reference number any more (404, -10).",
+        {"without": ("by_reference",)},
+    ),
     "number-amounts": ("Writes amounts as numbers.", {"amounts_as_numbers": True}),
     "midnight": (
         "Ends a range at the midnight of toDate: that day is not included.",
@@ -197,7 +240,7 @@ PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def named(names: Iterable[str]) -> Behaviour:
-    """The behaviour of these profiles together: faults and bad records add up, for all else the last one counts.
+    """The behaviour of these profiles together: faults, bad records and removed calls add up; else the last one counts.
 
     Raises UsageError for an unknown name.
     """
@@ -208,5 +251,5 @@ def named(names: Iterable[str]) -> Behaviour:
                 f"--profile {name}: there is no such profile; reconcile sandbox --help lists them"
             )
         for field, value in PROFILES[name][1].items():
-            values[field] = values.get(field, ()) + value if field in ("faults", "bad_records") else value
+            values[field] = values.get(field, ()) + value if isinstance(value, tuple) else value
     return Behaviour(**values)

@@ -1,7 +1,7 @@
 """The ten calls: what each checks, in which order, and what it answers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
@@ -24,6 +24,7 @@ from reconcile.sandbox.shop import ID_LENGTH, MINOR_DIGITS, WORDS, Record
 from reconcile.sandbox.tokens import ACCESS, SIGNATURE, ExpiredError, ForgedError, MalformedError, Tokens
 
 MAX_DAYS = 90
+KEY_HEADERS = ("accessKey", "secretKey")
 
 
 class Api:
@@ -51,7 +52,7 @@ class Api:
         """The calls, for Starlette."""
         return [
             Route(
-                call.path, Endpoint(call.name, getattr(self, call.name), self.faults), methods=[call.method]
+                call.path, Endpoint(call.name, self._handler(call.name), self.faults), methods=[call.method]
             )
             for call in CALLS
         ]
@@ -115,8 +116,17 @@ class Api:
         currency = self._known_currency(request.path_params["currencyId"])
         return self._success(self._named(self._methods[currency["id"]], "paymentMethodId"))
 
+    async def removed(self, request: Request) -> Response:
+        """A call that this server does not have."""
+        raise Refused("general", "NotFoundUrl", message=f"Cannot {request.method} {request.url.path}")
+
     async def initiate(self, request: Request) -> Response:
-        if "x-signature" in request.headers:
+        keys = {name: value for name in KEY_HEADERS if (value := request.headers.get(name))}
+        if self._behaviour.keys_in_headers or (keys and "x-signature" not in request.headers):
+            if not keys:
+                raise Refused("auth", "authTokenMissing")
+            self._check_keys(keys)
+        elif "x-signature" in request.headers:
             self._check_signature(request)
         else:
             self._check_bearer(request)
@@ -124,7 +134,7 @@ class Api:
         currency_id, method_id, amount, reference = _required(
             body, "currencyId", "paymentMethodId", "amount", "referenceNumber"
         )
-        _check_texts(body, "referenceNumber", "redirectUrl")
+        _check_texts(body, "referenceNumber", "redirectUrl", "interfaceType")
         if "appId" in body:
             self._check_app(str(body["appId"]))
         currency = self._known_currency(str(currency_id))
@@ -146,6 +156,11 @@ class Api:
             updated_at=now,
         )
         self.listing.add(transaction)
+        if self._behaviour.begun != "transaction":
+            signature = self._tokens.signature(transaction["id"])
+            return self._success(
+                signature if self._behaviour.begun == "text" else {"signature": signature}, 201
+            )
         result = {
             "pe_txnId": transaction["id"],
             "providerOrderId": transaction["providerOrderId"],
@@ -159,8 +174,10 @@ class Api:
         return self._success(result, 201)
 
     async def process(self, request: Request) -> Response:
-        self._check_signature(request)
+        signed = self._check_signature(request)
         body = await _body(request)
+        if signed is not None and body.setdefault("pe_txnId", signed) != signed:
+            raise Refused("systemError", "invalidRequest")  # it is the signature of another payment
         (transaction_id,) = _required(body, "pe_txnId")
         _check_texts(body, "payment_status")
         transaction: Record = json.loads(
@@ -177,6 +194,8 @@ class Api:
                 "isPaid": paid,
             }
             transaction = self.listing.change(transaction["id"], self.now(), changed)
+        if self._behaviour.processed == "details":
+            return self._success(_details(transaction), 201)
         order = {
             "id": transaction["providerOrderId"],
             "pe_txnId": transaction["id"],
@@ -276,6 +295,12 @@ class Api:
                 words = {"status": rng.choice(("success", "failed", "refunded"))}
                 self.listing.change(identity, self.now(), words)
 
+    def _handler(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        handler: Callable[[Request], Awaitable[Response]] = (
+            self.removed if name in self._behaviour.without else getattr(self, name)
+        )
+        return handler
+
     def _named(self, records: list[Record], name: str) -> list[Record]:
         """The records as they are, or in the bare rendering with another name for their id."""
         if self._behaviour.enveloped:
@@ -318,18 +343,20 @@ class Api:
         except ExpiredError:
             raise Refused("auth", "tokenExpired") from None
 
-    def _check_signature(self, request: Request) -> None:
+    def _check_signature(self, request: Request) -> str | None:
+        """The transaction that the signature was given for, if it was given for one."""
         signature = request.headers.get("x-signature")
         if not signature:
             raise Refused("auth", "authTokenMissing")
         try:
-            self._tokens.check(signature, SIGNATURE)
+            claims = self._tokens.check(signature, SIGNATURE)
         except MalformedError:
             raise Refused("keyVaultErrors", "invalidSignatureFormat") from None
         except ForgedError:
             raise Refused("keyVaultErrors", "accessKeyMismatch") from None
         except ExpiredError:
             raise Refused("keyVaultErrors", "signatureExpired") from None
+        return claims.get("txn")
 
     def _known_currency(self, currency_id: str) -> Record:
         _check_shape(currency_id, "c_")
@@ -362,6 +389,28 @@ async def _body(request: Request) -> Record:
     if not isinstance(body, dict):
         raise Refused("systemError", "invalidRequest")
     return body
+
+
+def _details(transaction: Record) -> Record:
+    """What process answers in the shape that KS Pay's own SDK reads (observed); the payer is made up."""
+    return {
+        "gateway": transaction["providerName"],
+        "mode": "sandbox",
+        "altTxnId": transaction["providerOrderId"],
+        "details": {
+            "initiateTransaction": {
+                "key": "sandbox",
+                "amount": transaction["amount"],
+                "productinfo": transaction["referenceNumber"],
+                "firstname": "Asha",
+                "email": "asha@shop.example",
+                "phone": "9999999999",
+                "surl": "https://shop.example/paid",
+                "furl": "https://shop.example/failed",
+                "enforce_paymethod": transaction["paymentType"],
+            }
+        },
+    }
 
 
 def _no_constant(name: str) -> NoReturn:

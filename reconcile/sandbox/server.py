@@ -4,7 +4,8 @@ What the integration guide (version 1.0.0) leaves open of Fetch All Transactions
 `Behaviour`; the plain one: days are UTC days, `toDate` is included and may not be `fromDate` itself, 90
 days count both ends, the range is of `createdAt`, newest first, 10 a page unless asked, a larger `limit`
 than 500 is capped silently. Process: the body names the transaction as `pe_txnId` and may say how the
-payment ends as `payment_status` (`success`, else any other word of KS Pay's).
+payment ends as `payment_status` (`success`, else any other word of KS Pay's). Where initiate answers with the
+signature of a payment, process with it needs no body.
 """
 
 import ipaddress

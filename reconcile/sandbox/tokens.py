@@ -13,6 +13,7 @@ import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 ACCESS, REFRESH, SIGNATURE = "access", "refresh", "signature"
@@ -63,9 +64,10 @@ class Tokens:
             "refreshToken": self._make(REFRESH, pair_id),
         }
 
-    def signature(self) -> str:
-        """A signature for initiate and process."""
-        return self._make(SIGNATURE, secrets.token_hex(8))
+    def signature(self, transaction_id: str | None = None) -> str:
+        """A signature for initiate and process, or for the process of one transaction, its claim `txn`."""
+        claims = {} if transaction_id is None else {"txn": transaction_id}
+        return self._make(SIGNATURE, secrets.token_hex(8), claims)
 
     def refresh(self, token: str) -> dict[str, str]:
         """A new pair for a refresh token, whose own pair dies. Raises as `check` does."""
@@ -93,7 +95,7 @@ class Tokens:
                 raise ExpiredError
         return dict(payload)
 
-    def _make(self, kind: str, identity: str) -> str:
+    def _make(self, kind: str, identity: str, more: Mapping[str, str] | None = None) -> str:
         now = self._now()
         claims = {
             "sub": self._app_id,
@@ -102,6 +104,7 @@ class Tokens:
             "iat": int(now),
             # Whole seconds, rounded up: a token lives at least as long as was asked for.
             "exp": math.ceil(now + self._seconds[kind]),
+            **(more or {}),
         }
         signed = b".".join(
             _encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)

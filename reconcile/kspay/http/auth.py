@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 import msgspec
 
 from reconcile.kspay.credentials import MASK, Credentials
-from reconcile.kspay.errors import AuthenticationError, CallError, token_expired
+from reconcile.kspay.errors import AuthenticationError, CallError, InvalidRequestError, token_expired
 from reconcile.kspay.http.server_clock import ServerClock
 from reconcile.kspay.http.transport import Request, Transport
 
@@ -133,7 +133,13 @@ class TokenKeeper:
 
         keys = self._credentials.keys()
         request = Request(name, "POST", path, authorization=lambda: refresh, body=keys, problem=problem)
-        access, renewal = tokens(self._transport.ask(request))
+        try:
+            answer = self._transport.ask(request)
+        except InvalidRequestError as error:
+            # The request holds nothing but the keys, so these are what an undocumented error is about.
+            error.advice = AuthenticationError.advice
+            raise
+        access, renewal = tokens(answer)
         self._transport.add_secrets(*(token for token in (access, renewal) if token))
         return Tokens.issued(access, renewal, self._clock)
 

@@ -55,10 +55,11 @@ _MISUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `name` is how errors call it. `authorization` gives the value of `header` for each try, if any.
+    """One request. `name` is how errors call it. `authorization` gives the Authorization header for each try, if any.
 
-    A Decimal in the body is sent with exactly its digits. With `once` the request is never repeated, because it moves
-    money. Once `unwanted` is set, no further try is made. `problem` says why a result cannot be used; None: it can.
+    `headers` are further ones. A Decimal in the body is sent with exactly its digits. With `once` the request is never
+    repeated, because it moves money. Once `unwanted` is set, no further try is made. `problem` says why a result
+    cannot be used; None: it can.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Request:
     authorization: Callable[[], str | None] = lambda: None
     params: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = field(default=None, repr=False)  # it may hold the keys
-    header: str = "Authorization"
+    headers: Mapping[str, str] | None = field(default=None, repr=False)  # they may hold the keys
     once: bool = False
     unwanted: threading.Event | None = None
     problem: Callable[[Any], str | None] = lambda _: None
@@ -195,7 +196,9 @@ class Transport:
 
     def _once(self, request: Request, authorization: str | None, left: float) -> Any:
         patience = max(left, 1.0)
-        headers = {} if authorization is None else {request.header: authorization}
+        headers = dict(request.headers or {})
+        if authorization is not None:
+            headers["Authorization"] = authorization
         body = None
         if request.body is not None:
             headers["Content-Type"], body = self._content_type, self._encode(request.body)

@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Period
-from reconcile.kspay import Credentials, Initiated, KSPay, parse_redirect
+from reconcile.kspay import Credentials, Initiated, KSPay, Redirect, parse_redirect
 from reconcile.kspay.errors import (
     AuthenticationError,
     CallError,
@@ -27,9 +28,9 @@ from reconcile.kspay.errors import (
     ServerError,
 )
 from reconcile.kspay.payments import LOOK_UPS
-from reconcile.sandbox.behaviour import Behaviour
+from reconcile.sandbox.behaviour import Behaviour, named
 from reconcile.sandbox.merchant import Merchant
-from reconcile.sandbox.server import serve
+from reconcile.sandbox.server import Sandbox, serve
 from tests.support.kspay_server import (
     ACCESS_KEY,
     APP_ID,
@@ -196,6 +197,205 @@ def test_a_refusal_is_passed_on(shop: Shop) -> None:
         assert (caught.value.code, caught.value.entry) == (-19, "decimalValueAmountError")
         with pytest.raises(NotFoundError):
             client.transaction_by_reference("too-fine")
+
+
+# Every shape that KS Pay answers in, and calls that it no longer has: profiles of the sandbox
+
+SDK = {"sdk": True}
+SHAPES: dict[str, tuple[list[str], dict[str, bool], bool]] = {
+    # the profiles; how the client begins the payment; whether the answer is nothing but a signature
+    "S2S": ([], {}, False),
+    "NPM": (["signature-object"], {"bearer": True}, True),
+    "NPM, bare": (["signature-object", "bare"], {"bearer": True}, True),
+    "signature as text": (["signature-text"], {}, True),
+    "signature as text, bare": (["signature-text", "bare"], SDK, True),
+    "keys in headers": (["key-headers"], SDK, False),
+    "gateway and details": (["gateway-details"], {}, False),
+    "gateway and details, bare": (["gateway-details", "bare"], {}, False),
+    "SDK": (["sdk"], SDK, True),
+    "SDK, bare": (["sdk", "bare"], SDK, True),
+    "SDK, without what the later guide lacks": (["sdk", "no-signatures", "no-look-up"], SDK, True),
+}
+
+
+def paid_by(redirected: str) -> Redirect:
+    return parse_redirect(f"payment_status=success&kspay_id={redirected}&provider_payment_id=pay_1")
+
+
+@contextmanager
+def serving(*profiles: str) -> Iterator[tuple[Sandbox, Shop]]:
+    merchant = Merchant.made_up(11, datetime.now(UTC).date() - timedelta(days=3), 2)
+    with serve(merchant, behaviour=named(profiles)) as box:
+        yield box, Shop(Credentials(box.base_url, box.app_id, box.access_key, box.secret_key), merchant)
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["JSON", "form"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_shape_of_a_payment_from_begun_to_confirmed(name: str, form: bool) -> None:
+    profiles, how, signature_only = SHAPES[name]
+    look_up = "no-look-up" not in profiles
+    with serving(*profiles) as (box, shop), KSPay(shop.credentials, form=form, give_up_seconds=5) as client:
+        begun = client.payments.initiate(*shop.bought, AMOUNT, "A-1", **how, look_up=look_up)
+        assert (begun.amount, begun.found, begun.reference_number) == (AMOUNT, False, "A-1")
+        assert (begun.transaction_id is None, begun.signature is not None) == (signature_only, signature_only)
+        if signature_only:
+            done = client.payments.process(signature=begun.signature, origin="https://shop.example")
+        else:
+            done = client.payments.process(begun.transaction_id)
+        (record,) = (each for each in box.records() if each["referenceNumber"] == "A-1")
+        if {"sdk", "gateway-details"} & {*profiles}:
+            assert done.keys() == {"gateway", "mode", "altTxnId", "details"}
+            assert (done["altTxnId"], done["gateway"]) == (record["providerOrderId"], record["providerName"])
+            assert done["details"]["initiateTransaction"]["amount"] == "345.67"
+        else:
+            assert (done["pe_txnId"], done["status"]) == (record["id"], "success")
+        confirmed = client.payments.confirm(paid_by(record["id"]), "A-1", AMOUNT, "INR")
+        assert (confirmed["id"], confirmed["status"]) == (record["id"], "success")
+        assert box.requests["initiate"] == box.requests["process"] == 1
+        if signature_only:
+            assert str(begun.signature) not in repr(begun)
+
+
+def test_what_needs_a_signature_says_that_kspay_gives_none() -> None:
+    with serving("no-signatures") as (box, shop), KSPay(shop.credentials, give_up_seconds=5) as client:
+        for needs_it in (
+            client.payments.generate_signature,
+            lambda: client.payments.initiate(*shop.bought, AMOUNT, "A-1"),
+            lambda: client.payments.process("tx_123456789"),
+        ):
+            with pytest.raises(NotFoundError, match=r"does not offer generate-signature.*sdk=True") as caught:
+                needs_it()
+            assert "\n" not in str(caught.value)
+        assert box.requests["initiate"] == box.requests["process"] == 0
+        begun = client.payments.initiate(*shop.bought, AMOUNT, "A-1", bearer=True)
+        assert client.transaction(str(begun.transaction_id))["referenceNumber"] == "A-1"
+        assert client.transaction_by_reference("A-1")["id"] == begun.transaction_id
+
+
+def test_what_needs_the_look_up_says_that_kspay_has_none() -> None:
+    with serving("no-look-up") as (box, shop), KSPay(shop.credentials, give_up_seconds=5) as client:
+        with pytest.raises(NotFoundError, match=r"does not offer the look-up.*use transaction\(\)") as caught:
+            client.transaction_by_reference("A-1")
+        assert "\n" not in str(caught.value)
+        with pytest.raises(NotFoundError, match=r"nothing was begun.*use look_up=False") as caught:
+            client.payments.initiate(*shop.bought, AMOUNT, "A-1")
+        assert "\n" not in str(caught.value)
+        assert box.requests["initiate"] == 0
+        begun = client.payments.initiate(*shop.bought, AMOUNT, "A-1", look_up=False)
+        client.payments.process(begun.transaction_id)
+        redirect = paid_by(str(begun.transaction_id))
+        assert client.payments.confirm(redirect, "A-1", AMOUNT, "INR")["status"] == "success"
+        today = datetime.now(UTC).date()
+        pages = client.transactions(Period(today - timedelta(days=1), today))
+        assert begun.transaction_id in {row.values["id"] for page in pages for row in page.rows}
+
+
+GONE = {
+    "error -10": failure(404, -10, "Cannot GET it"),
+    "error -10 of another status": failure(400, -10, "Cannot GET it"),
+    "404": failure(404, None, "Not Found"),
+    "404 as code": failure(404, 404, "Not Found"),
+    "a page": Reply(404, b"<html>not found</html>"),
+    "405": failure(405, None, "Method Not Allowed"),
+}
+
+
+@pytest.mark.parametrize("gone", GONE.values(), ids=GONE)
+def test_however_a_server_says_that_a_call_is_gone(payments: KSPayServer, gone: Reply) -> None:
+    payments.on("GET", BY_REFERENCE, gone)
+    with payments.client() as client:
+        with pytest.raises(CallError, match="does not offer the look-up by reference number"):
+            client.transaction_by_reference("A-1")
+        with pytest.raises(CallError, match="nothing was begun"):
+            begin(client)
+        payments.on("GET", BY_REFERENCE, NOTHING)
+        payments.on("POST", SIGNATURE, gone)
+        with pytest.raises(CallError, match="does not offer generate-signature") as caught:
+            begin(client)
+    assert not isinstance(caught.value, OutcomeUnknownError)
+    assert payments.times("POST", INITIATE) == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        failure(404, 11002, "Application not found for the provided app ID"),
+        failure(404, 11001, "Credentials not found for the provided access key"),
+        failure(503, -10, "down"),
+        failure(400, 25, "Invalid Request"),
+    ],
+    ids=["no-app", "no-key", "down", "invalid"],
+)
+def test_other_errors_do_not_mean_that_a_call_is_gone(payments: KSPayServer, other: Reply) -> None:
+    payments.on("GET", BY_REFERENCE, other)
+    payments.on("POST", SIGNATURE, other)
+    with payments.client(give_up_seconds=0.1) as client:
+        for call in (lambda: begin(client), client.payments.generate_signature):
+            with pytest.raises(CallError) as caught:
+                call()
+            assert "does not offer" not in str(caught.value)
+
+
+def test_without_look_up_a_lost_answer_is_of_unknown_outcome(payments: KSPayServer) -> None:
+    payments.on("POST", INITIATE, LOST["reset"])
+    with payments.client() as client, pytest.raises(OutcomeUnknownError, match="Transaction History"):
+        begin(client, look_up=False)
+    assert (payments.times("POST", INITIATE), payments.times("GET", BY_REFERENCE)) == (1, 0)
+
+
+def test_without_look_up_only_a_documented_refusal_is_tried_again(payments: KSPayServer) -> None:
+    expired = failure(400, 11005, "The provided signature has expired")
+    payments.on("POST", INITIATE, expired, success(BEGUN, 201), Reply(401, b""))
+    with payments.client() as client:
+        assert begin(client, look_up=False).transaction_id == "tx_new"
+        # A bare 401 proves nothing: KS Pay may have begun the payment.
+        with pytest.raises(AuthenticationError):
+            begin(client, look_up=False)
+    assert payments.times("POST", INITIATE) == 3
+
+
+# A key that was regenerated
+
+
+@pytest.mark.parametrize("how", [{}, {"bearer": True}, SDK], ids=["signature", "token", "headers"])
+@pytest.mark.parametrize("wrong", ["access", "secret"])
+def test_a_refused_key_may_have_been_regenerated(shop: Shop, how: dict[str, bool], wrong: str) -> None:
+    keys = shop.credentials
+    old = {"access": ("old-key", keys.secret_key), "secret": (keys.access_key, "old-key")}[wrong]
+    with KSPay(Credentials(keys.base_url, keys.app_id, *old), give_up_seconds=5) as client:
+        for call in (
+            lambda: client.payments.initiate(*shop.bought, AMOUNT, "regenerated", **how, look_up=not how),
+            client.payments.generate_signature,
+            client.currencies,
+        ):
+            with pytest.raises(AuthenticationError, match=r"may have been regenerated.*only once") as caught:
+                call()
+            assert "\n" not in str(caught.value)
+            for secret in ("old-key", keys.access_key, keys.secret_key):
+                assert secret not in str(caught.value) + repr(caught.value)
+
+
+def test_keys_go_into_headers_and_nowhere_else(payments: KSPayServer) -> None:
+    payments.on("POST", INITIATE, success("sig-of-payment", 201))
+    with payments.client() as client:
+        assert begin(client, sdk=True).signature == "sig-of-payment"
+    (asked,) = payments.requests("POST", INITIATE)
+    assert (asked.headers["accessKey"], asked.headers["secretKey"]) == (ACCESS_KEY, SECRET_KEY)
+    assert (asked.authorization, asked.headers.get("x-signature")) == (None, None)
+    assert asked.json["interfaceType"] == "sdk"
+    assert ACCESS_KEY.encode() not in asked.body
+    assert payments.times("POST", SIGNATURE) == 0
+
+
+def test_keys_that_no_header_can_carry_are_not_sent(payments: KSPayServer) -> None:
+    with (
+        KSPay(Credentials(payments.url, APP_ID, "ключ", "s"), give_up_seconds=0) as client,
+        pytest.raises(UsageError, match="no header can carry"),
+    ):
+        begin(client, sdk=True)
+    with payments.client() as client, pytest.raises(UsageError, match="not with both"):
+        begin(client, sdk=True, bearer=True)
+    assert payments.asked == []
 
 
 # What is sent, and how the answers read
@@ -538,6 +738,70 @@ def test_process_in_either_rendering(payments: KSPayServer, reply: Reply) -> Non
     (asked,) = payments.requests("POST", PROCESS)
     assert asked.body == b'{"pe_txnId":"tx_1","tip":1.50}'
     assert asked.headers["x-signature"] == "sig-1"
+
+
+SDK_ANSWER = {
+    "gateway": "PAYU",
+    "mode": "UPI",
+    "altTxnId": "alt-1",
+    "details": {
+        "initiateTransaction": {"key": "public", "amount": "345.67", "signature": "never-to-be-seen"}
+    },
+}
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("enveloped", [True, False], ids=["enveloped", "bare"])
+def test_process_as_the_sdk_does_it(payments: KSPayServer, enveloped: bool, status: int) -> None:
+    payments.on("POST", PROCESS, success(SDK_ANSWER, status) if enveloped else Reply(status, SDK_ANSWER))
+    with payments.client() as client:
+        done = client.payments.process(signature="sig-of-payment", origin="https://shop.example")
+    assert done == {
+        "gateway": "PAYU",
+        "mode": "UPI",
+        "altTxnId": "alt-1",
+        "details": {"initiateTransaction": {"key": "public", "amount": "345.67"}},
+    }
+    (asked,) = payments.requests("POST", PROCESS)
+    assert (asked.body, asked.headers["x-signature"]) == (b"", "sig-of-payment")
+    assert asked.headers["origin"] == "https://shop.example"
+    assert payments.times("POST", SIGNATURE) == 0
+
+
+@pytest.mark.parametrize("left", ["gateway", "altTxnId", "details"])
+def test_a_part_of_the_sdks_answer_is_a_success_too(payments: KSPayServer, left: str) -> None:
+    payments.on("POST", PROCESS, success({left: SDK_ANSWER[left]}, 201))
+    with payments.client() as client:
+        assert client.payments.process("tx_1").keys() == {left}
+
+
+def test_the_signature_of_a_payment_is_not_renewed_and_not_shown(payments: KSPayServer) -> None:
+    payments.on("POST", PROCESS, failure(400, 11005, "The provided signature sig-of-payment has expired"))
+    with payments.client() as client, pytest.raises(AuthenticationError, match="has expired: look") as caught:
+        client.payments.process(signature="sig-of-payment")
+    assert "sig-of-payment" not in str(caught.value)
+    assert (payments.times("POST", PROCESS), payments.times("POST", SIGNATURE)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"signature": ""}, {"signature": "a b"}, {"transaction_id": "tx_1", "origin": "https://a\r\nX: y"}],
+)
+def test_what_cannot_be_processed_is_not_sent(payments: KSPayServer, options: dict[str, str]) -> None:
+    with payments.client() as client, pytest.raises(UsageError, match=r"signature|origin"):
+        client.payments.process(**options)  # type: ignore[arg-type]
+    assert payments.asked == []
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_process_without_id_is_sent_once(payments: KSPayServer, lost: Reply) -> None:
+    payments.on("POST", PROCESS, lost)
+    with (
+        payments.client(give_up_seconds=1) as client,
+        pytest.raises(OutcomeUnknownError, match="the payment of this signature was processed is not known"),
+    ):
+        client.payments.process(signature="sig-of-payment")
+    assert payments.times("POST", PROCESS) == 1
 
 
 @pytest.mark.parametrize("lost", LOST.values(), ids=LOST)

@@ -66,7 +66,9 @@ PARROT = Parrot()
 SILENT = Hold("/currencies")
 
 CASES = {
-    "wrong secret key": Case(None, (TOKEN_CALL, "status 4", "KSPAY_SECRET_KEY"), {"KSPAY_SECRET_KEY": "Qwrong"}),
+    "wrong secret key": Case(
+        None, (TOKEN_CALL, "status 4", "KSPAY_SECRET_KEY", "regenerated"), {"KSPAY_SECRET_KEY": "Qwrong"}
+    ),
     "a web page for everything": Case(instead("/", 200, HTML), (TOKEN_CALL, "status 200", "KSPAY_BASE_URL")),
     "a web page for the list": Case(instead("/transaction?", 200, HTML), (LISTING, "status 200")),
     "a list that is cut off": Case(cut, (LISTING, "page 1", "status 200")),

@@ -124,11 +124,29 @@ def test_wrong_keys_are_told_without_their_values(server: KSPayServer) -> None:
         "status 400",
         "code 11004",
         "KSPAY_ACCESS_KEY",
+        "may have been regenerated",
         "***",
     ):
         assert part in text
     assert "wrong-" not in text + repr(caught.value)
     assert server.times("POST", "/auth/generate-token/") == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        failure(400, 11002, "The key provided is not active at the moment"),
+        failure(404, 11001, "Credentials not found for the provided access key"),
+        failure(401, None, "Unauthorized"),
+        failure(400, None, "Bad credentials"),
+        failure(400, 4711, "no such key"),
+    ],
+)
+def test_any_refusal_of_the_keys_says_that_they_may_be_old(server: KSPayServer, refusal: Reply) -> None:
+    server.on("POST", "/auth/generate-token/", refusal)
+    with server.client() as client, pytest.raises(CallError, match="may have been regenerated") as caught:
+        client.currencies()
+    assert "\n" not in str(caught.value)
 
 
 def test_one_refresh_at_a_time_and_no_request_lost(server: KSPayServer) -> None:
