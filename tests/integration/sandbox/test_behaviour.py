@@ -16,7 +16,7 @@ from reconcile.sandbox.behaviour import BAD_RECORDS, PROFILES, Behaviour, named
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from reconcile.sandbox.shop import Record, listed_at
-from tests.integration.sandbox.test_calls import days_of
+from tests.integration.sandbox.test_calls import days_of, order
 from tests.support.sandbox_caller import Caller
 
 
@@ -251,6 +251,83 @@ def test_data_changed_from_outside(merchant: Merchant) -> None:
         assert sandbox.requests["list_transactions"] == 1
         assert (sandbox.requests["by_id"], sandbox.requests["generate_token"]) == (1, 1)
         assert sandbox.answers == {200: 3, 201: 1}
+
+
+# Payments
+
+
+def begun(caller: Caller, merchant: Merchant, headers: dict[str, str], **fields: str) -> Any:
+    fields_of_order = order(merchant) | fields
+    return caller.good("POST", "/transaction/initiate", 201, headers=headers, json=fields_of_order)
+
+
+def test_a_payment_begins_for_keys_in_headers(merchant: Merchant) -> None:
+    with behaving(merchant, Behaviour()) as caller:
+        assert begun(caller, merchant, caller.keys, interfaceType="sdk")["pe_txnId"]
+    path, fields = "/transaction/initiate", order(merchant)
+    with behaving(merchant, named(["key-headers"])) as caller:
+        assert begun(caller, merchant, caller.keys)["pe_txnId"]
+        for other in (caller.signed(), {"Authorization": f"Bearer {caller.token}"}, {}):
+            assert caller.refused("POST", path, headers=other, json=fields)[1] == 9000
+        wrong = caller.keys | {"secretKey": "other"}
+        assert caller.refused("POST", path, headers=wrong, json=fields)[1] == 11004
+        assert (
+            caller.refused("POST", path, headers={"accessKey": "other", "secretKey": "x"}, json=fields)[1]
+            == 11001
+        )
+
+
+@pytest.mark.parametrize("profile", ["signature-object", "signature-text"])
+def test_a_payment_is_processed_by_its_signature_alone(merchant: Merchant, profile: str) -> None:
+    path = "/transaction/process"
+    with behaving(merchant, named([profile])) as caller:
+        answer = begun(caller, merchant, caller.signed())
+        if profile == "signature-object":
+            assert answer.keys() == {"signature"}
+            answer = answer["signature"]
+        assert isinstance(answer, str)
+        theirs, (mine, *_) = {"x-signature": answer}, caller.sandbox.records()[::-1]
+        other = caller.refused(
+            "POST", path, headers=theirs, json={"pe_txnId": merchant.transactions[0]["id"]}
+        )
+        assert other[:2] == (400, 25)
+        assert caller.refused("POST", path, headers=caller.signed())[0] == 400  # of no payment
+        done = caller.good("POST", path, 201, headers=theirs | {"origin": "https://shop.example"})
+        assert (done["order"]["pe_txnId"], done["order"]["status"]) == (mine["id"], "success")
+
+
+def test_process_answers_gateway_and_details(merchant: Merchant) -> None:
+    with behaving(merchant, named(["gateway-details"])) as caller:
+        payment = begun(caller, merchant, caller.signed())
+        body = {"pe_txnId": payment["pe_txnId"]}
+        done = caller.good("POST", "/transaction/process", 201, headers=caller.signed(), json=body)
+        assert (done["gateway"], done["altTxnId"]) == (payment["gateway"], payment["providerOrderId"])
+        details = done["details"]["initiateTransaction"]
+        assert details.keys() == {
+            *(
+                "key",
+                "amount",
+                "productinfo",
+                "firstname",
+                "email",
+                "phone",
+                "surl",
+                "furl",
+                "enforce_paymethod",
+            )
+        }
+        assert details["amount"] == "345.67"
+
+
+def test_calls_that_are_gone(merchant: Merchant) -> None:
+    with behaving(merchant, named(["no-signatures", "no-look-up"])) as caller:
+        path = f"/auth/generate-signature/{caller.sandbox.app_id}"
+        assert caller.refused("POST", path, json=caller.keys) == (404, -10, f"Cannot POST /v1{path}")
+        path = "/transaction/referenceNo/ORD-1"
+        assert caller.refused("GET", path) == (404, -10, f"Cannot GET /v1{path}")
+        assert caller.good("GET", "/transaction")
+    with pytest.raises(ValueError, match="no such behaviour: by_id"):
+        Behaviour(without=("by_id",))
 
 
 # Bad records, clocks, bulk
