@@ -202,7 +202,7 @@ def test_a_refusal_is_passed_on(shop: Shop) -> None:
 # Every shape that KS Pay answers in, and calls that it no longer has: profiles of the sandbox
 
 SDK = {"sdk": True}
-SHAPES: dict[str, tuple[list[str], dict[str, bool], bool]] = {
+SHAPES: dict[str, tuple[list[str], dict[str, Any], bool]] = {
     # the profiles; how the client begins the payment; whether the answer is nothing but a signature
     "S2S": ([], {}, False),
     "NPM": (["signature-object"], {"bearer": True}, True),
@@ -359,7 +359,7 @@ def test_without_look_up_only_a_documented_refusal_is_tried_again(payments: KSPa
 
 @pytest.mark.parametrize("how", [{}, {"bearer": True}, SDK], ids=["signature", "token", "headers"])
 @pytest.mark.parametrize("wrong", ["access", "secret"])
-def test_a_refused_key_may_have_been_regenerated(shop: Shop, how: dict[str, bool], wrong: str) -> None:
+def test_a_refused_key_may_have_been_regenerated(shop: Shop, how: dict[str, Any], wrong: str) -> None:
     keys = shop.credentials
     old = {"access": ("old-key", keys.secret_key), "secret": (keys.access_key, "old-key")}[wrong]
     with KSPay(Credentials(keys.base_url, keys.app_id, *old), give_up_seconds=5) as client:
