@@ -319,7 +319,7 @@ class Payments:
                 return None
             if error.call.startswith("GET ") and is_gone(error):
                 error.advice = (
-                    "nothing was begun, because KS Pay does not offer the look-up by reference number here: see in its "
+                    "initiate() needs the look-up by reference number, which KS Pay does not offer here: see in its "
                     "Transaction History that there is no payment of this reference number, then use look_up=False"
                 )
             raise

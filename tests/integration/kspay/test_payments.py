@@ -277,7 +277,7 @@ def test_what_needs_the_look_up_says_that_kspay_has_none() -> None:
         with pytest.raises(NotFoundError, match=r"does not offer the look-up.*use transaction\(\)") as caught:
             client.transaction_by_reference("A-1")
         assert "\n" not in str(caught.value)
-        with pytest.raises(NotFoundError, match=r"nothing was begun.*use look_up=False") as caught:
+        with pytest.raises(NotFoundError, match=r"does not offer here.*use look_up=False") as caught:
             client.payments.initiate(*shop.bought, AMOUNT, "A-1")
         assert "\n" not in str(caught.value)
         assert box.requests["initiate"] == 0
@@ -306,7 +306,7 @@ def test_however_a_server_says_that_a_call_is_gone(payments: KSPayServer, gone: 
     with payments.client() as client:
         with pytest.raises(CallError, match="does not offer the look-up by reference number"):
             client.transaction_by_reference("A-1")
-        with pytest.raises(CallError, match="nothing was begun"):
+        with pytest.raises(CallError, match="needs the look-up by reference number"):
             begin(client)
         payments.on("GET", BY_REFERENCE, NOTHING)
         payments.on("POST", SIGNATURE, gone)
