@@ -34,6 +34,12 @@ _IN_BULK = {
 }
 
 
+_MANY = 10_000
+"""A load of more records than this refreshes the statistics of their table. Without them the planner takes a million
+new rows for a few hundred, and matching looks up each duplicate by a whole index; the server's own autovacuum comes
+too late for the matching that follows at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What one load did, in records: read = usable + repeats + quarantined."""
@@ -166,6 +172,11 @@ class StagingTables:
                 },
             )
         connection.commit()
+        if loaded.added + loaded.changed > _MANY:
+            table = "transactions" if scopes[0]["side"] is Side.KSPAY else "entries"
+            connection.execute(text("set local default_statistics_target = 30"))  # 0.7 s for a million a side
+            connection.execute(text(f"analyze {table}"))
+            connection.commit()
         return loaded
 
 

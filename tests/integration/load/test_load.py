@@ -107,6 +107,18 @@ def test_an_amount_comes_back_digit_for_digit(engine: Engine) -> None:
     assert rows(engine, "select amount from transactions") == [(Decimal("12345678901234567890.10"),)]
 
 
+def test_the_planner_knows_of_a_large_load_at_once(engine: Engine) -> None:
+    records = 10_001
+    fetch(engine, *(replace(TRANSACTION, transaction_id=f"tx_{number}") for number in range(records)))
+    book(engine, *(replace(ENTRY, ledger_id=f"V-{number}") for number in range(records)))
+    estimates = rows(
+        engine,
+        "select relname::text, reltuples::bigint from pg_class"
+        " where oid in ('entries'::regclass, 'transactions'::regclass) order by relname",
+    )
+    assert estimates == [("entries", records), ("transactions", records)]
+
+
 def test_the_same_again_changes_no_row(engine: Engine) -> None:
     fetch(engine, TRANSACTION, broken("tx_2"), broken(None))
     before = rows(
