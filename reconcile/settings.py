@@ -181,6 +181,10 @@ class Variables(BaseSettings):
     RECONCILE_ACCEPT_SUGGESTIONS: Annotated[bool, BeforeValidator(_yes_or_no)] = Field(
         default=False, description="Whether what the rule `amount_date` suggests is matched."
     )
+    RECONCILE_WORKBOOK_MATCHES: Annotated[int, _whole(0, 1_000_000)] = Field(
+        default=20_000,
+        description="How many matches the workbook's sheet Matched holds. `matched.csv` has all of them.",
+    )
 
 
 def _is_secret(variable: FieldInfo) -> bool:
@@ -281,6 +285,7 @@ class Settings:
     grace_days: int = _DEFAULTS.RECONCILE_GRACE_DAYS
     stale_pending_hours: int = _DEFAULTS.RECONCILE_STALE_PENDING_HOURS
     accept_suggestions: bool = _DEFAULTS.RECONCILE_ACCEPT_SUGGESTIONS
+    workbook_matches: int = _DEFAULTS.RECONCILE_WORKBOOK_MATCHES
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -376,6 +381,7 @@ class _Reader:
             grace_days=values.RECONCILE_GRACE_DAYS,
             stale_pending_hours=values.RECONCILE_STALE_PENDING_HOURS,
             accept_suggestions=values.RECONCILE_ACCEPT_SUGGESTIONS,
+            workbook_matches=values.RECONCILE_WORKBOOK_MATCHES,
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),

@@ -60,6 +60,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         **figures(connection, run.run_id, currencies),
         "validation": run.validator.summary(),
         "checks": list(matched.checks),
+        "workbook_matches": run.settings.workbook_matches,
         "warnings": [
             *results.inbox.warnings,
             *results.unread,

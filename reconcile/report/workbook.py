@@ -7,6 +7,7 @@ import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,16 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
         }
     )
     formats = _Formats(book)
+    # An older run has no such key: its workbook holds all matches that fit.
+    most = {"matched": run.get("workbook_matches", MOST_ROWS)}
     _summary(book.add_worksheet("Summary"), formats, folder / "summary.csv")
     for title, name, columns in (
         ("Discrepancies", "discrepancies", DISCREPANCIES),
         ("Matched", "matched", MATCHED),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
-        _records(book.add_worksheet(title), formats, columns, folder / f"{name}.csv")
+        sheet = book.add_worksheet(title)
+        _records(sheet, formats, columns, folder / f"{name}.csv", most.get(name, MOST_ROWS))
     _about(book.add_worksheet("About this run"), formats, run)
     _columns(book.add_worksheet("Columns"), formats)
     book.close()
@@ -141,23 +145,22 @@ def _sum(first: int, at: int, column: int, digits: int) -> str:
     return f"=ROUND(SUM({xl_range(first, column, at - 1, column)}),{digits})"
 
 
-def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: Path) -> None:
-    """One row for each row of a CSV file, as many as fit; if some do not, the last row says so."""
+def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: Path, most: int) -> None:
+    """One row for each row of a CSV file, at most `most` and as many as fit; the last row says what is left out."""
     _begin(sheet, formats, columns)
     writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
-    last, left_out = 0, 0
-    for at, row in enumerate(_rows(path, columns), start=1):
-        if at > MOST_ROWS - 2:
-            left_out += 1
-            continue
+    last = 0
+    rows = _rows(path, columns)
+    # The header takes a row, and so does the text about what is left out.
+    for at, row in enumerate(islice(rows, min(most, MOST_ROWS - 2)), start=1):
         last = at
         if (lines := _lines(row)) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)
         for name, number, write in writers:
             if row[name]:
                 write(at, number, row[name], row)
-    if left_out:
-        says = f"{left_out} more rows do not fit into a sheet: {path.name} of this run has all of them"
+    if left_out := sum(1 for _ in rows):
+        says = f"{left_out} more rows are not in this sheet: {path.name} of this run has all of them"
         sheet.write_string(last + 1, 0, says, formats.of(bold=True))
     sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
     if "resolution" in columns:

@@ -161,8 +161,22 @@ def test_a_sheet_that_is_full_says_what_it_leaves_out(folder: Path, monkeypatch:
     found = re.findall(r'<c r="A(\d+)"[^>]*><is><t>([^<]*)</t>', tail.decode())
     assert found[-2:] == [
         (str(most - 1), f"M-{most - 3}"),
-        (str(most), "12 more rows do not fit into a sheet: matched.csv of this run has all of them"),
+        (str(most), "12 more rows are not in this sheet: matched.csv of this run has all of them"),
     ]
+
+
+@pytest.mark.parametrize(("most", "left_out"), [(0, 3), (2, 1), (3, 0), (4, 0)])
+def test_the_sheet_matched_holds_as_many_rows_as_the_run_was_set_to(
+    folder: Path, most: int, left_out: int
+) -> None:
+    rows = [{**dict.fromkeys(MATCHED, ""), "match_id": f"M-{number}"} for number in range(3)]
+    write_csv(folder / "matched.csv", MATCHED, rows)
+    path = write_workbook({**RUN, "workbook_matches": most}, folder)
+    _, *cells = load_workbook(path).get_sheet_by_name("Matched").to_python()
+    says = f"{left_out} more rows are not in this sheet: matched.csv of this run has all of them"
+    assert [row[0] for row in cells] == [f"M-{number}" for number in range(min(most, 3))] + [says] * bool(
+        left_out
+    )
 
 
 def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
