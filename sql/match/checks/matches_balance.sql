@@ -80,4 +80,4 @@ where
         select from findings
         where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'
     )
-order by 2
+order by record

@@ -10,12 +10,18 @@ with counted as (
         (select count(*) from scope_pairing where stands_for_transaction) as transaction_pairs,
         (
             select count(*) from scope_transaction
-            where exists (select from pairings where pairings.transaction_no = scope_transaction.number and pairings.stands_for_transaction)
+            where exists (
+                    select
+                    from pairings
+                    where pairings.transaction_no = scope_transaction.number and pairings.stands_for_transaction
+                )
         ) as transactions,
         (select count(*) from scope_pairing where stands_for_entry) as entry_pairs,
         (
             select count(*) from scope_entry
-            where exists (select from pairings where pairings.entry_no = scope_entry.number and pairings.stands_for_entry)
+            where exists (
+                    select from pairings where pairings.entry_no = scope_entry.number and pairings.stands_for_entry
+                )
         ) as entries
 ),
 
@@ -28,12 +34,18 @@ wrong as (
 further as (
     select 'kspay' as side, further.transaction_no as number
     from scope_pairing as further
-    left join pairings as standing on standing.transaction_no = further.transaction_no and standing.stands_for_transaction and standing.match_no = further.match_no
+    left join
+        pairings as standing
+        on standing.transaction_no = further.transaction_no
+            and standing.stands_for_transaction
+            and standing.match_no = further.match_no
     where not further.stands_for_transaction and standing.transaction_no is null
     union
     select 'ledger', further.entry_no
     from scope_pairing as further
-    left join pairings as standing on standing.entry_no = further.entry_no and standing.stands_for_entry and standing.match_no = further.match_no
+    left join
+        pairings as standing
+        on standing.entry_no = further.entry_no and standing.stands_for_entry and standing.match_no = further.match_no
     where not further.stands_for_entry and standing.entry_no is null
 ),
 
@@ -80,4 +92,4 @@ union all
 select 'ledger', entries.ledger_id, 'matched, though one of the two records cannot be used'
 from unusable
 inner join entries on entries.number = unusable.entry_no
-order by 1, 2
+order by side, record

@@ -73,6 +73,12 @@ differing as (
     from stored
     full join told using (scope, side, currency)
     where (stored.records, stored.amount, stored.print) is distinct from (told.records, told.amount, told.print)
+),
+
+given as (
+    select 'kspay' as side, number from period_transaction
+    union all
+    select 'ledger', number from period_entry
 )
 
 select
@@ -89,13 +95,9 @@ select
     coalesce(held_record.record, '#' || given.number),
     case when given.number is null then 'no outcome' else 'an outcome, though the period does not hold it' end
 from held_record
-full join (
-    select 'kspay' as side, number from period_transaction
-    union all
-    select 'ledger', number from period_entry
-) as given using (side, number)
+full join given using (side, number)
 where
-    (select exists (select from differing where scope = 'period'))
+    (select exists(select from differing where scope = 'period'))
     and (held_record.number is null or given.number is null)
 union all
 -- Each of `outcome` is taken out of the count and put in again, so that the sums above say nothing of these.
@@ -133,4 +135,4 @@ where
             outcome.scope = 'period' and outcome.side = unmatched.side and outcome.number = unmatched.number
             and outcome.outcome <> 'excluded'
     )
-order by 1, 2
+order by side, record

@@ -51,21 +51,23 @@ create temp table shown_transaction on commit drop as
 select *
 from known_transaction
 where number = any(array(
-    select number from finding_record where side = 'kspay'
-    union
-    select number from by_hand where side = 'kspay'
-));
+        select number from finding_record where side = 'kspay'
+        union
+        select number from by_hand where side = 'kspay'
+    ));
 
 create temp table shown_entry on commit drop as
 select *
 from known_entry
 where number = any(array(
-    select number from finding_record where side = 'ledger'
-    union
-    select number from by_hand where side = 'ledger'
-    union
-    select bookings.entry_no from bookings inner join by_hand on by_hand.side = 'ledger' and by_hand.number = bookings.lead_no
-));
+        select number from finding_record where side = 'ledger'
+        union
+        select number from by_hand where side = 'ledger'
+        union
+        select bookings.entry_no
+        from bookings
+        inner join by_hand on by_hand.side = 'ledger' and by_hand.number = bookings.lead_no
+    ));
 
 create unique index on shown_transaction (number);
 create unique index on shown_entry (number);

@@ -57,7 +57,7 @@ with recursive chain as (
 select distinct on (movements.discrepancy_id) movements.*
 from chain
 inner join movements using (app_id, run)
-order by movements.discrepancy_id, movements.run desc;
+order by movements.discrepancy_id asc, movements.run desc;
 
 insert into movements (run, discrepancy_id, app_id, kind, type, facts, currency, amount)
 select
@@ -69,9 +69,9 @@ select
         when item.amount is not null and held.run is null and item.status = 'open' then 'new'
         when item.amount is not null then 'reopened'
         when exists (
-            select from reported
-            where reported.discrepancy_id = held.discrepancy_id and reported.status = 'resolved'
-        ) then 'resolved'
+                select from reported
+                where reported.discrepancy_id = held.discrepancy_id and reported.status = 'resolved'
+            ) then 'resolved'
         else 'cleared'
     end,
     coalesce(item.type, held.type),

@@ -192,7 +192,9 @@ left join period_transaction on period_transaction.number = pairings.match_no
 where
     period_transaction.number is null
     and (
-        select sum(matches) < 50000 or sum(matches) < (select count(*) from pairings where transaction_no = match_no and stands_for_transaction)
+        select
+            sum(matches) < 50000
+            or sum(matches) < (select count(*) from pairings where transaction_no = match_no and stands_for_transaction)
         from tally
     )
 union

@@ -69,9 +69,10 @@ own_key as materialized (
     from repeating
     inner join involved on involved.found_no = repeating.found_no and involved.side = 'ledger'
     inner join shown_entry as entry on entry.number = involved.number
-    cross join lateral (
-        values ('reference', entry.reference, entry.comparable), ('transaction_id', entry.transaction_id, null)
-    ) as carried (kind, key, comparable)
+    cross join
+        lateral (
+            values ('reference', entry.reference, entry.comparable), ('transaction_id', entry.transaction_id, null)
+        ) as carried (kind, key, comparable)
     where
         key is not null
         and not exists (
@@ -88,34 +89,37 @@ cross join lateral (
     from (
         select coalesce(bookings.lead_no, carrier.number) as number
         from own_key
-        cross join lateral (
-            select number
-            from entries
-            where
-                own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
-                and reference = own_key.key
-            union all
-            select number
-            from entries
-            where
-                own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
-            union all
-            -- A matched entry counts under its transactions' reference and id as well.
-            select taken.entry_no
-            from transactions
-            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
-            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
-            where
-                own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
-                and reference = own_key.key
-            union all
-            select taken.entry_no
-            from transactions
-            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
-            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
-            where
-                own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
-        ) as carrier
+        cross join
+            lateral (
+                select number
+                from entries
+                where
+                    own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
+                    and reference = own_key.key
+                union all
+                select number
+                from entries
+                where
+                    own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
+                union all
+                -- A matched entry counts under its transactions' reference and id as well.
+                select taken.entry_no
+                from transactions
+                cross join
+                    lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+                cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
+                where
+                    own_key.kind = 'reference' and app_id = repeating.app_id and comparable = own_key.comparable
+                    and reference = own_key.key
+                union all
+                select taken.entry_no
+                from transactions
+                cross join
+                    lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+                cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
+                where
+                    own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
+            ) as carrier
         left join bookings on bookings.entry_no = carrier.number
         where own_key.found_no = repeating.found_no
     ) as candidate

@@ -97,7 +97,21 @@ where not exists (select from judged where judged.discrepancy_id = decided.discr
 group by by_hand.decision_id, decided.discrepancy_id, held.discrepancy_id;
 
 create temp table reported on commit drop as
-select found_no, discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, first_on, status, number, match_no
+select
+    found_no,
+    discrepancy_id,
+    app_id,
+    side,
+    source,
+    record_id,
+    aspect,
+    type,
+    severity,
+    facts,
+    first_on,
+    status,
+    number,
+    match_no
 from judged
 where counts
 union all
@@ -106,7 +120,12 @@ select
     'resolved', joined_by_hand.transaction_no, pairings.match_no
 from joined_by_hand
 cross join asked
-left join lateral (select match_no from pairings where pairings.transaction_no = joined_by_hand.transaction_no limit 1) as pairings on true
+left join lateral (
+    select match_no
+    from pairings
+    where pairings.transaction_no = joined_by_hand.transaction_no
+    limit 1
+) as pairings on true
 where first_on <= asked.period_last;
 
 insert into involved

@@ -35,7 +35,7 @@ inner join entries as other
     on
         other.app_id = held.app_id and other.source = several.source and other.ledger_id = held.ledger_id
 where
-    (select exists (select from several))
+    (select exists(select from several))
     and held.number in (
         select number from period_entry
         union
@@ -75,7 +75,12 @@ entries as (
         involved.found_no,
         string_agg(
             distinct
-            (case when shared_id.ledger_id is null then entry.ledger_id else entry_label(entry.source, entry.ledger_id) end)
+            (
+                case
+                    when shared_id.ledger_id is null then entry.ledger_id
+                    else entry_label(entry.source, entry.ledger_id)
+                end
+            )
             collate "C",
             ';'
         ) as ledger_id,
@@ -133,26 +138,31 @@ suggested as (
     left join shared_id on shared_id.app_id = shown_entry.app_id and shared_id.ledger_id = shown_entry.ledger_id
 ),
 
-other as (
+named as (
     select
         repeated.found_no,
-        max(named.written) filter (where not is_mate) as record_id,
-        max(repeated.business_on) as business_on,
-        string_agg(named.written, ' and ' order by named.written collate "C") filter (where is_mate) as mates
+        repeated.is_mate,
+        repeated.business_on,
+        case
+            when shared_id.ledger_id is null then repeated.record_id
+            else entry_label(repeated.source, repeated.record_id)
+        end as written
     from repeated
     inner join reported using (found_no)
     left join shared_id
         on
             repeated.side = 'ledger' and shared_id.app_id = reported.app_id
             and shared_id.ledger_id = repeated.record_id
-    cross join lateral (
-        select
-            case
-                when shared_id.ledger_id is null then repeated.record_id
-                else entry_label(repeated.source, repeated.record_id)
-            end as written
-    ) as named
-    group by repeated.found_no
+),
+
+other as (
+    select
+        found_no,
+        max(written) filter (where not is_mate) as record_id,
+        max(business_on) as business_on,
+        string_agg(written, ' and ' order by written collate "C") filter (where is_mate) as mates
+    from named
+    group by found_no
 )
 
 select
@@ -204,8 +214,8 @@ select
     decided.decision,
     decided.records as joined_records,
     decided.note,
-    decided.by_name as "by",
-    decided.decided_at as "at"
+    decided.by_name as by,
+    decided.decided_at as at
 from reported
 cross join asked
 inner join discrepancies as held using (discrepancy_id)

@@ -51,6 +51,6 @@ on conflict (discrepancy_id) do update set
     first_seen = least(held.first_seen, excluded.first_seen),
     cleared_by = null
 where
-    (held.type, held.severity, held.facts, held.cleared_by) is distinct from
-    (excluded.type, excluded.severity, excluded.facts, null)
-    or excluded.first_seen < held.first_seen;
+(held.type, held.severity, held.facts, held.cleared_by) is distinct from
+(excluded.type, excluded.severity, excluded.facts, null)
+or excluded.first_seen < held.first_seen;

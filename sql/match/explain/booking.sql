@@ -15,4 +15,4 @@ select entry_label(entries.source, entries.ledger_id), entries.amount, entries.c
 from own
 inner join bookings on bookings.lead_no = own.lead_no
 inner join entries on entries.number = bookings.entry_no
-order by leads desc, record
+order by leads desc, record asc

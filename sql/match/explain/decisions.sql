@@ -4,6 +4,8 @@
 -- Reads: by_hand, decisions, decisions_in_force
 -- Makes: none
 
+with standing as (select distinct decision_id from by_hand)
+
 select
     decisions.decision_id,
     decisions.discrepancy_id,
@@ -18,10 +20,10 @@ select
     decisions.file,
     decisions.file_sha256,
     decisions_in_force.decision_id is not null as newest,
-    by_hand.decision_id is not null as stands
+    standing.decision_id is not null as stands
 from decisions
 left join decisions_in_force using (decision_id)
-left join (select distinct decision_id from by_hand) as by_hand on by_hand.decision_id = decisions.decision_id
+left join standing on standing.decision_id = decisions.decision_id
 where
     decisions.app_id = :app_id
     and (

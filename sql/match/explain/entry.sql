@@ -11,7 +11,14 @@ from entry_versions
 where app_id = :app_id and source = :source and ledger_id = :record_id
 union all
 select
-    held.number, coalesce(nullif(held.loaded_in, 0), held.changed_in), null, null, held.reference, held.currency, held.amount, held.status,
+    held.number,
+    coalesce(nullif(held.loaded_in, 0), held.changed_in),
+    null,
+    null,
+    held.reference,
+    held.currency,
+    held.amount,
+    held.status,
     held.dated_on, held.dated_at, held.transaction_id, held.provider_order_id, held.provider_txn_id,
     held.description, held.withdrawn, known_entry.family, known_entry.business_on
 from entries as held

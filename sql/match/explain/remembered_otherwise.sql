@@ -22,16 +22,32 @@ moved as (
     union
     select transaction_no, entry_no
     from (
-        (select * from standing_before except select * from standing)
+        (
+            select * from standing_before
+            except
+            select * from standing
+        )
         union
-        (select * from standing except select * from standing_before)
+        (
+            select * from standing
+            except
+            select * from standing_before
+        )
     ) as stands_otherwise
 ),
 
 changed_finding as (
-    (select * from findings except select * from findings_before)
+    (
+        select * from findings
+        except
+        select * from findings_before
+    )
     union
-    (select * from findings_before except select * from findings)
+    (
+        select * from findings_before
+        except
+        select * from findings
+    )
 ),
 
 named as (

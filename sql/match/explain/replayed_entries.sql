@@ -4,8 +4,16 @@
 -- Makes: none
 
 select
-    unit_entry.unit_rank as rank, entry.number, entry_label(entry.source, entry.ledger_id) as name, unit.family, unit.currency,
-    unit.amount, unit.business_on, entry.entry_rank = unit_entry.unit_rank as leads, taken_unit.match_rank, taken_unit.rule
+    unit_entry.unit_rank as rank,
+    entry.number,
+    entry_label(entry.source, entry.ledger_id) as name,
+    unit.family,
+    unit.currency,
+    unit.amount,
+    unit.business_on,
+    entry.entry_rank = unit_entry.unit_rank as leads,
+    taken_unit.match_rank,
+    taken_unit.rule
 from entry
 inner join unit_entry on unit_entry.entry_rank = entry.entry_rank
 inner join unit on unit.entry_rank = unit_entry.unit_rank

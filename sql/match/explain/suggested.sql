@@ -49,13 +49,14 @@ candidate as (
 select candidate.name, abs(candidate.business_on - own.business_on) as days, rival.rivals
 from candidate
 cross join own
-cross join lateral (
-    select coalesce(array_agg(free.name order by free.name collate "C"), '{}') as rivals
-    from free
-    cross join policy
-    where
-        free.side = own.side and free.number <> own.number
-        and free.currency = candidate.currency and free.amount = candidate.amount
-        and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
-) as rival
+cross join
+    lateral (
+        select coalesce(array_agg(free.name order by free.name collate "C"), '{}') as rivals
+        from free
+        cross join policy
+        where
+            free.side = own.side and free.number <> own.number
+            and free.currency = candidate.currency and free.amount = candidate.amount
+            and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
+    ) as rival
 order by days, candidate.name collate "C"

@@ -3,4 +3,4 @@
 -- Reads: loads
 -- Makes: none
 
-select exists (select from loads where app_id = :app_id and records > 0 and matched_by is null)
+select exists(select from loads where app_id = :app_id and records > 0 and matched_by is null)

@@ -23,12 +23,18 @@ charged_again as (
     select distinct free.transaction_rank
     from free_transactions as free
     cross join policy
-    inner join txn as other on other.app_id = free.app_id and other.ref_key = free.ref_key and other.transaction_rank <> free.transaction_rank
+    inner join
+        txn as other
+        on other.app_id = free.app_id
+            and other.ref_key = free.ref_key
+            and other.transaction_rank <> free.transaction_rank
     left join taken_txn on taken_txn.transaction_rank = other.transaction_rank
     where
         free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
         and case
-            when taken_txn.transaction_rank is not null then abs(other.business_on - free.business_on) <= policy.duplicate_days
+            when
+                taken_txn.transaction_rank is not null
+                then abs(other.business_on - free.business_on) <= policy.duplicate_days
             else
                 (other.created_at, other.transaction_rank) < (free.created_at, free.transaction_rank)
                 and free.business_on - other.business_on <= policy.duplicate_days
@@ -58,13 +64,18 @@ booked_again as (
     cross join policy
     inner join entry_key as own on own.entry_rank = free.entry_rank
     inner join entry_key as others
-        on others.app_id = own.app_id and others.kind = own.kind and others.key = own.key and others.entry_rank <> own.entry_rank
+        on others.app_id = own.app_id
+            and others.kind = own.kind
+            and others.key = own.key
+            and others.entry_rank <> own.entry_rank
     inner join unit as other on other.entry_rank = others.entry_rank
     left join taken_unit on taken_unit.entry_rank = other.entry_rank
     where
         free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
         and case
-            when taken_unit.entry_rank is not null then abs(other.business_on - free.business_on) <= policy.duplicate_days
+            when
+                taken_unit.entry_rank is not null
+                then abs(other.business_on - free.business_on) <= policy.duplicate_days
             else
                 (other.business_on, other.entry_rank) < (free.business_on, free.entry_rank)
                 and free.business_on - other.business_on <= policy.duplicate_days

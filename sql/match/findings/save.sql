@@ -42,7 +42,9 @@ select
 from pass_pair;
 
 create temp view paired as
-select transaction_no, entry_no, transaction_no as match_no, rule, true as stands_for_transaction, true as stands_for_entry from simple
+select
+    transaction_no, entry_no, transaction_no as match_no, rule, true as stands_for_transaction, true as stands_for_entry
+from simple
 union all
 select * from pass_pairing;
 
@@ -139,6 +141,6 @@ update loads set matched_by = asked.run_id
 from asked, policy
 where
     loads.app_id = any(policy.app_ids) and loads.matched_by is null
-    and exists (select from runs where runs.run_id = asked.run_id);
+    and asked.run_id in (select run_id from runs);
 
 analyze findings;

@@ -57,7 +57,8 @@ select
         (select jsonb_object_agg(status, family) from status_family where side = 'ledger') ->> held.status,
         (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
         ->> lower(btrim(held.status) collate "C"),
-        (select jsonb_object_agg(status, family) from status_family where side = 'ledger') ->> lower(btrim(held.status)),
+        (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
+        ->> lower(btrim(held.status)),
         'unknown'
     ) as family,
     coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on

@@ -12,12 +12,17 @@ select
             encode(
                 sha256(
                     convert_to(
-                        jsonb_build_array(
-                            cast(:rules_version as integer),
-                            to_jsonb(policy) - 'app_ids',
-                            (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family as f),
-                            (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance as t)
-                        )::text,
+                        cast(
+                            jsonb_build_array(
+                                cast(:rules_version as integer),
+                                to_jsonb(policy) - 'app_ids',
+                                (
+                                    select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C")
+                                    from status_family as f
+                                ),
+                                (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance as t)
+                            ) as text
+                        ),
                         'UTF8'
                     )
                 ),
@@ -26,5 +31,6 @@ select
         from policy
     )
 from unnest(cast(:apps as text[])) as app_id
-on conflict (app_id) do update set policy = excluded.policy
+on conflict (app_id) do update set
+    policy = excluded.policy
 where matched_policies.policy <> excluded.policy

@@ -16,7 +16,8 @@ create temp view period_entry as
 select number, currency, amount, business_on, money_moved(family) as counts
 from known_entry
 where
-    coalesce(dated_on, (dated_at at time zone 'UTC')::date) between cast(:first as date) - 1 and cast(:last as date) + 1
+    coalesce(dated_on, cast((dated_at at time zone 'UTC') as date))
+    between cast(:first as date) - 1 and cast(:last as date) + 1
     and case when business_on between :first and :last then true end;
 
 -- What the tables hold for these days and is not in quarantine, for the check of the outcomes: worked out without the
@@ -25,10 +26,10 @@ create temp view held_record as
 select 'kspay' as side, number, transaction_id as record, currency, amount
 from transactions
 where
-    app_id = any((select app_ids from policy)::text[])
+    app_id = any(cast((select app_ids from policy) as text[]))
     and created_at >= cast(:first as date) - 2 and created_at < cast(:last as date) + 3
     and case
-        when (created_at at time zone (select timezone from policy))::date between :first and :last then true
+        when cast((created_at at time zone (select timezone from policy)) as date) between :first and :last then true
     end
     and not exists (
         select from quarantine
@@ -40,13 +41,13 @@ union all
 select 'ledger', number, ledger_id, currency, amount
 from entries
 where
-    app_id = any((select app_ids from policy)::text[])
+    app_id = any(cast((select app_ids from policy) as text[]))
     and not withdrawn
-    and coalesce(dated_on, (dated_at at time zone 'UTC')::date)
+    and coalesce(dated_on, cast((dated_at at time zone 'UTC') as date))
     between cast(:first as date) - 2 and cast(:last as date) + 2
     and case
         when
-            coalesce(dated_on, (dated_at at time zone (select timezone from policy))::date)
+            coalesce(dated_on, cast((dated_at at time zone (select timezone from policy)) as date))
             between :first and :last
             then true
     end

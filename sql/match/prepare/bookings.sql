@@ -24,7 +24,10 @@ by_name as (
 ),
 
 by_reference as (
-    select negative.entry_rank, positive.entry_rank as lead_rank, case when negative.tx_key is not null then 2 else 3 end as step
+    select
+        negative.entry_rank,
+        positive.entry_rank as lead_rank,
+        case when negative.tx_key is not null then 2 else 3 end as step
     from refundable as negative
     inner join refundable as positive using (app_id, currency, ref_key)
     where
@@ -128,14 +131,15 @@ create temp table unit_key on commit drop as
 select distinct unit_entry.unit_rank as entry_rank, app_id, kind, key
 from entry
 inner join unit_entry using (entry_rank)
-cross join lateral (
-    values
-    ('transaction_id', tx_key),
-    ('reference', ref_key),
-    ('comparable', comparable_key),
-    ('provider_order_id', order_key),
-    ('provider_txn_id', txn_key)
-) as carried (kind, key)
+cross join
+    lateral (
+        values
+        ('transaction_id', tx_key),
+        ('reference', ref_key),
+        ('comparable', comparable_key),
+        ('provider_order_id', order_key),
+        ('provider_txn_id', txn_key)
+    ) as carried (kind, key)
 where key is not null;
 
 create unique index on unit (entry_rank);

@@ -11,9 +11,13 @@ create temp table pass (phase integer, rule text) on commit drop;
 
 insert into pass values (null, null);
 
-create temp table taken_txn (transaction_rank bigint primary key, match_rank bigint not null, rule text not null) on commit drop;
+create temp table taken_txn (
+    transaction_rank bigint primary key, match_rank bigint not null, rule text not null
+) on commit drop;
 
-create temp table taken_unit (entry_rank bigint primary key, match_rank bigint not null, rule text not null) on commit drop;
+create temp table taken_unit (
+    entry_rank bigint primary key, match_rank bigint not null, rule text not null
+) on commit drop;
 
 create temp view free_txn as
 select txn.*

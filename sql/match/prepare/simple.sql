@@ -55,7 +55,12 @@ select
     entry_no,
     case when named then 'transaction_id' else 'reference' end as rule
 from joined_by_reference
-where clean and not exists (select from not_so_simple as other where other.clean and other.transaction_no = joined_by_reference.transaction_no)
+where clean
+    and not exists (
+        select
+        from not_so_simple as other
+        where other.clean and other.transaction_no = joined_by_reference.transaction_no
+    )
 union all
 select transaction_no, entry_no, 'transaction_id' from simple_apart;
 

@@ -24,22 +24,22 @@ union all
 select 'kspay', number, app_id, currency, amount, business_on
 from usable_transaction
 where number = any(array(
-    select number
-    from findings
-    where
-        not (select accept_suggestions from policy) and side = 'kspay' and match_no is null
-        and kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
-))
+        select number
+        from findings
+        where
+            not (select accept_suggestions from policy) and side = 'kspay' and match_no is null
+            and kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
+    ))
 union all
 select 'ledger', number, app_id, currency, amount, business_on
 from usable_entry
 where number = any(array(
-    select number
-    from findings
-    where
-        not (select accept_suggestions from policy) and side = 'ledger'
-        and kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
-));
+        select number
+        from findings
+        where
+            not (select accept_suggestions from policy) and side = 'ledger'
+            and kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
+    ));
 
 create temp table suggestion on commit drop as
 with day as (

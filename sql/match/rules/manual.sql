@@ -9,8 +9,17 @@ from txn
 where decision_id is not null;
 
 insert into taken_unit
+with joined as (
+    select
+        decision_id,
+        min(transaction_rank) as match_rank
+    from txn
+    where decision_id is not null
+    group by decision_id
+)
+
 select distinct on (unit.entry_rank) unit.entry_rank, joined.match_rank, 'manual'
 from unit
 inner join unit_entry on unit_entry.unit_rank = unit.entry_rank
 inner join entry on entry.entry_rank = unit_entry.entry_rank
-inner join (select decision_id, min(transaction_rank) as match_rank from txn where decision_id is not null group by decision_id) as joined on joined.decision_id = entry.decision_id;
+inner join joined on joined.decision_id = entry.decision_id;

@@ -31,5 +31,7 @@ where
     not exists (
         select from unit_key
         where
-            unit_key.entry_rank = only_unit.entry_rank and unit_key.kind = 'reference' and unit_key.key = only_txn.reference
+            unit_key.entry_rank = only_unit.entry_rank
+            and unit_key.kind = 'reference'
+            and unit_key.key = only_txn.reference
     );

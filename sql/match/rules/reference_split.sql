@@ -21,7 +21,9 @@ with split as (
         on
             unit_key.app_id = counting_txn.app_id and unit_key.kind = 'transaction_id'
             and unit_key.key = counting_txn.transaction_id
-    inner join counting_unit on counting_unit.entry_rank = unit_key.entry_rank and counting_unit.currency = counting_txn.currency
+    inner join
+        counting_unit
+        on counting_unit.entry_rank = unit_key.entry_rank and counting_unit.currency = counting_txn.currency
     group by counting_txn.transaction_rank
     having
         count(*) > 1

@@ -30,7 +30,7 @@ select
     (select bits from mask) as bits
 from side_key
 where key is not null and kind <> 'reference'
-group by 1
+group by bucket
 having count(*) > 500;
 
 analyze full_bucket;

@@ -15,14 +15,15 @@ from (
     from entry_versions
     where replaced_in = any(array(select load_id from fresh_load where side = 'ledger'))
 ) as former
-cross join lateral (
-    values
-    ('reference', reference),
-    ('comparable', comparable),
-    ('transaction_id', transaction_id),
-    ('provider_order_id', provider_order_id),
-    ('provider_txn_id', provider_txn_id)
-) as carried (kind, key)
+cross join
+    lateral (
+        values
+        ('reference', reference),
+        ('comparable', comparable),
+        ('transaction_id', transaction_id),
+        ('provider_order_id', provider_order_id),
+        ('provider_txn_id', provider_txn_id)
+    ) as carried (kind, key)
 where key is not null;
 
 -- A key that was none becomes one again when it has lost enough of its records.
@@ -40,7 +41,7 @@ where
         select from (
             select app_id, kind, key
             from side_key
-            inner join thinner_key as thin using (app_id, kind, key)
+            inner join thinner_key using (app_id, kind, key)
             group by side, app_id, kind, key
             having count(*) > 500
         ) as still

@@ -25,21 +25,23 @@ from (
     from entries
     where number = any(array(select number from frontier where side = 'ledger'))
 ) as joined
-cross join lateral (
-    values
-    ('comparable', comparable),
-    ('reference', reference),
-    ('transaction_id', transaction_id),
-    ('provider_order_id', provider_order_id),
-    ('provider_txn_id', provider_txn_id)
-) as carried (kind, key)
+cross join
+    lateral (
+        values
+        ('comparable', comparable),
+        ('reference', reference),
+        ('transaction_id', transaction_id),
+        ('provider_order_id', provider_order_id),
+        ('provider_txn_id', provider_txn_id)
+    ) as carried (kind, key)
 where
     key is not null
     and case kind
-        when 'reference' then exists (
-            select from crowded_keys as crowded
-            where crowded.app_id = joined.app_id and crowded.kind = 'comparable' and crowded.key = comparable
-        )
+        when 'reference'
+            then exists (
+                    select from crowded_keys as crowded
+                    where crowded.app_id = joined.app_id and crowded.kind = 'comparable' and crowded.key = comparable
+                )
         when 'provider_order_id' then exists (select from entries where provider_order_id is not null)
         when 'provider_txn_id' then exists (select from entries where provider_txn_id is not null)
         else true
@@ -68,6 +70,12 @@ analyze fresh_key;
 truncate key_record;
 
 insert into key_record
+with carried as (
+    select 'kspay' as side, app_id, reference, number from transactions
+    union all
+    select 'ledger', app_id, reference, number from entries where not withdrawn
+)
+
 select fresh_key.app_id, kind, key, 'kspay', number
 from fresh_key
 inner join transactions on transactions.comparable = key and transactions.app_id = fresh_key.app_id
@@ -110,11 +118,7 @@ where kind = 'provider_txn_id'
 union all
 select fresh_key.app_id, kind, key, carried.side, number
 from fresh_key
-inner join (
-    select 'kspay' as side, app_id, reference, number from transactions
-    union all
-    select 'ledger', app_id, reference, number from entries where not withdrawn
-) as carried on carried.app_id = fresh_key.app_id and carried.reference = key
+inner join carried on carried.app_id = fresh_key.app_id and carried.reference = key
 where kind = 'reference';
 
 insert into crowded_keys
@@ -170,7 +174,9 @@ select side, number
 from joining
 where
     case side
-        when 'kspay' then not exists (select from scope_transaction_no where scope_transaction_no.number = joining.number)
+        when
+            'kspay'
+            then not exists (select from scope_transaction_no where scope_transaction_no.number = joining.number)
         else not exists (select from scope_entry_no where scope_entry_no.number = joining.number)
     end;
 
