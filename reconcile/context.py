@@ -33,3 +33,5 @@ class RunContext(Context):
     period: Period
     nightly: bool = False
     """Whether the run was asked for no dates: then it also fetches older days again."""
+    snapshot: bool = False
+    """Whether its ledger is the whole one of the days that it spans: then what it lacks is withdrawn."""

@@ -27,7 +27,14 @@ from reconcile.inbox import Inbox
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.fetch import Fetched, fetch_app
 from reconcile.load.fetch_plan import FetchPlan, default_period, plan_fetch
-from reconcile.load.import_ledger import Imported, Ledgers, bytes_of, import_ledger, ledgers_of_run
+from reconcile.load.import_ledger import (
+    Imported,
+    Ledgers,
+    bytes_of,
+    check_snapshot,
+    import_ledger,
+    ledgers_of_run,
+)
 from reconcile.load.imports import any_import
 from reconcile.match.engine import match
 from reconcile.report.csv_files import writing_aside
@@ -60,6 +67,7 @@ class Request:
     out: Path = Path("reports")
     wait: bool = False
     allow: frozenset[str] = frozenset()  # expectations that would block and may not
+    snapshot: bool = False  # the ledger is the whole one of the days that it spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ def reconcile_period(
     apps = settings.kspay_apps()
     profile = settings.profile(request.profile)
     ledgers = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
+    if request.snapshot:
+        check_snapshot([ledger for ledger, _ in ledgers.files])
     preload_beside(bytes_of(ledger for ledger, _ in ledgers.files))
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
@@ -111,6 +121,7 @@ def reconcile_period(
                 apps=apps,
                 period=period,
                 nightly=request.period is None,
+                snapshot=request.snapshot,
             )
             return _run_stages(run, timed, taken, ledgers, request.out, aside)
 
@@ -155,11 +166,8 @@ def import_files(
     app_ids = settings.known_app_ids()
     ledgers = open_ledgers(paths, profile)
     preload_beside(bytes_of(ledgers))
-    if snapshot and len(ledgers) > 1:
-        raise UsageError(
-            f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
-            "import them one by one"
-        )
+    if snapshot:
+        check_snapshot(ledgers)
     with open_store(settings) as engine:
         context = Context(settings, engine, app_ids, Validator(settings.currencies, allow), progress)
         return [import_ledger(context, ledger, profile, snapshot=snapshot) for ledger in ledgers]
@@ -214,7 +222,7 @@ def _import(run: RunContext, ledgers: Ledgers) -> list[Imported]:
     imported = []
     for ledger, profile in ledgers.files:
         try:
-            imported.append(import_ledger(run, ledger, profile))
+            imported.append(import_ledger(run, ledger, profile, snapshot=run.snapshot))
         except UnfinishedFile as error:
             if ledgers.unfinished is None:
                 raise

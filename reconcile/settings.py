@@ -33,7 +33,19 @@ _F = Family
 DEFAULT_FAMILIES: Mapping[tuple[Side, Family], tuple[str, ...]] = {
     **{(Side.KSPAY, family): words for family, words in STATUS_WORDS.items()},
     # A ledger without a status column, or with a blank cell in it, books what was paid.
-    (Side.LEDGER, _F.PAID): ("", "paid", "settled", "received", "posted", "success", "completed", "closed"),
+    (Side.LEDGER, _F.PAID): (
+        "",
+        "paid",
+        "settled",
+        "received",
+        "posted",
+        "success",
+        "successful",
+        "completed",
+        "closed",
+        "captured",
+        "cleared",
+    ),
     (Side.LEDGER, _F.UNPAID): ("open", "unpaid", "due", "draft", "pending", "overdue"),
     (Side.LEDGER, _F.CANCELLED): ("void", "voided", "cancelled", "canceled", "written_off"),
     (Side.LEDGER, _F.REFUNDED): ("refunded", "partially_refunded"),
@@ -475,6 +487,9 @@ class _Reader:
         return table
 
 
+_NO_JOINTS = str.maketrans("", "", " -_\t\xa0")
+
+
 def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, str], Family]:
     known = {(side, word): family for (side, family), words in DEFAULT_FAMILIES.items() for word in words}
     # A database may fold ASCII letters only (LOCALE C): the usual spellings of other words are looked up as they stand.
@@ -484,7 +499,10 @@ def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, s
         if not word.isascii()
         for spelling in (word.upper(), word.capitalize(), word.title())
     }
-    return MappingProxyType({**spelt, **known, **extra})
+    words = {**spelt, **known, **extra}
+    # Blanks, hyphens and underscores do not count: a word is looked up without them too, after all others.
+    bare = {(side, word.translate(_NO_JOINTS)): family for (side, word), family in words.items()}
+    return MappingProxyType({**bare, **words})
 
 
 def _secret_file(name: str, path: str) -> str:

@@ -88,7 +88,7 @@ def ledger_list(limit: int) -> None:
     table = Table()
     for column in ("import", "source", "file", "imported (UTC)"):
         table.add_column(column, no_wrap=column != "file")
-    for column in ("rows", "new", "changed", "quarantined", "withdrawn"):
+    for column in ("rows", "new", "changed", "quarantined", "passed over", "withdrawn"):
         table.add_column(column, justify="right")
     table.add_column("")
     for one in records:
@@ -103,7 +103,7 @@ def ledger_list(limit: int) -> None:
             f"{one.imported_at:%Y-%m-%d %H:%M}",
             *(
                 f"{getattr(one, name):,}"
-                for name in ("records", "added", "changed", "quarantined", "withdrawn")
+                for name in ("records", "added", "changed", "quarantined", "passed_over", "withdrawn")
             ),
             ", ".join(notes),
         )

@@ -44,6 +44,11 @@ def demo(seed: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
 @click.option("--strict", is_flag=True, help="Exit 10 if open discrepancies above info exist.")
 @click.option("--wait", is_flag=True, help="Wait for another run on the same app to end.")
+@click.option(
+    "--snapshot",
+    is_flag=True,
+    help="The ledger is the whole one of the days it spans: withdraw what it lacks.",
+)
 @allow_option
 def run(
     first: date | None,
@@ -54,6 +59,7 @@ def run(
     as_json: bool,
     strict: bool,
     wait: bool,
+    snapshot: bool,
     allow: tuple[str, ...],
 ) -> None:
     """Reconcile a period: ledger, KS Pay, matching, report.
@@ -67,7 +73,9 @@ def run(
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
-    request = pipeline.Request(chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow))
+    request = pipeline.Request(
+        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow), snapshot
+    )
     settings = Settings.read()
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):

@@ -231,6 +231,8 @@ def show_imports(imports: Sequence[Imported]) -> None:
         console.print(
             f"import {one.import_id}: {one.records:,} rows of {one.file}: {_changes([one])}", markup=False
         )
+        for says in one.warnings:
+            console.print(f"warning: {says}", markup=False)
     if len(imports) > 1:
         console.print(
             f"together {sum(one.records for one in imports):,} rows of {len(imports)} files: {_changes(imports)}",
@@ -239,11 +241,13 @@ def show_imports(imports: Sequence[Imported]) -> None:
 
 
 def _changes(imports: Sequence[Imported]) -> str:
-    entries, added, changed, repeats, quarantined, withdrawn = (
+    entries, added, changed, repeats, quarantined, withdrawn, passed_over = (
         sum(getattr(one, name) for one in imports)
-        for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn")
+        for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn", "passed_over")
     )
     return (
         f"{added:,} new, {changed:,} changed, {entries - added - changed:,} as they were, {repeats:,} repeated, "
-        f"{quarantined:,} in quarantine" + (f", {withdrawn:,} withdrawn" if withdrawn else "")
+        f"{quarantined:,} in quarantine"
+        + (f", {passed_over:,} passed over" if passed_over else "")
+        + (f", {withdrawn:,} withdrawn" if withdrawn else "")
     )

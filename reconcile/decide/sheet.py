@@ -15,13 +15,16 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.ledger.formats.delimited import DELIMITERS
 from reconcile.ledger.formats.detect import candidates
 from reconcile.ledger.formats.workbook import SheetTable
-from reconcile.ledger.table import BrokenRecord, Cell, Table, UnreadableCell, number_text
+from reconcile.ledger.table import MERGED, BrokenRecord, Cell, Spanned, Table, UnreadableCell, number_text
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 """The columns that are read."""
 
 MARKS = ("discrepancy_id", "facts")
 """A file with these columns is a sheet of decisions, not a ledger."""
+
+_TITLE = 20
+"""Rows among which the header is looked for."""
 
 MATCH = "match"
 WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
@@ -76,6 +79,8 @@ class Sheet:
         # quotes; in a workbook somebody wrote beside the table.
         surplus = any(_plain(cell) for cell in cells[self.width :]) and not isinstance(self.table, SheetTable)
         found = [cells[column] if column < len(cells) else "" for column in self.columns]
+        # A decision counts for the row that it was written into, and not for all that a merged cell spans.
+        found = [MERGED if isinstance(cell, Spanned) else cell for cell in found]
         values = [_plain(cell) for cell in found]
         broken = None
         if surplus:
@@ -155,14 +160,24 @@ def _find_header(path: Path) -> tuple[Table, int, list[str]]:
 
 
 def _header(table: Table) -> tuple[int, list[str]]:
-    """The first row that is not blank: its number, and its names in lower case."""
+    """The row that names most of the columns among the first that are not blank (a title or `sep=;` may stand above
+    it), the first of several: its number, and its names in lower case."""
+    best: tuple[int, list[str]] = 0, []
+    looked = 0
     for number, cells in table.records():
-        if isinstance(cells, BrokenRecord):
-            return number, [cells.line.strip().lower()]
-        names = [_plain(cell).lower() for cell in cells]
-        if any(name.strip("".join(DELIMITERS)) for name in names):
-            return number, names
-    return 0, []
+        names = (
+            [cells.line.strip().lower()]
+            if isinstance(cells, BrokenRecord)
+            else [_plain(cell).lower() for cell in cells]
+        )
+        if not any(name.strip("".join(DELIMITERS)) for name in names):
+            continue
+        if not best[0] or len(set(names) & set(COLUMNS)) > len(set(best[1]) & set(COLUMNS)):
+            best = number, names
+        looked += 1
+        if looked == _TITLE or set(COLUMNS) <= set(names):
+            break
+    return best
 
 
 def _plain(cell: Cell) -> str:

@@ -6,6 +6,7 @@ through both.
 """
 
 import io
+import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,8 +32,15 @@ _NEWLINE, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 _ODD = np.ones(256, dtype=bool)
 _ODD[ord(" ") : ord("~") + 1] = False
 _ODD[[_NEWLINE, _RETURN]] = False
-_ODD[_BACKSLASH] = True  # Postgres COPY gives it a meaning
-"""By byte, whether a line that holds it goes to the exact reader."""
+_ODD[_BACKSLASH] = True  # COPY gives it a meaning
+_ODD[ord("'")] = True  # around a cell it does not count
+"""By byte, whether a line that holds it is left to the careful reader."""
+
+_BYTES = ("utf-8-sig", "cp1252")
+"""Encodings in which the bytes of ASCII mean nothing else."""
+
+_WORDS = ((b"NULL", re.compile(rb"NULL")), (b"E+", re.compile(rb"\dE\+\d")))
+"""What only the careful reader knows: a database's word for nothing, and numbers that were shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def in_blocks(table: DelimitedTable, header: Header, wanted: Collection[str]) ->
 
     Raises UnfinishedFile if the file has changed.
     """
-    if table.text.encoding == "utf-16" or not table.text.line_feeds_only:
+    if table.text.encoding not in _BYTES or not table.text.line_feeds_only or table.quote != '"':
         yield from table.records()
         return
     with table.unchanged(), table.path.open("rb") as file:
@@ -171,6 +179,11 @@ def _block(
     usual = np.diff(ends, prepend=0) <= MAX_USUAL
     usual[np.searchsorted(ends, np.flatnonzero(odd), side="right")] = False
     usual[: max(0, header.row - number + 1)] = False
+    upper = chunk.upper()
+    for word, pattern in _WORDS:
+        if word in upper:
+            at = np.fromiter((found.start() for found in pattern.finditer(upper)), dtype=np.intp)
+            usual[np.searchsorted(ends, at, side="right")] = False
     columns = {name: cells.column(names[place]).combine_chunks() for name, place in places.items()}
     return Block(number, columns, usual, chunk, ends, table)
 

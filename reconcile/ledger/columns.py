@@ -1,22 +1,29 @@
 """Finds out how the dates and amounts of a ledger are written, from all rows, before any of them is read."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 from pyarrow import compute as pc
 
 from reconcile.core.money import currency_code
 from reconcile.ledger import dates
-from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
+from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle, Doubts, clean
 from reconcile.ledger.blocks import Block, in_blocks, match_whole
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.formats.delimited import DelimitedTable
-from reconcile.ledger.header import Header
-from reconcile.ledger.profile import IN, OUT, TOML, Profile
-from reconcile.ledger.table import BrokenRecord, Record, Table
+from reconcile.ledger.header import STANDARD, Header
+from reconcile.ledger.passed_over import TOTAL_IDS, Kind, Passed, Sums, Watch, amount_cells
+from reconcile.ledger.profile import IN, OUT, SIDE, TOML, Profile
+from reconcile.ledger.sides import may_tell, pair_of, word_of
+from reconcile.ledger.table import BrokenRecord, Cell, Formatted, Record, Table, tidy
+
+_SEARCHED = 50
+"""Rows by which columns of sides are found."""
 
 _ENOUGH = 3
 """Dates of each kind that a workbook must have before swapped days and months are suspected."""
@@ -28,6 +35,10 @@ class Style:
 
     dates: DateStyle = field(default_factory=DateStyle)
     amounts: AmountStyle = field(default_factory=AmountStyle)
+    reference: re.Pattern[str] | None = None
+    """Of the profile: what finds the reference."""
+    passes_nothing: bool = False
+    """Whether nobody looked for rows that are no records: of a query, which is read once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,62 +55,107 @@ class ColumnScan:
     refused: str | None
     """One of these sentences, where more than half of the rows could not be read; else None."""
     currencies: frozenset[str]
-    """The currencies that amounts themselves name, as in `INR 500`."""
+    """Named by amounts themselves."""
+    passed: Passed = field(default_factory=Passed)
+    """The rows that are no records."""
+    sides: frozenset[str] = frozenset()
+    """Words beside amounts, or in a column of their own, that name a side, and that the profile does not name."""
+    last: int = 0
+    """The number of the last record, and whether other rows are as short as it: a file that was cut off ends so."""
+    short: int = 0
+    days: Mapping[str, int] = field(default_factory=dict)
+    """The dates that are texts and need a look, with the number of their rows."""
+    blank_days: int = 0
+    """Rows with an amount whose date is blank."""
 
 
 def profile_style(profile: Profile) -> Style:
-    """How dates and amounts are written by the profile, as far as it says."""
-    stated = profile.decimal is not None or profile.thousands is not None
-    style = (
-        AmountStyle(profile.decimal or ".", profile.thousands, from_profile=True) if stated else AmountStyle()
+    """What the profile says, where it says anything."""
+    tells = profile.decimal is not None or profile.thousands is not None
+    style = AmountStyle(
+        (profile.decimal or ".") if tells else None,
+        profile.thousands,
+        from_profile=tells,
+        side=profile.side,
+        minor=profile.minor,
     )
-    return Style(DateStyle(format=profile.date_format), style)
+    return Style(DateStyle(format=profile.date_format), style, profile.reference_pattern)
 
 
 def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
-    """Read every row below the header once. What the profile states is not detected."""
+    """Read every row below the header once, twice where it has lines of totals. What the profile says is not asked of
+    the columns."""
     style = profile_style(profile)
     day = _place("date", header)
     currency = _place("currency", header)
-    numbers = [place for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
-    width = len(header.names)
+    numbers = [(name, place) for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
+    names = [name for name, _ in numbers]
+    beside = (
+        _Beside(_columns_of_sides(table, header)) if profile.side is None and names == ["amount"] else None
+    )
     texts: Counter[str] = Counter()
     places: dict[str, int] = {}
     real: Counter[int] = Counter()  # days of the month of cells that are real dates
-    scan = AmountScan(profile.currencies.digits)
-    rows = 0
-    for row, cells in _rows_to_scan(table, header):
+    scan = AmountScan(profile.currencies.digits, profile.side)
+    watch = Watch(header)
+    rows = last = short = blank_days = 0
+    for row, cells in _rows_to_scan(table, header, by_block=not (beside and beside.columns)):
         if cells is None:
             rows += row
+            scan.count_bare("amount", row)
             continue
+        last = row
         if row <= header.row or isinstance(cells, BrokenRecord):
             continue
-        if len(cells) != width:
+        fitted = header.fitted(cells)
+        if fitted is None:
             rows += any(cells)
             continue
-        if not any(cells):
+        if not any(cells) or all(isinstance(cell, str) and not cell.strip() for cell in fitted):
             continue
         rows += 1
+        short += len(cells) < len(fitted)
+        if watch.see(row, fitted) is not None:
+            continue
         if day is not None:
-            written = cells[day]
+            written = fitted[day]
             if isinstance(written, str):
                 if not (len(written) >= 10 and written[4] == "-" == written[7]):  # ISO, as nearly all
-                    text = dates.clean(written)
-                    texts[text] += 1
-                    places.setdefault(text, row)
+                    text = dates.clean(tidy(written))
+                    if text:
+                        texts[text] += 1
+                        places.setdefault(text, row)
+                    elif row not in watch.totals and any(
+                        amount_cells(fitted[place]) is not None for _, place in numbers
+                    ):
+                        blank_days += 1
             elif isinstance(written, date):
                 real[written.day] += 1
-        for place in numbers:
-            amount = cells[place]
-            if isinstance(amount, str) and amount:
-                code = cells[currency] if currency is not None else profile.currency
+        sign = ""
+        for name, place in numbers:
+            amount = amount_cells(fitted[place])
+            if amount is None:
+                continue
+            sign = scan.tally(name, amount)
+            code = fitted[currency] if currency is not None else profile.currency
+            if isinstance(amount, str):
                 scan.add(row, amount, currency_code(code) if isinstance(code, str) else None)
+            elif isinstance(amount, Formatted):
+                scan.see_dress(amount)
+        if beside is not None:
+            beside.see(fitted, sign)
     days = dates.decide(texts)
     if style.dates.format is not None:
         days = DateColumn(style.dates, {}, {})
     column = scan.column()
     if style.amounts.from_profile:
         column = AmountColumn(style.amounts, 0, None, {})
+    doubts, sides = _doubts(header, profile, scan, beside)
+    amounts = replace(style.amounts, decimal=column.style.decimal, doubts=doubts)
+    passed = Passed(watch.rows)
+    found_style = Style(days.style, amounts, style.reference)
+    if watch.totals:
+        passed = _checked(table, header, found_style, profile, watch)
     unclear = [
         _unclear_dates(days, places, profile.name),
         _unclear_amounts(column, profile.name),
@@ -110,36 +166,228 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
     )
     return ColumnScan(
-        style=Style(days.style, column.style),
-        rows=rows,
+        style=found_style,
+        rows=rows - len(passed.rows),
         dates=days,
         amounts=column,
-        unclear=tuple(says for says in unclear if says),
+        unclear=tuple(says for says in (*unclear, _unclear_sides(profile, doubts, sides)) if says),
         refused=refused,
         currencies=frozenset(scan.currencies),
+        passed=passed,
+        sides=sides,
+        last=last,
+        short=short,
+        days=texts,
+        blank_days=blank_days,
     )
 
 
-def _rows_to_scan(table: Table, header: Header) -> Iterator[Record | tuple[int, None]]:
-    """The records of a table. Where a date is ISO 8601 and the amount has no mark, the record proves nothing: such
-    records may be given as a count, (how many, None)."""
-    if not (isinstance(table, DelimitedTable) and {"date", "amount"} <= set(header.names)):
+def agreed(sheets: Sequence[ColumnScan], profile: Profile) -> list[ColumnScan]:
+    """What the sheets of one workbook tell together: one of them may prove how the dates of another are written."""
+    if len(sheets) < 2 or profile.date_format is not None:
+        return list(sheets)
+    texts: Counter[str] = Counter()
+    for one in sheets:
+        texts.update(one.days)
+    together = dates.decide(texts)
+    found = []
+    for one in sheets:
+        unclear = {text: rows for text, rows in one.dates.unclear.items() if text in together.unclear}
+        if one.dates.unclear and not unclear:
+            column = DateColumn(together.style, {}, together.proof)
+            kept = tuple(says for says in one.unclear if not says.startswith("date "))
+            refused = None if one.refused and one.refused.startswith("date ") else one.refused
+            one = replace(
+                one,
+                style=replace(one.style, dates=together.style),
+                dates=column,
+                unclear=kept,
+                refused=refused,
+            )
+        found.append(one)
+    return found
+
+
+class _Beside:
+    """Columns that are not read and may tell the side of the amounts: what their words go with."""
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self.columns = columns
+        self.words: dict[int, Counter[tuple[str, str]]] = {place: Counter() for place in columns}
+        """By column, how often each word stands beside each sign."""
+
+    def see(self, cells: Sequence[Cell], sign: str) -> None:
+        for place in self.columns:
+            cell = cells[place]
+            self.words[place][word_of(tidy(cell)) if isinstance(cell, str) else "", sign] += 1
+
+    def in_doubt(self) -> tuple[int, bool] | None:
+        """The first column whose words say more than the signs do, and whether most rows have a word."""
+        for place, counts in self.words.items():
+            words = {word for word, _ in counts} - {""}
+            if not words or pair_of(words) is None:
+                continue  # other words stand further down: it is a column of another kind
+            minus = {word for (word, sign) in counts if sign == "-"}
+            bare = {word for (word, sign) in counts if sign != "-"}
+            if minus and bare and not minus & bare:
+                continue  # the signs say the same already
+            marked = sum(count for (word, _), count in counts.items() if word)
+            return place, 2 * marked > counts.total()
+        return None
+
+
+def _columns_of_sides(table: Table, header: Header) -> list[int]:
+    """The columns that are not read, and whose first cells are words such as Cr and Dr, or whose header is."""
+    rows = []
+    for number, cells in table.records():
+        if number > header.row and not isinstance(cells, BrokenRecord):
+            rows.append(cells)
+        if len(rows) >= _SEARCHED:
+            break
+    return [
+        place
+        for place, name in enumerate(header.names)
+        if name not in STANDARD
+        and may_tell(
+            header.cells[place],
+            [cell if isinstance(cell, str) else "?" for row in rows for cell in row[place : place + 1]],
+        )
+    ]
+
+
+def _doubts(
+    header: Header, profile: Profile, scan: AmountScan, beside: _Beside | None
+) -> tuple[Doubts, frozenset[str]]:
+    """What the sides leave in doubt, and the words that name them."""
+    doubts = Doubts()
+    words: set[str] = set()
+    out = scan.tallies.get(OUT)
+    if out is not None and out.minus and out.bare:
+        doubts = replace(doubts, out_minus=True)
+    if profile.side is None:
+        for tally in scan.tallies.values():
+            words |= tally.words
+            if tally.sides and tally.sides > tally.bare + tally.minus:
+                doubts = replace(doubts, unmarked=True)
+        if beside is not None and (found := beside.in_doubt()) is not None:
+            place, most = found
+            doubts = replace(doubts, column=header.names[place], unmarked=most)
+            words |= {word for word, _ in beside.words[place]} - {""}
+    return doubts, frozenset(words)
+
+
+def _unclear_sides(profile: Profile, doubts: Doubts, words: frozenset[str]) -> str | None:
+    if doubts.out_minus:
+        return (
+            "some amounts of money out have a minus and others none: is a minus there money that came back, or how all "
+            "money out is written? Those with one are quarantined"
+        )
+    if not words:
+        return None
+    where = f"the column {doubts.column!r} names" if doubts.column else "beside the amounts stand"
+    return (
+        f"{where} the side of each amount ({', '.join(sorted(word.capitalize() for word in words))}), and which is "
+        f"money that came in is not said: say it in {TOML}, [ledger.{profile.name}] {side_line(doubts.column, words)}"
+    )
+
+
+def side_line(column: str, words: frozenset[str]) -> str:
+    """The profile's `side` as a line to paste, as a bank's statement means the words."""
+    came, went = pair_of(words) or ("cr", "dr")
+    where = f'column = "{column}", ' if column else ""
+    return f'side = {{ {where}in = ["{came.capitalize()}"], out = ["{went.capitalize()}"] }}'
+
+
+def _checked(table: Table, header: Header, style: Style, profile: Profile, watch: Watch) -> Passed:
+    """Read the rows once more, and compare every line of totals with what stands above it."""
+    currency, side = _place("currency", header), _place(SIDE, header)
+    numbers = [place for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
+    sums = {place: Sums() for place in numbers}
+    currencies: set[str] = set()
+    passed, warnings = dict(watch.rows), []
+
+    def read(cells: Sequence[Cell], place: int) -> Decimal | None:
+        cell = amount_cells(cells[place])
+        if isinstance(cell, Decimal):
+            return cell
+        code = cells[currency] if currency is not None else profile.currency
+        try:
+            if isinstance(cell, Formatted):
+                found = style.amounts.dressed(
+                    cell.value, cell.dress, cell.own_section, profile.currencies.digits
+                )
+            elif cell is not None:
+                text = clean(tidy(cell))
+                known = currency_code(code) if isinstance(code, str) else None
+                found = style.amounts.read(text, profile.currencies.digits, known)
+            else:
+                return None
+        except ValueError:
+            return None
+        word = cells[side] if side is not None else found.side
+        sign = profile.side.sign(word_of(tidy(word))) if profile.side and isinstance(word, str) else None
+        return abs(found.value) * sign if sign else found.value
+
+    for number, cells in table.records():
+        if (
+            number <= header.row
+            or isinstance(cells, BrokenRecord)
+            or (fitted := header.fitted(cells)) is None
+        ):
+            continue
+        kind = watch.rows.get(number)
+        found = {place: amount for place in numbers if (amount := read(fitted, place)) is not None}
+        if number in watch.totals:
+            missed = {
+                place: is_ for place, said in found.items() if (is_ := sums[place].misses(said)) is not None
+            }
+            if not watch.totals[number]:
+                if not missed and any(found.values()) and any(sums[place].rows > 1 for place in found):
+                    passed[number] = Kind.TOTAL
+                else:
+                    for place, amount in found.items():
+                        sums[place].add(amount)
+            elif len(currencies) <= 1:
+                warnings += [
+                    f"row {number} ({watch.totals[number]}) says {found[place]:,f} in {header.cells[place]}, and the "
+                    f"rows above it add up to {is_:,f}: {abs(found[place] - is_):,f} "
+                    f"{'are missing' if abs(found[place]) > abs(is_) else 'too many'}"
+                    for place, is_ in missed.items()
+                ]
+        elif kind is None:
+            for place, amount in found.items():
+                sums[place].add(amount)
+            if found and currency is not None and isinstance(fitted[currency], str):
+                currencies.add(currency_code(str(fitted[currency])))
+        elif kind is Kind.BALANCE:
+            for place, amount in found.items():
+                sums[place].balance(amount)
+    return Passed(passed, tuple(warnings))
+
+
+def _rows_to_scan(table: Table, header: Header, *, by_block: bool) -> Iterator[Record | tuple[int, None]]:
+    """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
+    mark, may be only counted: (how many, None)."""
+    wanted = {"ledger_id", "date", "amount"}
+    if not (by_block and isinstance(table, DelimitedTable) and wanted <= set(header.names)):
         yield from table.records()
         return
-    for part in in_blocks(table, header, ("date", "amount")):
+    for part in in_blocks(table, header, sorted(wanted)):
         if not isinstance(part, Block):
             yield part
             continue
-        simple = (
-            part.usual
-            & match_whole(part.cells["date"], ISO_DAY)
-            & match_whole(part.cells["amount"], USUAL.pattern)
-        )
+        plain = (
+            part.usual & match_whole(part.cells["date"], ISO_DAY) & match_whole(part.cells["amount"], USUAL.pattern)
+            & ~match_whole(part.cells["ledger_id"], TOTAL_IDS) & ~match_whole(part.cells["ledger_id"], " *")
+        )  # fmt: skip
         # An amount with a point proves the point: one of them is as good as all.
-        pointed = np.flatnonzero(simple & (pc.find_substring(part.cells["amount"], ".").to_numpy() >= 0))
-        simple[pointed[:1]] = False
-        yield int(simple.sum()), None
-        for index in np.flatnonzero(~simple).tolist():
+        pointed = np.flatnonzero(plain & (pc.find_substring(part.cells["amount"], ".").to_numpy() >= 0))
+        plain[pointed[:1]] = False
+        # A row may be a further line of the one above.
+        plain[:-1] &= plain[1:]
+        plain[-1:] = False
+        yield int(plain.sum()), None
+        for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
@@ -28,20 +28,81 @@ _ISO = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _CLOCK = re.compile(
-    r"(?:T| |, ?)(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d{1,30})?)?(?: ?([AaPp])\.?[Mm]\.?)?", re.ASCII
+    r"(?P<hour>\d{1,2})(?P<mark>[:.])(?P<minute>\d{2})(?:(?P=mark)(?P<second>\d{2})(?:[.,:]\d{1,30})?)?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?(?![A-Za-z]))?(?: ?(?:hrs?|hours|uhr)\b\.?)?",
+    re.ASCII | re.IGNORECASE,
 )
+_TIMED = re.compile(
+    rf"(?P<day>.*?\d[^\s:]*?|.*?[^\W\d_]\.?)(?:T|,? |(?<=\d)-(?=\d{{2}}\.))(?P<clock>{_CLOCK.pattern})(?P<rest>.*)",
+    re.ASCII | re.IGNORECASE,
+)
+_COMPACT_CLOCK = re.compile(
+    r"(?P<day>\d{8})[T ]?(?P<clock>\d{4}(?:\d{2})?)(?:[.,]\d{1,9})?(?P<rest>(?:\D.*)?)", re.ASCII
+)
+_OFFSET = re.compile(
+    r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.ASCII | re.IGNORECASE
+)
+_ZERO = frozenset(("z", "utc", "gmt", "zulu", "etc/utc"))
+"""Zones whose name means one and the same offset everywhere. IST is India, Israel and Ireland: of such a name the day
+counts as it is written."""
+_ZONE_NAME = re.compile(
+    r"(?:[A-Z]{2,5}|[A-Z][A-Za-z]+/[A-Za-z_/]+|[A-Z][a-z]+ (?:Standard|Daylight|Summer) Time)", re.ASCII
+)
+_DAY_ZONE = re.compile(r"(.*\d)(?: ?Z| UTC| GMT|(?<=-\d\d)[+-]\d\d:\d\d)", re.ASCII)
+"""A day with a zone, `2026-04-01+05:30`, as XML writes it."""
+_WEEKDAY = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thur?s?|fri|sat(?:ur)?|sun)(?:day)?\.?,? +", re.ASCII | re.IGNORECASE
+)
+_CTIME = re.compile(
+    r"(?P<month>[a-z]{3,9})\.? +(?P<day>\d{1,2}),? (?P<clock>\d{1,2}:\d{2}(?::\d{2})?) "
+    r"(?P<zone>(?:\S+ )?)(?P<year>\d{4})",
+    re.ASCII | re.IGNORECASE,
+)
+"""`Apr 01 10:15:22 IST 2026`, as C and Java write it."""
+_UNIX = re.compile(r"1\d{9}(?:\d{3}){0,2}(?:\.\d+)?", re.ASCII)
+_CJK = re.compile(r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일]")
 _NUMBERS = re.compile(r"(\d{1,2})([/.\- ])(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})([/.\-])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
-_DAY_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/. ]?([a-z]{3,9})[-/., ]{1,2}(\d{4}|\d{2})", re.ASCII)
-_MONTH_DAY = re.compile(r"([a-z]{3,9})\.?[- ](\d{1,2})(?:st|nd|rd|th)?,? (\d{4})", re.ASCII)
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
-)  # fmt: skip
+_WORD = r"[^\W\d_][^\s\d.,/\-]{2,15}"
+_DAY_MONTH = re.compile(
+    rf"(\d{{1,2}})(?:st|nd|rd|th|er|º)?(?:\.?[-/ ]|\.)?(?:(?:de|of) )?({_WORD})"
+    r"(?:[-/., ]{0,2}(?:de )?)(\d{4}|\d{2})"
+)
+_MONTH_DAY = re.compile(rf"({_WORD})\.?[- ](\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})")
+_MONTHS: tuple[tuple[str, ...], ...] = (
+    ("january", "januar", "jänner", "janvier", "enero", "janeiro", "gennaio", "januari", "जनवरी"),
+    (
+        "february",
+        "februar",
+        "février",
+        "fevrier",
+        "febrero",
+        "fevereiro",
+        "febbraio",
+        "februari",
+        "फ़रवरी",
+        "फरवरी",
+    ),
+    ("march", "märz", "maerz", "mrz", "mars", "marzo", "março", "marco", "maart", "मार्च"),
+    ("april", "avril", "abril", "aprile", "अप्रैल"),
+    ("may", "mai", "mayo", "maio", "maggio", "mei", "मई"),
+    ("june", "juni", "juin", "junio", "junho", "giugno", "जून"),
+    ("july", "juli", "juillet", "julio", "julho", "luglio", "जुलाई"),
+    ("august", "août", "aout", "agosto", "augustus", "अगस्त"),
+    ("september", "sept", "septembre", "septiembre", "setiembre", "setembro", "settembre", "सितंबर", "सितम्बर"),
+    ("october", "oktober", "octobre", "octubre", "outubro", "ottobre", "अक्टूबर", "अक्तूबर"),
+    ("november", "novembre", "noviembre", "novembro", "नवंबर", "नवम्बर"),
+    ("december", "dezember", "décembre", "decembre", "diciembre", "dezembro", "dicembre", "दिसंबर", "दिसम्बर"),
+)
+"""In English, German, French, Spanish, Portuguese, Italian, Dutch and Hindi; the beginning of a name is enough where
+no other month begins so."""
 _SERIAL = re.compile(r"[1-9]\d{4}(?:\.\d+)?", re.ASCII)
 
 _ADVICE = "write it as YYYY-MM-DD"
+
+_LONGEST = 100
+"""Characters of a text that may be a date."""
 
 
 def parse_iso(text: str) -> tuple[date, datetime | None]:
@@ -81,22 +142,41 @@ class DateStyle:
             return _formatted(text, self.format)
         if _ISO.fullmatch(text):
             return parse_iso(text)
-        days = _days(_without_clock(text))
+        written = _parts(text)
+        days = _days(written.day)
         different = set(days.values())
         if len(different) == 1:
-            return different.pop(), None
+            return written.at(different.pop())
         order = self.orders.get(shape_of(text))
         if order is None:
             shown = " or ".join(f"{day:%-d %B %Y}" for day in sorted(different))
             raise ValueError(f"may be {shown}: give the ledger's profile a date_format, or {_ADVICE}")
         if order not in days:
             raise ValueError(f"is no day that exists, read as {ORDERS[order]}")
-        return days[order], None
+        return written.at(days[order])
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A date with a time of day, taken apart."""
+
+    day: str
+    clock: tuple[int, int, int] = (0, 0, 0)
+    offset: timedelta | None = None
+    """From UTC; None where none is written, or only a name that means several."""
+
+    def at(self, day: date) -> tuple[date, datetime | None]:
+        """The day, and the instant in UTC where the zone is known."""
+        if self.offset is None:
+            return day, None
+        local = datetime.combine(day, time(*self.clock), timezone(self.offset))
+        return day, local.astimezone(UTC)
 
 
 def shape_of(text: str) -> str:
-    """The shape of a date whose order is not clear: separators and digits of the year, as in `//4`. Else ""."""
-    found = _NUMBERS.fullmatch(_without_clock(text))
+    """Dates that are written alike have one shape, `//4`: separators and digits of the year. "" for a date whose
+    writing leaves no choice."""
+    found = _NUMBERS.fullmatch(_parts(text).day)
     return f"{found[2]}{found[2]}{len(found[4])}" if found else ""
 
 
@@ -104,7 +184,7 @@ def formats(text: str) -> list[str]:
     """The profile's `date_format` for each order in which the numbers of this text make a day."""
     shape = shape_of(text)
     letters = {"d": "%d", "m": "%m", "y": "%Y" if shape.endswith("4") else "%y"}
-    return [shape[:1].join(letters[letter] for letter in order) for order in _days(_without_clock(text))]
+    return [shape[:1].join(letters[letter] for letter in order) for order in _days(_parts(text).day)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +205,7 @@ def decide(texts: Counter[str]) -> DateColumn:
         shape = shape_of(text)
         if shape:
             try:
-                by_shape.setdefault(shape, {})[text] = _days(_without_clock(text))
+                by_shape.setdefault(shape, {})[text] = _days(_parts(text).day)
             except ValueError:
                 continue  # no day in any order proves none; normalise will say what is wrong with it
     orders: dict[str, str | None] = {}
@@ -156,16 +236,19 @@ def may_be_serial(text: str) -> bool:
 
 
 def clean(text: str) -> str:
-    """A date's text without white space around it, and with ordinary spaces within."""
-    return text.replace("\xa0", " ").replace("\u202f", " ").strip()
+    """A date's text without what only looks like nothing: blanks around it, and fixed spaces within."""
+    return text if text.isascii() and text.isprintable() and "  " not in text else " ".join(text.split())
 
 
 @lru_cache(maxsize=4096)
 def _formatted(text: str, pattern: str) -> tuple[date, datetime | None]:
-    at = _parsed(text, pattern) or _parsed(_without_clock(text), pattern)
+    at = _parsed(text, pattern)
+    if at is None and (at := _parsed((written := _parts(text)).day, pattern)) is not None:
+        _check_year(at.year)
+        return written.at(at.date())
     if at is not None:
         _check_year(at.year)
-        return at.date(), None if at.tzinfo is None else at.astimezone(UTC)
+        return at.date(), None if at.utcoffset() is None else at.astimezone(UTC)
     if _ISO.fullmatch(text):
         return parse_iso(text)
     raise ValueError(f"does not fit the profile's date_format {pattern}, nor ISO 8601 (YYYY-MM-DD)")
@@ -175,7 +258,7 @@ def _parsed(text: str, pattern: str) -> datetime | None:
     if not text.isascii():  # strptime also takes digits of other scripts
         return None
     try:
-        return datetime.strptime(text, pattern)  # noqa: DTZ007 - the day counts as written, whatever the zone
+        return datetime.strptime(text, pattern)  # noqa: DTZ007 - without %z a day is as written
     except ValueError:
         return None
 
@@ -200,6 +283,14 @@ def _days(text: str) -> Mapping[str, date]:
         numbers = {"dmy": (found[3], _month(found[2]), found[1])}
     elif found := _MONTH_DAY.fullmatch(words):
         numbers = {"mdy": (found[3], _month(found[1]), found[2])}
+    elif found := _CJK.fullmatch(text):
+        numbers = {"ymd": (found[1], found[2], found[3])}
+    elif _UNIX.fullmatch(text):
+        seconds = int(text.partition(".")[0][:10])
+        raise ValueError(
+            f"is a Unix time ({datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC): export it as a date, "
+            f"{_ADVICE}"
+        )
     elif may_be_serial(text):
         raise ValueError(f"may be a spreadsheet's number of a day: format the column as a date, or {_ADVICE}")
     else:
@@ -219,11 +310,16 @@ def _days(text: str) -> Mapping[str, date]:
 
 
 def _month(name: str) -> str:
-    """The number of a month from its English name or the beginning of it; "0" for other words."""
-    found = [number for number, month in enumerate(_MONTHS, 1) if month.startswith(name)]
-    if name == "sept":
-        found = [9]
-    return str(found[0]) if len(found) == 1 else "0"
+    """The number of a month by its name or the beginning of it; raises ValueError for other words."""
+    if len(name) < 3:
+        found = []
+    else:
+        found = [
+            number for number, names in enumerate(_MONTHS, 1) if any(one.startswith(name) for one in names)
+        ]
+    if len(found) != 1:
+        raise ValueError(f"holds {name!r}, which is no month's name that is understood: {_ADVICE}")
+    return str(found[0])
 
 
 def _century(year: str) -> int:
@@ -237,17 +333,56 @@ def _check_year(year: int) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _without_clock(text: str) -> str:
-    """The date part of a date with a time of day; the whole text if the time does not exist."""
-    place = text.find(":")
-    if place < 0:
-        return text
-    start = max(text.rfind("T", 0, place), text.rfind(" ", 0, place))
-    if start > 0 and text[start - 1] == ",":
-        start -= 1
-    found = _CLOCK.fullmatch(text, max(start, 0))
+def _parts(text: str) -> _Written:
+    """A date with a time of day, a weekday or a zone taken apart; the text as it is if what follows is no time that
+    exists."""
+    if len(text) > _LONGEST:
+        return _Written(text)
+    text = _WEEKDAY.sub("", text, count=1) if _WEEKDAY.match(text) else text
+    if found := _CTIME.fullmatch(text):
+        month, day, clock, zone, year = found.groups()
+        text = f"{day} {month} {year} {clock} {zone}".rstrip()
+    found = _TIMED.fullmatch(text)
     if found is None:
-        return text
-    hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
-    good = minute < 60 and second < 60 and (1 <= hour <= 12 if found[4] else hour < 24)
-    return text[:start] if good else text
+        if (packed := _COMPACT_CLOCK.fullmatch(text)) is not None:
+            digits = packed["clock"]
+            clock = int(digits[:2]), int(digits[2:4]), int(digits[4:] or 0)
+            return _written(text, packed["day"], clock, packed["rest"])
+        day = _DAY_ZONE.fullmatch(text)  # without a time of day a zone says nothing
+        return _Written(day[1] if day else text)
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return _Written(text)
+        hour = hour % 12 + (12 if found["half"].lower() == "p" else 0)
+    return _written(text, found["day"], (hour, minute, second), found["rest"])
+
+
+def _written(text: str, day: str, clock: tuple[int, int, int], zone: str) -> _Written:
+    """Raises nothing: what cannot be is left together, and then no day is found in it."""
+    hour, minute, second = clock
+    offset, known = _offset_of(zone.strip())
+    if not known or hour > 23 or minute > 59 or second > 59:
+        return _Written(text)
+    return _Written(day.rstrip(" ,"), clock, offset)
+
+
+def _offset_of(zone: str) -> tuple[timedelta | None, bool]:
+    """The offset that a zone names, if it is one and the same everywhere; and whether it is a zone at all."""
+    zone = re.sub(r"(?<=\S) ?\([^()]*\)$", "", zone).strip("() ")  # GMT+0530 (India Standard Time)
+    if not zone:
+        return None, True
+    offsets: set[timedelta | None] = set()
+    for word in re.sub(r"(?<=[A-Za-z])\s+(?=[+-]\d)", "", zone).replace("(", " ").replace(")", " ").split():
+        if word.lower() in _ZERO:
+            offsets.add(timedelta(0))
+        elif (found := _OFFSET.fullmatch(word)) is not None:
+            size = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
+            if size > timedelta(hours=14):
+                return None, False
+            offsets.add(-size if found["sign"] == "-" else size)
+        elif not _ZONE_NAME.fullmatch(word):
+            return (None, True) if _ZONE_NAME.fullmatch(zone) else (None, False)
+    if len(offsets) > 1:
+        return None, False
+    return (offsets.pop() if offsets else None), True

@@ -4,19 +4,33 @@ A ledger is a CSV file, a workbook, a Parquet file, one of these compressed, or 
 their standard names here. `reconcile.normalise.entries` types the values.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 from reconcile.core.records import Place, RawRow
+from reconcile.ledger.amounts import clean
 from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.blocks import Block, in_blocks
 from reconcile.ledger.columns import ColumnScan, Style
 from reconcile.ledger.formats.delimited import DelimitedTable
+from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import Header, text_of
-from reconcile.ledger.profile import COLUMNS, IN, OUT
-from reconcile.ledger.table import BrokenRecord, Cell, Record, Table, UnreadableCell, number_text
+from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, Profile
+from reconcile.ledger.table import (
+    MERGED,
+    BrokenRecord,
+    Cell,
+    Formatted,
+    Record,
+    Spanned,
+    Table,
+    UnreadableCell,
+    number_text,
+    tidy,
+)
 
 BROKEN = ""
 """The key in `RawRow.values` for the reason why a row cannot be cut into cells; its text is then under `line`.
@@ -24,7 +38,7 @@ No column has this name: a column without a header is called `column 3`."""
 
 _KEYS = frozenset(COLUMNS) - {"amount", "date", "status", "description"}
 _AMOUNTS = frozenset({"amount", IN, OUT})
-_READ = frozenset({*COLUMNS, IN, OUT})
+_READ = frozenset({*COLUMNS, IN, OUT, SIDE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,14 @@ class LedgerFile:
     scan: ColumnScan | None = None
     """The pass over all rows; None for a query, which is read only once."""
     source: SourceFile | None = None
-    """The file; holds the temporary folder of an archive as long as it is needed."""
+    """Keeps what was unpacked for as long as it is needed."""
+    profile: Profile = field(default_factory=lambda: Profile("default"))
+    more: tuple["LedgerFile", ...] = ()
+    """Further sheets of the workbook that belong to the same import."""
+    leads: bool = True
+    """False for one of `more`."""
+    numbers: Counter[str] = field(default_factory=Counter)
+    """How often each id that is made of several columns came so far, in all sheets of the import."""
 
     @property
     def sha256(self) -> str:
@@ -61,13 +82,20 @@ class LedgerFile:
         many or too few of them, unbalanced quotes) has the reason under BROKEN, so that it is quarantined and not
         lost. Raises InputRefused if the file changed since it was opened.
         """
+        above: dict[str, Cell] = {}
+        if self.leads:
+            self.numbers.clear()
         for record in self.table.records():
-            if (row := self.row(record)) is not None:
-                yield row
+            row = self.row(record)
+            if row is None:
+                continue
+            if self._changes_rows and BROKEN not in row.values:
+                row = RawRow(row.place, self._filled(dict(row.values), above))
+            yield row
 
     def parts(self) -> Iterator[Block | RawRow]:
-        """The same rows; those of delimited text as blocks, where this is certain to be right."""
-        if not isinstance(self.table, DelimitedTable):
+        """The same rows, those of delimited text by the block where that is certain to be right."""
+        if not isinstance(self.table, DelimitedTable) or self._changes_rows:
             yield from self.rows()
             return
         for part in in_blocks(self.table, self.header, [name for name in self.columns if name in COLUMNS]):
@@ -76,15 +104,82 @@ class LedgerFile:
             elif (row := self.row(part)) is not None:
                 yield row
 
+    @property
+    def sheets(self) -> tuple["LedgerFile", ...]:
+        """Itself and the further sheets of its import."""
+        return (self, *self.more)
+
+    @property
+    def passed_over(self) -> int:
+        """Rows that are no records, in all sheets."""
+        return sum(len(one.scan.passed.rows) for one in self.sheets if one.scan is not None)
+
+    def notes(self) -> list[str]:
+        """What a person should know of the file though it can be read, each in a sentence."""
+        found: list[str] = []
+        for one in self.sheets:
+            if one.scan is not None:
+                found += [f"{one.name}: {says}" for says in one.scan.passed.warnings]
+            if isinstance(one.table, DelimitedTable):
+                found += [f"{one.name}: {says}" for says in one.table.notes()]
+            elif isinstance(one.table, SheetTable):
+                found += [f"{one.name}: {says}" for says in one.table.notes(one.header.row)]
+        return found
+
+    @property
+    def _changes_rows(self) -> bool:
+        """Whether a row depends on those before it."""
+        return bool(self.profile.fill_down or self.header.id_places)
+
+    def _filled(self, values: dict[str, Cell], above: dict[str, Cell]) -> dict[str, Cell]:
+        """A row with what the profile says is to be taken from the rows above or from several columns."""
+        for name in self.profile.fill_down:
+            cell = values.get(name, "")
+            if isinstance(cell, str) and not tidy(cell):
+                if name in above:
+                    values[name] = above[name]
+            else:
+                above[name] = cell
+        if self.header.id_places:
+            words = [self._id_word(self.columns[place], values) for place in self.header.id_places]
+            ledger_id = " ".join(filter(None, words))
+            if ledger_id:
+                self.numbers[ledger_id] += 1
+                number = self.numbers[ledger_id]
+                ledger_id = f"{ledger_id}#{number}" if number > 1 else ledger_id
+            values["ledger_id"] = ledger_id
+        return values
+
+    def _id_word(self, name: str, values: dict[str, Cell]) -> str:
+        """One column's part of an id: days and amounts in one writing, however a file writes them."""
+        cell = values[name]
+        if isinstance(cell, Decimal | Formatted):
+            number = cell if isinstance(cell, Decimal) else cell.value
+            return number_text(number.normalize()) if name in _AMOUNTS else str(cell)
+        text = " ".join(tidy(text_of(cell)).split())
+        try:
+            if name == "date" and isinstance(cell, str):
+                return str(self.style.dates.read(text)[0])
+            if name in _AMOUNTS and text:
+                found = self.style.amounts.read(
+                    clean(text), self.profile.currencies.digits, self.profile.currency
+                )
+                return number_text(found.value.normalize())
+        except ValueError:
+            pass
+        return text
+
     def row(self, record: Record) -> RawRow | None:
-        """One record as a row; None for the header, a record above it, and a blank one."""
+        """One record as a row; None for the header, what stands above it, a blank one, and one that is passed over."""
         number, cells = record
         if number <= self.header.row:
             return None
-        values = self._texts(cells) if isinstance(self.table, DelimitedTable) else self._values(cells)
+        if self.scan is not None and number in self.scan.passed.rows:
+            return None
+        values = self._texts(number, cells) if isinstance(self.table, DelimitedTable) else self._values(cells)
         return None if values is None else RawRow(Place(self.name, number), values)
 
-    def _texts(self, cells: Sequence[Cell] | BrokenRecord) -> dict[str, Cell] | None:
+    def _texts(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> dict[str, Cell] | None:
         """The values of a record of delimited text."""
         if isinstance(cells, BrokenRecord):
             return {BROKEN: cells.reason, "line": cells.line}
@@ -93,35 +188,39 @@ class LedgerFile:
             return None
         columns = self.header.names
         if len(cells) != len(columns):
-            # Nobody can know which cell is missing or was cut in two, so none is read.
-            reason = f"has {len(cells)} cells where the header has {len(columns)}"
-            return {
-                BROKEN: f"{reason}: put cells that hold the delimiter in quotes",
-                "line": self._line(cells),
-            }
+            fitted = self.header.fitted(cells)
+            if fitted is None or (len(cells) < len(columns) and self._is_cut_off(number)):
+                # Which cell is missing or was cut in two cannot be known, so none is read.
+                reason = f"has {len(cells)} cells where the header has {len(columns)}"
+                advice = (
+                    "the file may have been cut off"
+                    if fitted
+                    else "put cells that hold the delimiter in quotes"
+                )
+                return {BROKEN: f"{reason}: {advice}", "line": self._line(cells)}
+            cells = fitted
         if ("\n" in line or "\r" in line) and self._holds_another_row(cells):
             # Two stray quotes, each at the edge of a cell, make one cell of all text between them.
             reason = "holds what looks like another row inside quotes: check its quotation marks"
             return {BROKEN: reason, "line": self._line(cells)}
-        if cells[0] == self.header.cells[0] and self._is_header(cells):
-            return {BROKEN: "repeats the header", "line": self._line(cells)}
         return dict(zip(columns, cells, strict=True))
+
+    def _is_cut_off(self, number: int) -> bool:
+        """Whether a row is the only short one, and the last, and its line has no end."""
+        assert isinstance(self.table, DelimitedTable)
+        found = self.scan
+        return found is not None and number == found.last and found.short == 1 and self.table.text.open_end
 
     def _values(self, cells: Sequence[Cell] | BrokenRecord) -> dict[str, Cell] | None:
         """The values of a record of a source with numbers and dates."""
         assert not isinstance(cells, BrokenRecord), "only delimited text has broken records"
         if _blank(cells[0]) and all(map(_blank, cells)):
             return None
-        if cells[0] == self.header.cells[0] and self._is_header(cells):
-            return {BROKEN: "repeats the header", "line": self._line(cells)}
         values = dict(zip(self.header.names, cells, strict=True))
         for name, cell in values.items():
             if type(cell) is not str:
                 values[name] = _usable_cell(name, cell)
         return values
-
-    def _is_header(self, cells: Sequence[Cell]) -> bool:
-        return self.header.row > 0 and tuple(text_of(cell).strip() for cell in cells) == self.header.cells
 
     def _line(self, cells: Sequence[Cell]) -> str:
         delimiter = self.table.delimiter if isinstance(self.table, DelimitedTable) else ";"
@@ -147,7 +246,16 @@ def _blank(cell: Cell) -> bool:
 
 
 def _usable_cell(name: str, cell: Cell) -> Cell:
-    """A cell that is a number or date, as its column needs it; unreadable if the column cannot use it."""
+    """A cell that is no text, as its column can use it."""
+    if isinstance(cell, Spanned):
+        return MERGED if name in _AMOUNTS else str(cell)
+    if isinstance(cell, Formatted):
+        if name in _AMOUNTS:
+            return cell
+        if name == "date":
+            cell = cell.value
+        else:
+            return cell.shown
     if name not in _READ:
         return number_text(cell) if isinstance(cell, Decimal) else text_of(cell)
     if isinstance(cell, UnreadableCell) or (name in _AMOUNTS and isinstance(cell, Decimal)):

@@ -1,19 +1,25 @@
 """Finds the header of a ledger (it may stand below a title block), and which cell names which column."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from reconcile.core.errors import InputRefused
-from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, Profile
-from reconcile.ledger.table import BrokenRecord, Cell, Record
+from reconcile.ledger.profile import COLUMNS, IN, OUT, REQUIRED, SIDE, Profile
+from reconcile.ledger.table import BrokenRecord, Cell, Record, tidy
 
 SEARCHED_ROWS = 50
 """The number of first rows, blank ones not counted, among which the header is searched."""
 
 _MAX_COMPARED = 500
 """Characters of a cell that are compared with the name of a column."""
+
+STANDARD = (*COLUMNS, IN, OUT, SIDE)
+
+_NUMBERED = re.compile(r"(.+)#([1-9]\d?)", re.DOTALL)
+"""A profile's `Amount#2`: the second column of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,42 @@ class Header:
     matched: int
     """The number of standard names."""
     names_its_columns: bool = True
-    """False for the result of a query, which has no header row."""
+    """False for a query's result, which has no row of headers."""
+    id_places: tuple[int, ...] = ()
+    """Where the columns stand that together are the ledger_id, counted from 0; empty where it is one column."""
+
+    def place(self, name: str) -> int | None:
+        """Where a standard column stands, counted from 0."""
+        return self.names.index(name) if name in self.names else None
+
+    def fitted(self, cells: Sequence[Cell]) -> Sequence[Cell] | None:
+        """A row with as many cells as there are columns: blank ones at its end are dropped, and optional ones that
+        are missing there are blank. None where which cell is missing or was cut in two cannot be known."""
+        width = len(self.names)
+        if len(cells) > width:
+            surplus = cells[width:]
+            return (
+                cells[:width] if all(isinstance(cell, str) and not tidy(cell) for cell in surplus) else None
+            )
+        missing = set(self.names[len(cells) :])
+        needed = missing & {"ledger_id", "amount", "date", SIDE}
+        if needed or {IN, OUT} <= missing or any(place >= len(cells) for place in self.id_places):
+            return None
+        return [*cells, *[""] * (width - len(cells))]
+
+    def is_repeated_by(self, cells: Sequence[Cell]) -> bool:
+        """Whether a row is the header once more."""
+        if self.row == 0 or not cells:
+            return False
+        if text_of(cells[0]).strip().casefold() != self.cells[0].casefold():  # as nearly every row
+            return False
+        texts = [_key(text_of(cell)) for cell in cells]
+        own = [_key(cell) for cell in self.cells]
+        while texts and not texts[-1]:
+            texts.pop()
+        while own and not own[-1]:
+            own.pop()
+        return texts == own
 
 
 def first_rows(records: Iterable[Record]) -> list[tuple[int, tuple[str, ...]]]:
@@ -44,22 +85,32 @@ def find_header(rows: Sequence[tuple[int, tuple[str, ...]]], profile: Profile) -
     return max(candidates, key=lambda header: header.matched, default=Header(0, (), (), 0))
 
 
-def check_header(where: str, header: Header, profile: Profile, *, named_by_amounts: bool) -> None:
-    """Raise InputRefused if a required column is missing or occurs twice.
+def check_header(
+    where: str, header: Header, profile: Profile, *, named_by_amounts: bool, notes: Sequence[str] = ()
+) -> None:
+    """Raises InputRefused if a column that is needed is missing or stands twice.
 
-    `named_by_amounts`: the amounts themselves name their currency, so a currency column is not required.
+    `named_by_amounts`: the amounts themselves name their currency. `notes` may say why a column is not found.
     """
     row = f"{where}, row {header.row}" if header.names_its_columns else where
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
     if absent := lacking(header, profile):
         columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
         advice = "" if profile.columns else "; `reconcile ledger inspect` proposes a profile for other names"
+        if absent == ["ledger_id"]:
+            advice = (
+                "; where no column is an id, number the rows, or give the ledger's profile several columns that "
+                'together are one: ledger_id = ["Date", "Description", "Amount"]'
+            )
+        advice += "".join(f"; {says}" for says in notes)
         raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}{advice}")
     keys = [_key(cell) for cell in header.cells]
-    for name in (*COLUMNS, IN, OUT):
-        if name in header.names and keys.count(_key(profile.columns.get(name, name))) > 1:
+    for name in STANDARD:
+        written = profile.columns.get(name, name)
+        if name in header.names and keys.count(_key(written)) > 1:
             raise InputRefused(
-                f"{row}: the header repeats the column {_named(name, profile)}; keep one of them; found: {found}"
+                f"{row}: the header repeats the column {_named(name, profile)}; keep one of them, or say in a profile "
+                f'which is meant: {name} = "{written}#1" or "{written}#2"; found: {found}'
             )
     if "currency" not in header.names and profile.currency is None and not named_by_amounts:
         advice = "add it, or give the ledger's profile a currency"
@@ -67,8 +118,10 @@ def check_header(where: str, header: Header, profile: Profile, *, named_by_amoun
 
 
 def lacking(header: Header, profile: Profile) -> list[str]:
-    """The required columns that are missing, as error messages name them."""
-    return [_named(name, profile) for name in _needed(profile) if name not in header.names]
+    """The columns that are needed and are not there, as errors name them."""
+    absent = [_named(name, profile) for name in _needed(profile) if name not in header.names]
+    keys = [_key(cell) for cell in header.cells]
+    return absent + [f"{one!r} (for ledger_id)" for one in profile.id_columns if _place_of(one, keys) is None]
 
 
 def shown(cell: str) -> str:
@@ -93,34 +146,49 @@ def _texts(cells: Sequence[Cell] | BrokenRecord) -> tuple[str, ...]:
 
 
 def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
-    mapped = {_key(header): name for name, header in profile.columns.items()}
-    unmapped = {name: name for name in COLUMNS if name not in profile.columns}
+    keys = [_key(cell) for cell in cells]
+    wanted = {name: name for name in COLUMNS} | dict(profile.columns)
     if IN in profile.columns:
-        del unmapped["amount"]
-    wanted = unmapped | mapped
+        del wanted["amount"]
+    if profile.id_columns:
+        del wanted["ledger_id"]
+    at: dict[int, str] = {}
+    for name, header in wanted.items():
+        place = _place_of(header, keys)
+        if place is not None and (place not in at or name in profile.columns):
+            at[place] = name
     names: dict[str, None] = {}
-    matched: set[str] = set()
-    for position, cell in enumerate(cells, start=1):
-        standard = wanted.get(_key(cell))
-        if standard is not None and standard not in names:
-            matched.add(standard)
-            names[standard] = None
-            continue
-        name = cell or f"column {position}"
-        while name in names or name in COLUMNS or name in (IN, OUT):
-            name = f"{name} (column {position})"
+    for position, cell in enumerate(cells):
+        name = at.get(position, cell or f"column {position + 1}")
+        while position not in at and (name in names or name in STANDARD):
+            name = f"{name} (column {position + 1})"
         names[name] = None
-    return Header(row, cells, tuple(names), len(matched))
+    id_places = [_place_of(header, keys) for header in profile.id_columns]
+    found = tuple(place for place in id_places if place is not None)
+    return Header(row, cells, tuple(names), len(at) + len(found), id_places=found)
+
+
+def _place_of(header: str, keys: Sequence[str]) -> int | None:
+    """Where the column of this header stands, counted from 0; of several that of the number behind `#`."""
+    key = _key(header)
+    if key in keys:
+        return keys.index(key)
+    if numbered := _NUMBERED.fullmatch(header):
+        key, number = _key(numbered[1]), int(numbered[2])
+        places = [place for place, one in enumerate(keys) if one == key]
+        return places[number - 1] if number <= len(places) else None
+    return None
 
 
 def _key(header: str) -> str:
-    """A header for comparison: wide letters, invisible characters, white space and case do not count."""
-    text = unicodedata.normalize("NFKC", header[:_MAX_COMPARED])
+    """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
+    text = unicodedata.normalize("NFKC", tidy(header[:_MAX_COMPARED]))
     return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
 
 
 def _needed(profile: Profile) -> list[str]:
-    required = [name for name in REQUIRED if not (name == "amount" and IN in profile.columns)]
+    given = {"amount": IN in profile.columns, "ledger_id": bool(profile.id_columns)}
+    required = [name for name in REQUIRED if not given.get(name)]
     return required + [name for name in profile.columns if name not in required]
 
 

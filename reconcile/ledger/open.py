@@ -1,16 +1,17 @@
 """Opens ledgers: finds the files in folders and archives, and checks every header before any row is read."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
 from reconcile.ledger.archive import SourceFile, unpack
-from reconcile.ledger.columns import profile_style, scan_columns
+from reconcile.ledger.columns import agreed, profile_style, scan_columns
 from reconcile.ledger.file import LedgerFile
-from reconcile.ledger.formats.detect import is_archive, open_table
+from reconcile.ledger.formats.delimited import DelimitedTable
+from reconcile.ledger.formats.detect import is_archive, open_tables
 from reconcile.ledger.formats.query import open_query
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import check_header, find_header
@@ -42,8 +43,9 @@ def open_ledgers(
                 raise
             unfinished.append(error)
             continue
-        if len(found) > 1 and isinstance(found[-1].table, SheetTable):
-            found[-1].table.release()  # the memory cannot hold many workbooks at once
+        for sheet in found[-1].sheets if len(found) > 1 else ():
+            if isinstance(sheet.table, SheetTable):
+                sheet.table.release()  # the memory cannot hold many workbooks at once
     return found
 
 
@@ -92,15 +94,40 @@ def _mode(path: Path) -> int:
 
 def _opened(source: SourceFile, profile: Profile) -> LedgerFile:
     where = source.where
-    table, header, sheet = open_table(source.path, where, profile)
-    if header.row == 0:
-        raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
-    scan = scan_columns(table, header, profile)
-    check_header(where, header, profile, named_by_amounts=bool(scan.currencies))
-    if scan.refused is not None:
-        raise InputRefused(f"{where}: {scan.refused}")
-    name = f"{source.name} [{sheet}]" if sheet else source.name
-    return LedgerFile(Path(where), name, table, header, scan.style, scan, source)
+    found = []
+    for table, header, sheet in open_tables(source.path, where, profile):
+        if header.row == 0:
+            raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
+        scan = scan_columns(table, header, profile)
+        notes = table.notes() if isinstance(table, DelimitedTable) else []
+        check_header(where, header, profile, named_by_amounts=bool(scan.currencies), notes=notes)
+        found.append((table, header, sheet, scan))
+    all_findings = agreed([scan for *_, scan in found], profile)
+    for scan in all_findings:
+        if scan.refused is not None:
+            raise InputRefused(f"{where}: {scan.refused}")
+    return sheets_as_one(
+        [
+            LedgerFile(
+                Path(where),
+                f"{source.name} [{sheet}]" if sheet else source.name,
+                table,
+                header,
+                scan.style,
+                scan,
+                source,
+                profile,
+            )
+            for (table, header, sheet, _), scan in zip(found, all_findings, strict=True)
+        ]
+    )
+
+
+def sheets_as_one(sheets: Sequence[LedgerFile]) -> LedgerFile:
+    """Several sheets of a workbook as one ledger, whose rows are judged and taken in together."""
+    first = sheets[0]
+    more = tuple(replace(one, leads=False, numbers=first.numbers) for one in sheets[1:])
+    return replace(first, more=more) if more else first
 
 
 def open_query_ledger(profile: Profile) -> LedgerFile:
@@ -111,4 +138,5 @@ def open_query_ledger(profile: Profile) -> LedgerFile:
     where = f"[ledger.{profile.name}]"
     header = replace(find_header([(1, table.names)], profile), row=0, names_its_columns=False)
     check_header(where, header, profile, named_by_amounts=False)
-    return LedgerFile(Path(where), where, table, header, profile_style(profile))
+    style = replace(profile_style(profile), passes_nothing=True)
+    return LedgerFile(Path(where), where, table, header, style, profile=profile)

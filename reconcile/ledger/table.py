@@ -3,6 +3,8 @@
 A text file has only texts; a workbook, a Parquet file and a database also have numbers and dates.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,8 +32,78 @@ class UnreadableCell:
         return self.shown
 
 
-Cell = str | Decimal | date | UnreadableCell
-"""A blank cell is an empty text. A `datetime`, which is also a `date`, has a zone only if its source has one."""
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """A number of a workbook whose cell shows more than the number: `250.00 Cr`, `€ 12.50`, `INV-0045`."""
+
+    value: Decimal
+    shown: str
+    """As the cell shows it."""
+    dress: str
+    """What stands around the number, with a 1 in its place; "" where the number stands alone."""
+    own_section: bool
+    """Whether the format has a section of its own for negative numbers, and this is one: its minus is the number's."""
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+MERGED = UnreadableCell("", "is covered by merged cells: part them, and fill in every row")
+
+
+class Spanned(str):
+    """The text of a cell that merged cells cover: that of the first of them. An amount it is not, or it would count
+    several times."""
+
+    __slots__ = ()
+
+
+Cell = str | Decimal | date | UnreadableCell | Formatted
+"""A blank cell is an empty text; a `datetime`, which is a `date` too, has a zone only where its source has one."""
+
+_APOSTROPHES = "'\u2018\u2019\u02bc\uff07"
+_EDGES = re.compile(rf"^[\s{_APOSTROPHES}]|[\s{_APOSTROPHES}]$")
+_NULLS = frozenset(("null", "\\n", "<null>", "(null)"))
+"""What databases write for no value, in small letters."""
+
+_SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{1,3}", re.ASCII)
+
+
+def tidy(text: str) -> str:
+    """What a cell says: without blanks and apostrophes around it and without invisible characters; "" for NULL."""
+    if not text.isascii():
+        # Joiners shape the letters of Indian scripts: inside a word they stay.
+        text = "".join(
+            letter for letter in text if letter in "\u200c\u200d" or unicodedata.category(letter) != "Cf"
+        ).strip("\u200c\u200d")
+    while _EDGES.search(text):
+        bare = text.strip()
+        inner = bare[1:] if bare[:1] in tuple(_APOSTROPHES) else bare
+        if inner is not bare and inner[-1:] in tuple(_APOSTROPHES):
+            inner = inner[:-1]
+        if inner == text:
+            break  # an apostrophe at the end alone belongs to the text: 5'
+        text = inner
+    return "" if text.casefold() in _NULLS else text
+
+
+def is_shortened(text: str) -> bool:
+    """Whether a spreadsheet has shortened a long number to this text (9.87655E+11): its digits are lost."""
+    return _SHORTENED.fullmatch(text) is not None
+
+
+def twice_decoded(text: str) -> str | None:
+    """The text that this one was before its bytes were decoded in a wrong encoding; None if it does not look so."""
+    if text.isascii():
+        return None
+    for tail in ("", "\xa0"):  # a fixed space at its end may have been taken for a blank
+        try:
+            once = (text + tail).encode("cp1252").decode("utf-8")
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+        if len(once) < len(text + tail):
+            return once
+    return None
 
 
 class BrokenRecord(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconcile.context import Context
-from reconcile.core.errors import InputRefused, UnfinishedFile
+from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
 from reconcile.core.progress import Progress
 from reconcile.core.records import Entry, RawRow, Side
 from reconcile.ledger.blocks import Block
@@ -20,6 +20,9 @@ from reconcile.settings import Profile, Settings
 from reconcile.validate.dataset_rules import validate_batch
 from reconcile.validate.rules import Batch, BatchCheck
 from reconcile.validate.validator import BATCH, preload
+
+_NAMED = 5
+"""Entries that a warning names."""
 
 _AT_ONCE = 20_000
 """Rows that are staged again together, since each time all that are staged are gone through."""
@@ -40,6 +43,8 @@ class Imported:
     added: int
     changed: int
     withdrawn: int  # entries that a snapshot lacked
+    passed_over: int = 0  # rows that are no records: lines of totals, the header again, further lines
+    warnings: tuple[str, ...] = ()  # what a person should look at, although the file was imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +106,19 @@ def import_ledger(
         )
 
     context.progress("ledger", f"reading {ledger.name}", None)
+    file = ledger.name if not ledger.more else ledger.name.rpartition(" [")[0]
     with staging_tables(context.engine) as tables:
-        in_bulk = EntriesInBulk(ledger, app_ids[0], profile.name, profile.currency, settings.currencies)
-        careful = EntryNormaliser.of(ledger, profile, app_ids, settings.currencies)
-        staging: Staging[Block | Sequence[RawRow], Entry] = Staging(
-            tables, Side.LEDGER, in_bulk, careful, validator.entries
-        )
-        staging.add(_parts(ledger, context.progress))
+        for sheet in ledger.sheets:
+            in_bulk = EntriesInBulk(sheet, app_ids[0], profile.name, profile.currency, settings.currencies)
+            careful = EntryNormaliser.of(sheet, profile, app_ids, settings.currencies)
+            staging: Staging[Block | Sequence[RawRow], Entry] = Staging(
+                tables, Side.LEDGER, in_bulk, careful, validator.entries
+            )
+            staging.add(_parts(sheet, context.progress))
+        # Only delimited text is typed in bulk, and it is one sheet: the last one's normaliser and traits are all.
 
         def check(batch: Batch) -> tuple[str, ...]:
-            return validate_batch(validator, "entries", ledger.name, batch)
+            return validate_batch(validator, "entries", file, batch)
 
         def check_all(batch: Batch) -> tuple[str, ...]:
             if unusable := validator.entries_in_bulk(staging.traits):
@@ -121,9 +129,11 @@ def import_ledger(
             return tables.take_in_entries(
                 app_ids,
                 profile.name,
-                ledger.name,
+                file,
                 sha256=ledger.sha256,
                 snapshot_timezone=settings.timezone.key if snapshot else None,
+                timezone=settings.timezone.key,
+                passed_over=ledger.passed_over,
                 check=check,
             )
 
@@ -140,7 +150,7 @@ def import_ledger(
     return Imported(
         import_id=loaded.import_id,
         source=profile.name,
-        file=ledger.name,
+        file=file,
         sha256=ledger.sha256,
         records=loaded.read,
         entries=loaded.usable,
@@ -149,7 +159,31 @@ def import_ledger(
         added=loaded.added,
         changed=loaded.changed,
         withdrawn=loaded.withdrawn,
+        passed_over=ledger.passed_over,
+        warnings=(*ledger.notes(), *_lacking(file, loaded.lacking)),
     )
+
+
+def _lacking(file: str, ids: Sequence[str]) -> list[str]:
+    if not ids:
+        return []
+    what, them = ("entry", "it") if len(ids) == 1 else ("entries", "them")
+    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+    return [
+        f"{file}: lacks {len(ids):,} {what} that an earlier file of these days had: {', '.join(ids[:_NAMED])}{more}; "
+        f"import with --snapshot to withdraw {them}"
+    ]
+
+
+def check_snapshot(ledgers: Sequence[LedgerFile]) -> None:
+    """Raises UsageError unless it is one ledger: each would withdraw what only the others hold."""
+    if not ledgers:
+        raise UsageError("--snapshot: no ledger is named; give one with --ledger")
+    if len(ledgers) > 1:
+        raise UsageError(
+            f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
+            "import them one by one"
+        )
 
 
 def _parts(ledger: LedgerFile, progress: Progress) -> Iterator[Block | Sequence[RawRow]]:

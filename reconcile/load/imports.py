@@ -30,6 +30,7 @@ class ImportRecord:
     changed: int
     quarantined: int
     withdrawn: int  # entries that a snapshot lacked
+    passed_over: int  # rows that are no records
     snapshot: bool
     allowed: Sequence[str]  # expectations that would have blocked it
     withdrawn_at: datetime | None  # when the import itself was undone

@@ -5,26 +5,30 @@ Where the columns have other names than ours, it proposes which may be which; on
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from reconcile.core.errors import InputRefused, UsageError
-from reconcile.core.records import Entry, Rejection
-from reconcile.ledger.amounts import currencies_of
+from reconcile.core.records import Entry
 from reconcile.ledger.archive import SourceFile
-from reconcile.ledger.columns import ColumnScan, scan_columns
+from reconcile.ledger.columns import ColumnScan, scan_columns, side_line
+from reconcile.ledger.currency_names import currencies_of
 from reconcile.ledger.dates import ORDERS, formats, shape_of
 from reconcile.ledger.file import LedgerFile
-from reconcile.ledger.formats.detect import candidates, open_table
+from reconcile.ledger.formats.delimited import DelimitedTable
+from reconcile.ledger.formats.detect import candidates, open_tables
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import Header, check_header, find_header, first_rows, lacking, shown
-from reconcile.ledger.open import files_in, open_query_ledger
-from reconcile.ledger.profile import COLUMNS, IN, OUT, TOML, Profile
-from reconcile.ledger.table import Table
+from reconcile.ledger.open import files_in, open_query_ledger, sheets_as_one
+from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, TOML, Profile
+from reconcile.ledger.table import BrokenRecord, Cell, Table, tidy, twice_decoded
+from reconcile.load.same_ids import SameIds
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Settings
+from reconcile.validate.validator import BATCH, Validator
 
 SHOWN = 5
 """Rows that are shown as they would be read, and at most as many that would not."""
@@ -85,26 +89,64 @@ def _file(settings: Settings, source: SourceFile, profile: Profile) -> Iterator[
     proposed: dict[str, str] = {}
     doubt = ""
     try:
-        table, header, _ = open_table(path, where, profile)
+        tables = open_tables(path, where, profile)
+        table, header, _ = tables[0]
         fits = not lacking(header, profile)
     except InputRefused as error:
         fits, doubt = False, str(error).removeprefix(f"{where}: ")
     if not fits and not profile.columns:
-        table, header, proposed = _propose(candidates(path, where), where)
-        profile = replace(profile, columns=proposed)
+        found = candidates(path, where, profile.encoding)
+        if guess := _encoding(found):
+            doubt = (
+                f"{doubt}; read as {guess}"
+                if doubt
+                else f"read as {guess}, since it is neither UTF-8 nor Windows-1252"
+            )
+            profile = replace(profile, encoding=guess)
+            found = candidates(path, where, guess)
+        table, header, proposed, id_columns = _propose(found, where)
+        profile = replace(profile, columns=proposed, id_columns=id_columns)
         header = find_header(first_rows(table.records()), profile)
+        tables = [(table, header, "")]
     elif not fits:
-        table, header, _ = open_table(path, where, profile)
+        tables = open_tables(path, where, profile)
+        table, header, _ = tables[0]
     if header.row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
-    if isinstance(table, SheetTable) and profile.sheet is None:
-        headers = (find_header(first_rows(one.records()), profile) for one in candidates(path, where))
+    if isinstance(table, SheetTable) and not profile.sheets:
+        headers = (
+            find_header(first_rows(one.records()), profile)
+            for one in candidates(path, where, profile.encoding)
+        )
         if sum(len(lacking(one, profile)) <= len(lacking(header, profile)) for one in headers) > 1:
-            profile = replace(profile, sheet=table.name)
-    scan = scan_columns(table, header, profile)
-    profile = replace(profile, currency=profile.currency or _one_currency(header, scan, profile) or UNKNOWN)
-    ledger = LedgerFile(path, source.name, table, header, scan.style, scan, source)
+            profile = replace(profile, sheets=(table.name,))
+    scans = [scan_columns(one, its_header, profile) for one, its_header, _ in tables]
+    currency = profile.currency or _one_currency(header, scans[0], profile) or UNKNOWN
+    profile = replace(profile, currency=currency)
+    ledger = sheets_as_one(
+        [
+            LedgerFile(
+                path,
+                f"{source.name} [{sheet}]" if len(tables) > 1 else source.name,
+                one,
+                its_header,
+                scan.style,
+                scan,
+                source,
+                profile,
+            )
+            for (one, its_header, sheet), scan in zip(tables, scans, strict=True)
+        ]
+    )
     yield from _described(settings, ledger, profile, proposed, doubt)
+
+
+def _encoding(tables: Sequence[Table]) -> str | None:
+    """The encoding that the file may rather be in."""
+    for table in tables:
+        if isinstance(table, DelimitedTable) and table.text.proposed is not None:
+            return table.text.proposed[0]
+    return None
 
 
 def _one_currency(header: Header, scan: ColumnScan, profile: Profile) -> str | None:
@@ -121,15 +163,17 @@ def _one_currency(header: Header, scan: ColumnScan, profile: Profile) -> str | N
     return named.pop() if len(named) == 1 else None
 
 
-def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, str]]:
-    """The table and the row whose cells look most like a header, and what each may be."""
+def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, str], tuple[str, ...]]:
+    """The table and the row whose cells look most like a header, what each may be, and the columns that together may
+    be an id where none is one."""
     best: tuple[int, Table, dict[str, str]] | None = None
     likeliest: tuple[int, list[str]] = 0, []  # a row of words where none is known
     for table in tables:
         for row, cells in first_rows(table.records()):
             columns = _guess(cells)
-            if len(columns) > (best[0] if best else 0):
-                best = len(columns), table, columns
+            needed = len(columns.keys() & {"ledger_id", "date", "amount", IN})
+            if best is None or needed > best[0]:
+                best = needed, table, columns
             words = [cell for cell in cells if cell and not any(map(str.isdigit, cell))]
             if len(words) > len(likeliest[1]):
                 likeliest = row, words
@@ -145,11 +189,16 @@ def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, 
             f"{where}: no row looks like a header with an id, an amount and a date in it{advice}"
         )
     _, table, columns = best
-    return table, find_header(first_rows(table.records()), Profile("", columns=columns)), columns
+    ids: tuple[str, ...] = ()
+    if "ledger_id" not in columns and "date" in columns and ("amount" in columns or IN in columns):
+        parts = ("date", "description", "reference", "amount", IN, OUT)
+        ids = tuple(columns[name] for name in parts if name in columns)
+    profile = Profile("", columns=columns, id_columns=ids)
+    return table, find_header(first_rows(table.records()), profile), columns, ids
 
 
 def _guess(cells: tuple[str, ...]) -> dict[str, str]:
-    by_key = {" ".join(cell.split()).casefold(): cell for cell in reversed(cells) if cell}
+    by_key = {" ".join(tidy(cell).split()).casefold(): cell for cell in reversed(cells) if cell}
     found: dict[str, str] = {}
     for name in (*COLUMNS, IN, OUT):
         for known in (name, *_KNOWN_HEADERS.get(name, ())):
@@ -175,7 +224,7 @@ def _described(
     first = next(ledger.rows(), None)
     width = max(len(_cut(cell or "(no name)")) for cell in header.cells)
     for cell, name in zip(header.cells, header.names, strict=True):
-        role = name if name in (*COLUMNS, IN, OUT) else "not read"
+        role = name if name in (*COLUMNS, IN, OUT, SIDE) else "not read"
         example = "" if first is None else str(first.values.get(name, ""))
         yield f"  {_cut(cell or '(no name)'):<{width}}  {role:<15} {_cut(example)}".rstrip()
     missing = lacking(header, profile)
@@ -186,7 +235,7 @@ def _described(
     if scan:
         yield f"Dates: {_dates(scan, profile)}"
         yield f"Amounts: {_amounts(scan)}"
-        yield from _ambiguous(scan, proposed, doubt)
+        yield from _ambiguous(ledger, scan, proposed, doubt)
     if not missing:
         named = scan is not None and bool(scan.currencies)
         check_header(str(ledger.path), header, profile, named_by_amounts=named)  # as an import does
@@ -221,8 +270,11 @@ def _amounts(scan: ColumnScan) -> str:
     return "; ".join(found) or "need no guess"
 
 
-def _ambiguous(scan: ColumnScan, proposed: Mapping[str, str], doubt: str) -> Iterator[str]:
+def _ambiguous(
+    ledger: LedgerFile, scan: ColumnScan, proposed: Mapping[str, str], doubt: str
+) -> Iterator[str]:
     says = [doubt, *scan.unclear] if doubt else list(scan.unclear)
+    says += [*ledger.notes(), *_oddities(ledger, scan)]
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
@@ -234,20 +286,79 @@ def _ambiguous(scan: ColumnScan, proposed: Mapping[str, str], doubt: str) -> Ite
         yield from (f"  {one}" for one in says)
 
 
-def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[str]:
-    read = kept = 0
-    first: list[Entry] = []
-    refused: list[Rejection] = []
+def _oddities(ledger: LedgerFile, scan: ColumnScan) -> Iterator[str]:
+    """What a person would ask about, seen in the header and in the first rows."""
+    header = ledger.header
+    if header.row:
+        below = next((cells for number, cells in ledger.table.records() if number > header.row), ())
+        if not isinstance(below, BrokenRecord) and _continues_header(header, below):
+            yield (
+                f"the header seems to stand in two rows, {header.row} and {header.row + 1}: write it in one row, or "
+                "the second of them is taken for an entry"
+            )
+    if scan.blank_days:
+        yield (
+            f"{_rows_of(scan.blank_days)} with an amount have no date: if a blank one means the date above it, give "
+            'the profile fill_down = ["date"]'
+        )
+    for cell, name in zip(header.cells, header.names, strict=True):
+        if name in ("amount", IN, OUT) and _MINOR.search(cell) and not ledger.profile.minor:
+            yield (
+                f"{cell!r} may be in the minor unit (paise, cents), 100 times the amounts of KS Pay: then give the "
+                'profile amounts = "minor"'
+            )
+    for row in islice(ledger.rows(), _FIRST):
+        for value in row.values.values():
+            if isinstance(value, str) and (once := twice_decoded(value)) is not None:
+                yield (
+                    f"row {row.place.row} holds text that was decoded twice ({_cut(value)!r} was {_cut(once)!r}): "
+                    "export the file anew as UTF-8"
+                )
+                return
+
+
+_MINOR = re.compile(r"paise|paisa|minor|\bcents?\b|\bpence\b|\bfils\b|_cents$", re.IGNORECASE)
+_FIRST = 200
+"""Rows that are looked at for what is odd."""
+
+
+def _continues_header(header: Header, cells: Sequence[Cell]) -> bool:
+    """Whether the row below a header gives names to columns that have none, and holds no value."""
+    texts = [tidy(cell) if isinstance(cell, str) else "?" for cell in cells]
+    filled = [text for text in texts if text]
+    nameless = [place for place, cell in enumerate(header.cells) if not cell]
+    return (
+        bool(filled)
+        and all(re.search(r"[^\W\d_]", text) and not any(map(str.isdigit, text)) for text in filled)
+        and any(place < len(texts) and texts[place] for place in nameless)
+    )
+
+
+def _rows(
+    settings: Settings, ledger: LedgerFile, profile: Profile, validator: Validator | None = None
+) -> Iterator[str]:
+    """What an import would make of the rows, by the code of an import."""
     app_ids = settings.app_ids or ("",)
-    for one in EntryNormaliser.of(ledger, profile, app_ids, settings.currencies).typed(ledger.rows()):
-        read += 1
-        if isinstance(one, Entry):
-            kept += 1
-            first += [one] if len(first) < SHOWN else []
-        elif len(refused) < SHOWN:
-            refused.append(one)
+    known = profile.currency != UNKNOWN or "currency" in ledger.columns
+    validator = validator or Validator(settings.currencies)
+    same = SameIds()
+    first: list[Entry] = []
+    for sheet in ledger.sheets:
+        normaliser = EntryNormaliser.of(sheet, profile, app_ids, settings.currencies)
+        rows = sheet.rows()
+        while batch := list(islice(rows, BATCH)):
+            found = normaliser(batch)
+            usable, refused = list(found.records), list(found.rejections)
+            if known:  # else no expectation can be asked about the amounts
+                usable, more = validator.entries(usable, [row.values for row in found.came])
+                refused += more
+            same.add(usable, refused)
+            first += usable[: SHOWN - len(first)]
+    counts = same.counts()
     yield ""
-    yield f"{kept:,} of {_rows_of(read)} can be read." + (" The first:" if first else "")
+    yield f"{counts.entries + counts.repeats:,} of {_rows_of(counts.read)} can be read." + (
+        " The first:" if first else ""
+    )
     table = [("row", "ledger_id", "amount", "currency", "date", "reference", "status")]
     for entry in first:
         day = entry.dated_on or entry.dated_at
@@ -260,11 +371,26 @@ def _rows(settings: Settings, ledger: LedgerFile, profile: Profile) -> Iterator[
             "  "
             + "  ".join(f"{_cut(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         )
-    if refused:
+    if counts.refused:
         yield "Not readable, and so quarantined:"
-        yield from (f"  row {one.place.row}: {one.reason}" for one in islice(refused, SHOWN))
-        if read - kept > len(refused):
-            yield f"  and {read - kept - len(refused):,} more"
+        yield from (f"  row {row}: {reason}" for row, reason in counts.refused[:SHOWN])
+        if len(counts.refused) > SHOWN:
+            yield f"  and {len(counts.refused) - SHOWN:,} more"
+    yield (
+        f"An import makes of it: {counts.entries:,} entries, {counts.repeats:,} repeated, "
+        f"{counts.quarantined:,} in quarantine, {ledger.passed_over:,} passed over."
+    )
+    passed = [
+        (number, kind)
+        for sheet in ledger.sheets
+        if sheet.scan
+        for number, kind in sheet.scan.passed.rows.items()
+    ]
+    if passed:
+        yield "Passed over, since it is no record:"
+        yield from (f"  row {number}: {kind.value}" for number, kind in passed[:SHOWN])
+        if len(passed) > SHOWN:
+            yield f"  and {len(passed) - SHOWN:,} more"
 
 
 def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> Iterator[str]:
@@ -275,12 +401,14 @@ def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> I
     yield ""
     yield f"[ledger.{name}]"
     columns = {
-        standard: cell
+        standard: _quoted(profile.columns.get(standard, cell))
         for cell, standard in zip(header.cells, header.names, strict=True)
         if standard in (*COLUMNS, IN, OUT) and cell.lower() != standard
     }
+    if profile.id_columns:
+        columns = {"ledger_id": f"[{', '.join(map(_quoted, profile.id_columns))}]", **columns}
     if columns:
-        yield f"columns = {{ {', '.join(f'{one} = {_quoted(cell)}' for one, cell in columns.items())} }}"
+        yield f"columns = {{ {', '.join(f'{one} = {written}' for one, written in columns.items())} }}"
     if "currency" not in header.names:
         if profile.currency not in (None, UNKNOWN):
             yield f"currency = {_quoted(profile.currency)}"
@@ -294,10 +422,81 @@ def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> I
         yield 'decimal = "."   # or ","'
     if profile.thousands is not None:
         yield f"thousands = {_quoted(profile.thousands)}"
-    if isinstance(ledger.table, SheetTable) and profile.sheet is not None:
-        yield f"sheet = {_quoted(profile.sheet)}"
+    if isinstance(ledger.table, SheetTable) and profile.sheets:
+        names = [_quoted(name) for name in profile.sheets]
+        yield f"sheet = {names[0] if len(names) == 1 else '[' + ', '.join(names) + ']'}"
+    if scan is not None:
+        yield from _further_keys(ledger, profile, scan)
     if profile.query is not None:
         yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
+
+
+def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Iterator[str]:
+    """The keys that the file shows the need of, and those that the profile has."""
+    if (encoding := profile.encoding or _encoding([ledger.table])) is not None:
+        yield f"encoding = {_quoted(encoding)}"
+    if profile.side is not None:
+        where = f"column = {_quoted(profile.side.column)}, " if profile.side.column else ""
+        words = (
+            sorted(word.capitalize() for word in found) for found in (profile.side.into, profile.side.out)
+        )
+        came, went = (f"[{', '.join(map(_quoted, one))}]" for one in words)
+        yield f"side = {{ {where}in = {came}, out = {went} }}"
+    elif scan.sides:
+        line = side_line(scan.style.amounts.doubts.column, scan.sides)
+        yield f"{line}   # as a bank's statement says it; in your own books it is the other way round"
+    if profile.fill_down:
+        yield f"fill_down = [{', '.join(map(_quoted, profile.fill_down))}]"
+    elif scan.blank_days:
+        yield 'fill_down = ["date"]'
+    if profile.minor:
+        yield 'amounts = "minor"'
+    pattern = profile.reference_pattern.pattern if profile.reference_pattern else _reference_pattern(ledger)
+    if pattern is not None and "'" not in pattern:
+        yield f"reference_pattern = '{pattern}'"
+
+
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,12}(?:[-_/#.]?[0-9]+){1,4}(?![A-Za-z0-9])")
+_MOST = 0.6
+"""Part of the rows that must hold a reference of one form before it is proposed."""
+
+
+def _reference_pattern(ledger: LedgerFile) -> str | None:
+    """A pattern for the references that most narrations hold, where no column is the reference alone."""
+    name = "reference" if "reference" in ledger.columns else "description"
+    if name not in ledger.columns:
+        return None
+    texts = [
+        tidy(value)
+        for row in islice(ledger.rows(), _FIRST)
+        if isinstance(value := row.values.get(name), str) and tidy(value)
+    ]
+    forms: Counter[str] = Counter()
+    lengths: dict[str, set[tuple[int, ...]]] = {}
+    whole = 0
+    for text in texts:
+        for form in {_form(token) for token in _TOKEN.findall(text)}:
+            forms[form] += 1
+        for token in _TOKEN.findall(text):
+            lengths.setdefault(_form(token), set()).add(tuple(map(len, re.findall(r"[0-9]+", token))))
+            whole += token == text
+    if not texts or (name == "reference" and 2 * whole >= len(texts)):
+        return None
+    form, rows = forms.most_common(1)[0] if forms else ("", 0)
+    if rows < 2 or rows < _MOST * len(texts):
+        return None
+    parts = form.split("0")
+    sizes = [{one[place] for one in lengths[form]} for place in range(len(parts) - 1)]
+    pattern = re.escape(parts[0]).replace(r"\-", "-").replace("/", "/")
+    for place, size in enumerate(sizes):
+        last = place == len(sizes) - 1
+        digits = rf"\d{{{size.copy().pop()}}}" if len(size) == 1 and not last else r"\d+"
+        pattern += digits + re.escape(parts[place + 1]).replace(r"\-", "-")
+    return pattern
+
+
+def _form(token: str) -> str:
+    return re.sub(r"[0-9]+", "0", token)
 
 
 def _date_line(profile: Profile, scan: ColumnScan | None) -> Iterator[str]:

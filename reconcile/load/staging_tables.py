@@ -54,6 +54,8 @@ class Loaded:
     """Entries that a snapshot lacked."""
     import_id: int | None
     """Of a ledger; the same file again that changes nothing is the import of before."""
+    lacking: tuple[str, ...] = ()
+    """Ids of entries that an earlier file of these days had, and this one lacks."""
 
 
 class StagingTables:
@@ -123,22 +125,33 @@ class StagingTables:
         *,
         sha256: str,
         snapshot_timezone: str | None = None,
+        timezone: str | None = None,
+        passed_over: int = 0,
         check: BatchCheck | None = None,
     ) -> Loaded:
         """Move what was staged into `entries` and `quarantine`, and record the import.
 
-        With a time zone it is a snapshot: the whole ledger of the days that it spans there, by source and app.
+        With a time zone it is a snapshot: the whole ledger of the days that it spans there, by source and app. With
+        `timezone` it is told what it lacks. `passed_over` counts its rows that are no records.
         """
         scope = {"side": Side.LEDGER, "source": source, "file": file, "first": None, "last": None}
         self._connection.execute(
-            text("insert into this_import (sha256, snapshot_timezone) values (:sha256, :timezone)"),
-            {"sha256": sha256, "timezone": snapshot_timezone},
+            text(
+                "insert into this_import (sha256, snapshot_timezone, timezone)"
+                " values (:sha256, :snapshot_timezone, :timezone)"
+            ),
+            {"sha256": sha256, "snapshot_timezone": snapshot_timezone, "timezone": timezone},
         )
         statements = ["load/take_in_entries", "load/number_import", "load/take_in_quarantine"]
-        return self._take_in(statements, [{**scope, "app_id": app_id} for app_id in app_ids], check)
+        scopes: list[dict[str, object]] = [{**scope, "app_id": app_id} for app_id in app_ids]
+        return self._take_in(statements, scopes, check, passed_over)
 
     def _take_in(
-        self, statements: Sequence[str], scopes: list[dict[str, object]], check: BatchCheck | None
+        self,
+        statements: Sequence[str],
+        scopes: list[dict[str, object]],
+        check: BatchCheck | None,
+        passed_over: int = 0,
     ) -> Loaded:
         connection = self._connection
         take_turns(connection, str(scopes[0]["side"]), str(scopes[0]["source"]))
@@ -151,6 +164,11 @@ class StagingTables:
         if check is not None:
             # Of a load that is refused nothing is committed.
             allowed = check(Batch(self._read, row.quarantined, row.in_force, row.withdrawn))
+        lacking: tuple[str, ...] = ()
+        if row.import_id is not None:
+            lacking = tuple(
+                connection.scalars(text('select ledger_id from lacking order by ledger_id collate "C"'))
+            )
         loaded = Loaded(
             read=self._read,
             usable=row.usable,
@@ -159,6 +177,7 @@ class StagingTables:
             added=row.added,
             changed=row.changed,
             withdrawn=row.withdrawn,
+            lacking=lacking,
             import_id=row.import_id,
         )
         if loaded.import_id is not None:
@@ -168,6 +187,7 @@ class StagingTables:
                 {
                     "records": loaded.read,
                     "allowed": list(allowed),
+                    "passed_over": passed_over,
                     **{name: getattr(loaded, name) for name in names},
                 },
             )

@@ -12,20 +12,26 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from reconcile.core.money import Currencies, currency_code, parse_amount
+from reconcile.core.money import Currencies, currency_code, decimals, parse_amount
 from reconcile.core.records import Entry, RawRow, Rejection, Side
 from reconcile.core.rejections import Problem, rejection
 from reconcile.ledger import amounts as written_amounts
 from reconcile.ledger import dates as written_dates
+from reconcile.ledger.amounts import NOTHING, Amount, Doubts
 from reconcile.ledger.columns import Style
+from reconcile.ledger.currency_names import named as currencies_named
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
 from reconcile.ledger.file import BROKEN, LedgerFile
-from reconcile.ledger.profile import IN, OUT, Profile
-from reconcile.ledger.table import UnreadableCell
+from reconcile.ledger.profile import IN, OUT, SIDE, Profile
+from reconcile.ledger.sides import word_of
+from reconcile.ledger.table import Formatted, UnreadableCell, is_shortened, tidy
 from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, names, text_of
 from reconcile.normalise.normaliser import Normalised
 
 _LINE_BREAK = re.compile("[\r\n\t]")
+_CODE = re.compile("[A-Z]{3}", re.ASCII)
+_CARE = re.compile(r"['\\]|null|\de\+\d", re.ASCII | re.IGNORECASE)
+"""In a row of plain ASCII, what `tidy` or `is_shortened` may have something to say of."""
 _TOTALS = re.compile(
     r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
 )
@@ -87,39 +93,65 @@ def _entry(
     texts = "".join([value for value in values.values() if type(value) is str])
     breaks = _LINE_BREAK.search(texts) is not None
 
-    def key(name: str) -> str | None:
+    def key(name: str, *, is_id: bool = False) -> str | None:
         value = values.get(name)
+        if isinstance(value, str):
+            value = tidy(value)
+            if is_id and is_shortened(value):
+                problems.append((name, value, _SHORTENED))
+                return None
         if breaks and isinstance(value, str) and _LINE_BREAK.search(value):
             # Two rows may have been joined by a pair of stray quotes: not to be read as one.
             problems.append((name, value, "holds a line break or a tab"))
             return None
         return text_of(name, value, MAX_KEY, problems)
 
-    ledger_id = (key("ledger_id") or "").strip()
+    def text(name: str) -> str | None:
+        value = values.get(name)
+        return text_of(name, tidy(value) if isinstance(value, str) else value, MAX_TEXT, problems)
+
+    ledger_id = key("ledger_id", is_id=True) or ""
     named_app = key("app_id")
-    owner = (named_app or app_id).strip()
+    owner = named_app or app_id
     if several_apps and named_app is None and not names(problems, "app_id"):
         problems.append(("app_id", None, "is missing: there are several apps, so each row must name its own"))
     if owner != app_id and owner not in app_ids:
         problems.append(("app_id", owner, "names an app that is not in the settings"))
         owner = app_id
     currency = default_currency or ""
+    narrowed: frozenset[str] = frozenset()
     if "currency" in values:
-        currency = currency_code(key("currency") or "")
+        currency, narrowed = _written_currency(key("currency") or "", default_currency, currencies, problems)
     amount, named = _written_amount(values, style, currency, currencies, problems)
+    if narrowed and named:
+        named &= narrowed
     if not currency and len(named) == 1:
         currency = next(iter(named))
     if not currency and not names(problems, "currency"):
-        problems.append(("currency", values.get("currency"), "is missing: write its ISO 4217 code"))
+        problems.append(
+            (
+                "currency",
+                values.get("currency"),
+                f"may be {', '.join(sorted(narrowed))}: write its ISO 4217 code"
+                if narrowed
+                else "is missing: write its ISO 4217 code",
+            )
+        )
+    if style.amounts.minor and amount is not None and currency in currencies.digits:
+        amount = amount.scaleb(-currencies.digits[currency])
     dated_on, dated_at = _written_date(values.get("date") or "", style, problems)
-    reference = key("reference")
-    status = (text_of("status", values.get("status"), MAX_TEXT, problems) or "").strip()
-    transaction_id = key("transaction_id")
-    provider_order_id = key("provider_order_id")
-    provider_txn_id = key("provider_txn_id")
-    description = text_of("description", values.get("description"), MAX_TEXT, problems)
+    reference = key("reference", is_id=True)
+    status = text("status") or ""
+    transaction_id = key("transaction_id", is_id=True)
+    provider_order_id = key("provider_order_id", is_id=True)
+    provider_txn_id = key("provider_txn_id", is_id=True)
+    description = text("description")
+    if style.reference is not None:
+        reference = _found(style.reference, reference, description, has_column="reference" in values)
     if problems or amount is None:
-        if any(isinstance(value, str) and _TOTALS.match(value) for value in values.values()):
+        if style.passes_nothing and any(
+            isinstance(one, str) and _TOTALS.match(one) for one in values.values()
+        ):
             problems.append(("row", None, "looks like a line of totals"))
         return rejection(
             problems,
@@ -143,12 +175,46 @@ def _entry(
         status=status,
         dated_on=dated_on,
         dated_at=dated_at,
-        transaction_id=transaction_id and transaction_id.strip(),
-        provider_order_id=provider_order_id and provider_order_id.strip(),
-        provider_txn_id=provider_txn_id and provider_txn_id.strip(),
+        transaction_id=transaction_id,
+        provider_order_id=provider_order_id,
+        provider_txn_id=provider_txn_id,
         description=description,
         place=row.place,
     )
+
+
+_SHORTENED = (
+    "was shortened by a spreadsheet, and its digits are lost: "
+    "format the column as text before the file is saved"
+)
+
+
+def _found(
+    pattern: re.Pattern[str], reference: str | None, description: str | None, *, has_column: bool
+) -> str | None:
+    """The reference inside a text; a text that holds several different ones is no reference."""
+    text = reference if has_column else description
+    found = {match[match.lastindex or 0] for match in pattern.finditer(text or "")} - {"", None}
+    return found.pop() if len(found) == 1 else reference
+
+
+def _written_currency(
+    text: str, default: str | None, currencies: Currencies, problems: list[Problem]
+) -> tuple[str, frozenset[str]]:
+    """The code that a currency's cell names, and what a sign of several currencies may mean."""
+    code = currency_code(text)
+    if not code or code in currencies.digits:
+        return code, frozenset()
+    try:
+        found = currencies_named(text, currencies.digits)
+    except ValueError as error:
+        problems.append(("currency", text, str(error)))
+        return "", frozenset()
+    if len(found) == 1:
+        return next(iter(found)), found
+    if default in found:
+        return default or "", found
+    return ("", found) if found else (code, found)
 
 
 def _usual_entry(
@@ -161,19 +227,20 @@ def _usual_entry(
     written: Any = get("amount")
     if type(written) is not str or type(day) is not str:
         return None
+    if style.reference is not None or not style.amounts.usual:
+        return None
     try:
         joined = "".join(row.values.values())
-        if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable():
+        if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable() or _CARE.search(joined):
             return None
         dated_on = usual_day(day) if style.dates.format is None else None
-        decimal_point = style.amounts.decimal != "," and style.amounts.thousands is None
-        if dated_on is None or not decimal_point or not written_amounts.USUAL.fullmatch(written):
+        if dated_on is None or not written_amounts.USUAL.fullmatch(written):
             return None
     except TypeError:  # a value that is no text
         return None
     ledger_id = get("ledger_id", "").strip()
     currency = currency_code(get("currency", default_currency or ""))
-    if not currency or "app_id" in row.values:
+    if not _CODE.fullmatch(currency) or "app_id" in row.values:
         return None
     return Entry(
         app_id=app_id,
@@ -194,7 +261,7 @@ def _usual_entry(
 
 
 def _unless_blank(text: str | None) -> str | None:
-    return text if text and not text.isspace() else None
+    return (text.strip() or None) if text else None
 
 
 @lru_cache(maxsize=10_000)
@@ -214,47 +281,149 @@ def _written_amount(
     """The amount and the currencies that its sign or code may mean; of two columns, what came in less what
     went out."""
     if IN not in values:
-        return _one_amount("amount", values.get("amount") or "", style, currency, currencies, problems)
+        found = _one_amount("amount", values.get("amount") or "", style, currency, currencies, problems)
+        if found is None or (value := _sided(found, values, style, problems)) is None:
+            return None, frozenset()
+        return value, found.currencies
     came, went = (values.get(name) for name in (IN, OUT))
-    found: list[tuple[Decimal, frozenset[str]]] = []
-    for name, value in ((IN, came), (OUT, went)):
-        if value is not None and value != "" and not (isinstance(value, str) and not value.strip()):
-            amount, named = _one_amount(name, value, style, currency, currencies, problems)
-            if amount is None:
-                return None, named
-            if amount:
-                found.append((amount if name == IN else amount.copy_negate(), named))
-    if len(found) == 1:
-        return found[0]
-    if found:
+    filled: list[tuple[Decimal, frozenset[str]]] = []
+    for name, cell in ((IN, came), (OUT, went)):
+        if _is_nothing(cell):
+            continue
+        found = _one_amount(name, cell, style, currency, currencies, problems)
+        if found is None:
+            return None, frozenset()
+        if found.value and (reason := _against_column(name, found, style)):
+            problems.append((name, cell, reason))
+            return None, frozenset()
+        if found.value:
+            value = abs(found.value)
+            filled.append((value if name == IN else value.copy_negate(), found.currencies))
+    if len(filled) == 1:
+        return filled[0]
+    if filled:
         problems.append(
             (IN, f"{came} / {went}", f"and {OUT} are both filled: one of them must be blank or 0")
         )
         return None, frozenset()
-    if came or went:
+    if not (_is_blank(came) and _is_blank(went)):
         return Decimal(0), frozenset()
     problems.append((IN, None, f"and {OUT} are both missing"))
     return None, frozenset()
 
 
+def _is_blank(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not tidy(cell))
+
+
+def _is_nothing(cell: object) -> bool:
+    """Whether a cell says that the amount stands in the other column: blank, `-`, `NIL`."""
+    return _is_blank(cell) or (
+        isinstance(cell, str) and NOTHING.fullmatch(written_amounts.clean(tidy(cell))) is not None
+    )
+
+
+def _against_column(name: str, found: Amount, style: Style) -> str:
+    """Why an amount contradicts its column of one side; "" if it does not."""
+    if name == IN and found.sign == "-":
+        return "is negative in the column of money that came in: is it money that went out?"
+    if name == OUT and found.sign == "-" and style.amounts.doubts.out_minus:
+        return "has a minus, and other amounts of the column have none: did this money go out or come back?"
+    if found.side:
+        side = style.amounts.side
+        if side is None:
+            return _unknown_side(found.side)
+        if side.sign(found.side) != (1 if name == IN else -1):
+            return f"names the side {found.side.capitalize()}, which contradicts its column"
+    return ""
+
+
+def _unknown_side(word: str) -> str:
+    return (
+        f"names a side ({word.capitalize()}), and which side is money that came in is not said: give the ledger's "
+        'profile side = { in = ["Cr"], out = ["Dr"] }, or the other way round'
+    )
+
+
+def _sided(found: Amount, values: Mapping[str, Any], style: Style, problems: list[Problem]) -> Decimal | None:
+    """The amount with the sign of its side; None, with a problem noted, where sign and side contradict each other or
+    the side is in doubt."""
+    amounts, word = style.amounts, found.side
+    if amounts.side is None:
+        if word:
+            problems.append(("amount", found.value, _unknown_side(word)))
+            return None
+        if amounts.doubts == Doubts():
+            return found.value
+        column = amounts.doubts.column
+        cell = values.get(column, "") if column else ""
+        if (beside := word_of(tidy(cell)) if isinstance(cell, str) else "") != "":
+            problems.append(
+                (column, cell, _unknown_side(beside).replace("{ in", f'{{ column = "{column}", in'))
+            )
+            return None
+        if amounts.doubts.unmarked and not found.sign:
+            problems.append(("amount", found.value, "tells no side, and most other rows tell one"))
+            return None
+        return found.value
+    field = "amount"
+    if amounts.side.column is not None:
+        field, cell = amounts.side.column, values.get(SIDE, "")
+        beside = word_of(tidy(cell)) if isinstance(cell, str) else "?"
+        if word and amounts.side.sign(word) != amounts.side.sign(beside):
+            problems.append(
+                (field, cell, f"contradicts the amount, which names the side {word.capitalize()}")
+            )
+            return None
+        word = beside
+    sign = amounts.side.sign(word)
+    if sign is None:
+        problems.append(
+            (
+                field,
+                word,
+                f"tells no side: it must be one of {amounts.side.words}, as the profile's side says",
+            )
+        )
+        return None
+    if found.value and found.sign and (found.sign == "-") != (sign < 0):
+        problems.append(
+            ("amount", found.value, f"has a sign that contradicts its side ({word.capitalize() or 'none'})")
+        )
+        return None
+    return abs(found.value) * sign if found.value else Decimal(0)
+
+
 def _one_amount(
     name: str, value: object, style: Style, currency: str, currencies: Currencies, problems: list[Problem]
-) -> tuple[Decimal | None, frozenset[str]]:
+) -> Amount | None:
+    """One cell's amount; None, with a problem noted, where it cannot be read."""
     try:
-        if isinstance(value, Decimal):
-            return parse_amount(str(value)), frozenset()
-        if isinstance(value, UnreadableCell):
-            raise ValueError(value.reason)  # noqa: TRY004, TRY301 - worded as every other reason
-        text = written_amounts.clean(str(value))
-        if not text:
-            raise ValueError("is missing")  # noqa: TRY301
-        found = style.amounts.read(text, currencies.digits, currency or None)
+        found = _read_amount(value, style, currency, currencies)
         if found.currencies and currency and currency not in found.currencies:
             raise ValueError(f"is written in {found.mark}, and the currency is {currency}")  # noqa: TRY301
+        if style.amounts.minor and decimals(found.value):
+            raise ValueError("is no whole number, and the profile says that amounts are minor units")  # noqa: TRY301
     except ValueError as error:
         problems.append((name, value, str(error)))
-        return None, frozenset()
-    return found.value, found.currencies
+        return None
+    return found
+
+
+def _read_amount(value: object, style: Style, currency: str, currencies: Currencies) -> Amount:
+    if isinstance(value, Decimal):
+        return Amount(parse_amount(str(value)), sign="-" if value < 0 else "")
+    if isinstance(value, Formatted):
+        parse_amount(str(value.value))
+        return style.amounts.dressed(value.value, value.dress, value.own_section, currencies.digits)
+    if isinstance(value, UnreadableCell):
+        raise ValueError(value.reason)  # noqa: TRY004 - worded as every other reason
+    text = written_amounts.clean(tidy(str(value)))
+    if not text or NOTHING.fullmatch(text):
+        raise ValueError("is missing")
+    if style.amounts.minor and "." in text:
+        raise ValueError("is no whole number, and the profile says that amounts are minor units")
+    return style.amounts.read(text, currencies.digits, currency or None)
 
 
 def _written_date(
@@ -263,7 +432,7 @@ def _written_date(
     """The day as written, or the instant where the ledger writes a zone; never both."""
     try:
         if isinstance(value, str):
-            text = written_dates.clean(value)
+            text = written_dates.clean(tidy(value))
             if not text:
                 raise ValueError("is missing")  # noqa: TRY301
             day, at = style.dates.read(text)

@@ -20,6 +20,7 @@ from reconcile.core.records import Entry, RawRow
 from reconcile.ledger.amounts import USUAL
 from reconcile.ledger.blocks import Block, match_whole
 from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.passed_over import TOTAL_IDS
 from reconcile.normalise.entries import usual_day
 from reconcile.normalise.normaliser import Normalised, Traits
 
@@ -132,18 +133,15 @@ class EntriesInBulk:
     def _columns(self, block: Block) -> "_Columns":
         style = self.ledger.style
         rows = np.flatnonzero(block.usual)
-        stated = (
-            style.dates.format is not None
-            or style.amounts.decimal == ","
-            or style.amounts.thousands is not None
-        )
-        if stated or "app_id" in block.cells or not {"ledger_id", "amount", "date"} <= set(block.cells):
+        if style.dates.format is not None or not style.amounts.usual or style.reference is not None:
+            rows = rows[:0]
+        if "app_id" in block.cells or not {"ledger_id", "amount", "date"} <= set(block.cells):
             rows = rows[:0]
         cells = block.cells
         if len(rows) < len(block.usual):
             cells = {name: column.take(pa.array(rows)) for name, column in cells.items()}
         absent = pa.nulls(len(rows), pa.string())
-        reference = _unless_blank(cells.get("reference", absent))
+        reference = _unless_blank(_stripped(cells.get("reference", absent)))
         comparable = _comparable(reference)
         columns = {
             "ledger_id": _stripped(cells.get("ledger_id", absent)),
@@ -156,7 +154,7 @@ class EntriesInBulk:
             "status": _each(cells["status"], str.strip) if "status" in cells else pa.repeat("", len(rows)),
             "dated_on": cells.get("date", absent),
             **{name: _unless_blank(_stripped(cells[name])) if name in cells else absent for name in _IDS},
-            "description": _unless_blank(cells.get("description", absent)),
+            "description": _unless_blank(_stripped(cells.get("description", absent))),
         }
         found = _Columns(self.app_id, self.source, self.ledger.name, rows, rows + block.first, columns)
         if not len(rows):
@@ -165,7 +163,10 @@ class EntriesInBulk:
         # A zero is written in many ways, and is one.
         good &= pc.match_substring_regex(columns["amount"], "[1-9]").to_numpy(zero_copy_only=False)
         good &= _true(_each(columns["dated_on"], lambda day: usual_day(day) is not None, pa.bool_()))
-        good &= pc.binary_length(columns["currency"]).to_numpy() > 0
+        good &= match_whole(columns["currency"], "[A-Z]{3}")
+        # What has no id, or a word of totals for one, may be no record.
+        good &= pc.binary_length(columns["ledger_id"]).to_numpy() > 0
+        good &= ~match_whole(columns["ledger_id"], TOTAL_IDS)
         # A reference of which nothing is left is compared as it is.
         good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
         return found.only(good)
@@ -183,7 +184,7 @@ def _stripped(column: Any) -> Any:
 
 
 def _unless_blank(column: Any) -> Any:
-    return pc.if_else(pc.equal(pc.binary_length(_stripped(column)), 0), pa.scalar(None, pa.string()), column)
+    return pc.if_else(pc.equal(pc.binary_length(column), 0), pa.scalar(None, pa.string()), column)
 
 
 def _true(column: Any) -> NDArray[np.bool_]:

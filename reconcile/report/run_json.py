@@ -63,7 +63,9 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "workbook_matches": run.settings.workbook_matches,
         "warnings": [
             *results.inbox.warnings,
+            *(f"inbox: {says}" for one in results.inbox.imported for says in one.warnings),
             *results.unread,
+            *(f"ledger: {says}" for one in results.imported for says in one.warnings),
             *(line for one in fetched for line in one.warnings()),
             *matched.warnings,
             *run.validator.warnings(),
@@ -90,7 +92,7 @@ def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
     """What a run imported: of one file all that is known of it; of several the sums, and `files` each."""
     if len(imported) <= 1:
         return asdict(imported[0]) if imported else None
-    counts = ("records", "entries", "repeats", "quarantined", "added", "changed", "withdrawn")
+    counts = ("records", "entries", "repeats", "quarantined", "added", "changed", "withdrawn", "passed_over")
     sums = {name: sum(getattr(one, name) for one in imported) for name in counts}
     return {
         "file": f"{len(imported)} files",

@@ -11,6 +11,7 @@ update imports set
     added = :added,
     changed = :changed,
     withdrawn = :withdrawn,
-    allowed = :allowed
+    allowed = :allowed,
+    passed_over = :passed_over
 from this_import
 where this_import.is_new and imports.import_id = this_import.import_id

@@ -13,6 +13,7 @@ select
     changed,
     quarantined,
     withdrawn,
+    passed_over,
     snapshot,
     allowed,
     withdrawn_at

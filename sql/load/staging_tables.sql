@@ -57,7 +57,8 @@ create temp table this_import (
     import_id bigint,
     is_new boolean,
     sha256 text not null,
-    snapshot_timezone text  -- of a snapshot: in which its days are counted
+    snapshot_timezone text,  -- of a snapshot: in which its days are counted
+    timezone text  -- in which the days of any import are counted; null where nobody asks what it lacks
 );
 
 -- Grain: one row an index that rests: the statement that makes it again.
@@ -66,7 +67,7 @@ create temp table resting (statement text not null);
 -- What the status of an entry says: case does not matter, and blank is paid. Letters of ASCII are folded first, and
 -- alike in every database: in a Turkish one, `I` would not become `i`.
 create function pg_temp.said(status text) returns text language sql immutable parallel safe as $$
-select coalesce(nullif(lower(lower(status collate "C") collate "default"), ''), 'paid')
+select coalesce(nullif(translate(lower(lower(status collate "C") collate "default"), E' -_\t\u00a0', ''), ''), 'paid')
 $$;
 
 -- Indexes are made faster at the end than kept up for every row: those of a table that is still empty rest while

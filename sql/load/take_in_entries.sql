@@ -182,6 +182,43 @@ where
 
 create temp view missing as select held_number, load_id from in_span where missing;
 
+-- Grain: one row an entry of the days that the file spans, which an earlier file of these days brought and this one
+-- lacks. An earlier file is one that had some of the same entries: other parts of the ledger lack nothing.
+create temp table lacking on commit drop as
+with shared as (
+    select distinct held_since
+    from compared
+    where held_number is not null and not held_withdrawn
+),
+
+dated as (
+    select
+        app_id,
+        source,
+        coalesce(dated_on, business_date(dated_at, timezone)) as business_on
+    from staged_entries
+    cross join this_import
+    where snapshot_timezone is null and timezone is not null and exists (select from shared)
+),
+
+spanned as (
+    select app_id, source, min(business_on) as first_day, max(business_on) as last_day
+    from dated
+    group by app_id, source
+)
+
+select held.ledger_id
+from spanned
+cross join this_import
+inner join entries as held using (app_id, source)
+where
+    not held.withdrawn
+    and held.loaded_in in (select held_since from shared)
+    and coalesce(held.dated_on, business_date(held.dated_at, timezone)) between first_day and last_day
+    and not exists (
+        select from incoming_ids where incoming_ids.app_id = held.app_id and incoming_ids.record_id = held.ledger_id
+    );
+
 create temp table loaded on commit drop as
 select
     (select count(*) from staged_entries) as usable,

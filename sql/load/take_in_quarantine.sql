@@ -54,7 +54,7 @@ where
                         and scope.fetched_first <= held.fetched_last and held.fetched_first <= scope.fetched_last
                 when held.side = 'kspay'
                     then scope.fetched_first <= held.fetched_first and held.fetched_last <= scope.fetched_last
-                else held.file = scope.file
+                else held.file = scope.file or starts_with(held.file, scope.file || ' [')
             end
     );
 

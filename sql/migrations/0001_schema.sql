@@ -98,6 +98,7 @@ create table imports (
     entries integer not null,  -- distinct usable entries
     repeats integer not null,  -- rows equal to an earlier row of the file
     quarantined integer not null,
+    passed_over integer not null default 0,  -- rows that are no records: totals, the header again, further lines
     added integer not null,
     changed integer not null,
     snapshot boolean not null default false,  -- the file is the whole ledger of the days that it spans

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from reconcile.core.errors import UnfinishedFile
+from reconcile.ledger.formats.encodings import SAMPLE, proposed_encoding
 from reconcile.ledger.table import BrokenRecord, Record
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -28,8 +29,14 @@ limit for a cell is 131,072."""
 MAX_LINE_BYTES = 16 * 2**20
 """A file with a longer line is not a table. At least one whole line is in memory at a time."""
 
+_HEAD = 4096
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PAIRS, _MOSTLY = 8, 0.6
+"""So many pairs of bytes, and such a part of them with one zero, tell UTF-16 without a mark."""
+
 _BLOCK = 2**20
 _QUOTE = '"'
+_SHOWN = {"utf-8-sig": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp1252": "Windows-1252"}
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _MULTIBYTE = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")
 
@@ -50,16 +57,25 @@ class Survey:
     """`strict`, or `surrogateescape` for a UTF-8 file with some invalid bytes: these become lone surrogates, and so
     mark the records that hold them."""
     line_feeds_only: bool
-    """Whether every line ends with a line feed, none with only a carriage return."""
+    """Whether every line ends with a line feed, and none with a carriage return alone."""
+    wide: bool = False
+    """Whether a character takes two bytes or more, ASCII too."""
+    open_end: bool = False
+    """Whether the last line has no end."""
+    proposed: tuple[str, str] | None = None
+    """Another encoding that the bytes may rather be in: as Python names it and as people do."""
 
 
-def survey(path: Path) -> Survey:
-    """Read a file once to find its digest and its encoding.
+def survey(path: Path, encoding: str | None = None) -> Survey:
+    """Read a file once and tell its digest and its encoding, which is `encoding` where it is known.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252. A file with valid UTF-8 sequences and
-    invalid bytes is damaged UTF-8: read as Windows-1252, its good records would show `Ã©`. Raises NotTextError;
-    OSError if the file cannot be read.
+    UTF-8 with or without a byte order mark, UTF-16 likewise, else Windows-1252. A file that holds both
+    valid UTF-8 sequences and foreign bytes is UTF-8 with damage, not Windows-1252: read as that, its
+    sound records would turn into `Ã©`. Raises NotTextError; OSError if the file cannot be read.
     """
+    if encoding is not None:
+        encoding = codecs.lookup(encoding).name
+        encoding = None if encoding == "utf-8" else encoding
     digest = hashlib.sha256()
     line = 0
     escaped = multibyte = False
@@ -67,14 +83,14 @@ def survey(path: Path) -> Survey:
     last = b""
     with path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
-        head = file.read(4)
+        head = file.read(_HEAD)
         file.seek(0)
-        wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        named = encoding if encoding is not None and not head.startswith(_MARKS) else _wide(head)
+        wide = named is not None and len("a".encode(named).removeprefix(codecs.BOM_UTF16)) > 1
         marked = head.startswith(codecs.BOM_UTF8)
-        decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8")(
-            "strict" if wide else "surrogateescape"
-        )
+        decoder = codecs.getincrementaldecoder(named or "utf-8")("strict" if named else "surrogateescape")
         block = b"start"
+        end_of_line = True
         while block:
             block = file.read(_BLOCK)
             digest.update(block)
@@ -87,20 +103,47 @@ def survey(path: Path) -> Survey:
             try:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
+                if encoding is not None and named == encoding:
+                    raise NotTextError(
+                        f"is not in the encoding {encoding} that the profile names ({error.reason})"
+                    ) from None
                 raise NotTextError(f"begins as UTF-16 but is not ({error.reason})") from None
+            if text:
+                end_of_line = text[-1] in "\r\n"
             if not text.isascii():
                 escaped = escaped or _ESCAPED.search(text) is not None
                 multibyte = multibyte or _MULTIBYTE.search(text) is not None
-        if wide:
-            encoding, errors = "utf-16", "strict"
+        if named is not None:
+            found, errors = named, "strict"
         elif not escaped:
-            encoding, errors = "utf-8-sig", "strict"
+            found, errors = "utf-8-sig", "strict"
         elif marked or multibyte:
-            encoding, errors = "utf-8-sig", "surrogateescape"
+            found, errors = "utf-8-sig", "surrogateescape"
         else:
             _check_windows(file)
-            encoding, errors = "cp1252", "strict"
-    return Survey(digest.hexdigest(), modified_ns, encoding, errors, line_feeds_only=returns == 0)
+            found, errors = "cp1252", "strict"
+        proposed = None
+        if named is None and escaped:
+            file.seek(0)
+            proposed = proposed_encoding(file.read(SAMPLE))
+    return Survey(
+        digest.hexdigest(), modified_ns, found, errors, returns == 0, wide, not end_of_line, proposed
+    )
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, by its byte order mark or, without one, by the zeros of every other byte."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    pairs = len(head) // 2
+    if pairs < _PAIRS:
+        return None
+    first, second = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    if second > pairs * _MOSTLY and first == 0:
+        return "utf-16-le"
+    return "utf-16-be" if first > pairs * _MOSTLY and second == 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +154,18 @@ class DelimitedTable:
     text: Survey
     delimiter: str
     binary: bool = False
-    """Whether there is a NUL near its beginning: then it is binary, unless its header is a ledger's."""
+    """Whether a NUL stands near its beginning: then it is no text, unless it proves to be a ledger."""
+    quote: str = '"'
+    """What stands around cells that hold the delimiter."""
 
     @property
     def kind(self) -> str:
-        """The delimiter and the encoding, for people."""
-        encoding = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252"}[self.text.encoding]
-        damage = " with invalid bytes" if self.text.errors != "strict" else ""
-        return f"CSV, {DELIMITERS[self.delimiter]}, {encoding}{damage}"
+        """The delimiter and the encoding, as people say them."""
+        encoding = self.text.encoding
+        shown = _SHOWN.get(encoding, encoding.upper())
+        damage = " with foreign bytes in it" if self.text.errors != "strict" else ""
+        quote = "" if self.quote == _QUOTE else ", apostrophes for quotes"
+        return f"CSV, {DELIMITERS[self.delimiter]}, {shown}{damage}{quote}"
 
     @property
     def sha256(self) -> str:
@@ -131,7 +178,14 @@ class DelimitedTable:
             self.unchanged(),
             self.path.open(encoding=self.text.encoding, errors=self.text.errors, newline="") as file,
         ):
-            yield from enumerate(records(Lines(file), self.delimiter), start=1)
+            yield from enumerate(records(Lines(file), self.delimiter, self.quote), start=1)
+
+    def notes(self) -> list[str]:
+        """What a person should know of the text, each in a sentence."""
+        if self.text.proposed is None:
+            return []
+        code, name = self.text.proposed
+        return [f'the text may rather be {name}: give the ledger\'s profile encoding = "{code}"']
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -151,7 +205,14 @@ def _check_windows(file: IO[bytes]) -> None:
         try:
             block.decode("cp1252")  # one byte a character, so no block cuts a character
         except UnicodeDecodeError:
-            raise NotTextError("is neither UTF-8, UTF-16 with a byte order mark, nor Windows-1252") from None
+            file.seek(0)
+            found = proposed_encoding(file.read(SAMPLE))
+            advice = (
+                f'; it may be {found[1]}: give the ledger\'s profile encoding = "{found[0]}"' if found else ""
+            )
+            raise NotTextError(
+                f"is neither UTF-8, UTF-16 with a byte order mark, nor Windows-1252{advice}"
+            ) from None
 
 
 class Lines:
@@ -175,26 +236,66 @@ class Lines:
         self._again.extendleft(reversed(lines))
 
 
-def records(lines: Lines, delimiter: str) -> Iterator[list[str] | BrokenRecord]:
-    """The records of RFC 4180, one for each row that a spreadsheet shows; a blank line is `[""]`.
+def records(lines: Lines, delimiter: str, quote: str = _QUOTE) -> Iterator[list[str] | BrokenRecord]:
+    """The records of RFC 4180, one for every row that a spreadsheet shows; a blank line is `[""]`.
 
-    `lines` keep their line ends (a file opened with `newline=""`), so that a line break inside quotes stays as
-    written. A quote inside an unquoted cell (`5" pipe`) is an ordinary character. A cell `="0012"`, which keeps a
-    spreadsheet from altering text, is the text 0012.
+    `lines` keep their line ends (a file opened with `newline=""`), so that a line break inside quotes
+    stays as written. A quote inside an unquoted cell (`5" pipe`) is an ordinary character.
+    Cells written as `="0012"`, the form that keeps a spreadsheet from altering text, are that text.
+    Blanks between a delimiter and a quote do not count; a line that is one quoted cell as a whole is cut once more;
+    where a quote is escaped by a backslash, and only so the record has an end, it is.
     """
+    spaced = re.compile(rf"(?:^|{re.escape(delimiter)})[ \xa0]+{quote}")
     while (line := lines.read()) is not None:
-        if _QUOTE not in line:
+        if quote not in line:
             yield line.rstrip("\r\n").split(delimiter)
             continue
         taken: list[str] = []
+        tight = delimiter != "\t" and spaced.search(line) is not None
         try:
-            cells = next(csv.reader(_lines_of_record(line, lines, taken), delimiter=delimiter, strict=True))
+            cells = next(
+                csv.reader(
+                    _lines_of_record(line, lines, taken),
+                    delimiter=delimiter,
+                    quotechar=quote,
+                    skipinitialspace=tight,
+                    strict=True,
+                )
+            )
         except (csv.Error, StopIteration):
             # Nobody can know which quote is the wrong one. Only the first line is given up.
             lines.reread(taken[1:])
-            yield BrokenRecord(line.rstrip("\r\n"), _quote_reason(line))
-        else:
-            yield [_unwrap(cell) if cell.startswith('="') else cell for cell in cells]
+            yield _escaped_by_backslash(line, delimiter, quote) or BrokenRecord(
+                line.rstrip("\r\n"), _quote_reason(line)
+            )
+            continue
+        if len(cells) == 1 and delimiter in cells[0] and len(taken) == 1 and line.strip().endswith(quote):
+            cells = _cut_once_more(cells, delimiter)
+        yield [_unwrap(cell) if cell.startswith('="') else cell for cell in cells]
+
+
+def _cut_once_more(cells: list[str], delimiter: str) -> list[str]:
+    """The cells of a line that was quoted as a whole."""
+    try:
+        return next(csv.reader([cells[0]], delimiter=delimiter, strict=True), cells)
+    except csv.Error:
+        return cells
+
+
+def _escaped_by_backslash(line: str, delimiter: str, quote: str) -> list[str] | None:
+    """The cells of a line as MySQL writes it, `"12\\" pipe"`; None if they are not written so."""
+    if f"\\{quote}" not in line:
+        return None
+    try:
+        # Without the escaped ones the quotes must be in order: the reader below does not mind what follows a cell.
+        next(csv.reader([line.replace(f"\\{quote}", "")], delimiter=delimiter, quotechar=quote, strict=True))
+        return next(
+            csv.reader(
+                [line], delimiter=delimiter, quotechar=quote, escapechar="\\", doublequote=False, strict=True
+            )
+        )
+    except (csv.Error, StopIteration):
+        return None
 
 
 def _lines_of_record(line: str | None, lines: Lines, taken: list[str]) -> Iterator[str]:

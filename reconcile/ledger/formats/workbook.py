@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
 from errno import EINVAL
@@ -23,7 +23,8 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 
 from reconcile.core.errors import InputRefused, UnfinishedFile
 from reconcile.ledger.archive import check_size
-from reconcile.ledger.table import Cell, Record, UnreadableCell, exact
+from reconcile.ledger.formats.number_formats import NumberFormat, number_format
+from reconcile.ledger.table import MERGED, Cell, Formatted, Record, Spanned, UnreadableCell, exact
 
 MAX_CELLS = 2**25
 """Cells of a sheet from the first to the last, blank ones too: calamine takes 32 bytes for each."""
@@ -47,15 +48,32 @@ _NO_RESULT = re.compile(
     rb"(?:<(?:\w+:)?v>\s*</(?:\w+:)?v>|<(?:\w+:)?v\s*/>)?\s*</(?:\w+:)?c>"
 )
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]{1,40})<")
+_CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*>")
+_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*>""")
+_ROW_NUMBER = re.compile(rb"""\sr\s*=\s*["']\s*(\d{1,7})""")
 _TEXT_RESULT = re.compile(rb"""\bt=["']str["']""")
 
 _NO_FORMULA = UnreadableCell(
     "", "holds a formula without its result: open the workbook in a spreadsheet, and save it"
 )
-_MERGED = UnreadableCell("", "is covered by merged cells: part them, and fill in every row")
+_SPANNED = UnreadableCell("", "is covered by merged cells of its column")
+"""Stands for the value of the cell above, which is told where the rows are read."""
 
 Faults = Mapping[int, Sequence[tuple[int, UnreadableCell]]]
 """By row, the columns of cells that must not be used, and why; both counted from 1."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """What the XML of one sheet tells that calamine does not."""
+
+    faults: dict[int, list[tuple[int, UnreadableCell]]] = field(default_factory=dict)
+    styles: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By row, the columns of cells whose number format tells something, and the format's number."""
+    hidden: set[int] = field(default_factory=set)
+    """Rows that are hidden."""
+    state: str = "visible"
+    """Of the sheet itself."""
 
 
 @dataclass(slots=True)
@@ -71,11 +89,26 @@ class SheetTable:
     faults: Faults
     sha256: str
     modified_ns: int
+    seen: _Look = field(default_factory=_Look)
+    formats: Mapping[int, NumberFormat] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         """The format and the name of the sheet."""
         return f"XLSX, sheet {self.name!r}"
+
+    def notes(self, header_row: int) -> list[str]:
+        """What a person would not see who opens the sheet, each in a sentence."""
+        found = []
+        if self.seen.state != "visible":
+            found.append("the sheet is hidden; it is read")
+        below = sum(row > header_row for row in self.seen.hidden)
+        if below:
+            rows = "1 row is" if below == 1 else f"{below:,} rows are"
+            found.append(
+                f"{rows} hidden (by a filter, a group or by hand); hidden rows are read like all others"
+            )
+        return found
 
     def release(self) -> None:
         """Free the memory; from then on `records` reads the file again each time."""
@@ -89,14 +122,23 @@ class SheetTable:
             return
         first_column = start[1] + 1
         faults = self.faults
-        # calamine leaves out blank columns before the first cell, but not blank rows.
+        styles = self.seen.styles
+        above: list[Cell] = []
+        # calamine leaves out the blank columns before the first cell, but not the blank rows.
         for number, cells in enumerate(sheet.iter_rows(), 1):
             row = [cell if type(cell) is str else _cell(cell) for cell in cells]
+            if number in styles:
+                for column, style in styles[number].items():
+                    place = column - first_column
+                    if 0 <= place < len(row) and isinstance(value := row[place], Decimal):
+                        row[place] = self.formats[style].cell(value)
             if number in faults:
                 for column, fault in faults[number]:
-                    if 0 <= column - first_column < len(row):
-                        row[column - first_column] = fault
+                    place = column - first_column
+                    if 0 <= place < len(row):
+                        row[place] = _spanned(above[place : place + 1]) if fault is _SPANNED else fault
             yield number, row
+            above = row
         if self.path.stat().st_mtime_ns != self.modified_ns:
             raise UnfinishedFile(self.where)
 
@@ -114,25 +156,72 @@ def open_workbook(path: Path, where: str) -> list[SheetTable]:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with zipfile.ZipFile(file) as archive:
-            faults = _find_faults(archive, where, os.fstat(file.fileno()).st_size)
+            formats = _formats(archive)
+            looks = _look(archive, where, os.fstat(file.fileno()).st_size, formats)
         file.seek(0)
         with load_workbook(file) as book:
             return [
-                _table(path, where, book.get_sheet_by_name(name), faults.get(name, {}), sha256, modified_ns)
+                _table(
+                    path,
+                    where,
+                    book.get_sheet_by_name(name),
+                    looks.get(name, _Look()),
+                    formats,
+                    sha256,
+                    modified_ns,
+                )
                 for name in _worksheets(book)
             ]
 
 
 def _table(
-    path: Path, where: str, sheet: CalamineSheet, faults: Faults, sha256: str, modified_ns: int
+    path: Path,
+    where: str,
+    sheet: CalamineSheet,
+    seen: _Look,
+    formats: Mapping[int, NumberFormat],
+    sha256: str,
+    modified_ns: int,
 ) -> SheetTable:
-    return SheetTable(path, where, sheet.name, sheet, _with_merged(where, sheet, faults), sha256, modified_ns)
+    faults = _with_merged(where, sheet, seen.faults)
+    return SheetTable(path, where, sheet.name, sheet, faults, sha256, modified_ns, seen, formats)
+
+
+def _spanned(above: Sequence[Cell]) -> Cell:
+    """A cell that merged cells of its column cover: the value of the one above. A number counts once."""
+    value = above[0] if above else ""
+    if isinstance(value, Decimal | Formatted):
+        return MERGED
+    return Spanned(value) if isinstance(value, str) and value else value
 
 
 def is_workbook(archive: zipfile.ZipFile) -> bool:
     """Whether a zip file is an XLSX workbook."""
-    names = archive.namelist()
-    return "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names)
+    names = [name.replace("\\", "/") for name in archive.namelist()]
+    return "[Content_Types].xml" in names and "xl/workbook.xml" in names
+
+
+def is_binary_workbook(archive: zipfile.ZipFile) -> bool:
+    """Whether a zip file is an XLSB workbook, which is not read."""
+    return "xl/workbook.bin" in [name.replace("\\", "/") for name in archive.namelist()]
+
+
+def _formats(archive: zipfile.ZipFile) -> dict[int, NumberFormat]:
+    """The number formats that show more than the number, by the number of the cells' style (`s`)."""
+    parts = {part.filename.replace("\\", "/"): part.filename for part in archive.infolist()}
+    if "xl/styles.xml" not in parts or archive.getinfo(parts["xl/styles.xml"]).file_size > _MAX_LIST:
+        return {}
+    codes: dict[str, NumberFormat | None] = {}
+    found: dict[int, NumberFormat] = {}
+    for element in _parsed(archive, parts["xl/styles.xml"]).iter():
+        name = element.tag.rpartition("}")[2]
+        if name == "numFmt":
+            codes[element.get("numFmtId", "")] = number_format(element.get("formatCode", ""))
+        elif name == "cellXfs":
+            for style, one in enumerate(element):
+                if (known := codes.get(one.get("numFmtId", ""))) is not None:
+                    found[style] = known
+    return found
 
 
 @contextmanager
@@ -183,17 +272,21 @@ def _cell(value: object) -> Cell:
     return str(value)
 
 
-def _find_faults(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str, Faults]:
-    """Unpack every part that calamine may read, once. Returns the faults by the name of the sheet."""
+def _look(
+    archive: zipfile.ZipFile, where: str, packed: int, formats: Mapping[int, NumberFormat]
+) -> dict[str, _Look]:
+    """Unpack every part that calamine may read, once, and tell of each sheet, by its name, what it will not tell."""
     parts = [part for part in archive.infolist() if part.filename.lower().endswith((".xml", ".rels"))]
     if len({part.filename for part in parts}) < len(parts):
         raise InputRefused(f"{where}: is no workbook: it holds two parts of one name")
     check_size(Path(where), sum(part.file_size for part in parts), packed)
-    names = _sheet_names(archive)
-    faults: dict[str, Faults] = {}
+    names, states = _sheet_names(archive)
+    looks: dict[str, _Look] = {}
     unpacked = 0
+    styled = "|".join(map(str, formats)).encode()
+    telling = re.compile(rb"""\bs\s*=\s*["'](""" + styled + rb""")["']""") if formats else None
     for part in parts:
-        found: dict[int, list[tuple[int, UnreadableCell]]] = {}
+        found = _Look(state=states.get(part.filename, "visible"))
         columns = 1
         for piece in _pieces(archive, part, where, rows=part.filename in names):
             unpacked += len(piece)
@@ -201,12 +294,15 @@ def _find_faults(archive: zipfile.ZipFile, where: str, packed: int) -> dict[str,
             if part.filename in names:
                 wide = _WIDE if _usual(piece) else _ANY_WIDE
                 columns = max([columns, *(_number(letters) for letters in set(wide.findall(piece)))])
-                _note_faults(where, piece, found)
+                _note_faults(where, piece, found.faults)
+                _note_hidden(piece, found.hidden)
+                if telling is not None:
+                    _note_styles(piece, telling, found.styles)
         if columns * _MOST_ROWS > MAX_CELLS:
             _check_cells(archive, part, where)
         if part.filename in names:
-            faults[names[part.filename]] = found
-    return faults
+            looks[names[part.filename]] = found
+    return looks
 
 
 def _pieces(archive: zipfile.ZipFile, part: zipfile.ZipInfo, where: str, *, rows: bool) -> Iterator[bytes]:
@@ -267,6 +363,21 @@ def _note(
     found.setdefault(int(place[2]), []).append((_number(place[1]), fault))
 
 
+def _note_styles(piece: bytes, telling: re.Pattern[bytes], found: dict[int, dict[int, int]]) -> None:
+    for tag in _CELL.finditer(piece):
+        style = telling.search(tag[0])
+        place = _PLACES.search(tag[0]) if style else None
+        if style and place:
+            found.setdefault(int(place[2]), {})[_number(place[1])] = int(style[1])
+
+
+def _note_hidden(piece: bytes, found: set[int]) -> None:
+    if b"hidden" in piece:
+        for tag in _HIDDEN_ROW.finditer(piece):
+            if number := _ROW_NUMBER.search(tag[0]):
+                found.add(int(number[1]))
+
+
 def _number(letters: bytes) -> int:
     """The number of a column: A is 1, AA is 27."""
     number = 0
@@ -275,19 +386,24 @@ def _number(letters: bytes) -> int:
     return number
 
 
-def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """The names of the sheets, by the part that holds each."""
+def _sheet_names(archive: zipfile.ZipFile) -> tuple[dict[str, str], dict[str, str]]:
+    """By the part that holds it, the name of each sheet; and its state where it is hidden."""
+    parts = {part.filename.replace("\\", "/"): part.filename for part in archive.infolist()}
     book, links = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
     targets: dict[str, str] = {}
-    for link in _parsed(archive, links).iter():
-        target = link.get("Target", "")
+    for link in _parsed(archive, parts.get(links, links)).iter():
+        target = link.get("Target", "").replace("\\", "/")
         targets[link.get("Id", "")] = target[1:] if target.startswith("/") else f"xl/{target}"
     names: dict[str, str] = {}
-    for sheet in _parsed(archive, book).iter():
+    states: dict[str, str] = {}
+    for sheet in _parsed(archive, parts.get(book, book)).iter():
         if sheet.tag.rpartition("}")[2] == "sheet":
             link_id = next((value for key, value in sheet.items() if key.rpartition("}")[2] == "id"), "")
-            names[targets.get(link_id, "")] = sheet.get("name", "")
-    return names
+            target = targets.get(link_id, "")
+            part = parts.get(target, target)
+            names[part] = sheet.get("name", "")
+            states[part] = sheet.get("state", "visible")
+    return names, states
 
 
 def _parsed(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
@@ -312,9 +428,8 @@ def _with_merged(where: str, sheet: CalamineSheet, faults: Faults) -> Faults:
         covered += max(0, bottom - top + 1) * max(0, right - left + 1)
         if covered > MAX_MERGED:
             raise InputRefused(f"{where}: has too many merged cells; part them, or save the sheet as CSV")
+        mark = _SPANNED if left == right else MERGED
         for row in range(top, bottom + 1):
             cells = found.setdefault(row + 1, [])
-            cells += [
-                (column + 1, _MERGED) for column in range(left, right + 1) if (row, column) != (top, left)
-            ]
+            cells += [(column + 1, mark) for column in range(left, right + 1) if (row, column) != (top, left)]
     return found

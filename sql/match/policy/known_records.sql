@@ -17,6 +17,8 @@ select
         (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
         ->> lower(btrim(held.status) collate "C"),
         (select jsonb_object_agg(status, family) from status_family where side = 'kspay') ->> lower(btrim(held.status)),
+        (select jsonb_object_agg(status, family) from status_family where side = 'kspay')
+        ->> translate(lower(btrim(held.status)), E' -_\t\u00a0', ''),
         'unknown'
     ) as family,
     business_date(held.created_at, (select timezone from policy)) as business_on,
@@ -59,6 +61,8 @@ select
         ->> lower(btrim(held.status) collate "C"),
         (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
         ->> lower(btrim(held.status)),
+        (select jsonb_object_agg(status, family) from status_family where side = 'ledger')
+        ->> translate(lower(btrim(held.status)), E' -_\t\u00a0', ''),
         'unknown'
     ) as family,
     coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on
