@@ -55,6 +55,7 @@ def test_outcome(name: str, tmp_path: Path, fresh_engine: Engine, validator: Val
     done = import_ledger(context_of(fresh_engine, validator), ledger, profile)
     _check(bad, name, fresh_engine)
     assert (done.records, done.repeats, done.quarantined) == (bad.read, bad.repeats, len(bad.quarantined))
+    assert done.passed_over == bad.passed_over
     assert done.records == done.entries + done.repeats + done.quarantined
 
 

@@ -161,3 +161,25 @@ def test_an_import_that_is_killed_leaves_nothing_and_is_done_again(
     assert "big.csv" not in command.good("ledger", "list").out
     done = command.good("ledger", "import", "big.csv")
     assert "import 1: 1,000 rows of big.csv: 1,000 new" in done.out
+
+
+def test_a_run_says_what_its_ledger_lacks_and_withdraws_it_as_a_snapshot(calm: Command) -> None:
+    """With the lines that are no records counted."""
+    calm.good("run", *DAYS, "--ledger", "ledger.csv")
+    header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
+    names = header.split(",")
+    lacking = lines[1].split(",")[names.index("ledger_id")]
+    total = ",".join({"ledger_id": "Total", "amount": "12345.67"}.get(name, "") for name in names)
+    (calm.folder / "corrected.csv").write_text(
+        "\n".join([header, lines[0], *lines[2:], header, total]), "utf-8"
+    )
+    calm.good("run", *DAYS, "--ledger", "corrected.csv")
+    document = calm.latest().document()
+    assert document["imported"]["passed_over"] == 2
+    said = [line for line in document["warnings"] if line.startswith("ledger: corrected.csv: ")]
+    assert any(f": {lacking}; import with --snapshot to withdraw it" in line for line in said)
+    calm.good("run", *DAYS, "--ledger", "corrected.csv", "--snapshot")
+    document = calm.latest().document()
+    assert document["imported"]["withdrawn"] == 1
+    assert not any("lacks" in line for line in document["warnings"])
+    assert "--snapshot: no ledger is named" in calm("run", *DAYS, "--snapshot").complaint

@@ -1,0 +1,148 @@
+"""`ledger inspect` counts what an import makes of a file; an import says what it passes over and lacks."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from reconcile.core.errors import InputRefused
+from reconcile.core.money import Currencies
+from reconcile.ledger.profile import Profile, read_profile
+from reconcile.load.import_ledger import Imported, import_ledger
+from reconcile.load.imports import listed
+from reconcile.load.inspect_ledger import describe
+from reconcile.settings import Settings
+from reconcile.validate.validator import Validator
+from tests.support.bad_ledgers import ALL, HEADER, NAMES, Bad, Sheet, cells
+from tests.support.bad_ledgers import text as lines
+from tests.support.ledgers import context_of, open_ledger
+
+SETTINGS = Settings(app_ids=("ap_1",))
+SMALL = {name: bad for name, bad in ALL.items() if isinstance(bad.content, bytes) and not bad.refused}
+
+
+@pytest.fixture(scope="module")
+def validator() -> Validator:
+    """Great Expectations, once."""
+    return Validator(SETTINGS.currencies)
+
+
+def counted(path: Path, profile: Profile) -> str:
+    said = [line for line in describe(SETTINGS, path, profile) if line.startswith("An import makes of it: ")]
+    assert len(said) == 1
+    return said[0]
+
+
+def imported(
+    engine: Engine, validator: Validator, path: Path, profile: Profile, *, snapshot: bool = False
+) -> Imported:
+    ledger = open_ledger(path, profile=profile)
+    return import_ledger(context_of(engine, validator), ledger, profile, snapshot=snapshot)
+
+
+def made(done: Imported) -> str:
+    return (
+        f"An import makes of it: {done.entries:,} entries, {done.repeats:,} repeated, "
+        f"{done.quarantined:,} in quarantine, {done.passed_over:,} passed over."
+    )
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_inspect_counts_what_an_import_makes(
+    name: str, tmp_path: Path, fresh_engine: Engine, validator: Validator
+) -> None:
+    bad: Bad = SMALL[name]
+    path = tmp_path / name
+    path.write_bytes(bad.bytes)
+    profile = read_profile(name, dict(bad.profile), Currencies())
+    try:
+        done = imported(fresh_engine, validator, path, profile)
+    except InputRefused as error:
+        pytest.fail(str(error))
+    assert counted(path, profile) == made(done)
+
+
+def test_the_same_id_in_many_ways(tmp_path: Path, fresh_engine: Engine, validator: Validator) -> None:
+    row = "L{},{},{},2026-08-01,INR,{}"
+    rows = [
+        row.format(1, "a", "5", "paid"), row.format(1, "a", "5.00", "PAID"), row.format(1, "a", "5", ""),
+        row.format(2, "a", "5", "written off"), row.format(2, "a", "5", "Written-Off"),
+        row.format(3, "a", "5", "paid"), row.format(3, "a", "6", "paid"), row.format(3, "a", "6", "paid"),
+        row.format(4, "a", "5", "paid"), row.format(4, "a", "x", "paid"), row.format(4, "a", "x", "paid"),
+        row.format(5, "a", "5.005", "paid"), row.format(5, "a", "5", "paid"),
+        ",a,7,2026-08-01,INR,paid", ",a,7,2026-08-01,INR,paid", "L3,,,,,", "Total,,50,,,",
+    ]  # fmt: skip
+    path = tmp_path / "same.csv"
+    path.write_bytes(lines(*rows))
+    profile = Profile("same")
+    assert counted(path, profile) == made(imported(fresh_engine, validator, path, profile))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Path]:
+    """A ledger of three entries, and the same without one."""
+    rows = [f"V-TEST-{n},O{n},5,2026-08-0{n},INR,paid" for n in (2, 1, 3)]
+    (tmp_path / "first.csv").write_bytes(lines(*rows))
+    (tmp_path / "corrected.csv").write_bytes(
+        lines(rows[0].replace(",5,", ",6,"), rows[2], "V-TEST-0,O,1,2026-08-01,INR,")
+    )
+    (tmp_path / "other.csv").write_bytes(lines("X1,X,1,2026-08-01,INR,", "X2,X,1,2026-08-03,INR,"))
+    return iter([tmp_path])
+
+
+def test_a_corrected_file_says_what_it_lacks(
+    files: Iterator[Path], fresh_engine: Engine, validator: Validator
+) -> None:
+    folder, profile = next(files), Profile("lacking")
+    assert imported(fresh_engine, validator, folder / "first.csv", profile).warnings == ()
+    # Another part of the ledger of these days lacks nothing.
+    assert imported(fresh_engine, validator, folder / "other.csv", profile).warnings == ()
+    done = imported(fresh_engine, validator, folder / "corrected.csv", profile)
+    assert done.warnings == (
+        "corrected.csv: lacks 1 entry that an earlier file of these days had: V-TEST-1; "
+        "import with --snapshot to withdraw it",
+    )
+    profile = replace(profile, name="lacking too")
+    imported(fresh_engine, validator, folder / "first.csv", profile)
+    done = imported(fresh_engine, validator, folder / "corrected.csv", profile, snapshot=True)
+    assert (done.withdrawn, done.warnings) == (1, ())
+
+
+def test_sheets_are_one_import(tmp_path: Path, fresh_engine: Engine, validator: Validator) -> None:
+    book = Sheet("Apr", "May").rows(NAMES, cells("L1"), cells("L2"), ("Total", "", 20))
+    book.rows(NAMES, cells("L2", amount=7), cells("L3"), cells("", amount=1), sheet=1)
+    path = tmp_path / "year.xlsx"
+    path.write_bytes(book.bytes())
+    profile = read_profile("year", {"sheet": "*"}, Currencies())
+    assert (
+        counted(path, profile)
+        == "An import makes of it: 2 entries, 0 repeated, 3 in quarantine, 1 passed over."
+    )
+    done = imported(fresh_engine, validator, path, profile)
+    assert made(done) == counted(path, profile)
+    assert done.file == "year.xlsx"
+    assert [says for says in done.warnings if "20" in says and "21" in says]
+    (record,) = [one for one in listed(fresh_engine, 50) if one.source == "year"]
+    assert record.passed_over == 1
+    # A row without an id leaves the quarantine when the same file no longer holds it.
+    path.write_bytes(Sheet("Apr", "May").rows(NAMES, cells("L1")).rows(NAMES, cells("L9"), sheet=1).bytes())
+    imported(fresh_engine, validator, path, profile)
+    with fresh_engine.connect() as connection:
+        held = connection.scalars(
+            text("select file from quarantine where source = 'year' and record_id is null")
+        ).all()
+    assert held == []
+
+
+def test_a_total_that_is_no_sum_is_a_warning_with_both_numbers(
+    tmp_path: Path, fresh_engine: Engine, validator: Validator
+) -> None:
+    path = tmp_path / "totals.csv"
+    path.write_bytes(lines("L1,O,5,2026-08-01,INR,", "L2,O,6,2026-08-01,INR,", HEADER, "Total,,12,,,"))
+    done = imported(fresh_engine, validator, path, Profile("totals"))
+    assert (done.entries, done.passed_over) == (2, 2)
+    (says,) = done.warnings
+    assert "12" in says
+    assert "11" in says
