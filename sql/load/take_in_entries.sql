@@ -1,12 +1,12 @@
 -- Grain: one row an entry.
 -- Purpose: Moves the staged records of one import into `entries`. Rows of one ledger_id that say the same are one
--- (statuses that differ in case only say the same, and so do a blank one and paid); rows that differ are all
--- quarantined. The last import of an entry wins, equal values change nothing, and older versions are kept. Of a
--- snapshot, entries of the days that it spans and that it lacks are withdrawn; a withdrawn entry that comes again
--- counts again.
+-- (statuses that differ in case, blanks, hyphens or underscores say the same, and so do a blank one and paid); rows
+-- that differ are all quarantined. The last import of an entry wins, equal values change nothing, and older versions
+-- are kept. Of a snapshot, entries of the days that it spans and that it lacks are withdrawn; of others, `lacking`
+-- names what an earlier file of these days had. A withdrawn entry that comes again counts again.
 -- Reads: entries, staged_entries, staged_rejections, staged_scope, this_import, this_load
--- Makes: changes, compared, contested, entries, entry_versions, in_span, incoming_ids, loaded, missing, repeated,
---   staged_entries, staged_rejections, this_book
+-- Makes: changes, compared, contested, entries, entry_versions, in_span, incoming_ids, lacking, loaded, missing,
+--   repeated, staged_entries, staged_rejections, this_book
 
 analyze staged_entries;
 
