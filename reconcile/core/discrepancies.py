@@ -1,7 +1,7 @@
 """The types of discrepancies and the outcomes of records: names, severities, order and meaning, stated once.
 
 Reports, terminal texts, tests and the docs read them here. SQL decides which type a record gets and sorts by type and
-severity; `tests/scenarios/test_run_findings.py` checks that it agrees with this module.
+severity; `tests/scenarios/match/test_findings.py` checks that it agrees with this module.
 """
 
 from collections.abc import Mapping

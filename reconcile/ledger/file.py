@@ -176,13 +176,13 @@ class LedgerFile:
             return None
         if self.scan is not None and number in self.scan.passed.rows:
             return None
+        if isinstance(cells, BrokenRecord):
+            return RawRow(Place(self.name, number), {BROKEN: cells.reason, "line": cells.line})
         values = self._texts(number, cells) if isinstance(self.table, DelimitedTable) else self._values(cells)
         return None if values is None else RawRow(Place(self.name, number), values)
 
-    def _texts(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> dict[str, Cell] | None:
+    def _texts(self, number: int, cells: Sequence[Cell]) -> dict[str, Cell] | None:
         """The values of a record of delimited text."""
-        if isinstance(cells, BrokenRecord):
-            return {BROKEN: cells.reason, "line": cells.line}
         line = "".join(cells)  # type: ignore[arg-type]  # all are texts here
         if not line or line.isspace():
             return None
@@ -211,9 +211,8 @@ class LedgerFile:
         found = self.scan
         return found is not None and number == found.last and found.short == 1 and self.table.text.open_end
 
-    def _values(self, cells: Sequence[Cell] | BrokenRecord) -> dict[str, Cell] | None:
+    def _values(self, cells: Sequence[Cell]) -> dict[str, Cell] | None:
         """The values of a record of a source with numbers and dates."""
-        assert not isinstance(cells, BrokenRecord), "only delimited text has broken records"
         if _blank(cells[0]) and all(map(_blank, cells)):
             return None
         values = dict(zip(self.header.names, cells, strict=True))

@@ -15,7 +15,7 @@ from reconcile.db.sql_files import read_sql, run_file
 from reconcile.settings import Settings
 
 RULES_VERSION = 2
-"""Raise it with every change of what the rules or their order match: the next run then matches everything anew."""
+"""Raise it with every change of what is matched or found: the next run then matches everything again."""
 
 
 def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]) -> None:

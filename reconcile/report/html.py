@@ -22,7 +22,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reconcile.core.discrepancies import OUTCOMES, TYPES, Severity
+from reconcile.core.discrepancies import OUTCOMES, TYPES, Aspect, Severity
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.wording import day
 from reconcile.report.columns import RUN_FILES, dictionary
@@ -228,7 +228,7 @@ def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
     first, *others = row["currency"].split(";")
     if others and (difference or len(others) > 1):
         return "", None  # records of several currencies on one side: there is no amount of them all
-    written = difference if row["type"] == "AMOUNT_MISMATCH" else kspay or ledger
+    written = (difference if TYPES[row["type"]].aspect is Aspect.AMOUNT else "") or kspay or ledger
     # copy_abs: a plain abs() would round to 28 digits.
     return first, Decimal(shown(written)).copy_abs() if written else None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.money import Currencies
 from reconcile.core.wording import day, days, spoken
 
@@ -130,7 +131,7 @@ class _Record:
 
     def _amounts(self) -> str:
         difference = self["difference"]
-        if self["type"] in ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH") or difference is None:
+        if TYPES[self["type"]].aspect is Aspect.AMOUNT or difference is None:
             return ""
         if not difference:
             return "same amount"

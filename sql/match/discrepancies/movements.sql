@@ -1,5 +1,5 @@
 -- Grain: `open_item`: one row a discrepancy that is open after this run.
--- Purpose: The amount at stake: the difference of an amount mismatch, else the amount of its record, KS Pay's first.
+-- Purpose: The amount at stake: the difference where the amount is what is wrong, else the amount of its record, KS Pay's first.
 -- Nothing where there is none of one currency. Then writes how these items differ from those of the run's base.
 -- Reads: asked, movements, policy, reported, reported_row, run_bases
 -- Makes: known_item, movements, open_item, run_bases
@@ -14,13 +14,17 @@ select
     case when several then '' else coalesce(kspay_currency, ledger_currency, currency, '') end as currency,
     case
         when several then 0
-        when type = 'AMOUNT_MISMATCH' then abs(difference)
+        when aspect = 'amount' and difference is not null then abs(difference)
         else abs(coalesce(kspay_amount, ledger_amount, 0))
     end as amount
 from (
-    select *, coalesce(kspay_currency, ledger_currency, currency, '') like '%;%' as several
+    select
+        reported_row.*,
+        reported.aspect,
+        coalesce(kspay_currency, ledger_currency, currency, '') like '%;%' as several
     from reported_row
-    where status <> 'resolved'
+    inner join reported using (discrepancy_id)
+    where reported_row.status <> 'resolved'
 ) as reported_open;
 
 insert into run_bases (run, app_id, as_of, base)

@@ -1,4 +1,4 @@
-"""The twelve types of discrepancy by example, as of 31 August 2026: when each is reported, and when it just is not.
+"""Every type of discrepancy by example, as of 31 August 2026: when each is reported, and when it just is not.
 
 Every example is an app of its own, so that one run of the engine finds them all.
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
@@ -154,9 +155,8 @@ def lines(statement: Statement) -> dict[Key, tuple[int, int, Decimal]]:
 
 
 def stake(row: Row) -> tuple[str, Decimal]:
-    written = (
-        row["difference"] if row["type"] == "AMOUNT_MISMATCH" else row["kspay_amount"] or row["ledger_amount"]
-    )
+    both = row["kspay_amount"] or row["ledger_amount"]
+    written = (row["difference"] if TYPES[row["type"]].aspect is Aspect.AMOUNT else "") or both
     return row["currency"].partition(";")[0], abs(Decimal(written or 0))
 
 
