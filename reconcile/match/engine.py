@@ -9,6 +9,7 @@ Each phase is a folder and each step is a file; `PHASES` is the one list of them
 - findings: writes the matches and what is wrong with them or with what is unmatched
 - discrepancies: which findings the run reports and as what, and what became of every record
 - checks: must return no rows
+- results: what the later stages read (`RESULTS`), and the numbers of the run
 """
 
 from collections.abc import Mapping
@@ -66,9 +67,35 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "findings": ("matches", "findings", "save"),
     "discrepancies": ("found", "reported", "repeated", "rows", "save", "movements", "outcomes"),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance"),
-    "results": ("matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
+    "results": ("views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
 }
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""
+
+RESULTS = (
+    "result_discrepancies",
+    "result_reported",
+    "result_open_items",
+    "result_matches",
+    "result_shared_ids",
+    "result_outcomes",
+    "result_summary",
+    "result_quarantine",
+    "result_unusable",
+)
+"""The views that a matching leaves for the later stages, which read no other temporary table of it. A test proves it.
+
+- result_discrepancies: the reported discrepancies with the facts of their records, in the order of the files
+- result_reported: the same discrepancies, only id and status
+- result_open_items: the discrepancies that are open after the run, with the amount at stake
+- result_matches: the matches with a record dated in the period
+- result_shared_ids: the ledger ids that several sources hold, which reports write with the source
+- result_outcomes: how many records and which amounts have which outcome, by rule and payment method
+- result_summary: the same by outcome only
+- result_quarantine: the records that cannot be used and that the run reports
+- result_unusable: all records of the apps that cannot be used, of whatever day
+
+`reconcile.match.policy.STATED` names what a stage may read without a matching. Permanent tables are open to all.
+"""
 
 _SHOWN = 5  # so many of the records that fail a check are named in the error
 _MANY = 50_000  # records; where more are looked up, whole tables are joined
@@ -100,7 +127,7 @@ def match(
 ) -> Matched:
     """Match what arrived or changed and write matches and discrepancies, without committing.
 
-    With `anew`, and where settings or rules changed, everything is matched. The temporary tables of the matching
+    With `anew`, and where settings or rules changed, everything is matched. The views of `RESULTS`
     stay for the report until the transaction ends. Raises CheckFailed, naming the records, if a check of
     the result finds any.
     """
@@ -130,6 +157,7 @@ def match(
     progress("match", "proof", 1)
     for check in PHASES["checks"]:
         _check(connection, check)
+    run_step(connection, "results/views")
     return _numbers(connection)
 
 

@@ -17,6 +17,9 @@ from reconcile.settings import Settings
 RULES_VERSION = 2
 """Raise it with every change of what is matched or found: the next run then matches everything again."""
 
+STATED = ("policy", "known_transaction", "known_entry")
+"""Of what `state_policy` makes, what other stages read too: the settings, and the usable records of the apps."""
+
 
 def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]) -> None:
     """State the settings as temporary tables, and the usable records of these apps as views.

@@ -102,7 +102,7 @@ def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
 
 
 def _quarantined(connection: Connection) -> dict[str, int]:
-    rows = connection.execute(text("select side, count(*) from broken group by side order by side"))
+    rows = connection.execute(text("select side, count(*) from result_unusable group by side order by side"))
     return dict(rows.tuples().all())
 
 

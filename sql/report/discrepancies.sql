@@ -1,6 +1,6 @@
 -- Grain: one row a reported discrepancy that is open, in the order of the file.
 -- Purpose: discrepancies.csv.
--- Reads: reported_in_order
+-- Reads: result_discrepancies
 -- Makes: none
 
-select * from reported_in_order where status <> 'resolved'
+select * from result_discrepancies where status <> 'resolved'

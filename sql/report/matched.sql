@@ -1,27 +1,18 @@
 -- Grain: one row a match with a record dated in the period, in the order of the file.
 -- Purpose: matched.csv. Amounts are sums, dates the earliest; a booking counts as its positive entry. Nearly all
 -- matches are one and one; only the others have to be summed.
--- Reads: beside, bookings, known_entry, known_transaction, pairings, period_transaction, shared_id
+-- Reads: bookings, known_entry, known_transaction, pairings, result_matches, result_shared_ids
 -- Makes: none
 
-with shown as (
-    select match_no
-    from pairings
-    inner join period_transaction on period_transaction.number = pairings.transaction_no
-    where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
-    union all
-    select match_no from beside
-),
-
-pair as (
+with pair as (
     select
         pairings.transaction_no,
         pairings.entry_no,
         pairings.match_no,
         pairings.rule,
         count(*) over (partition by pairings.match_no) as pairs
-    from shown
-    inner join pairings as first_pair on first_pair.transaction_no = shown.match_no
+    from result_matches
+    inner join pairings as first_pair on first_pair.transaction_no = result_matches.match_no
     inner join pairings on pairings.entry_no = first_pair.entry_no
 ),
 
@@ -49,7 +40,7 @@ ledger as (
         case when bookings.entry_no is null then held.business_on end as business_on
     from known_entry as held
     left join bookings on bookings.entry_no = held.number
-    left join shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
+    left join result_shared_ids as shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
     where held.number in (select entry_no from pair)
 ),
 

@@ -1,6 +1,6 @@
 -- Grain: one row an app and currency of the discrepancies that are open after this run.
 -- Purpose: How many items are open and what is at stake, for run.json.
--- Reads: open_item
+-- Reads: result_open_items
 -- Makes: none
 
 select
@@ -8,6 +8,6 @@ select
     currency,
     count(*) as count,
     sum(amount) as amount
-from open_item
+from result_open_items
 group by app_id, currency
 order by app_id collate "C", currency collate "C"

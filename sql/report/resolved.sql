@@ -1,6 +1,6 @@
 -- Grain: one row a discrepancy that a decision in force covers, in the order of the file.
 -- Purpose: resolved.csv.
--- Reads: reported_in_order
+-- Reads: result_discrepancies
 -- Makes: none
 
-select * from reported_in_order where status = 'resolved'
+select * from result_discrepancies where status = 'resolved'

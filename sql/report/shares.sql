@@ -1,7 +1,7 @@
 -- Grain: one row a rule and currency (an empty rule where there is no match), and one a payment method and currency.
 -- Purpose: How much of the period's transactions is matched, by rule and by payment method: of those by which money
 -- moved or may have, which is all that are not excluded.
--- Reads: tally
+-- Reads: result_outcomes
 -- Makes: none
 
 select
@@ -12,7 +12,7 @@ select
     sum(amount) as amount,
     coalesce(sum(records) filter (where rule is not null), 0)::bigint as matched,
     coalesce(sum(amount) filter (where rule is not null), 0) as matched_amount
-from tally
+from result_outcomes
 where scope = 'period' and side = 'kspay' and outcome not in ('excluded', 'quarantined')
 group by grouping sets ((rule, currency), (payment_type, currency))
 having sum(records) <> 0

@@ -1,6 +1,6 @@
 -- Grain: one row a scope, side, currency and outcome, and a total for each scope, side and currency.
 -- Purpose: summary.csv.
--- Reads: summary
+-- Reads: result_summary
 -- Makes: none
 
 select
@@ -10,7 +10,7 @@ select
     coalesce(outcome, 'total') as outcome,
     sum(records)::bigint as count,
     sum(amount) as amount
-from summary
+from result_summary
 group by grouping sets ((scope, side, currency, outcome), (scope, side, currency))
 order by
     array_position(array['period', 'carried'], scope),

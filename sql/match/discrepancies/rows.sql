@@ -1,9 +1,9 @@
 -- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it.
 -- Purpose: Where it has several records: their distinct values, sorted by code points, ";" between; sums of amounts;
 -- earliest dates. A ledger id that several sources hold is written with its source.
--- Reads: asked, bookings, broken, decisions_in_force, discrepancies, discrepancy_type, involved, pairings,
+-- Reads: asked, bookings, broken, decisions_in_force, discrepancies, involved, pairings,
 -- period_entry, period_transaction, repeated, reported, shown_entry, shown_transaction, suggestion
--- Makes: reported_in_order, reported_row, shared_id
+-- Makes: reported_row, shared_id
 
 create temp table shared_id on commit drop as
 with recursive source_name as (
@@ -229,14 +229,3 @@ left join suggested as of_transaction
 left join suggested as of_entry
     on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
 left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id;
-
-create temp view reported_in_order as
-select reported_row.*
-from reported_row
-inner join discrepancy_type using (type)
-order by
-    array_position(
-        (select array_agg(severity order by severity_rank) from discrepancy_type), reported_row.severity
-    ),
-    discrepancy_type.type_rank,
-    reported_row.discrepancy_id collate "C";

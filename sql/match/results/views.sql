@@ -1,0 +1,95 @@
+-- Grain: each view says its own.
+-- Purpose: What matching hands to the stages after it: they read no other temporary table of it. A view stores nothing.
+-- Reads: beside, broken, discrepancy_type, involved, open_item, pairings, period_transaction, reported, reported_row,
+-- shared_id, summary, tally
+-- Makes: result_discrepancies, result_matches, result_open_items, result_outcomes, result_quarantine, result_reported,
+-- result_shared_ids, result_summary, result_unusable
+
+-- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
+create temp view result_discrepancies as
+select reported_row.*
+from reported_row
+inner join discrepancy_type using (type)
+order by
+    array_position(
+        (select array_agg(severity order by severity_rank) from discrepancy_type), reported_row.severity
+    ),
+    discrepancy_type.type_rank,
+    reported_row.discrepancy_id collate "C";
+
+-- Grain: one row a reported discrepancy: its id and status, without the facts of its records, which cost time.
+create temp view result_reported as
+select
+    discrepancy_id,
+    status
+from reported;
+
+-- Grain: one row a discrepancy that is open after the run, with its app, currency and the amount at stake.
+create temp view result_open_items as
+select
+    discrepancy_id,
+    app_id,
+    currency,
+    amount
+from open_item;
+
+-- Grain: one row a match with a record dated in the period. Its pairs are in `pairings`.
+create temp view result_matches as
+select match_no
+from pairings
+inner join period_transaction on period_transaction.number = pairings.transaction_no
+where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
+union all
+select match_no from beside;
+
+-- Grain: one row an app and ledger id that several sources hold: reports write it with its source.
+create temp view result_shared_ids as
+select
+    app_id,
+    ledger_id
+from shared_id;
+
+-- Grain: one row a scope, side, currency, outcome, rule and payment method, and whether money moved.
+create temp view result_outcomes as
+select
+    scope,
+    side,
+    currency,
+    outcome,
+    rule,
+    payment_type,
+    records,
+    amount
+from tally;
+
+-- Grain: one row a scope, side, currency and outcome that has records.
+create temp view result_summary as
+select
+    scope,
+    side,
+    currency,
+    outcome,
+    records,
+    amount
+from summary;
+
+-- Grain: one row a record that cannot be used and that the run reports: of the period or earlier.
+create temp view result_quarantine as
+select
+    broken.side,
+    broken.source,
+    broken.file,
+    broken.row_number,
+    broken.field,
+    broken.value,
+    broken.reason,
+    broken.raw,
+    broken.known_by
+from reported
+inner join involved using (found_no)
+inner join broken on involved.side = 'broken' and broken.broken_rank = involved.number;
+
+-- Grain: one row a record of the apps that cannot be used, of whatever day.
+create temp view result_unusable as
+select side
+from broken;
