@@ -136,10 +136,7 @@ class StagingTables:
         """
         scope = {"side": Side.LEDGER, "source": source, "file": file, "first": None, "last": None}
         self._connection.execute(
-            text(
-                "insert into this_import (sha256, snapshot_timezone, timezone)"
-                " values (:sha256, :snapshot_timezone, :timezone)"
-            ),
+            text(read_sql("load/begin_import")),
             {"sha256": sha256, "snapshot_timezone": snapshot_timezone, "timezone": timezone},
         )
         statements = ["load/take_in_entries", "load/number_import", "load/take_in_quarantine"]
