@@ -124,7 +124,7 @@ def _opened(source: SourceFile, profile: Profile) -> LedgerFile:
 
 
 def sheets_as_one(sheets: Sequence[LedgerFile]) -> LedgerFile:
-    """Several sheets of a workbook as one ledger, whose rows are judged and taken in together."""
+    """Several sheets of a workbook as one ledger, whose rows are checked and taken in together."""
     first = sheets[0]
     more = tuple(replace(one, leads=False, numbers=first.numbers) for one in sheets[1:])
     return replace(first, more=more) if more else first

@@ -233,9 +233,10 @@ class Validator:
     def validate_subjects(
         self, suite: str, grain: str, found: Sequence[Rule], subjects: Sequence[Subject]
     ) -> tuple[str, ...]:
-        """BatchCheck wholes; the names of what would have blocked and was allowed.
+        """Check what is seen only as a whole: files, days, currencies, results.
 
-        Raises InputRefused for what blocks, or CheckFailed where it is a result of ours.
+        Gives the names of what would have blocked and was allowed. Raises InputRefused for what blocks, or
+        CheckFailed where it is a result of ours.
         """
         if not subjects:
             return ()

@@ -1,5 +1,5 @@
 -- Grain: one row.
--- Purpose: What a load took in: the numbers that it is judged by and reported with.
+-- Purpose: What a load took in: the numbers that it is checked and reported by.
 -- Reads: loaded, rejected, this_import
 -- Makes: none
 
