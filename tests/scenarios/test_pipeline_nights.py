@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconcile.core.discrepancies import TYPES
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from tests.support.driver import Command, MakeCommand, Report, ids, keys, planted
@@ -131,7 +132,7 @@ def test_first_seen_stays_and_the_age_grows(nights: Nights) -> None:
 def test_the_last_days_of_the_first_night_were_a_matter_of_time(nights: Nights) -> None:
     timing = [row for row in by_id(nights.first).values() if row["type"] == "TIMING_DIFFERENCE"]
     assert len(timing) == 5
-    assert {row["severity"] for row in timing} == {"info"}
+    assert {row["severity"] for row in timing} == {TYPES["TIMING_DIFFERENCE"].severity}
     assert not {row["discrepancy_id"] for row in timing} & by_id(nights.second).keys()
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from reconcile.core.discrepancies import TYPES
 from reconcile.core.money import Tolerance, Tolerances
 from tests.oracle import D, Outcome, Repeated, T
 from tests.oracle.words import found, only, outcomes, rules, run
@@ -16,10 +17,22 @@ from tests.support.worlds import entry, tx
 @pytest.mark.parametrize("family", ["paid", "refunded"])
 def test_missing_on_either_side(family: str) -> None:
     assert only(run([tx(1, family=family)], [])) == D(
-        "MISSING_IN_LEDGER", "high", "ap_1", ("tx_1",), (), "presence", Decimal(100)
+        "MISSING_IN_LEDGER",
+        TYPES["MISSING_IN_LEDGER"].severity,
+        "ap_1",
+        ("tx_1",),
+        (),
+        "presence",
+        Decimal(100),
     )
     assert only(run([], [entry(1, family=family)])) == D(
-        "MISSING_IN_KSPAY", "high", "ap_1", (), (("default", "L1"),), "presence", Decimal(-100)
+        "MISSING_IN_KSPAY",
+        TYPES["MISSING_IN_KSPAY"].severity,
+        "ap_1",
+        (),
+        (("default", "L1"),),
+        "presence",
+        Decimal(-100),
     )
 
 
@@ -37,7 +50,9 @@ def test_the_last_grace_days_are_a_matter_of_timing(day: int, grace: int, timing
     outcome = run([tx(1, "A", "70", day=day)], [entry(1, "B", "80", day=day)], grace_days=grace)
     if timing:
         assert found(outcome) == {"TIMING_DIFFERENCE tx_1", "TIMING_DIFFERENCE L1"}
-        assert {(d.severity, d.aspect) for d in outcome.discrepancies} == {("info", "presence")}
+        assert {(d.severity, d.aspect) for d in outcome.discrepancies} == {
+            (TYPES["TIMING_DIFFERENCE"].severity, "presence")
+        }
         assert outcomes(outcome) == {"tx_1": "timing", "L1": "timing"}
     else:
         assert found(outcome) == {"MISSING_IN_LEDGER tx_1", "MISSING_IN_KSPAY L1"}
@@ -61,7 +76,15 @@ def test_a_clean_match() -> None:
 
 def test_amount_mismatch() -> None:
     outcome = run([tx(1)], [entry(1, amount="96.5")])
-    expected = D("AMOUNT_MISMATCH", "high", "ap_1", ("tx_1",), (("default", "L1"),), "amount", Decimal("3.5"))
+    expected = D(
+        "AMOUNT_MISMATCH",
+        TYPES["AMOUNT_MISMATCH"].severity,
+        "ap_1",
+        ("tx_1",),
+        (("default", "L1"),),
+        "amount",
+        Decimal("3.5"),
+    )
     assert only(outcome) == expected
     assert outcomes(outcome) == {"tx_1": "matched_with_discrepancy", "L1": "matched_with_discrepancy"}
 
@@ -101,12 +124,15 @@ def test_status_mismatch_by_families(kspay: str, ledger: str) -> None:
     outcome = run([tx(1, family=kspay, day=31)], [entry(1, family=ledger, day=31)])
     if "unknown" in (kspay, ledger):
         assert found(outcome) == {"UNKNOWN_STATUS tx_1 L1"}
-        assert (only(outcome).severity, only(outcome).aspect) == ("medium", "status")
+        assert (only(outcome).severity, only(outcome).aspect) == (TYPES["UNKNOWN_STATUS"].severity, "status")
     elif (kspay, ledger) in AGREEING:
         assert found(outcome) == set()
     else:
         assert found(outcome) == {"STATUS_MISMATCH tx_1 L1"}
-        assert (only(outcome).severity, only(outcome).difference) == ("high", Decimal(0))
+        assert (only(outcome).severity, only(outcome).difference) == (
+            TYPES["STATUS_MISMATCH"].severity,
+            Decimal(0),
+        )
 
 
 def test_any_pair_of_families_that_disagrees() -> None:
@@ -120,7 +146,9 @@ def test_any_pair_of_families_that_disagrees() -> None:
 def test_date_mismatch(day: int, apart: bool) -> None:
     outcome = run([tx(1)], [entry(1, day=day)])
     assert found(outcome) == ({"DATE_MISMATCH tx_1 L1"} if apart else set())
-    assert {(d.severity, d.aspect) for d in outcome.discrepancies} <= {("low", "date")}
+    assert {(d.severity, d.aspect) for d in outcome.discrepancies} <= {
+        (TYPES["DATE_MISMATCH"].severity, "date")
+    }
 
 
 def test_the_dates_shown_are_the_earliest() -> None:
@@ -160,7 +188,7 @@ def test_pending_is_stale_after_more_than_the_stale_hours(at: str, stale: bool) 
     assert found(outcome) == ({"STALE_PENDING tx_1"} if stale else set())
     assert outcomes(outcome) == {"tx_1": "unmatched" if stale else "excluded"}
     assert {(d.severity, d.aspect, d.difference) for d in outcome.discrepancies} <= {
-        ("medium", "presence", Decimal(100))
+        (TYPES["STALE_PENDING"].severity, "presence", Decimal(100))
     }
 
 
@@ -191,7 +219,7 @@ def test_a_second_transaction_of_a_matched_reference() -> None:
     outcome = run([tx(1), tx(2)], [entry(1)])
     assert found(outcome) == {"DUPLICATE_IN_KSPAY tx_2"}
     assert (only(outcome).severity, only(outcome).aspect, only(outcome).difference) == (
-        "high",
+        TYPES["DUPLICATE_IN_KSPAY"].severity,
         "presence",
         Decimal(100),
     )
@@ -201,7 +229,7 @@ def test_a_second_transaction_of_a_matched_reference() -> None:
 def test_a_duplicate_that_was_given_back_is_information() -> None:
     outcome = run([tx(1), tx(2, family="refunded")], [entry(1)])
     assert found(outcome) == {"DUPLICATE_IN_KSPAY tx_2"}
-    assert only(outcome).severity == "info"
+    assert only(outcome).severity == TYPES["DUPLICATE_IN_KSPAY"].severity_of_refunded
 
 
 @pytest.mark.parametrize(("day", "duplicate"), [(3, True), (17, True), (2, False), (18, False)])
@@ -250,7 +278,10 @@ def test_a_duplicate_is_no_matter_of_timing() -> None:
 def test_a_duplicate_entry_by_reference_and_by_name() -> None:
     outcome = run([tx(1)], [entry(1), entry(2)])
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2"}
-    assert (only(outcome).severity, only(outcome).aspect) == ("medium", "presence")
+    assert (only(outcome).severity, only(outcome).aspect) == (
+        TYPES["DUPLICATE_IN_LEDGER"].severity,
+        "presence",
+    )
     assert only(outcome).difference == -100
     by_name = [entry(1, None, names="tx_9"), entry(2, None, names="tx_9", day=9)]
     assert found(run([], by_name)) == {"MISSING_IN_KSPAY L2", "DUPLICATE_IN_LEDGER L1"}
