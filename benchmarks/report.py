@@ -31,6 +31,7 @@ from reconcile.match.engine import match
 from reconcile.report import csv_files as files
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
+from reconcile.report.matched_csv import state_digits
 from reconcile.report.workbook import write_workbook
 from reconcile.settings import Settings
 
@@ -59,6 +60,7 @@ def main() -> int:
             run_id = runs.start(engine, "run", (APP,), PERIOD, None)
             with engine.connect() as connection:
                 matched = match(connection, settings, run_id, (APP,), PERIOD, silent)
+                state_digits(connection, settings.currencies)
                 before = peak()
                 copied, written = by_turns(
                     asked.rounds,

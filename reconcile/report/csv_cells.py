@@ -31,13 +31,13 @@ _MONTHS = (
     " out outubro novembro dezembro mrt maart mei augustus januari februari"
 )
 _MARKS = "a p am pm h e d t z st nd rd th rs inr usd eur gbp jpy kwd"
-_WORDS = frozenset((_MONTHS + " " + _MARKS).split())
+ALTERED_WORDS = frozenset((_MONTHS + " " + _MARKS).split())
 # Without any longer word, marks of single letters count behind a digit only (`5 a`, `1 a.m.`, `10h30`, `1E5`, `1.E5`,
 # `2026-08-31T10:00Z`): `A-1001` is nothing but text. LibreOffice takes even `1.5/E5` for a number.
 _LETTER_MARK = re.compile(
     r"(?:(?<=\d)[\s.,]*(?:[ap]\.\s?m|[aphedtz])|\d[.,]\d+\s*/\s*e)(?![^\W\d_])", re.IGNORECASE
 )
-_TRUTH = frozenset(
+TRUTH_VALUES = frozenset(
     [
         "true",
         "false",
@@ -62,10 +62,10 @@ def is_altered(value: str) -> bool:
     if value != value.strip() or value.startswith((*_FORMULA, "#", "'", '"')):
         return True
     if not any(character.isdigit() for character in value):
-        return value.lower() in _TRUTH
+        return value.lower() in TRUTH_VALUES
     words = {word.lower() for word in _LETTERS.findall(_LETTER_MARK.sub(" ", value))}
     only_letters = bool(words) and all(len(word) == 1 for word in words)
-    return words <= _WORDS and not only_letters and not _SHORT_INTEGER.fullmatch(value)
+    return words <= ALTERED_WORDS and not only_letters and not _SHORT_INTEGER.fullmatch(value)
 
 
 def text_cell(value: str | None) -> str:

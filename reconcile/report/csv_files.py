@@ -18,8 +18,9 @@ from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.sql_files import read_sql
 from reconcile.report import parquet
-from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
+from reconcile.report.columns import AMOUNTS, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
+from reconcile.report.matched_csv import write_matched
 from reconcile.report.sentences import sentence
 from reconcile.settings import Settings
 
@@ -47,10 +48,6 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
             "at": text_cell(at),
         }
 
-    def matched(row: Mapping[str, Any]) -> dict[str, str]:
-        cells = {name: cell(row[name]) for name in MATCHED if name not in AMOUNTS}
-        return {**cells, **_amounts(row, currencies, "kspay_amount", "ledger_amount", "variance")}
-
     def summary(row: Mapping[str, Any]) -> dict[str, str]:
         amount = _plain(row["amount"], row["currency"] or None, currencies)
         return {**{name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}, "amount": amount}
@@ -61,7 +58,6 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
     for name, columns, write in (
         ("discrepancies", DISCREPANCIES, discrepancy),
         ("resolved", RESOLVED, resolved),
-        ("matched", MATCHED, matched),
         ("summary", SUMMARY, summary),
         ("quarantine", QUARANTINE, quarantine),
     ):
@@ -72,6 +68,7 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
             form = parquet.schema(DISCREPANCIES, currencies)
             rows = parquet.write_alongside(folder / f"{name}.parquet", form, rows)
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
+    write_matched(connection, currencies, folder / "matched.csv")
 
 
 def _decision(row: Mapping[str, Any]) -> str:

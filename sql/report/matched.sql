@@ -1,37 +1,44 @@
 -- Grain: one row a match with a record dated in the period, in the order of the file.
--- Purpose: matched.csv. Amounts are sums, dates the earliest; a booking counts as its positive entry. Nearly all
--- matches are one and one; only the others have to be summed.
--- Reads: bookings, known_entry, known_transaction, pairings, result_matches, result_shared_ids
+-- Purpose: matched.csv, each value as the text that stands in the file unless a spreadsheet would alter it. Amounts are
+-- sums, dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one: those are
+-- joined as they are, only the others are summed. match_id has the digits of the hash of the ids, of which the file
+-- has the letters that the function `letters` makes: a million times, that takes longer than the joins. An amount that
+-- its currency cannot have, since the settings gave it fewer decimals, has `?` and the currency behind it.
+-- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_matches, result_shared_ids
 -- Makes: none
 
-with pair as (
+with several as (
+    select distinct match_no
+    from pairings
+    where not (stands_for_transaction and stands_for_entry)
+),
+
+first_pair as (
     select
         pairings.transaction_no,
         pairings.entry_no,
         pairings.match_no,
         pairings.rule,
-        count(*) over (partition by pairings.match_no) as pairs
+        several.match_no is not null as is_of_several
     from result_matches
-    inner join pairings as first_pair on first_pair.transaction_no = result_matches.match_no
+    inner join pairings on pairings.transaction_no = result_matches.match_no
+    left join several on several.match_no = pairings.match_no
+),
+
+several_pair as (
+    select distinct
+        pairings.transaction_no,
+        pairings.entry_no,
+        pairings.match_no,
+        pairings.rule
+    from first_pair
     inner join pairings on pairings.entry_no = first_pair.entry_no
+    where first_pair.is_of_several
 ),
 
-kspay as (
-    select
-        number,
-        app_id,
-        transaction_id,
-        currency,
-        amount,
-        business_on
-    from known_transaction
-    where number in (select transaction_no from pair)
-),
-
-ledger as (
+ledger as not materialized (
     select
         held.number,
-        held.app_id,
         entry_label(held.source, held.ledger_id) as full_id,
         case when shared_id.ledger_id is null then held.ledger_id else entry_label(held.source, held.ledger_id) end
             as shown_id,
@@ -41,15 +48,6 @@ ledger as (
     from known_entry as held
     left join bookings on bookings.entry_no = held.number
     left join result_shared_ids as shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
-    where held.number in (select entry_no from pair)
-),
-
-several as (
-    select distinct
-        match_no,
-        rule
-    from pair
-    where pairs > 1
 ),
 
 several_kspay as (
@@ -61,8 +59,8 @@ several_kspay as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, transaction_no from pair where pairs > 1) as members
-    inner join kspay on kspay.number = members.transaction_no
+    from (select distinct match_no, transaction_no from several_pair) as members
+    inner join known_transaction as kspay on kspay.number = members.transaction_no
     group by match_no
 ),
 
@@ -74,17 +72,16 @@ several_ledger as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, entry_no from pair where pairs > 1) as members
+    from (select distinct match_no, entry_no from several_pair) as members
     inner join ledger on ledger.number = members.entry_no
     group by match_no
 ),
 
 match as (
     select
-        pair.rule,
-        kspay.app_id,
-        jsonb_build_array(kspay.transaction_id) as kspay_ids,
-        jsonb_build_array(ledger.full_id) as ledger_full_ids,
+        first_pair.rule,
+        '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], [' || to_json(ledger.full_id)
+        || ']]' as ids,
         kspay.transaction_id as transaction_ids,
         ledger.shown_id as ledger_ids,
         kspay.currency as kspay_currency,
@@ -93,16 +90,14 @@ match as (
         ledger.amount as ledger_amount,
         kspay.business_on as kspay_date,
         ledger.business_on as ledger_date
-    from pair
-    inner join kspay on kspay.number = pair.transaction_no
-    inner join ledger on ledger.number = pair.entry_no
-    where pair.pairs = 1
+    from first_pair
+    inner join known_transaction as kspay on kspay.number = first_pair.transaction_no
+    inner join ledger on ledger.number = first_pair.entry_no
+    where not first_pair.is_of_several
     union all
     select
-        several.rule,
-        kspay.app_id,
-        kspay.ids,
-        ledger.ids,
+        members.rule,
+        jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids)::text,
         kspay.shown_ids,
         ledger.shown_ids,
         kspay.currency,
@@ -111,22 +106,48 @@ match as (
         ledger.amount,
         kspay.business_on,
         ledger.business_on
-    from several
+    from (select distinct match_no, rule from several_pair) as members
     inner join several_kspay as kspay using (match_no)
     inner join several_ledger as ledger using (match_no)
+),
+
+hashed as (
+    select
+        match.*,
+        case
+            when match.kspay_currency = match.ledger_currency then match.kspay_currency
+            else match.kspay_currency || ';' || match.ledger_currency
+        end as currency,
+        case when match.kspay_currency = match.ledger_currency then match.kspay_amount - match.ledger_amount end
+            as variance,
+        of_kspay.digits as kspay_digits,
+        of_ledger.digits as ledger_digits,
+        sha256(convert_to(match.ids, 'UTF8')) as hash
+    from match
+    left join currency_digits as of_kspay on of_kspay.currency = match.kspay_currency
+    left join currency_digits as of_ledger on of_ledger.currency = match.ledger_currency
+    order by match.kspay_date, hash  -- as by match_id: its letters rise with the digits
 )
 
 select
-    matched.*,
+    left(encode(hash, 'hex'), 20) as match_id,
+    rule,
+    transaction_ids,
+    ledger_ids,
+    currency,
     case
-        when kspay_currency = ledger_currency then kspay_currency
-        else kspay_currency || ';' || ledger_currency
-    end as currency,
-    case when kspay_currency = ledger_currency then kspay_amount - ledger_amount end as variance
-from (
-    select
-        'M-' || letters(jsonb_build_array(app_id, kspay_ids, ledger_full_ids), 20) as match_id,
-        match.*
-    from match
-) as matched
-order by kspay_date, match_id collate "C"
+        when min_scale(kspay_amount) > kspay_digits then kspay_amount || '?' || kspay_currency
+        else round(kspay_amount, greatest(kspay_digits, min_scale(kspay_amount)))::text
+    end as kspay_amount,
+    case
+        when min_scale(ledger_amount) > ledger_digits then ledger_amount || '?' || ledger_currency
+        else round(ledger_amount, greatest(ledger_digits, min_scale(ledger_amount)))::text
+    end as ledger_amount,
+    case
+        when min_scale(variance) > kspay_digits then variance || '?' || kspay_currency
+        else round(variance, greatest(kspay_digits, min_scale(variance)))::text
+    end as variance,
+    kspay_date,
+    ledger_date
+from hashed
+order by kspay_date, hash
