@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from prefect.exceptions import TerminationSignal
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -255,6 +254,8 @@ def test_a_database_that_goes_away(
 
 def test_a_run_that_prefect_ends(fresh_engine: Engine) -> None:
     """What is raised then is no error of ours."""
+    from prefect.exceptions import TerminationSignal  # takes 2 s, which every process of the tests would pay
+
     august = Period(date(2026, 8, 1), date(2026, 8, 31))
     for how in (SystemExit(0), TerminationSignal(signal.SIGTERM), KeyboardInterrupt()):
         run = runs.start(fresh_engine, "run", ("ap_9",), august, None)

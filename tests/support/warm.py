@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -24,14 +25,20 @@ from typing import Any, BinaryIO
 LIBRARIES = (
     "click",
     "great_expectations",
+    "iso4217",
     "jinja2",
     "msgspec",
     "psycopg",
-    "pyarrow",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "pydantic_settings",
     "python_calamine",
     "requests",
     "rich.console",
+    "rich.progress",
+    "rich.table",
     "sqlalchemy",
+    "sqlalchemy.dialects.postgresql",
     "xlsxwriter",
 )
 LANG = "C.UTF-8"
@@ -156,7 +163,23 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
         importlib.import_module("coverage").process_startup()
     sys.argv = job["words"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _end(end.code)
+        raise
+
+
+def _end(code: int) -> None:
+    """End as Python does, but leave the memory to the system: freeing what was inherited would first copy it all."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for the other threads
+    atexit._run_exitfuncs()
+    with suppress(OSError):  # else Python says what cannot be written, and its exit code does
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
