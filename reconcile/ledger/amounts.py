@@ -90,7 +90,13 @@ class Doubts:
     """Sides that a ledger tells in part, or without the profile saying what they mean: the rows are quarantined."""
 
     column: str = ""
-    """The name of a column whose words tell the side of each amount, and which the profile does not name."""
+    """The name of a column whose words tell the side of amounts, and which the profile does not name."""
+    words: frozenset[str] = frozenset()
+    """Those of its words whose rows are in doubt."""
+    refunds: frozenset[str] = frozenset()
+    """Those of them that mean money that went out in any book: rows with a minus are in no doubt."""
+    others: frozenset[str] = frozenset()
+    """Its other words, "" for none."""
     unmarked: bool = False
     """Whether most rows tell a side, so that one that tells none may be of either."""
     out_minus: bool = False

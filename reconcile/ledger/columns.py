@@ -12,18 +12,16 @@ from pyarrow import compute as pc
 
 from reconcile.core.money import currency_code
 from reconcile.ledger import dates
-from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle, Doubts, clean
+from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle, clean
+from reconcile.ledger.beside import Beside, side_doubts, unclear_sides
 from reconcile.ledger.blocks import Block, in_blocks, match_whole
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.formats.delimited import DelimitedTable
-from reconcile.ledger.header import STANDARD, Header
+from reconcile.ledger.header import Header
 from reconcile.ledger.passed_over import TOTAL_IDS, Kind, Passed, Sums, Watch, amount_cells
 from reconcile.ledger.profile import IN, OUT, SIDE, TOML, Profile
-from reconcile.ledger.sides import may_tell, pair_of, word_of
+from reconcile.ledger.sides import word_of
 from reconcile.ledger.table import BrokenRecord, Cell, Formatted, Record, Table, tidy
-
-_SEARCHED = 50
-"""Rows by which columns of sides are found."""
 
 _ENOUGH = 3
 """Dates of each kind that a workbook must have before swapped days and months are suspected."""
@@ -90,16 +88,14 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     currency = _place("currency", header)
     numbers = [(name, place) for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
     names = [name for name, _ in numbers]
-    beside = (
-        _Beside(_columns_of_sides(table, header)) if profile.side is None and names == ["amount"] else None
-    )
+    beside = Beside(table, header) if profile.side is None and names == ["amount"] else None
     texts: Counter[str] = Counter()
     places: dict[str, int] = {}
     real: Counter[int] = Counter()  # days of the month of cells that are real dates
     scan = AmountScan(profile.currencies.digits, profile.side)
     watch = Watch(header)
     rows = last = short = blank_days = 0
-    for row, cells in _rows_to_scan(table, header, by_block=not (beside and beside.columns)):
+    for row, cells in _rows_to_scan(table, header, beside):
         if cells is None:
             rows += row
             scan.count_bare("amount", row)
@@ -150,7 +146,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     column = scan.column()
     if style.amounts.from_profile:
         column = AmountColumn(style.amounts, 0, None, {})
-    doubts, sides = _doubts(header, profile, scan, beside)
+    doubts, sides = side_doubts(profile, scan, beside)
     amounts = replace(style.amounts, decimal=column.style.decimal, doubts=doubts)
     passed = Passed(watch.rows)
     found_style = Style(days.style, amounts, style.reference)
@@ -170,7 +166,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         rows=rows - len(passed.rows),
         dates=days,
         amounts=column,
-        unclear=tuple(says for says in (*unclear, _unclear_sides(profile, doubts, sides)) if says),
+        unclear=tuple(says for says in (*unclear, unclear_sides(profile, doubts, sides)) if says),
         refused=refused,
         currencies=frozenset(scan.currencies),
         passed=passed,
@@ -206,96 +202,6 @@ def agreed(sheets: Sequence[ColumnScan], profile: Profile) -> list[ColumnScan]:
             )
         found.append(one)
     return found
-
-
-class _Beside:
-    """Columns that are not read and may tell the side of the amounts: what their words go with."""
-
-    def __init__(self, columns: Sequence[int]) -> None:
-        self.columns = columns
-        self.words: dict[int, Counter[tuple[str, str]]] = {place: Counter() for place in columns}
-        """By column, how often each word stands beside each sign."""
-
-    def see(self, cells: Sequence[Cell], sign: str) -> None:
-        for place in self.columns:
-            cell = cells[place]
-            self.words[place][word_of(tidy(cell)) if isinstance(cell, str) else "", sign] += 1
-
-    def in_doubt(self) -> tuple[int, bool] | None:
-        """The first column whose words say more than the signs do, and whether most rows have a word."""
-        for place, counts in self.words.items():
-            words = {word for word, _ in counts} - {""}
-            if not words or pair_of(words) is None:
-                continue  # other words stand further down: it is a column of another kind
-            minus = {word for (word, sign) in counts if sign == "-"}
-            bare = {word for (word, sign) in counts if sign != "-"}
-            if minus and bare and not minus & bare:
-                continue  # the signs say the same already
-            marked = sum(count for (word, _), count in counts.items() if word)
-            return place, 2 * marked > counts.total()
-        return None
-
-
-def _columns_of_sides(table: Table, header: Header) -> list[int]:
-    """The columns that are not read, and whose first cells are words such as Cr and Dr, or whose header is."""
-    rows = []
-    for number, cells in table.records():
-        if number > header.row and not isinstance(cells, BrokenRecord):
-            rows.append(cells)
-        if len(rows) >= _SEARCHED:
-            break
-    return [
-        place
-        for place, name in enumerate(header.names)
-        if name not in STANDARD
-        and may_tell(
-            header.cells[place],
-            [cell if isinstance(cell, str) else "?" for row in rows for cell in row[place : place + 1]],
-        )
-    ]
-
-
-def _doubts(
-    header: Header, profile: Profile, scan: AmountScan, beside: _Beside | None
-) -> tuple[Doubts, frozenset[str]]:
-    """What the sides leave in doubt, and the words that name them."""
-    doubts = Doubts()
-    words: set[str] = set()
-    out = scan.tallies.get(OUT)
-    if out is not None and out.minus and out.bare:
-        doubts = replace(doubts, out_minus=True)
-    if profile.side is None:
-        for tally in scan.tallies.values():
-            words |= tally.words
-            if tally.sides and tally.sides > tally.bare + tally.minus:
-                doubts = replace(doubts, unmarked=True)
-        if beside is not None and (found := beside.in_doubt()) is not None:
-            place, most = found
-            doubts = replace(doubts, column=header.names[place], unmarked=most)
-            words |= {word for word, _ in beside.words[place]} - {""}
-    return doubts, frozenset(words)
-
-
-def _unclear_sides(profile: Profile, doubts: Doubts, words: frozenset[str]) -> str | None:
-    if doubts.out_minus:
-        return (
-            "some amounts of money out have a minus and others none: is a minus there money that came back, or how all "
-            "money out is written? Those with one are quarantined"
-        )
-    if not words:
-        return None
-    where = f"the column {doubts.column!r} names" if doubts.column else "beside the amounts stand"
-    return (
-        f"{where} the side of each amount ({', '.join(sorted(word.capitalize() for word in words))}), and which is "
-        f"money that came in is not said: say it in {TOML}, [ledger.{profile.name}] {side_line(doubts.column, words)}"
-    )
-
-
-def side_line(column: str, words: frozenset[str]) -> str:
-    """The profile's `side` as a line to paste, as a bank's statement means the words."""
-    came, went = pair_of(words) or ("cr", "dr")
-    where = f'column = "{column}", ' if column else ""
-    return f'side = {{ {where}in = ["{came.capitalize()}"], out = ["{went.capitalize()}"] }}'
 
 
 def _checked(table: Table, header: Header, style: Style, profile: Profile, watch: Watch) -> Passed:
@@ -365,14 +271,14 @@ def _checked(table: Table, header: Header, style: Style, profile: Profile, watch
     return Passed(passed, tuple(warnings))
 
 
-def _rows_to_scan(table: Table, header: Header, *, by_block: bool) -> Iterator[Record | tuple[int, None]]:
+def _rows_to_scan(table: Table, header: Header, beside: Beside | None) -> Iterator[Record | tuple[int, None]]:
     """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
-    mark, may be only counted: (how many, None)."""
-    wanted = {"ledger_id", "date", "amount"}
-    if not (by_block and isinstance(table, DelimitedTable) and wanted <= set(header.names)):
+    mark, may be only counted: (how many, None). `beside` sees them too."""
+    wanted = ["ledger_id", "date", "amount"]
+    if not (isinstance(table, DelimitedTable) and set(wanted) <= set(header.names)):
         yield from table.records()
         return
-    for part in in_blocks(table, header, sorted(wanted)):
+    for part in in_blocks(table, header, wanted + (beside.names if beside else [])):
         if not isinstance(part, Block):
             yield part
             continue
@@ -386,6 +292,8 @@ def _rows_to_scan(table: Table, header: Header, *, by_block: bool) -> Iterator[R
         # A row may be a further line of the one above.
         plain[:-1] &= plain[1:]
         plain[-1:] = False
+        if beside is not None:
+            beside.see_block(part, plain)
         yield int(plain.sum()), None
         for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)

@@ -1,7 +1,8 @@
-"""Words that name the side of an amount: `Cr` and `Dr`, `Credit` and `Debit`, `H` and `S`.
+"""Words that name the side of an amount: `Cr` and `Dr`, `Credit` and `Debit`, `H` and `S`; and `Refund`.
 
-Which of them is money that came in depends on whose account was exported: a bank's statement credits what comes in,
-the merchant's own books debit it. So the profile says it (`side`), and nothing is read without.
+Which of Cr and Dr is money that came in depends on whose account was exported: a bank's statement credits what comes
+in, the merchant's own books debit it. So the profile says it (`side`), and nothing is read without. A refund is money
+that went out in any book, so only an amount beside it that has no minus is in doubt.
 """
 
 import re
@@ -13,7 +14,7 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("credits", "debits"), ("in", "out"), ("deposit", "withdrawal"), ("received", "paid"),
     ("incoming", "outgoing"), ("inflow", "outflow"), ("money in", "money out"), ("+", "-"),
     ("haber", "debe"), ("abono", "cargo"), ("crédito", "débito"), ("crédit", "débit"), ("avere", "dare"),
-    ("af", "bij"), ("jama", "naam"), ("जमा", "नाम"),
+    ("af", "bij"), ("d", "w"), ("jama", "naam"), ("जमा", "नाम"),
 )  # fmt: skip
 """Words that are used as a pair; the first of each is what a bank calls money that came in."""
 
@@ -26,17 +27,47 @@ _SURE = frozenset(("cr", "dr", "db", "haben", "soll", "debe", "haber", "जम�
 _COLUMN = re.compile(
     r"\b(?:cr|c)\W{0,3}(?:dr|db|d)\b|\b(?:dr|db|d)\W{0,3}(?:cr|c)\b|crdr|drcr|d/?c\b.*ind"
     r"|credit\W{0,3}(?:or\W+)?debit|debit\W{0,3}(?:or\W+)?credit|soll\W*haben|\bs\W?/\W?h\b|indicator|direction"
-    r"|\bside\b|\bsign\b|debe\W*haber|\b(?:transaction|txn|trans|entry|posting|amount)\W*type\b|\btype\b"
-    r"|in\W{0,3}out\b|\bbij\W*af\b|\baf\W*bij\b",
+    r"|\bside\b|\bsign\b|debe\W*haber|in\W{0,3}out\b|\bbij\W*af\b|\baf\W*bij\b"
+    r"|withdrawal\b.*\bdeposit|deposit\b.*\bwithdrawal|\bkennzeichen\b|\bflag\b",
     re.IGNORECASE,
 )
-_NO_SIDE = re.compile(r"card|method|mode|instrument|channel|account", re.IGNORECASE)
-"""Headers of columns whose Credit and Debit are kinds of cards."""
+_KIND = re.compile(
+    r"\b(?:type|typ|tipo|kind|art|event|action|category|nature|class|operation|transaction|txn|trans|activity|movement"
+    r"|document|doc|voucher|vch|entry|posting|record)\b",
+    re.IGNORECASE,
+)
+"""Headers of columns that tell what kind of movement a row is."""
+_NO_SIDE = re.compile(
+    r"card|method|mode|instrument|channel|account|reason|tender|pay(?:ment)? ?type", re.IGNORECASE
+)
+"""Headers of columns whose Credit and Debit are kinds of cards, or whose Return is a reason."""
+_METHODS = frozenset(("card", "upi", "netbanking", "wallet", "cash", "emi", "cheque", "paylater"))
+"""A column that holds one of these words tells how was paid."""
+
+_REFUNDS = frozenset(
+    (
+        "refund", "refunds", "chargeback", "chargebacks", "reversal", "reversals", "payout", "payouts", "withdrawal",
+        "withdrawals", "return", "returns", "erstattung", "rückerstattung", "rückzahlung", "gutschrift",
+        "remboursement", "avoir", "reembolso", "devolución", "rimborso", "terugbetaling",
+    )
+)  # fmt: skip
+_NOTES = frozenset(("note", "memo"))
+_RECEIPTS = (("receipt", "payment"), ("rcpt", "pymt"), ("sales", "purchase"))
+"""Kinds of vouchers: where the first stands in a column, the second is money that went out."""
+_LONGEST = 5
+"""Words of a cell that tells a kind; more are a text."""
+
+
+_DOTTED = re.compile(r"(?<=\b[A-Za-z])\.(?=[A-Za-z]\b)|\.$")
+"""The points of `D.R.`, and one at the end."""
 
 
 def word_of(text: str) -> str:
     """A word as it is compared: case, blanks around it, brackets and a point at its end do not count."""
-    return " ".join(text.strip().strip("()[]").rstrip(".").split()).casefold()
+    word = " ".join(text.split())
+    if word[:1] in ("(", "[") and word[-1:] in (")", "]"):
+        word = word[1:-1].strip()
+    return (_DOTTED.sub("", word) if "." in word else word).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +90,65 @@ class SideWords:
         return " or ".join(sorted(word.capitalize() or '""' for word in self.into | self.out))
 
 
-def may_tell(header: str, values: Iterable[str]) -> bool:
-    """Whether a column of this header and these values tells the side of the amounts beside it."""
-    words = {word_of(value) for value in values} - {""}
-    if not any(words <= set(pair) for pair in PAIRS):
-        return False
-    if _NO_SIDE.search(header):
-        return False
-    if not words:
-        return _COLUMN.search(header) is not None and "type" not in header.casefold()
-    return words <= _SURE or words <= {"+", "-"} or _COLUMN.search(header) is not None
+def plain_header(header: str) -> str:
+    """A header with its words apart: `transactionType` and `transaction_type` are `transaction type`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_\s]+", " ", header).strip()
+
+
+def tells_sides(header: str) -> bool:
+    """Whether a header says that its column tells sides or kinds of movements."""
+    plain = plain_header(header)
+    return not _NO_SIDE.search(plain) and bool(_COLUMN.search(plain) or _KIND.search(plain))
+
+
+def may_tell(word: str) -> bool:
+    """Whether a word may tell a side, as far as can be said without the others of its column."""
+    return bool(side_in(word)) or any(word in pair for pair in PAIRS)
+
+
+def told_by(header: str, words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Of a column's words (as `word_of` gives them) those that tell a side, and those that tell money that went out
+    in any book."""
+    found = set(words) - {""}
+    plain = plain_header(header)
+    if _NO_SIDE.search(plain) or found & _METHODS:
+        return frozenset(), frozenset()
+    tells = bool(_COLUMN.search(plain) or _KIND.search(plain))
+    if pair_of(found) is not None and (tells or found <= _SURE or found <= {"+", "-"}):
+        return frozenset(found), frozenset()
+    refunds = _refunds(found) if tells else frozenset()
+    sides = {word: side for word in found if (side := side_in(word))}
+    if tells or set(sides.values()) == {"cr", "dr"}:
+        # Among other words, Credit and Debit still tell the side of their rows.
+        return frozenset(sides), refunds
+    return frozenset(), refunds
+
+
+def _refunds(words: set[str]) -> frozenset[str]:
+    """The words that mean money that went out in any book."""
+    out = {came_back for came, came_back in _RECEIPTS if {came, came_back} <= words}
+    for word in words:
+        tokens = re.findall(r"[^\W\d_]+", word)
+        if len(tokens) > _LONGEST:
+            continue
+        kinds = [token for token in tokens if token in _REFUNDS]
+        # The reversal of a refund comes in again.
+        if len(kinds) == 1 or (not kinds and "credit" in tokens and _NOTES & set(tokens)):
+            out.add(word)
+    return frozenset(out)
+
+
+_CREDIT = frozenset(("cr", "credit", "credits", "credited"))
+_DEBIT = frozenset(("dr", "db", "debit", "debits", "debited"))
+
+
+def side_in(word: str) -> str:
+    """`cr` or `dr`, if a few words hold just one of them: `UPI Credit`, `Debit (NEFT)`."""
+    tokens = set(re.findall(r"[^\W\d_]+", word))
+    if len(tokens) > _LONGEST or tokens & _NOTES or tokens & _METHODS - {"upi", "cash", "cheque"}:
+        return ""
+    sides = {name for name, words in (("cr", _CREDIT), ("dr", _DEBIT)) if tokens & words}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def pair_of(words: Iterable[str]) -> tuple[str, str] | None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.records import Entry
 from reconcile.ledger.archive import SourceFile
-from reconcile.ledger.columns import ColumnScan, scan_columns, side_line
+from reconcile.ledger.beside import side_line
+from reconcile.ledger.columns import ColumnScan, scan_columns
 from reconcile.ledger.currency_names import currencies_of
 from reconcile.ledger.dates import ORDERS, formats, shape_of
 from reconcile.ledger.file import LedgerFile
@@ -443,8 +444,12 @@ def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Ite
         came, went = (f"[{', '.join(map(_quoted, one))}]" for one in words)
         yield f"side = {{ {where}in = {came}, out = {went} }}"
     elif scan.sides:
-        line = side_line(scan.style.amounts.doubts.column, scan.sides)
-        yield f"{line}   # as a bank's statement says it; in your own books it is the other way round"
+        doubts = scan.style.amounts.doubts
+        line = side_line(doubts, scan.sides)
+        if doubts.words and doubts.words == doubts.refunds:
+            yield line
+        else:
+            yield f"{line}   # as a bank's statement says it; in your own books it is the other way round"
     if profile.fill_down:
         yield f"fill_down = [{', '.join(map(_quoted, profile.fill_down))}]"
     elif scan.blank_days:

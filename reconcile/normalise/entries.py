@@ -18,6 +18,7 @@ from reconcile.core.rejections import Problem, rejection
 from reconcile.ledger import amounts as written_amounts
 from reconcile.ledger import dates as written_dates
 from reconcile.ledger.amounts import NOTHING, Amount, Doubts
+from reconcile.ledger.beside import reason_of
 from reconcile.ledger.columns import Style
 from reconcile.ledger.currency_names import named as currencies_named
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
@@ -332,17 +333,10 @@ def _against_column(name: str, found: Amount, style: Style) -> str:
     if found.side:
         side = style.amounts.side
         if side is None:
-            return _unknown_side(found.side)
+            return reason_of(found.side, Doubts())
         if side.sign(found.side) != (1 if name == IN else -1):
             return f"names the side {found.side.capitalize()}, which contradicts its column"
     return ""
-
-
-def _unknown_side(word: str) -> str:
-    return (
-        f"names a side ({word.capitalize()}), and which side is money that came in is not said: give the ledger's "
-        'profile side = { in = ["Cr"], out = ["Dr"] }, or the other way round'
-    )
 
 
 def _sided(found: Amount, values: Mapping[str, Any], style: Style, problems: list[Problem]) -> Decimal | None:
@@ -351,16 +345,16 @@ def _sided(found: Amount, values: Mapping[str, Any], style: Style, problems: lis
     amounts, word = style.amounts, found.side
     if amounts.side is None:
         if word:
-            problems.append(("amount", found.value, _unknown_side(word)))
+            problems.append(("amount", found.value, reason_of(word, Doubts())))
             return None
         if amounts.doubts == Doubts():
             return found.value
         column = amounts.doubts.column
         cell = values.get(column, "") if column else ""
-        if (beside := word_of(tidy(cell)) if isinstance(cell, str) else "") != "":
-            problems.append(
-                (column, cell, _unknown_side(beside).replace("{ in", f'{{ column = "{column}", in'))
-            )
+        beside = word_of(tidy(cell)) if isinstance(cell, str) else ""
+        signed = found.sign == "-" or not found.value
+        if beside in amounts.doubts.words and not (signed and beside in amounts.doubts.refunds):
+            problems.append((column, cell, reason_of(beside, amounts.doubts)))
             return None
         if amounts.doubts.unmarked and not found.sign:
             problems.append(("amount", found.value, "tells no side, and most other rows tell one"))

@@ -4,6 +4,7 @@ Every kind has its example, and a table of other ways in which the same thing is
 """
 
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -201,6 +202,88 @@ def test_a_column_of_sides_is_noticed_and_never_ignored(
 )
 def test_a_column_of_cards_is_no_column_of_sides(tmp_path: Path, body: str) -> None:
     assert amounts(tmp_path, body, BANK) == ["5", "6"]
+
+
+def proposed(ledger: LedgerFile) -> dict[str, Any]:
+    """The profile's `side` that the file's doubts propose."""
+    assert ledger.scan is not None
+    (line,) = [says for says in ledger.scan.unclear if "side = {" in says]
+    return tomllib.loads(line[line.index("side = {") :])
+
+
+@pytest.mark.parametrize(
+    ("header", "came", "went"),
+    [
+        ("Type", "payment", "refund"),
+        ("type", "charge", "refund"),
+        ("transaction_type", "Sale", "Chargeback"),
+        ("transactionType", "order", "Refund"),
+        ("Kind", "capture", "refund"),
+        ("Event", "Payment", "Payment Refund"),
+        ("Voucher Type", "Receipt", "Payment"),
+        ("Vch Type", "Sales", "Credit Note"),
+        ("Document Type", "Invoice", "Credit Memo"),
+        ("Transaction type", "Sales Receipt", "Refund"),
+        ("Category", "Sale", "Reversal"),
+        ("Type", "payment", "payout"),
+        ("Art", "Zahlung", "Gutschrift"),
+        ("Type", "Zahlung", "Rückerstattung"),
+    ],
+)
+@pytest.mark.parametrize("far", [False, True])
+def test_a_refund_by_its_kind_without_a_minus_is_never_positive(
+    tmp_path: Path, header: str, came: str, went: str, far: bool
+) -> None:
+    rows = [f"P{n},2026-04-01,{came},5" for n in range(80 if far else 2)]
+    body = lines(f"Ref,Date,{header},Amount", *rows, f"R,2026-04-02,{went},6")
+    found = amounts(tmp_path, body, BANK)
+    assert quarantined(found) == [False] * len(rows) + [True]
+    assert "money that went out" in found[-1]
+    ledger, _ = opened(tmp_path, body, BANK)
+    assert amounts(tmp_path, body, BANK | proposed(ledger)) == ["5"] * len(rows) + ["-6"]
+    signed = lines(f"Ref,Date,{header},Amount", *rows, f"R,2026-04-02,{went},-6")
+    assert amounts(tmp_path, signed, BANK)[-1] == "-6"
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Type", ("UPI Credit", "Debit (NEFT)")),
+        ("Type", ("CR", "DR", "TRF")),
+        ("Details", ("CREDIT", "DEBIT", "CHECK")),
+        ("Withdrawal (W)/ Deposit (D)", ("D", "W")),
+        ("cr_dr", ("C.R.", "D.R.")),
+        ("Flag", ("", "DR")),
+    ],
+)
+def test_a_column_of_sides_is_noticed_among_other_words_and_far_below(
+    tmp_path: Path, header: str, words: tuple[str, ...]
+) -> None:
+    rows = [f"P{n},2026-04-01,{words[0]},5" for n in range(60)]
+    rows += [f"Q{n},2026-04-01,{word},6" for n, word in enumerate(words)]
+    body = lines(f"Ref,Date,{header},Amount", *rows)
+    found = dict(zip(("first", "second"), amounts(tmp_path, body, BANK)[60:62], strict=True))
+    assert found["second"].startswith("!")
+    assert found["first"].startswith("!") == (words[0] != "")
+    ledger, _ = opened(tmp_path, body, BANK)
+    assert amounts(tmp_path, body, BANK | proposed(ledger))[60:62] == ["6", "-6"]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Payment Type", ("Credit", "Debit")),
+        ("Type", ("credit", "debit", "upi")),
+        ("Reason", ("Return", "Refund")),
+        ("Type", ("payment", "refund reversal")),
+        ("Type", ("Invoice", "Payment")),
+        ("Remarks", ("thanks", "refund")),
+        ("Notes", ("credit note for the return of the lamp", "x")),
+    ],
+)
+def test_words_that_tell_no_side(tmp_path: Path, header: str, words: tuple[str, ...]) -> None:
+    body = lines(f"Ref,Date,{header},Amount", *(f"P{n},2026-04-01,{word},5" for n, word in enumerate(words)))
+    assert amounts(tmp_path, body, BANK) == ["5"] * len(words)
 
 
 def test_signs_that_say_the_same_as_a_column_of_sides_are_enough(tmp_path: Path) -> None:
