@@ -5,23 +5,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 from pyarrow import compute as pc
 
 from reconcile.core.money import currency_code
 from reconcile.ledger import dates
-from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle, clean
+from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
 from reconcile.ledger.beside import Beside, side_doubts, unclear_sides
 from reconcile.ledger.blocks import Block, in_blocks, match_whole
+from reconcile.ledger.cut_amounts import CutAmounts
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.header import Header
-from reconcile.ledger.passed_over import TOTAL_IDS, Kind, Passed, Sums, Watch, amount_cells
-from reconcile.ledger.profile import IN, OUT, SIDE, TOML, Profile
-from reconcile.ledger.sides import word_of
-from reconcile.ledger.table import BrokenRecord, Cell, Formatted, Record, Table, tidy
+from reconcile.ledger.passed_over import TOTAL_IDS, Passed, Watch, amount_cells
+from reconcile.ledger.profile import IN, OUT, TOML, Profile
+from reconcile.ledger.table import BrokenRecord, Formatted, Record, Table, tidy
+from reconcile.ledger.totals import checked
 
 _ENOUGH = 3
 """Dates of each kind that a workbook must have before swapped days and months are suspected."""
@@ -65,6 +65,8 @@ class ColumnScan:
     """The dates that are texts and need a look, with the number of their rows."""
     blank_days: int = 0
     """Rows with an amount whose date is blank."""
+    cut: frozenset[int] = frozenset()
+    """The numbers of rows whose amount was cut in two at its comma."""
 
 
 def profile_style(profile: Profile) -> Style:
@@ -94,8 +96,10 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     real: Counter[int] = Counter()  # days of the month of cells that are real dates
     scan = AmountScan(profile.currencies.digits, profile.side)
     watch = Watch(header)
+    cuts = CutAmounts(table, header, profile)
     rows = last = short = blank_days = 0
-    for row, cells in _rows_to_scan(table, header, beside):
+    another: int | None = None
+    for row, cells in _rows_to_scan(table, header, beside, cuts):
         if cells is None:
             rows += row
             scan.count_bare("amount", row)
@@ -103,9 +107,12 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         last = row
         if row <= header.row or isinstance(cells, BrokenRecord):
             continue
+        if another is None and header.is_another(cells):
+            another = row
         fitted = header.fitted(cells)
         if fitted is None:
             rows += any(cells)
+            watch.see_other(row, cells)
             continue
         if not any(cells) or all(isinstance(cell, str) and not cell.strip() for cell in fitted):
             continue
@@ -113,6 +120,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         short += len(cells) < len(fitted)
         if watch.see(row, fitted) is not None:
             continue
+        cuts.see(row, fitted)
         if day is not None:
             written = fitted[day]
             if isinstance(written, str):
@@ -151,14 +159,15 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     passed = Passed(watch.rows)
     found_style = Style(days.style, amounts, style.reference)
     if watch.totals:
-        passed = _checked(table, header, found_style, profile, watch)
+        only = next(iter(scan.currencies)) if len(scan.currencies) == 1 else None
+        passed = checked(table, header, found_style.amounts, profile, watch, profile.currency or only)
     unclear = [
         _unclear_dates(days, places, profile.name),
         _unclear_amounts(column, profile.name),
         _swapped(days, texts, real),
     ]
     costs = [sum(days.unclear.values()), column.unclear, rows if unclear[2] else 0]
-    refused = next(
+    refused = _another_table(another, header) or next(
         (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
     )
     return ColumnScan(
@@ -175,6 +184,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         short=short,
         days=texts,
         blank_days=blank_days,
+        cut=cuts.rows,
     )
 
 
@@ -204,81 +214,17 @@ def agreed(sheets: Sequence[ColumnScan], profile: Profile) -> list[ColumnScan]:
     return found
 
 
-def _checked(table: Table, header: Header, style: Style, profile: Profile, watch: Watch) -> Passed:
-    """Read the rows once more, and compare every line of totals with what stands above it."""
-    currency, side = _place("currency", header), _place(SIDE, header)
-    numbers = [place for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
-    sums = {place: Sums() for place in numbers}
-    currencies: set[str] = set()
-    passed, warnings = dict(watch.rows), []
-
-    def read(cells: Sequence[Cell], place: int) -> Decimal | None:
-        cell = amount_cells(cells[place])
-        if isinstance(cell, Decimal):
-            return cell
-        code = cells[currency] if currency is not None else profile.currency
-        try:
-            if isinstance(cell, Formatted):
-                found = style.amounts.dressed(
-                    cell.value, cell.dress, cell.own_section, profile.currencies.digits
-                )
-            elif cell is not None:
-                text = clean(tidy(cell))
-                known = currency_code(code) if isinstance(code, str) else None
-                found = style.amounts.read(text, profile.currencies.digits, known)
-            else:
-                return None
-        except ValueError:
-            return None
-        word = cells[side] if side is not None else found.side
-        sign = profile.side.sign(word_of(tidy(word))) if profile.side and isinstance(word, str) else None
-        return abs(found.value) * sign if sign else found.value
-
-    for number, cells in table.records():
-        if (
-            number <= header.row
-            or isinstance(cells, BrokenRecord)
-            or (fitted := header.fitted(cells)) is None
-        ):
-            continue
-        kind = watch.rows.get(number)
-        found = {place: amount for place in numbers if (amount := read(fitted, place)) is not None}
-        if number in watch.totals:
-            missed = {
-                place: is_ for place, said in found.items() if (is_ := sums[place].misses(said)) is not None
-            }
-            if not watch.totals[number]:
-                if not missed and any(found.values()) and any(sums[place].rows > 1 for place in found):
-                    passed[number] = Kind.TOTAL
-                else:
-                    for place, amount in found.items():
-                        sums[place].add(amount)
-            elif len(currencies) <= 1:
-                warnings += [
-                    f"row {number} ({watch.totals[number]}) says {found[place]:,f} in {header.cells[place]}, and the "
-                    f"rows above it add up to {is_:,f}: {abs(found[place] - is_):,f} "
-                    f"{'are missing' if abs(found[place]) > abs(is_) else 'too many'}"
-                    for place, is_ in missed.items()
-                ]
-        elif kind is None:
-            for place, amount in found.items():
-                sums[place].add(amount)
-            if found and currency is not None and isinstance(fitted[currency], str):
-                currencies.add(currency_code(str(fitted[currency])))
-        elif kind is Kind.BALANCE:
-            for place, amount in found.items():
-                sums[place].balance(amount)
-    return Passed(passed, tuple(warnings))
-
-
-def _rows_to_scan(table: Table, header: Header, beside: Beside | None) -> Iterator[Record | tuple[int, None]]:
+def _rows_to_scan(
+    table: Table, header: Header, beside: Beside | None, cuts: CutAmounts
+) -> Iterator[Record | tuple[int, None]]:
     """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
-    mark, may be only counted: (how many, None). `beside` sees them too."""
+    mark, may be only counted: (how many, None). `beside` and `cuts` see them too."""
     wanted = ["ledger_id", "date", "amount"]
     if not (isinstance(table, DelimitedTable) and set(wanted) <= set(header.names)):
         yield from table.records()
         return
-    for part in in_blocks(table, header, wanted + (beside.names if beside else [])):
+    more = [*(beside.names if beside else ()), *([cuts.name] if cuts.name else ())]
+    for part in in_blocks(table, header, dict.fromkeys([*wanted, *more])):
         if not isinstance(part, Block):
             yield part
             continue
@@ -292,11 +238,21 @@ def _rows_to_scan(table: Table, header: Header, beside: Beside | None) -> Iterat
         # A row may be a further line of the one above.
         plain[:-1] &= plain[1:]
         plain[-1:] = False
+        plain &= ~cuts.apart(part, plain)
         if beside is not None:
             beside.see_block(part, plain)
         yield int(plain.sum()), None
         for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)
+
+
+def _another_table(row: int | None, header: Header) -> str | None:
+    if row is None:
+        return None
+    return (
+        f"row {row} names the columns anew and in other places than row {header.row}: what stands below it is another "
+        "table; import the two as files of their own"
+    )
 
 
 def _place(name: str, header: Header) -> int | None:

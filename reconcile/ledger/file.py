@@ -15,6 +15,7 @@ from reconcile.ledger.amounts import clean
 from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.blocks import Block, in_blocks
 from reconcile.ledger.columns import ColumnScan, Style
+from reconcile.ledger.cut_amounts import mark
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import Header, text_of
@@ -100,6 +101,8 @@ class LedgerFile:
             return
         for part in in_blocks(self.table, self.header, [name for name in self.columns if name in COLUMNS]):
             if isinstance(part, Block):
+                if self.scan is not None and self.scan.cut:
+                    mark(part, self.scan.cut)
                 yield part
             elif (row := self.row(part)) is not None:
                 yield row
@@ -199,6 +202,9 @@ class LedgerFile:
                 )
                 return {BROKEN: f"{reason}: {advice}", "line": self._line(cells)}
             cells = fitted
+        if self.scan is not None and number in self.scan.cut:
+            reason = "has an amount that was cut in two at its comma: put amounts with a comma in quotes"
+            return {BROKEN: reason, "line": self._line(cells)}
         if ("\n" in line or "\r" in line) and self._holds_another_row(cells):
             # Two stray quotes, each at the edge of a cell, make one cell of all text between them.
             reason = "holds what looks like another row inside quotes: check its quotation marks"

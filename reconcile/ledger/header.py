@@ -62,7 +62,8 @@ class Header:
         """Whether a row is the header once more."""
         if self.row == 0 or not cells:
             return False
-        if text_of(cells[0]).strip().casefold() != self.cells[0].casefold():  # as nearly every row
+        first = text_of(cells[0])
+        if first.isascii() and first.strip().casefold() != self.cells[0].casefold():  # as nearly every row
             return False
         texts = [_key(text_of(cell)) for cell in cells]
         own = [_key(cell) for cell in self.cells]
@@ -71,6 +72,25 @@ class Header:
         while own and not own[-1]:
             own.pop()
         return texts == own
+
+    def is_another(self, cells: Sequence[Cell]) -> bool:
+        """Whether a row holds all names of the columns that are needed, but not where this header has them: what
+        stands below it is another table."""
+        needed = [
+            place
+            for place, name in enumerate(self.names)
+            if name in ("ledger_id", "amount", "date", IN, OUT, SIDE) or place in self.id_places
+        ]
+        if self.row == 0 or len(cells) < len(needed) or len(needed) < len(REQUIRED):
+            return False
+        amount = max(place for place in needed)
+        if amount < len(cells) and any(map(str.isdigit, text_of(cells[amount])[:20])):  # as nearly every row
+            return False
+        texts = [_key(text_of(cell)) for cell in cells]
+        own = {place: _key(self.cells[place]) for place in needed}
+        return set(own.values()) <= set(texts) and any(
+            place >= len(texts) or texts[place] != name for place, name in own.items()
+        )
 
 
 def first_rows(records: Iterable[Record]) -> list[tuple[int, tuple[str, ...]]]:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     FURTHER = "a further line of the row above"
     TOTAL = "a line of totals"
     BALANCE = "a balance, or what is carried over"
+    REMARK = "a remark or a rule, no record"
 
 
 _SCOPE = (
@@ -37,7 +38,8 @@ _BALANCE = (
     r"(?: (?:brought|carried) (?:forward|down|over)| [bc]/[fd]| as (?:on|of|at)\b.*)?"
     r"|(?:amount |total )?(?:brought|carried) (?:forward|over|down)|[bc]\s?/\s?[fd]\.?"
     r"|(?:anfangs|end|schluss|abschluss|eröffnungs|alter |neuer )?saldo|(?:anfangs|end|schluss)bestand|übertrag"
-    r"|kontostand|solde(?: (?:initial|final|d'ouverture|de clôture|de départ|au\b.*))?|(?:à )?report(?:er)?"
+    r"|kontostand|solde(?: (?:initial|final|d'ouverture|de clôture|de départ|au\b.*))?|à report(?:er)?"
+    r"|report (?:à nouveau|solde)"
     r"|saldo (?:inicial|final|iniziale|finale|anterior|actual|atual)|beginsaldo|eindsaldo"
 )
 _PHRASE = re.compile(
@@ -50,6 +52,18 @@ _BEGINS = re.compile(rf"\W*(?:(?P<total>{_TOTAL})|(?P<balance>{_BALANCE}))(?!\w)
 
 TOTAL_IDS = rf"(?i)\W*(?:{_TOTAL}|{_BALANCE})(?:\W.*)?"
 """For RE2: every id that `Watch` may take for a line of totals."""
+
+_RULE = re.compile(r"(?=.{3})[\s\-=_*#.~+|\u2013\u2014\u2500-\u257f]*")
+_REMARK = re.compile(
+    r"\W*(?:#\s|page\s+\d|sheet\s+\d|(?:generated|printed|exported|created|downloaded|prepared|run)\s+(?:on|by|at|from)\b"
+    r"|end of|statement|report\s+\w|(?:number|no\.?|count) of\b|this is\b|note\s*:|legend\b|disclaimer\b|e\.?\s?&\s?o"
+    r"|(?:count|average|avg|records?|rows?|transactions?|entries)\s*[:=]|\*{2,})",
+    re.IGNORECASE,
+)
+"""How lines begin that a program writes below or between the records."""
+_COUNTS = re.compile(r"(?:count|average|avg\.?|mean|(?:number|no\.?) of .*)\s*:?", re.IGNORECASE)
+_PROSE = 3
+"""Words without any digit that make a line one of prose, where no other cell is filled."""
 
 _NUMBER = re.compile(r"[\d.,'()+\-\s₹$€£]*\d[\d.,'()+\-\s₹$€£]*(?:[A-Za-z]{1,3}\.?)?")
 
@@ -75,6 +89,7 @@ class Watch:
         self._header = header
         self._id = header.place("ledger_id")
         self._date = header.place("date")
+        self._currency = header.place("currency")
         self._amounts = [
             place
             for name in ("amount", "amount_in", "amount_out")
@@ -100,9 +115,22 @@ class Watch:
             self._above = (self._text(cells, self._id), self._text(cells, self._date))
         return None
 
+    def see_other(self, number: int, cells: Sequence[Cell]) -> None:
+        """The same for a row that has not as many cells as the header."""
+        texts = self._filled(cells)
+        if texts and _is_remark(texts):
+            self.rows[number] = Kind.REMARK
+
     def _kind(self, number: int, cells: Sequence[Cell]) -> Kind | None:
         if self._header.is_repeated_by(cells):
             return Kind.HEADER
+        if not self._text(cells, self._date) or not self._text(cells, self._id).isalnum():
+            texts = self._filled(cells)
+            keys = any(self._text(cells, place) for place in self._keys)
+            if _is_remark(texts) or (
+                not keys and not self._text(cells, self._date) and _COUNTS.fullmatch(texts[0])
+            ):
+                return Kind.REMARK
         ledger_id, day = self._text(cells, self._id), self._text(cells, self._date)
         blank = all(self._is_blank(cells[place]) for place in self._amounts)
         if blank and self._above is not None:
@@ -121,7 +149,14 @@ class Watch:
             self.totals[number] = ""
         return None
 
+    @staticmethod
+    def _filled(cells: Sequence[Cell]) -> list[str]:
+        texts = (tidy(cell) if isinstance(cell, str) else str(cell) for cell in cells)
+        return [text for text in texts if text]
+
     def _totals(self, cells: Sequence[Cell], ledger_id: str, day: str) -> re.Match[str] | None:
+        if ledger_id and day and any(self._text(cells, place) for place in self._keys):
+            return None  # a line of totals has a day at most, and no key
         if ledger_id and (
             (phrase := _PHRASE.fullmatch(ledger_id)) is not None or (day and not _PHRASE.fullmatch(day))
         ):
@@ -141,7 +176,8 @@ class Watch:
     def _numbers_alone(self, cells: Sequence[Cell]) -> bool:
         return all(
             not isinstance(cell, str) or self._is_blank(cell) or _NUMBER.fullmatch(tidy(cell))
-            for cell in cells
+            for place, cell in enumerate(cells)
+            if place != self._currency
         )
 
     @staticmethod
@@ -164,40 +200,6 @@ class Watch:
         )
 
 
-class Sums:
-    """What the amounts of one column add up to, row after row."""
-
-    def __init__(self) -> None:
-        self._all = [Decimal(0), Decimal(0)]  # as they are signed; without their signs
-        self._part = [Decimal(0), Decimal(0)]  # since the last line of totals
-        self._balances = Decimal(0)
-        self.rows = 0
-
-    def add(self, amount: Decimal) -> None:
-        """One record's."""
-        self.rows += 1
-        for sums in (self._all, self._part):
-            sums[0] += amount
-            sums[1] += abs(amount)
-
-    def balance(self, amount: Decimal) -> None:
-        """One of a balance or of what is carried over: totals are drawn with it or without."""
-        self.rows += 1
-        self._balances += amount
-
-    def misses(self, total: Decimal) -> Decimal | None:
-        """What the rows add up to where that is not this total, and the part begins anew; None where it is."""
-        sums = [one + extra for one in (*self._all, *self._part) for extra in (Decimal(0), self._balances)]
-        self._part = [Decimal(0), Decimal(0)]
-        if abs(total) in map(abs, sums):
-            return None
-        return (
-            self._all[0]
-            if len({abs(one) for one in self._all}) == 1
-            else min(self._all, key=lambda one: abs(one - total))
-        )
-
-
 def amount_cells(cell: Cell) -> str | Decimal | Formatted | None:
     """An amount's cell if there is something in it to be read."""
     if isinstance(cell, Spanned | UnreadableCell):
@@ -205,3 +207,14 @@ def amount_cells(cell: Cell) -> str | Decimal | Formatted | None:
     if isinstance(cell, str):
         return cell if tidy(cell) else None
     return cell if isinstance(cell, Decimal | Formatted) else None
+
+
+def _is_remark(texts: Sequence[str]) -> bool:
+    """Whether the filled cells of a row are a rule, `-----`, or the only one is a line of prose."""
+    if all(_RULE.fullmatch(text) for text in texts):
+        return True
+    if len(texts) != 1 or len(texts[0]) > _LONGEST:
+        return False
+    words = texts[0].split()
+    prose = len(words) >= _PROSE and not any(map(str.isdigit, texts[0])) and any(map(str.isalpha, texts[0]))
+    return prose or _REMARK.match(texts[0]) is not None

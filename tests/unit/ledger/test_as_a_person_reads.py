@@ -865,6 +865,117 @@ def test_totals_with_parts_and_balances(tmp_path: Path) -> None:
     assert ledger.notes() == []
 
 
+@pytest.mark.parametrize(
+    ("totals", "says"),
+    [
+        (("Total,,12,,INR,", "Total,,6,,USD,"), []),
+        (("Total,,12,,INR,", "Total,,7,,USD,"), ["says 7 in amount, and the rows above it add up to 6 USD"]),
+        (("Total USD,,7,,,", "Total INR,,12,,,"), ["add up to 6 USD"]),
+        (("Total (USD),,6,,,", "Total (INR),,13,,,"), ["add up to 12 INR"]),
+        (("Total,,$6,,,", "Total,,₹12,,,"), []),
+        (("Total,,18,,,",), []),
+        (("Total,,19,,,",), ["says 19 in amount, and the rows above it add up to 12 INR, 6 USD"]),
+        ((",,12,,INR,",), []),
+    ],
+)
+def test_totals_of_several_currencies(tmp_path: Path, totals: tuple[str, ...], says: list[str]) -> None:
+    rows = ("R1,O,5,2026-04-01,INR,paid", "R2,O,6,2026-04-01,USD,paid", "R3,O,7,2026-04-01,INR,paid")
+    ledger, profile = opened(tmp_path, lines(HEADER, *rows, *totals))
+    assert [shown(one) for one in typed(ledger, profile)] == ["5", "6", "7"]
+    assert ledger.passed_over == len(totals)
+    assert len(ledger.notes()) == len(says)
+    assert all(part in note for part, note in zip(says, ledger.notes(), strict=True))
+
+
+def test_totals_of_each_side(tmp_path: Path) -> None:
+    keys = BANK | {"side": {"column": "DC", **OWN_WORDS}}
+    body = lines(
+        "Ref,Date,DC,Amount", "1,2026-04-01,Cr,5", "2,2026-04-02,Dr,6", "Total Cr,,Cr,5", "Total Dr,,Dr,6"
+    )
+    ledger, _ = opened(tmp_path, body, keys)
+    assert (ledger.passed_over, ledger.notes()) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "*** End of report ***,,,,,",
+        "This is a computer generated statement",
+        "Generated on 01/05/2026 10:15,,,,,",
+        "Page 1 of 3",
+        "Number of records: 2,,,,,",
+        "Count,,2,,,",
+        "-----,-----,-----,-----,-----,-----",
+        "=====,,=====,,,",
+        "# part 2",
+        "\u2500\u2500\u2500\u2500,,,,,",
+    ],
+)
+def test_a_remark_or_a_rule_is_no_record(tmp_path: Path, remark: str) -> None:
+    body = lines(HEADER, "R1,O1,5,2026-04-01,INR,paid", remark, "R2,O2,6,2026-04-01,INR,paid")
+    ledger, profile = opened(tmp_path, body)
+    assert [shown(one) for one in typed(ledger, profile)] == ["5", "6"]
+    assert ledger.passed_over == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["R2,,,,,", "INV 2026 001,,,,,", "R2;O2;6;2026-04-01;INR;paid", "pay to Asha,,6,,,", ",,,2026-04-01,,",
+     "TOTAL,O9,,2026-04-01,INR,paid", "R2,O2"],
+)  # fmt: skip
+def test_a_row_that_may_be_a_record_is_no_remark(tmp_path: Path, row: str) -> None:
+    ledger, profile = opened(tmp_path, lines(HEADER, "R1,O1,5,2026-04-01,INR,paid", row))
+    assert quarantined([shown(one) for one in typed(ledger, profile)]) == [False, True]
+    assert ledger.passed_over == 0
+
+
+def test_a_whole_record_whose_id_is_a_word_of_totals(tmp_path: Path) -> None:
+    body = lines(
+        HEADER, "R1,O1,5,2026-04-01,INR,paid", "TOTAL,O9,8,2026-04-02,INR,paid", "SUM,O,6,2026-04-02,INR,"
+    )
+    assert amounts(tmp_path, body) == ["5", "8", "6"]
+
+
+@pytest.mark.parametrize("again", ["Ref,Date,Fee,Amount", "Date,Ref,Amount,Fee", "Ref,Amount,Fee,Date,Note"])
+def test_another_header_below_makes_another_table(tmp_path: Path, again: str) -> None:
+    body = lines("Ref,Date,Amount,Fee", "1,2026-04-01,5,1", again, "2,2026-04-02,1,6")
+    with pytest.raises(InputRefused, match="row 3 names the columns anew and in other places"):
+        opened(tmp_path, body, BANK)
+
+
+@pytest.mark.parametrize(
+    "again", ["Ref,Date,Amount,Fee", "\ufeffRef,Date,Amount,Fee", " REF , date,Amount ,FEE,"]
+)
+def test_the_header_again_in_other_writing(tmp_path: Path, again: str) -> None:
+    body = lines("Ref,Date,Amount,Fee", "1,2026-04-01,5,1", again, "2,2026-04-02,6,1")
+    ledger, _ = opened(tmp_path, body, BANK)
+    assert (amounts(tmp_path, body, BANK), ledger.passed_over) == (["5", "6"], 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "expected"),
+    [
+        ("Ref,Date,Amount,Text", ("1,2026-04-01,1,250.00", "2,2026-04-01,6,x"), [True, False]),
+        ("Ref,Date,Amount,Text,", ("1,2026-04-01,1,250.00,", "2,2026-04-01,6,x,"), [True, False]),
+        ("Ref,Date,Amount,Text", ("1,2026-04-01,-1,250.5", "2,2026-04-01,6,"), [True, False]),
+        ("Ref,Date,Amount,Text", ("1,2026-04-01,₹12,250.00", "2,2026-04-01,6,"), [True, False]),
+        ("Ref,Date,Amount,Text", ("1,2026-04-01,1,250", *("2,2026-04-01,6,x",) * 3), [True, *[False] * 3]),
+        # a column of numbers stands there
+        ("Ref,Date,Amount,Fee", ("1,2026-04-01,1,250.00", "2,2026-04-01,6000,1.50"), [False, False]),
+        ("Ref,Date,Amount,Room", ("1,2026-04-01,50,101", "2,2026-04-01,80,102"), [False, False]),
+        ("Ref,Date,Amount,Code", ("1,2026-04-01,50,101", "2,2026-04-01,1080,102"), [False, False]),
+        ("Ref,Date,Amount,Text", ("1,2026-04-01,1.00,250.00", "2,2026-04-01,6.00,x"), [False, False]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("many", [0, 9000])
+def test_an_amount_that_was_cut_at_its_comma_is_not_read(
+    tmp_path: Path, header: str, rows: tuple[str, ...], expected: list[bool], many: int
+) -> None:
+    usual = [rows[-1].replace(rows[-1][:1], f"N{n}", 1) for n in range(many)]
+    found = amounts(tmp_path, lines(header, *rows, *usual), BANK)
+    assert quarantined(found) == expected + [False] * many
+
+
 def test_further_lines_of_an_order_are_passed_over(tmp_path: Path) -> None:
     body = lines(
         "Name,Status,Paid at,Currency,Total,Item",

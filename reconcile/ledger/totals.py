@@ -1,0 +1,182 @@
+"""Lines of totals, compared with the rows that they add up: per currency, where a file has several."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from reconcile.core.money import currency_code
+from reconcile.ledger.amounts import Amount, AmountStyle, clean
+from reconcile.ledger.currency_names import named
+from reconcile.ledger.header import Header
+from reconcile.ledger.passed_over import Kind, Passed, Watch, amount_cells
+from reconcile.ledger.profile import IN, OUT, SIDE, Profile
+from reconcile.ledger.sides import word_of
+from reconcile.ledger.table import BrokenRecord, Cell, Formatted, Table, tidy
+
+
+class Sums:
+    """What the amounts of one column and one currency add up to, row after row."""
+
+    def __init__(self) -> None:
+        self._all = [Decimal(0)] * 4  # as they are signed; without their signs; those above zero; those below
+        self._part = [Decimal(0)] * 4  # since the last line of totals
+        self._balances = Decimal(0)
+        self.rows = 0
+
+    def add(self, amount: Decimal) -> None:
+        """One record's."""
+        self.rows += 1
+        parts = (amount, abs(amount), max(amount, Decimal(0)), min(amount, Decimal(0)))
+        for sums in (self._all, self._part):
+            sums[:] = [one + part for one, part in zip(sums, parts, strict=True)]
+
+    def balance(self, amount: Decimal) -> None:
+        """One of a balance or of what is carried over: totals are drawn with it or without."""
+        self.rows += 1
+        self._balances += amount
+
+    def misses(self, total: Decimal) -> Decimal | None:
+        """What the rows add up to where that is not this total; None where it is."""
+        sums = [one + extra for one in (*self._all, *self._part) for extra in (Decimal(0), self._balances)]
+        if abs(total) in map(abs, sums):
+            return None
+        return min(self._all[:2], key=lambda one: abs(one - total))
+
+    def begin_part(self) -> None:
+        """A line of totals ends here."""
+        self._part = [Decimal(0)] * 4
+
+
+class _Reader:
+    """The amounts and the currency of a row, as far as they can be read."""
+
+    def __init__(self, header: Header, style: AmountStyle, profile: Profile) -> None:
+        self._style = style
+        self._profile = profile
+        self._codes = profile.currencies.digits
+        self._currency = header.place("currency")
+        self._side = header.place(SIDE)
+        self.places = [place for name in ("amount", IN, OUT) if (place := header.place(name)) is not None]
+
+    def amounts(self, cells: Sequence[Cell]) -> tuple[dict[int, Decimal], str | None]:
+        """By column the amounts, and the currency that cell or amounts name; None where neither does."""
+        code = self._code(cells)
+        found: dict[int, Decimal] = {}
+        for place in self.places:
+            try:
+                one = self._amount(cells[place], code or self._profile.currency)
+            except ValueError:
+                continue
+            if one is None:
+                continue
+            word: Cell = cells[self._side] if self._side is not None else one.side
+            side = self._profile.side
+            sign = side.sign(word_of(tidy(word))) if side is not None and isinstance(word, str) else None
+            found[place] = abs(one.value) * sign if sign else one.value
+            if code is None and len(one.currencies) == 1:
+                code = next(iter(one.currencies))
+        return found, code
+
+    def _code(self, cells: Sequence[Cell]) -> str | None:
+        cell = cells[self._currency] if self._currency is not None else ""
+        return self._named(cell) if isinstance(cell, str) else None
+
+    def _named(self, text: str) -> str | None:
+        code = currency_code(tidy(text))
+        if code in self._codes:
+            return code
+        try:
+            found = named(text, self._codes) if code else frozenset()
+        except ValueError:
+            return None
+        return next(iter(found)) if len(found) == 1 else None
+
+    def _amount(self, cell: Cell, currency: str | None) -> Amount | None:
+        found = amount_cells(cell)
+        if found is None:
+            return None
+        if isinstance(found, Decimal):
+            return Amount(found)
+        if isinstance(found, Formatted):
+            return self._style.dressed(found.value, found.dress, found.own_section, self._codes)
+        return self._style.read(clean(tidy(found)), self._codes, currency)
+
+    def currency_in(self, cells: Sequence[Cell]) -> str | None:
+        """The currency that a text of a line of totals names: `Total USD`, `Total (INR)`."""
+        texts = [cell for cell in cells if isinstance(cell, str) and not any(map(str.isdigit, cell))]
+        words = {
+            code for text in texts for word in re.split(r"[\s():]+", text) if (code := self._named(word))
+        }
+        return words.pop() if len(words) == 1 else None
+
+
+def checked(
+    table: Table, header: Header, style: AmountStyle, profile: Profile, watch: Watch, currency: str | None
+) -> Passed:
+    """Read the rows once more, and compare every line of totals with what stands above it.
+
+    `currency` is that of rows that name none."""
+    reader = _Reader(header, style, profile)
+    sums: dict[str | None, dict[int, Sums]] = {}
+    mixed = {place: Sums() for place in reader.places}  # of all currencies: some programs add them up
+    passed, warnings = dict(watch.rows), []
+    for number, cells in table.records():
+        if number <= header.row or isinstance(cells, BrokenRecord):
+            continue
+        if (fitted := header.fitted(cells)) is None:
+            continue
+        kind = watch.rows.get(number)
+        if kind is not None and kind is not Kind.BALANCE and number not in watch.totals:
+            continue
+        found, code = reader.amounts(fitted)
+        if number not in watch.totals:
+            columns = sums.setdefault(code or currency, {place: Sums() for place in reader.places})
+            for place, amount in found.items():
+                for one in (columns[place], mixed[place]):
+                    one.balance(amount) if kind else one.add(amount)
+            continue
+        code = code or (reader.currency_in(fitted) if len(sums) > 1 else None)
+        chosen = sums if code not in sums else {code: sums[code]}
+        missed = {
+            place: added_up
+            for place, said in found.items()
+            if len(added_up := _missed(place, said, chosen)) == len(chosen) > 0
+            and not (chosen is sums and mixed[place].misses(said) is None)
+        }
+        if not watch.totals[number]:
+            rows = max((columns[place].rows for columns in chosen.values() for place in found), default=0)
+            if missed or not any(found.values()) or rows < 2:
+                for place, amount in found.items() if len(sums) == 1 else ():
+                    next(iter(sums.values()))[place].add(amount)
+                continue
+            passed[number] = Kind.TOTAL
+        warnings += [
+            _says(number, watch.totals[number], header.cells[place], found[place], added_up)
+            for place, added_up in missed.items()
+        ]
+        for columns in (*chosen.values(), mixed):
+            for one in columns.values():
+                one.begin_part()
+    return Passed(passed, tuple(warnings))
+
+
+def _missed(place: int, said: Decimal, sums: dict[str | None, dict[int, Sums]]) -> list[tuple[str, Decimal]]:
+    """By currency, what its rows add up to, where that is not what a line of totals says."""
+    return [
+        (code or "", added_up)
+        for code, columns in sums.items()
+        if (added_up := columns[place].misses(said)) is not None
+    ]
+
+
+def _says(number: int, word: str, column: str, said: Decimal, added_up: Sequence[tuple[str, Decimal]]) -> str:
+    line = f"row {number} ({word}) says {said:,f} in {column}, and the rows above it add up to "
+    if len(added_up) > 1:
+        return line + ", ".join(_with_code(code, amount) for code, amount in sorted(added_up))
+    ((code, amount),) = added_up
+    differs = f"{abs(said - amount):,f} {'are missing' if abs(said) > abs(amount) else 'too many'}"
+    return f"{line}{_with_code(code, amount)}: {differs}"
+
+
+def _with_code(code: str, amount: Decimal) -> str:
+    return f"{amount:,f} {code}".rstrip()
