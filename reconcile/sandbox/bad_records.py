@@ -21,7 +21,7 @@ _CHANGES: dict[str, Record] = {
 }
 _LITERALS = {"huge": b"1e400", "nan-literal": b"NaN", "infinity-literal": b"-Infinity"}
 _BYTES = {
-    "invalid-utf8": (b"SPOILT-", b"SPOILT-\xff\xc3"),
+    "invalid-utf8": (b"BAD-", b"BAD-\xff\xc3"),
     "invalid-utf8-unread": (b'"origin":"', b'"origin":"\xe9'),
 }
 
@@ -32,7 +32,7 @@ def add_bad_record(listing: Listing, shop: Shop, kind: str, at: datetime) -> Non
     record = shop.transaction(
         rng,
         family="paid",
-        reference=f"SPOILT-{kind}",
+        reference=f"BAD-{kind}",
         amount=Decimal(499),
         currency="INR",
         method="UPI",

@@ -1,4 +1,4 @@
-"""A million transactions and more, for benchmarks: each row is made from its number when it is asked for."""
+"""Millions of transactions for benchmarks: each row is made from its number when it is requested."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,20 +6,20 @@ from decimal import Decimal
 from random import Random
 
 from reconcile.sandbox.behaviour import Behaviour
-from reconcile.sandbox.listing import Listing, Span, place, with_repeats
+from reconcile.sandbox.listing import Listing, TimeRange, place, with_repeats
 from reconcile.sandbox.refusals import Refused
 from reconcile.sandbox.shop import Record, Shop, wire_time
 
-_LATER = 90_000  # milliseconds from the creation of each row to its last update
-_SPREAD = 387_420_489  # shares no factor with 10**9, so every number has an id of its own
+_LATER = 90_000  # milliseconds between the creation of a row and its last update
+_SPREAD = 387_420_489  # has no factor in common with 10**9, so every number gets its own id
 IDS = 10**9
-"""More rows than ids there cannot be."""
+"""How many ids there are, so how many rows there can be."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAMILIES = ("paid",) * 16 + ("failed", "failed", "cancelled", "refunded")
 
 
 class Bulk(Listing):
-    """`rows` transactions, evenly over the UTC days from `first_day` on, in memory that does not grow.
+    """`rows` transactions, spread evenly over the UTC days from `first_day` on, in constant memory.
 
     They never change, and none can be added: such calls are refused as invalid requests.
     """
@@ -33,15 +33,15 @@ class Bulk(Listing):
         self._templates = [_template(shop, family, number) for number, family in enumerate(_FAMILIES)]
 
     def add(self, record: Record, *, at: datetime | None = None, body: bytes | None = None) -> None:  # noqa: ARG002
-        """Refuse."""
+        """Refused: rows made in bulk do not change."""
         raise Refused("systemError", "invalidRequest")
 
     def change(self, transaction_id: str, now: datetime, fields: Record) -> Record:  # noqa: ARG002
-        """Refuse."""
+        """Refused: rows made in bulk do not change."""
         raise Refused("systemError", "invalidRequest")
 
     def by_id(self, transaction_id: str) -> bytes | None:
-        """The JSON of the transaction of this id."""
+        """The JSON of the transaction with this id."""
         digits = transaction_id.removeprefix("tx_")
         if not (digits.isascii() and digits.isdigit()):
             return None
@@ -49,14 +49,14 @@ class Bulk(Listing):
         return self._body(number) if number < self._count else None
 
     def by_reference(self, reference: str) -> bytes | None:
-        """The JSON of the transaction of this reference."""
+        """The JSON of the transaction with this reference."""
         digits = reference.removeprefix("ORD-")
         if not (digits.isascii() and digits.isdigit() and f"ORD-{int(digits)}" == reference):
             return None
         return self._body(int(digits)) if int(digits) < self._count else None
 
-    def page(self, span: Span | None, first: int, count: int | None) -> tuple[list[bytes], int]:
-        """As of any listing."""
+    def page(self, span: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
+        """See `Listing.page`."""
         low, high = 0, self._count
         if span:
             low, high = (self._first_at(_milliseconds(instant)) for instant in span)
@@ -69,7 +69,7 @@ class Bulk(Listing):
         return [self._body(high - 1 - row) for row in places], total
 
     def _first_at(self, instant: int) -> int:
-        """The first row that is listed at this instant (milliseconds) or later."""
+        """The first row that is listed at this instant (in milliseconds) or later."""
         since = instant - self._start - (_LATER if self._behaviour.filters_by == "updatedAt" else 0)
         return min(self._count, max(0, -(-since * self._count // self._length)))
 
@@ -112,7 +112,7 @@ _days: dict[int, str] = {}
 
 
 def _wire(instant: int) -> bytes:
-    """Milliseconds since 1970 as `wire_time` writes them; the days are few and remembered."""
+    """Milliseconds since 1970 as `wire_time` writes them. There are few days, so their texts are kept."""
     day, rest = divmod(instant, 86_400_000)
     text = _days.get(day)
     if text is None:

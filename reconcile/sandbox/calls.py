@@ -1,4 +1,4 @@
-"""The ten calls: what each checks, in which order, and what it answers."""
+"""The ten calls: what each one checks, in this order, and what it answers."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ from starlette.routing import Route
 from reconcile.core.money import decimals, parse_amount
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.faults import Endpoint, FaultInjector
-from reconcile.sandbox.listing import Listing, Span
+from reconcile.sandbox.listing import Listing, TimeRange
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.openapi import CALLS
 from reconcile.sandbox.refusals import Refused
@@ -28,7 +28,7 @@ KEY_HEADERS = ("accessKey", "secretKey")
 
 
 class Api:
-    """The ten calls. State changes only between two awaits of the one event loop, so it needs no lock."""
+    """The ten calls. One event loop runs them, and no change of state has an await in it, so no lock is needed."""
 
     def __init__(self, merchant: Merchant, listing: Listing, behaviour: Behaviour) -> None:
         self.listing = listing
@@ -41,7 +41,7 @@ class Api:
             access_seconds=behaviour.token_seconds,
             refresh_seconds=behaviour.refresh_seconds,
             access_uses=behaviour.token_requests,
-            ahead=behaviour.clock_ahead,
+            clock_ahead=behaviour.clock_ahead,
         )
         self._currencies = {currency["id"]: currency for currency in merchant.currencies}
         self._methods = merchant.payment_methods
@@ -58,7 +58,7 @@ class Api:
         ]
 
     def examples(self) -> Record:
-        """Values with which calls succeed, for the description; no secrets are among them."""
+        """Values with which calls succeed, for the description. None is secret."""
         currency = next(one for one in self._merchant.currencies if one["isActive"])
         paid = next((one for one in self._merchant.transactions if one["id"] and one["referenceNumber"]), {})
         transaction_id = paid.get("id", "tx_" + "0" * (ID_LENGTH - 3))
@@ -78,7 +78,7 @@ class Api:
         }
 
     def now(self) -> datetime:
-        """The time by the server's clock."""
+        """The time of the server's clock."""
         return datetime.now(UTC) + timedelta(seconds=self._behaviour.clock_ahead)
 
     async def generate_token(self, request: Request) -> Response:
@@ -177,13 +177,13 @@ class Api:
         signed = self._check_signature(request)
         body = await _body(request)
         if signed is not None and body.setdefault("pe_txnId", signed) != signed:
-            raise Refused("systemError", "invalidRequest")  # it is the signature of another payment
+            raise Refused("systemError", "invalidRequest")  # the signature is of another payment
         (transaction_id,) = _required(body, "pe_txnId")
         _check_texts(body, "payment_status")
         transaction: Record = json.loads(
             self._known_transaction(str(transaction_id)).decode(errors="replace")
         )
-        if transaction["status"] in WORDS["pending"]:  # else the payment has ended before
+        if transaction["status"] in WORDS["pending"]:  # else the payment has already ended
             status = body.get("payment_status", "success")
             paid = status.lower() == "success"
             payment = self._merchant.shop.payment_id(self._rng, transaction["providerName"])
@@ -229,7 +229,7 @@ class Api:
                 size = min(limit, behaviour.max_limit or limit)
         first = (page - 1) * (size or 0) if behaviour.honours_page else 0
         if size is None and page > 1 and behaviour.honours_page:
-            rows, total = list[bytes](), 0  # all of them stand on page 1
+            rows, total = list[bytes](), 0  # page 1 has all rows
         else:
             rows, total = self.listing.page(span, first, size)
         result = b"[" + b",".join(rows) + b"]"
@@ -239,10 +239,10 @@ class Api:
                 number = -(-total // (size or total or 1)) if behaviour.total == "totalPages" else total
                 counted = b',"%s":%d' % (behaviour.total.encode(), max(0, number + behaviour.total_off))
             result = b'{"%s":%s%s}' % ((behaviour.rows_key or "data").encode(), result, counted)
-        self._meanwhile(span)
+        self._change_after_page(span)
         return self._success(result)
 
-    def _span(self, query: Mapping[str, str]) -> Span | None:
+    def _span(self, query: Mapping[str, str]) -> TimeRange | None:
         texts = query.get("fromDate"), query.get("toDate")
         if texts == (None, None):
             return None
@@ -266,8 +266,8 @@ class Api:
         start, stop = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, end))
         return start, stop
 
-    def _meanwhile(self, span: Span | None) -> None:
-        """What happens at the merchant's after a page of a listing was read."""
+    def _change_after_page(self, span: TimeRange | None) -> None:
+        """What changes at KS Pay after a page of a listing was sent."""
         behaviour = self._behaviour
         self._listings += 1
         number, of = divmod(self._listings, behaviour.arrive_every or 1)
@@ -291,7 +291,7 @@ class Api:
         number, of = divmod(self._listings, behaviour.change_every or 1)
         if behaviour.change_every and of == 0 and number <= behaviour.at_most:
             rng = Random(f"{behaviour.seed}/changes/{number}")
-            if identity := self.listing.some_id(rng):
+            if identity := self.listing.random_id(rng):
                 words = {"status": rng.choice(("success", "failed", "refunded"))}
                 self.listing.change(identity, self.now(), words)
 
@@ -302,13 +302,13 @@ class Api:
         return handler
 
     def _named(self, records: list[Record], name: str) -> list[Record]:
-        """The records as they are, or in the bare rendering with another name for their id."""
+        """The records; without the envelope their id has this name."""
         if self._behaviour.enveloped:
             return records
         return [{name if key == "id" else key: value for key, value in one.items()} for one in records]
 
     def _success(self, result: Any, status: int = 200) -> Response:
-        """The answer that holds a result, or its JSON."""
+        """A successful answer with this result, which may already be JSON."""
         if not isinstance(result, bytes):
             result = json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
         if self._behaviour.enveloped:
@@ -321,7 +321,7 @@ class Api:
             raise Refused("keyVaultErrors", "appNotFound")
 
     def _check_keys(self, body: Record) -> None:
-        # The guide's second half spells the first field in lower case.
+        # The second half of the guide writes the first field in lower case.
         if "accessKey" not in body and "accesskey" in body:
             body = body | {"accessKey": body["accesskey"]}
         access_key, secret_key = _required(body, "accessKey", "secretKey")
@@ -344,7 +344,7 @@ class Api:
             raise Refused("auth", "tokenExpired") from None
 
     def _check_signature(self, request: Request) -> str | None:
-        """The transaction that the signature was given for, if it was given for one."""
+        """The transaction that the signature is for, if it is for one."""
         signature = request.headers.get("x-signature")
         if not signature:
             raise Refused("auth", "authTokenMissing")
@@ -356,7 +356,7 @@ class Api:
             raise Refused("keyVaultErrors", "accessKeyMismatch") from None
         except ExpiredError:
             raise Refused("keyVaultErrors", "signatureExpired") from None
-        return claims.get("txn")
+        return claims.get("transaction")
 
     def _known_currency(self, currency_id: str) -> Record:
         _check_shape(currency_id, "c_")
@@ -374,7 +374,7 @@ class Api:
 
 
 async def _body(request: Request) -> Record:
-    """The fields of a JSON or form-encoded body; a number with a point is a Decimal."""
+    """The fields of a JSON or form-encoded body; numbers with a decimal point are Decimal."""
     raw = await request.body()
     try:
         text = raw.decode()
@@ -383,7 +383,7 @@ async def _body(request: Request) -> Record:
         body = json.loads(text, parse_float=Decimal, parse_constant=_no_constant) if text else {}
         for value in body.values() if isinstance(body, dict) else ():
             if isinstance(value, str):
-                value.encode()  # JSON may escape half a character, which no answer could hold
+                value.encode()  # a JSON escape may be half a character (a lone surrogate), which no answer can hold
     except (ValueError, RecursionError):
         raise Refused("systemError", "invalidRequest") from None
     if not isinstance(body, dict):
@@ -392,7 +392,7 @@ async def _body(request: Request) -> Record:
 
 
 def _details(transaction: Record) -> Record:
-    """What process answers in the shape that KS Pay's own SDK reads (observed); the payer is made up."""
+    """The answer of process in the form that KS Pay's own SDK reads (observed). The payer is made up."""
     return {
         "gateway": transaction["providerName"],
         "mode": "sandbox",
@@ -414,7 +414,7 @@ def _details(transaction: Record) -> Record:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _required(body: Record, *names: str) -> list[Any]:
@@ -452,7 +452,7 @@ def _day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         raise Refused("systemError", "invalidRequest") from None
-    if day.isoformat() != text:  # other ISO 8601 spellings, such as 20260801
+    if day.isoformat() != text:  # other forms of ISO 8601, such as 20260801
         raise Refused("systemError", "invalidRequest")
     return day
 

@@ -1,7 +1,7 @@
 """The transactions that the server holds, found by time, by id and by reference.
 
-A listing must cost the server next to nothing, or it would be what a benchmark of the client measures:
-each record's JSON is made once, rows stand sorted by their times, and a page is a slice of them.
+A listing must cost the server almost nothing, or a benchmark of the client would measure the server. So each record's
+JSON is made once, the rows are kept sorted by their times, and a page is a slice of them.
 """
 
 import json
@@ -18,10 +18,10 @@ from typing import Any
 from reconcile.sandbox.behaviour import Behaviour
 from reconcile.sandbox.shop import Record, listed_at, wire_time
 
-Span = tuple[datetime, datetime]
+TimeRange = tuple[datetime, datetime]
 """The instants of a date range: the first, and the first after it."""
 
-_Key = tuple[datetime, int]  # an instant and the number of a row, which orders rows of one instant
+_Key = tuple[datetime, int]  # an instant, and the number of a row, which sorts rows of the same instant
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _Row:
 
 
 class Listing:
-    """All transactions of the app. Any thread may ask and change."""
+    """All transactions of the app. Any thread may read and change them."""
 
     def __init__(self, records: Iterable[Record], behaviour: Behaviour) -> None:
         self._behaviour = behaviour
@@ -43,15 +43,15 @@ class Listing:
         self._by_id: dict[str, _Row] = {}
         self._by_reference: dict[str, _Row] = {}  # the newest of each reference
         self._ids: list[str] = []
-        self._sorted: tuple[Span, list[_Key]] | None = None
+        self._sorted: tuple[TimeRange, list[_Key]] | None = None
         self._asked = 0
         for record in sorted(records, key=listed_at):
             self.add(record)
 
     def add(self, record: Record, *, at: datetime | None = None, body: bytes | None = None) -> None:
-        """Take in a new transaction; of one reference, the last added is found by it.
+        """Add a new transaction. The last one added with a reference is the one that is found by it.
 
-        `at` (aware) is the instant it is listed by, unless its own; `body` what is sent, unless its JSON.
+        `at` (aware) is the instant by which it is listed, if not its own. `body` is what is sent, if not its JSON.
         """
         created = at or listed_at(record)
         updated = at or _instant(record["updatedAt"]) or created
@@ -69,9 +69,9 @@ class Listing:
                 self._ids.append(record["id"])
 
     def change(self, transaction_id: str, now: datetime, fields: Record) -> Record:
-        """Give a transaction new contents, and `now` for `updatedAt` unless that is among them.
+        """Change fields of a transaction and return it. `updatedAt` becomes `now`, unless `fields` has it.
 
-        Each change is later than what was before. Raises KeyError for an unknown id.
+        Each change is later than the one before. Raises KeyError for an unknown id.
         """
         with self._lock:
             row = self._by_id[transaction_id]
@@ -86,27 +86,27 @@ class Listing:
             return record
 
     def by_id(self, transaction_id: str) -> bytes | None:
-        """The JSON of the transaction of this id."""
+        """The JSON of the transaction with this id."""
         row = self._by_id.get(transaction_id)
         return row.body if row else None
 
     def by_reference(self, reference: str) -> bytes | None:
-        """The JSON of the newest transaction of this reference."""
+        """The JSON of the newest transaction with this reference."""
         row = self._by_reference.get(reference)
         return row.body if row else None
 
-    def some_id(self, rng: Random) -> str | None:
-        """The id of a transaction, any but one of those sent with a `body` of their own."""
+    def random_id(self, rng: Random) -> str | None:
+        """The id of a random transaction, of those without a `body` of their own."""
         with self._lock:
             return rng.choice(self._ids) if self._ids else None
 
     def records(self) -> list[Record]:
-        """All transactions by time of creation, their amounts as text."""
+        """All transactions by time of creation, with their amounts as text."""
         with self._lock:
             return [_decode(self._rows[number]) for _, number in self._created]
 
-    def page(self, span: Span | None, first: int, count: int | None) -> tuple[list[bytes], int]:
-        """The JSON of `count` rows of a listing (None: all), the first being row `first`, and how many it has."""
+    def page(self, span: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
+        """The JSON of `count` rows of a listing (None: all) from row `first` on, and how many rows the listing has."""
         with self._lock:
             self._asked += 1
             keys, low, high = self._select(span)
@@ -121,8 +121,8 @@ class Listing:
                 rows = [rows[place(number, repeat) - start] for number in range(first, end)]
             return [self._rows[number].body for _, number in rows], total
 
-    def _select(self, span: Span | None) -> tuple[list[_Key], int, int]:
-        """The keys in rising order in which a listing is sorted, and where the range begins and ends."""
+    def _select(self, span: TimeRange | None) -> tuple[list[_Key], int, int]:
+        """The sorted keys of a listing, and where the range begins and ends in them."""
         by_update = self._behaviour.filters_by == "updatedAt"
         ordered_by_update = self._behaviour.order == "updated"
         keys = self._updated if by_update else self._created
@@ -143,7 +143,7 @@ class Listing:
         if not self._behaviour.shuffle_ties:
             chosen = keys[lower:upper]
         else:
-            # Whole groups are shuffled, then cut: a row may stand on this page or on its neighbour.
+            # Whole groups are shuffled before the page is cut out: a row may move to the page before or after.
             begin = max(low, bisect_left(keys, (keys[lower][0], -1)))
             finish = min(high, bisect_left(keys, (keys[upper - 1][0] + timedelta.resolution, -1)))
             rng = Random(f"{self._behaviour.seed}/ties/{self._asked}")
@@ -165,12 +165,12 @@ class Listing:
 
 
 def with_repeats(rows: int, every: int) -> int:
-    """How many rows are listed when after each `every` of them the last comes again."""
+    """How many rows are listed if the last row is repeated after every `every` rows."""
     return rows + (rows // every if every else 0)
 
 
 def place(number: int, every: int) -> int:
-    """Which row stands at a place of the listing, when after each `every` rows the last comes again."""
+    """Which row is at a place of the listing if the last row is repeated after every `every` rows."""
     if not every:
         return number
     block, offset = divmod(number, every + 1)
@@ -178,7 +178,7 @@ def place(number: int, every: int) -> int:
 
 
 def _decode(row: _Row) -> Record:
-    # Some bodies hold bytes that are no text, which must not keep the others from being read.
+    # Some bodies hold bytes that are not UTF-8; the others must be readable all the same.
     record: Record = json.loads(row.body.decode(errors="replace"), parse_float=str)
     if type(record.get("amount")) is int:
         record["amount"] = str(record["amount"])

@@ -1,8 +1,8 @@
 """A made-up merchant: the payments of its days at KS Pay, its ledger, and what is wrong between the two.
 
-Pure: no clock, and no file but the ledger it is asked to write. The same seed and days give the same
-bytes. What happens on a day comes from the seed and the day alone, so a window moved by a day shows the
-same payments; only those of its last day are then a day further: paid, settled, booked.
+No clock is read, and no file is written except the ledger. The same seed and days give the same bytes. What happens
+on a day depends only on the seed and the day, so a window that starts a day later has the same payments. Only payments
+that were still open at the end of the first window have moved on: they are paid, settled and booked.
 """
 
 import csv
@@ -19,24 +19,24 @@ from reconcile.sandbox.shop import Record, Shop, listed_at
 
 _ORDERS_A_DAY = 14.5
 _WEEK = (0.95, 0.9, 0.92, 0.98, 1.1, 1.25, 1.05)
-"""How busy each day of the week is, Monday first."""
+"""How busy each day of the week is, from Monday on."""
 
 _STALE = timedelta(hours=24)  # the default of RECONCILE_STALE_PENDING_HOURS
 
 
 @dataclass(frozen=True, repr=False)
 class Merchant:
-    """A merchant as KS Pay knows it, and its own books."""
+    """A merchant: its transactions at KS Pay, and its own ledger."""
 
     shop: Shop
     first_day: date
     last_day: date
     transactions: list[Record]
-    """In KS Pay's wire shape, a few of them unusable; by time of creation."""
+    """In the form in which KS Pay sends them, by time of creation; a few cannot be used."""
     ledger: list[dict[str, str]]
-    """The rows of the ledger, by column; some of them unreadable."""
+    """The rows of the ledger, by column; a few cannot be read."""
     planted: list[Planted]
-    """What a reconciliation of all days must report with the default settings, and nothing else."""
+    """Exactly what a reconciliation of all days must report with the default settings."""
 
     def __repr__(self) -> str:
         days = f"{self.first_day} to {self.last_day}"
@@ -44,9 +44,9 @@ class Merchant:
 
     @classmethod
     def made_up(cls, seed: int, first_day: date, days: int, timezone: str = "Asia/Kolkata") -> "Merchant":
-        """The merchant of a seed, over this many business days; raises ValueError if that is less than one.
+        """The merchant of a seed, over this many business days. Raises ValueError for less than one day.
 
-        About 25 transactions a day. From 26 days on it has every type of discrepancy.
+        It has about 25 transactions a day. With 26 days or more it has every type of discrepancy.
         """
         if days < 1:
             raise ValueError(f"a merchant needs at least one day, not {days}")
@@ -65,17 +65,17 @@ class Merchant:
 
     @property
     def access_key(self) -> str:
-        """The access key, plainly of a sandbox."""
+        """The access key; everybody can see that it belongs to a sandbox."""
         return self.shop.access_key
 
     @property
     def secret_key(self) -> str:
-        """The secret key, plainly of a sandbox."""
+        """The secret key; everybody can see that it belongs to a sandbox."""
         return self.shop.secret_key
 
     @property
     def created_on(self) -> date:
-        """The app's creation day (UTC): the day before the UTC day on which a first payment can exist."""
+        """The app's creation day (UTC): the day before the first UTC day that can have a payment."""
         return self.shop.instant(self.first_day, time()).date() - timedelta(days=1)
 
     @property
@@ -89,7 +89,7 @@ class Merchant:
         return self.shop.payment_methods()
 
     def write_ledger(self, path: Path) -> None:
-        """Write the ledger as CSV: UTF-8, standard column names. Raises OSError as opening a file does."""
+        """Write the ledger as CSV, in UTF-8 with the standard column names. Raises OSError if that fails."""
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, LEDGER_COLUMNS)
             writer.writeheader()
@@ -101,7 +101,7 @@ def _write_day(shop: Shop, books: Books, day: date, last: date) -> None:
     for number in range(1, round(busy) + 1):
         order = Order(shop, books, day, number, last)
         order.rng.choices(list(_ORDINARY), list(_ORDINARY.values()))[0](order)
-    # Numbers apart from those of the ordinary orders, which differ from day to day.
+    # The number of ordinary orders differs from day to day; these numbers are never among them.
     for number, write in enumerate(_LATE, start=800):
         write(Order(shop, books, day, number, last))
     write_case(Order(shop, books, day, 900, last))
@@ -158,7 +158,7 @@ _ORDINARY: dict[Callable[[Order], None], float] = {
 
 
 def _settle(order: Order, paid: Record) -> None:
-    """Book a paid transaction as one of the merchant's people or systems would."""
+    """Book a paid transaction in one of the ways in which people and systems of merchants do it."""
     names = {}
     if order.rng.random() < 0.3:
         names["transaction_id"] = paid["id"]
@@ -179,13 +179,13 @@ def _perhaps_invoiced(order: Order) -> None:
 
 
 def _keep_off_midnight(order: Order) -> None:
-    # The tries of one order stay on one day, so that no window cuts between them.
+    # All tries of an order are on one day, so that they are always in the same window.
     clock = order.created_at.astimezone(order.shop.timezone).time()
     if not 1 <= clock.hour < 23:
         order.created_at = order.shop.instant(order.day, clock.replace(hour=21))
 
 
-# Orders that are on their way when the window ends
+# Orders that are not finished when the window ends
 
 
 def _first_instant(order: Order) -> None:
@@ -203,7 +203,7 @@ def _slow(order: Order) -> None:
 
 
 def _pending_at_the_end(order: Order, last_age: int) -> None:
-    """Pending as long as the window ends at most this many days later, then paid and booked."""
+    """Pending if the window ends at most this many days later; else paid and booked."""
     if order.age > last_age:
         _settle(order, order.pay())
         return

@@ -1,4 +1,4 @@
-"""The ten calls as one table, from which the server routes and its OpenAPI 3.1 description are made."""
+"""The ten calls as a table. The routes of the server and its OpenAPI 3.1 description are made from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Processed": _object({"order": _object({"id": _TEXT, "pe_txnId": _id("tx_"), "status": _TEXT})}),
     "Transaction": _object(
         {
-            # The made-up merchant has some records that are broken: these may be null.
+            # The made-up merchant has some broken records, in which these fields are null.
             "id": _MAYBE_TEXT,
             "amount": {"type": ["string", "number", "null"]},
             "createdAt": _MAYBE_TEXT,
@@ -83,19 +83,19 @@ _SCHEMAS: dict[str, Schema] = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call: how it is routed, and what its description says."""
+    """One call: its route, and its description."""
 
     name: str
     method: str
     path: str  # as Starlette writes it
     summary: str
     result: Schema
-    security: tuple[str | tuple[str, ...], ...] = ()  # any of these; those in a tuple together
+    security: tuple[str | tuple[str, ...], ...] = ()  # one of these is needed; of a tuple all
     body: str = ""
     query: tuple[tuple[str, Schema], ...] = ()
     refused: tuple[int, ...] = (400,)
     leads_to: tuple[tuple[str, str, str], ...] = ()
-    """What the answer leads to: (call, its parameter or field, where in the result its value stands)."""
+    """The calls that use the answer: (call, its parameter or field, where its value is in the result)."""
 
     @property
     def succeeds(self) -> int:
@@ -133,20 +133,20 @@ CALLS = (
         leads_to=(("process", "pe_txnId", "pe_txnId"), ("by_id", "txnId", "pe_txnId")),
     ),
     Call(
-        "process", "POST", "/transaction/process", "Carry a payment out.", _named("Processed"),
+        "process", "POST", "/transaction/process", "Process a payment.", _named("Processed"),
         security=("signature",), body="Process", refused=(400, 401, 404),
     ),
     Call(
-        "by_id", "GET", "/transaction/txnId/{txnId}", "The transaction of an id.", _named("Transaction"),
+        "by_id", "GET", "/transaction/txnId/{txnId}", "The transaction with this id.", _named("Transaction"),
         security=_BEARER, refused=(400, 401, 404),
     ),
-    # References may hold a slash, which arrives here decoded.
+    # A reference may hold a slash. It is already decoded here.
     Call(
         "by_reference", "GET", "/transaction/referenceNo/{referenceNumber:path}",
-        "The newest transaction of a reference.", _named("Transaction"), security=_BEARER, refused=(400, 401, 404),
+        "The newest transaction with this reference.", _named("Transaction"), security=_BEARER, refused=(400, 401, 404),
     ),
     Call(
-        "list_transactions", "GET", "/transaction", "Fetch All Transactions: a page of a range of days, or of all.",
+        "list_transactions", "GET", "/transaction", "Fetch All Transactions: a page, of some days or of all.",
         _list(_named("Transaction")), security=_BEARER, refused=(400, 401),
         leads_to=(("by_id", "txnId", "0/id"), ("by_reference", "referenceNumber", "0/referenceNumber")),
         query=(("fromDate", _DAY), ("toDate", _DAY), ("page", _NUMBER), ("limit", _NUMBER)),
@@ -161,9 +161,9 @@ _PATHS: dict[str, Schema] = {
 
 
 def description(base_url: str, examples: Mapping[str, Any]) -> Schema:
-    """The OpenAPI description of the plain server at an address.
+    """The OpenAPI description of the server without a profile, at this address.
 
-    `examples` has a value for each parameter of a path, and one for each body that can be shown.
+    `examples` has a value for each parameter of a path, and for each body that is shown.
     """
     paths: dict[str, Schema] = {}
     for call in CALLS:
@@ -174,7 +174,7 @@ def description(base_url: str, examples: Mapping[str, Any]) -> Schema:
         "info": {
             "title": "KS Pay sandbox",
             "version": "1.0.0",
-            "description": "The known part of KS Pay's API, as the plain sandbox serves it. With a profile, "
+            "description": "The known part of KS Pay's API, as the sandbox serves it without a profile. With one, "
             "initiate and process answer in other shapes, and calls may be missing: see reconcile sandbox --help.",
         },
         "servers": [{"url": base_url}],

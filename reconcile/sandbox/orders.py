@@ -82,7 +82,7 @@ class Order:
         self._bookings = 0
 
     def priced(self, currency: str, amount: str | None = None) -> None:
-        """Fix the currency, and the price or let it be drawn anew."""
+        """Fix the currency, and the price or draw a new one."""
         self.currency = currency
         self.method = self.shop.method(self.rng, currency)
         self.amount = Decimal(amount) if amount else self.shop.price(self.rng, currency)
@@ -139,7 +139,7 @@ class Order:
         self.books.planted.append(Planted(kind, ids, tuple(entries)))
 
     def _next_ledger_id(self) -> str:
-        # A second voucher of one order is told apart by a letter, as book-keepers do it.
+        # Book-keepers add a letter to the number of a second voucher of an order.
         letter = " BCDEFGH"[self._bookings].strip()
         self._bookings += 1
         return self._ledger_id + letter

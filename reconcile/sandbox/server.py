@@ -1,11 +1,12 @@
-"""A KS Pay server over one made-up merchant: all ten calls of the known API, over real HTTP.
+"""A KS Pay server for one made-up merchant: all ten calls of the known API, over real HTTP.
 
-What the integration guide (version 1.0.0) leaves open of Fetch All Transactions is chosen by a
-`Behaviour`; the plain one: days are UTC days, `toDate` is included and may not be `fromDate` itself, 90
-days count both ends, the range is of `createdAt`, newest first, 10 a page unless asked, a larger `limit`
-than 500 is capped silently. Process: the body names the transaction as `pe_txnId` and may say how the
-payment ends as `payment_status` (`success`, else any other word of KS Pay's). Where initiate answers with the
-signature of a payment, process with it needs no body.
+The integration guide (version 1.0.0) leaves parts of Fetch All Transactions open. A `Behaviour` chooses them. By
+default days are UTC days, `toDate` is included and must be after `fromDate`, the 90 days count both ends, the range is
+of `createdAt`, the newest rows are first, a page has 10 rows unless `limit` says otherwise, and a `limit` above 500
+silently becomes 500.
+
+The body of process names the transaction as `pe_txnId`. It may say how the payment ends as `payment_status`: `success`,
+or another status of KS Pay. If initiate answered with the signature of a payment, process needs no body.
 """
 
 import ipaddress
@@ -43,7 +44,7 @@ BASE_PATH = "/v1"
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running server and the credentials of its merchant. Every method may be called from any thread."""
+    """A running server, and the credentials of its merchant. Any thread may call any method."""
 
     base_url: str
     app_id: str
@@ -53,24 +54,24 @@ class Sandbox:
 
     @property
     def requests(self) -> dict[str, int]:
-        """How many requests each call has had, by its name: `list_transactions`, `by_id`, …"""
+        """How many requests each call had, by its name: `list_transactions`, `by_id`, …"""
         return dict(self._api.faults.requests)
 
     @property
     def answers(self) -> dict[int, int]:
-        """How many answers were given, by HTTP status; 0 stands for those that never arrived whole."""
+        """How many answers were sent, by HTTP status; 0 counts those that did not arrive whole."""
         return dict(self._api.faults.answers)
 
     def records(self) -> list[Record]:
-        """All transactions as the server holds them now, by time of creation."""
+        """All transactions that the server holds now, by time of creation."""
         return self._api.listing.records()
 
     def add(self, record: Record) -> None:
-        """Take in a new transaction in wire shape, as if it had been paid elsewhere."""
+        """Add a transaction in the form in which KS Pay sends it, as if it had just been paid."""
         self._api.listing.add(record)
 
     def change(self, transaction_id: str, **fields: Any) -> Record:
-        """Change fields of a transaction and return it; `updatedAt` becomes now, unless it is given.
+        """Change fields of a transaction and return it. `updatedAt` becomes now, unless it is given.
 
         Raises KeyError for an unknown id.
         """
@@ -86,11 +87,11 @@ def serve(
     behaviour: Behaviour | None = None,
     rows: int | None = None,
 ) -> Iterator[Sandbox]:
-    """Serve a merchant on a loopback address until the block ends; port 0 takes a free one.
+    """Serve a merchant on a loopback address until the block ends. Port 0 takes a free port.
 
-    With `rows` it has so many transactions instead of its own, evenly over its days; see `Bulk`.
-    Raises UsageError for any other address, for a port that cannot be had, and for a behaviour that
-    changes transactions which `rows` made.
+    With `rows`, that many transactions replace the merchant's own, spread evenly over its days; see `Bulk`.
+    Raises UsageError for any other address, for a port that is not free, and for `rows` with a behaviour that changes
+    transactions.
     """
     if host != "localhost" and not _is_loopback(host):
         raise UsageError(f"The sandbox serves this machine only, not {host}: use 127.0.0.1")
@@ -101,8 +102,8 @@ def serve(
         raise UsageError(
             f"The sandbox cannot listen on {host} port {port}: {reason}; choose another --port"
         ) from None
-    # Accepted connections inherit this. Asyncio would set it only on sockets made with the protocol's
-    # number; without it every small answer waits 40 ms for the other side's acknowledgement.
+    # Accepted connections inherit this option. Asyncio sets it only on sockets that were made with the protocol's
+    # number. Without it every small answer waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         behaviour = behaviour or Behaviour()
@@ -120,7 +121,7 @@ def serve(
                 timeout_graceful_shutdown=2,
             )
         )
-        # The socket listens already, so the first calls wait for the thread instead of being refused.
+        # The socket already listens: the first requests wait until the thread runs, and are not refused.
         thread = threading.Thread(target=server.run, args=([listener],), name="kspay-sandbox", daemon=True)
         thread.start()
         try:
@@ -164,10 +165,10 @@ def _app(api: Api) -> Starlette:
 
 
 def _connected(app: ASGIApp, clock: Api | None) -> ASGIApp:
-    """The application, which can break its connections, and with the time of another clock if given."""
+    """The application with access to its connections, to break them; `clock` gives the time of its answers."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        # ASGI knows no way to break a connection; uvicorn's `send` belongs to the request's cycle.
+        # ASGI cannot break a connection. The `send` of uvicorn is a method of the object that has it.
         scope[TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]
 
         async def dated(message: Message) -> None:

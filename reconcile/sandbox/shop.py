@@ -1,4 +1,4 @@
-"""What one seed fixes for all days: the app at KS Pay, its keys, currencies, methods and prices."""
+"""What depends only on the seed: the app at KS Pay, its keys, currencies, payment methods and prices."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 Record = dict[str, Any]
-"""A JSON object as it goes over the wire."""
+"""A JSON object in the form in which KS Pay sends it."""
 
 ID_LENGTH = 12
 """Every id in the known examples has 12 characters with its prefix (`tx_aNNJ7BJbt`, `c_wQOPe0WCeW`)."""
@@ -18,14 +18,14 @@ MINOR_DIGITS = {"INR": 2, "USD": 2, "JPY": 0, "KWD": 3, "EUR": 2}
 CURRENCY_WEIGHTS = {"INR": 82, "USD": 11, "JPY": 4, "KWD": 3}
 
 _CURRENCIES = (
-    # name, code, symbol, enabled; the last is there so that a disabled one can be met
+    # name, code, symbol, enabled; the last one is disabled, so that tests have such a currency
     ("Indian Rupee", "INR", "₹", True),
     ("US Dollar", "USD", "$", True),
     ("Japanese Yen", "JPY", "¥", True),
     ("Kuwaiti Dinar", "KWD", "KD", True),
     ("Euro", "EUR", "€", False),
 )
-_SET_UP_AT = "2024-01-15T09:30:00.000Z"  # when KS Pay came to know its currencies
+_SET_UP_AT = "2024-01-15T09:30:00.000Z"  # when KS Pay set up the currencies
 _METHODS = {
     "INR": {"UPI": 55, "CARD": 25, "NETBANKING": 10, "WALLET": 10},
     "USD": {"CARD": 45, "PAYPAL": 55},
@@ -53,7 +53,7 @@ _SHIPPING = {
     "KWD": (0, "0.500", "1.250"),
 }
 WORDS = {
-    # KS Pay's words, in the letter cases that its public front ends compare with
+    # KS Pay's words, in upper and lower case as its public front ends expect them
     "paid": ("Success", "Success", "Success", "success", "success", "SUCCESS", "completed", "Captured"),
     "pending": ("PENDING", "PENDING", "pending", "processing", "Authorized"),
     "failed": ("failed", "failed", "Failed", "FAILED", "declined"),
@@ -74,11 +74,11 @@ _PROVIDER_WORDS = {
     "refunded": ("refunded", "REFUNDED"),
 }
 _HOURS = (3, 2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 14, 16, 15, 12, 11, 11, 13, 16, 20, 22, 19, 12, 6)
-"""How busy each hour of the shop's day is, midnight first: a peak at lunch, a higher one in the evening."""
+"""How busy each hour of the shop's day is, from midnight on: a peak at lunch and a higher one in the evening."""
 
 
 def nanoid(rng: Random, prefix: str) -> str:
-    """An id as KS Pay makes them: the prefix and letters and digits, 12 characters in all."""
+    """An id in KS Pay's form: the prefix, then letters and digits, 12 characters in all."""
     return prefix + "".join(rng.choices(ascii_letters + digits, k=ID_LENGTH - len(prefix)))
 
 
@@ -95,7 +95,7 @@ def wire_amount(amount: Decimal) -> str:
 def listed_at(record: Record) -> datetime:
     """The instant (aware, UTC) by which a record is listed: `createdAt`, else `updatedAt`.
 
-    A broken record must be listed somewhere too; an instant without its zone is taken as UTC.
+    A broken record needs a place in the list too, so an instant without a zone counts as UTC.
     """
     instant = datetime.fromisoformat(record["createdAt"] or record["updatedAt"])
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
@@ -103,7 +103,7 @@ def listed_at(record: Record) -> datetime:
 
 @dataclass(frozen=True)
 class Shop:
-    """A merchant's app at KS Pay: all that does not depend on the day."""
+    """A merchant's app at KS Pay: everything that does not depend on the day."""
 
     seed: int
     timezone: ZoneInfo
@@ -117,7 +117,7 @@ class Shop:
 
     @classmethod
     def of(cls, seed: int, timezone: ZoneInfo) -> "Shop":
-        """The shop of a seed, with business days in a time zone."""
+        """The shop of a seed, with its business days in this time zone."""
         rng = Random(f"{seed}/shop")
         return cls(
             seed=seed,
@@ -160,7 +160,7 @@ class Shop:
         }
 
     def moment(self, rng: Random, day: date) -> datetime:
-        """An instant (UTC) of a business day, likelier when the shop is busy."""
+        """A random instant (UTC) of a business day; busy hours are likelier."""
         hour = rng.choices(range(24), _HOURS)[0]
         return self.instant(day, time(hour, rng.randrange(60), rng.randrange(60), rng.randrange(1000) * 1000))
 
@@ -186,7 +186,7 @@ class Shop:
         return rng.choices(list(_METHODS[currency]), list(_METHODS[currency].values()))[0]
 
     def payment_id(self, rng: Random, provider: str) -> str:
-        """A provider's id of a payment, in the provider's own shape."""
+        """A payment id in the provider's own form."""
         return _paypal_id(rng) if provider == "PAYPAL" else _razorpay_id(rng, "pay_")
 
     def transaction(
@@ -201,7 +201,7 @@ class Shop:
         created_at: datetime,
         updated_at: datetime,
     ) -> Record:
-        """A transaction of a status family in KS Pay's wire shape (see its example of 2024-08-26)."""
+        """A transaction of this status family, in the form of KS Pay's example of 2024-08-26."""
         paypal = method == "PAYPAL"
         provider = "PAYPAL" if paypal else "RAZORPAY"
         paid = family in ("paid", "refunded")

@@ -1,7 +1,7 @@
 """Access tokens, refresh tokens and request signatures: JSON Web Tokens signed with HMAC-SHA256 (RFC 7519).
 
-KS Pay documents the access token as a JWT with an `exp` claim; that refresh tokens and signatures are
-of the same kind is the sandbox's own choice, for which no client may care.
+KS Pay documents the access token as a JWT with an `exp` claim. The sandbox makes refresh tokens and signatures in the
+same way; no client may rely on that.
 """
 
 import binascii
@@ -17,25 +17,25 @@ from collections.abc import Mapping
 from typing import Any
 
 ACCESS, REFRESH, SIGNATURE = "access", "refresh", "signature"
-"""What a token is for; no kind passes for another."""
+"""What a token is for; one kind is never accepted as another."""
 
 
 class MalformedError(ValueError):
-    """Not a token at all."""
+    """This is not a token."""
 
 
 class ForgedError(ValueError):
-    """A token that this server did not make, or not for this use."""
+    """This server did not make the token, or made it for another use."""
 
 
 class ExpiredError(ValueError):
-    """A token of this server whose time is over, or whose pair was replaced."""
+    """A token of this server that has expired, or whose pair was replaced."""
 
 
 class Tokens:
-    """Makes and checks the tokens of one app. A pair is dead once it was refreshed; a restart keeps all.
+    """Makes and checks the tokens of one app. A pair ends when it is refreshed. Tokens still count after a restart.
 
-    An access token also ends after `access_uses` checks (0: never). The clock is `ahead` by so many seconds.
+    An access token also ends after `access_uses` checks (0: never). The clock is `clock_ahead` seconds ahead.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Tokens:
         access_seconds: float,
         refresh_seconds: float,
         access_uses: int = 0,
-        ahead: float = 0,
+        clock_ahead: float = 0,
     ) -> None:
         self._app_id = app_id
         self._key = key.encode()
@@ -54,7 +54,7 @@ class Tokens:
         self._replaced: set[str] = set()
         self._access_uses = access_uses
         self._used: Counter[str] = Counter()
-        self._ahead = ahead
+        self._clock_ahead = clock_ahead
 
     def pair(self) -> dict[str, str]:
         """A new access and refresh token."""
@@ -65,25 +65,25 @@ class Tokens:
         }
 
     def signature(self, transaction_id: str | None = None) -> str:
-        """A signature for initiate and process, or for the process of one transaction, its claim `txn`."""
-        claims = {} if transaction_id is None else {"txn": transaction_id}
+        """A signature for initiate and process; with a transaction, for the process of that one only."""
+        claims = {} if transaction_id is None else {"transaction": transaction_id}
         return self._make(SIGNATURE, secrets.token_hex(8), claims)
 
     def refresh(self, token: str) -> dict[str, str]:
-        """A new pair for a refresh token, whose own pair dies. Raises as `check` does."""
+        """A new pair for a refresh token, whose own pair ends. Raises as `check` does."""
         claims = self.check(token, REFRESH)
         self._replaced.add(claims["jti"])
         return self.pair()
 
     def check(self, token: str, kind: str) -> dict[str, Any]:
-        """The claims of a good token of this kind. Raises MalformedError, ForgedError or ExpiredError."""
+        """The claims of a valid token of this kind. Raises MalformedError, ForgedError or ExpiredError."""
         try:
             signed, _, mac = token.encode("ascii").rpartition(b".")
             header, payload = (json.loads(_decode(part)) for part in signed.split(b"."))
-            given = _decode(mac)
+            signature = _decode(mac)
         except ValueError:  # not ASCII, not three parts, not base64 or not JSON
             raise MalformedError from None
-        if not hmac.compare_digest(given, self._mac(signed)):
+        if not hmac.compare_digest(signature, self._mac(signed)):
             raise ForgedError
         if header["alg"] != "HS256" or payload["typ"] != kind or payload["sub"] != self._app_id:
             raise ForgedError
@@ -102,7 +102,7 @@ class Tokens:
             "typ": kind,
             "jti": identity,
             "iat": int(now),
-            # Whole seconds, rounded up: a token lives at least as long as was asked for.
+            # In whole seconds, rounded up, so that no token expires too early.
             "exp": math.ceil(now + self._seconds[kind]),
             **(more or {}),
         }
@@ -112,7 +112,7 @@ class Tokens:
         return b".".join((signed, _encode(self._mac(signed)))).decode()
 
     def _now(self) -> float:
-        return time.time() + self._ahead
+        return time.time() + self._clock_ahead
 
     def _mac(self, signed: bytes) -> bytes:
         return hmac.digest(self._key, signed, hashlib.sha256)

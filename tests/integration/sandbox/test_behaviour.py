@@ -348,7 +348,7 @@ def test_bad_records(merchant: Merchant, kind: str) -> None:
         extra = 2 if kind == "two-versions" else 1
         assert len(rows) == len(merchant.transactions) + extra
         if kind == "two-versions":
-            twice = [r for r in rows if r["referenceNumber"] == "SPOILT-two-versions"]
+            twice = [r for r in rows if r["referenceNumber"] == "BAD-two-versions"]
             assert len({(r["id"], r["updatedAt"]) for r in twice}) == 1
             assert twice[0]["amount"] != twice[1]["amount"]
 
