@@ -16,11 +16,11 @@ from rich.table import Table
 
 from reconcile.core.progress import Progress
 
-_EVERY_SECONDS = 5  # how often a log, which is no terminal, gets another line of the same stage
+_EVERY_SECONDS = 5  # how often a log (no terminal) gets another line of the same stage
 
 
 class _Unheard(io.FileIO):
-    """A standard stream whose reader may go away, as `head` does: nothing is wrong then, and the work goes on."""
+    """A standard stream whose reader may go away, as `head` does: that is no error, and the work goes on."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -31,12 +31,12 @@ class _Unheard(io.FileIO):
             os.close(nowhere)
             if isinstance(error, BrokenPipeError) or self.fileno() != 1:
                 return len(data)
-            error.filename = "standard output"  # a full disk, say: what was asked for is not there
+            error.filename = "standard output"  # for example a full disk: the result was not written
             raise
 
 
 def open_streams() -> None:
-    """Let no command fail because nobody takes what it prints: a stream was closed (`>&-`), or its reader goes away."""
+    """No command fails because nobody reads what it prints: a stream was closed (`>&-`), or its reader goes away."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -55,7 +55,7 @@ def open_streams() -> None:
 
 @contextmanager
 def showing_progress() -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line for every stage, and one now and then while it works."""
+    """A bar on a terminal. Elsewhere a line for every stage, and another one every few seconds."""
     if sys.stderr.isatty():
         columns = (
             TextColumn("{task.fields[stage]:>7}"),
@@ -94,22 +94,22 @@ def showing_progress() -> Iterator[Progress]:
 
 def table_console() -> Console:
     """Where tables go: standard output."""
-    # Piped output is read by programs and people's eyes alike: as wide as the table needs, and without
-    # colours, which rich leaves out on a terminal too where NO_COLOR is set.
+    # Programs and people read piped output, so it is wide enough for the tables and has no colours.
+    # On a terminal rich itself obeys NO_COLOR.
     if sys.stdout.isatty():
         return Console()
     return Console(width=140, no_color=True, force_terminal=False)
 
 
 def say_paths(paths: Iterable[Path]) -> None:
-    """A path a line, so that each can be copied or clicked; and whether it is gone."""
+    """One path a line, so that each can be copied or clicked. A file that no longer exists is marked."""
     console = table_console()
     for path in paths:
         say(console, f"{path}{'' if path.exists() else ' (no longer there)'}")
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A table without the empty ends of lines that a terminal does not show."""
+    """A table, without blanks at the ends of lines if it does not go to a terminal."""
     if console.is_terminal:
         console.print(table)
         return

@@ -1,4 +1,4 @@
-"""`reconcile ledger`: import ledgers, look at one, list the imports, withdraw one."""
+"""`reconcile ledger`: imports ledgers, looks at one, lists the imports, withdraws one."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from reconcile.cli.options import allow_option, limit_option
 @click.group(invoke_without_command=True)
 @click.pass_context
 def ledger(context: click.Context) -> None:
-    """Your own books: import them, list the imports, take a wrong one back.
+    """Import your ledger, inspect a file, list or undo imports.
 
     Example:  reconcile ledger import august.csv
     """
@@ -21,17 +21,19 @@ def ledger(context: click.Context) -> None:
 
 @ledger.command("import")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
-@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+@click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @click.option(
     "--snapshot",
     is_flag=True,
-    help="The file is the whole ledger of the days it spans: withdraw what it lacks.",
+    help="The ledger is complete for its days: withdraw earlier entries of these days that it lacks.",
 )
 @allow_option
 def ledger_import(
     paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...]
 ) -> None:
-    """Import ledgers: files, archives, folders; without a PATH the profile's query. The next run matches them.
+    """Import ledgers: files, archives or folders.
+
+    Without a PATH it imports the query of the profile. The next run matches what was imported.
 
     Example:  reconcile ledger import august.csv
     """
@@ -55,9 +57,11 @@ def ledger_import(
 
 @ledger.command("inspect")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
+@click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 def ledger_inspect(path: Path | None, profile: str | None) -> None:
-    """Show what a ledger is taken for, how it would be read, what is ambiguous, and a profile to paste.
+    """Show how a ledger would be read. Nothing is imported.
+
+    It also shows what is unclear in the file, and a profile to copy into reconcile.toml.
 
     Example:  reconcile ledger inspect august.xlsx
     """
@@ -72,7 +76,7 @@ def ledger_inspect(path: Path | None, profile: str | None) -> None:
 @ledger.command("list")
 @limit_option(50)
 def ledger_list(limit: int) -> None:
-    """List the imports, the newest first.
+    """List the imports, newest first.
 
     Example:  reconcile ledger list --limit 5
     """
@@ -113,7 +117,9 @@ def ledger_list(limit: int) -> None:
 @ledger.command("withdraw")
 @click.argument("import_id", type=int, metavar="IMPORT")
 def ledger_withdraw(import_id: int) -> None:
-    """Undo a wrong import as if it had never been; what later imports did stays. The next run matches anew.
+    """Undo a wrong import, as if it had never happened. What later imports changed stays.
+
+    The next run matches these records again. IMPORT is a number, as reconcile ledger list lists it.
 
     Example:  reconcile ledger withdraw 12
     """

@@ -1,7 +1,7 @@
 """The command line: parse, call, print, exit code. Every command is one call into the product.
 
-Results go to standard output, progress and errors to standard error. An error is one line. A command imports
-what it works with itself, so that `reconcile --help` does not wait for it.
+Results go to standard output, progress and errors to standard error. An error is one line. Each command imports what
+it needs when it runs, so that `reconcile --help` does not wait for it.
 """
 
 import atexit
@@ -57,11 +57,11 @@ def main() -> NoReturn:
     if sys.flags.optimize > 1:
         _fail("the program needs its docstrings: unset PYTHONOPTIMIZE", 2, debug=False)
     _no_calls_home(os.environ)
-    # Python would look through all that was imported for garbage before it ends, for more than half a second.
+    # Otherwise Python searches everything that was imported for garbage when it ends: more than half a second.
     atexit.register(gc.freeze)
     arguments = sys.argv[1:]
     debug = DEBUG in arguments
-    # --debug may stand anywhere; the group is where click looks for it.
+    # --debug may be anywhere in the command; click looks for it only at the beginning.
     arguments = ([DEBUG] if debug else []) + [argument for argument in arguments if argument != DEBUG]
     try:
         _check_words(arguments)
@@ -73,31 +73,33 @@ def main() -> NoReturn:
     except click.ClickException as error:
         _fail(f"{_place(error)}{' '.join(error.format_message().split())}", 2, debug=debug)
     except Stopped as error:
-        _fail("stopped; nothing was reported. Start it again when you like", error.exit_code, debug=debug)
+        _fail(
+            "stopped; nothing was reported. You can start it again at any time", error.exit_code, debug=debug
+        )
     except ReconcileError as error:
         _fail(str(error), error.exit_code, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last resort: said, and ended with an exit code
+    except Exception as error:  # noqa: BLE001 - the last resort: it is reported and ends with an exit code
         from sqlalchemy.exc import DBAPIError
 
         from reconcile.db.runs import mishap
 
         if (said := mishap(error)) is not None:
             _fail(said, 1, debug=debug)
-        # A driver's error repeats the statement and its values; its own first line is enough.
+        # SQLAlchemy's text repeats the statement and its values; the driver's own text is enough.
         text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        line = " ".join(text.split()) or "no further word"
+        line = " ".join(text.split()) or "no details"
         _fail(f"a fault of ours: {type(error).__name__}: {line} (--debug shows where)", 1, debug=debug)
     sys.exit(0)
 
 
 def _check_words(arguments: Sequence[str]) -> None:
-    """Refuse bytes that are no text, which nothing here can be called; a file may have such a name."""
+    """Refuse arguments that are not UTF-8: only a file may have such a name."""
     for argument in arguments:
         if any("\udc80" <= letter <= "\udcff" for letter in argument):
             option, _, value = argument.partition("=")
             if not Path(value if option.startswith("--") and value else argument).exists():
                 shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
-                raise UsageError(f"{shown}: holds bytes that are no UTF-8, and no file has this name")
+                raise UsageError(f"{shown}: is not UTF-8, and no file has this name")
 
 
 def _place(error: click.ClickException) -> str:
@@ -108,7 +110,7 @@ def _place(error: click.ClickException) -> str:
 def _fail(line: str, code: int, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
-    # A file's name may hold a line break, and a driver's words several.
+    # The name of a file may hold a line break, and a driver's message several.
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in line).split())
     click.echo(f"reconcile: {line}", err=True)
     sys.exit(code)

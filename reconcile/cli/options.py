@@ -11,7 +11,7 @@ from reconcile.core.records import Period
 
 
 class Day(click.ParamType[date]):
-    """A calendar day, `2026-08-31`."""
+    """A calendar day, `2026-08-31`. click.DateTime gives a time, not a day, and its error is no plain sentence."""
 
     name = "day"
 
@@ -21,15 +21,13 @@ class Day(click.ParamType[date]):
         try:
             return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
-            self.fail(f"{value!r} is no day of the calendar; write it as 2026-08-31", param, ctx)
+            self.fail(f"{value!r} is not a day of the calendar; write it as 2026-08-31", param, ctx)
 
 
 def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    to = click.option(
-        "--to", "last", type=Day(), metavar="D", help="Last day, included. The ages count from it."
-    )
+    to = click.option("--to", "last", type=Day(), metavar="D", help="Last day of the period, included.")
     first = click.option(
-        "--from", "first", type=Day(), metavar="D", help="First day of the period, 2026-08-01."
+        "--from", "first", type=Day(), metavar="D", help="First day of the period, such as 2026-08-01."
     )
     return first(to(command))
 
@@ -40,23 +38,27 @@ def chosen_period(first: date | None, last: date | None) -> Period | None:
     if first is None or last is None:
         raise UsageError("--from and --to go together: give both, or neither")
     if first > last:
-        raise UsageError(f"--from {first} lies after --to {last}")
+        raise UsageError(f"--from {first} is after --to {last}")
     return Period(first, last)
 
 
 def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--allow, of the commands that take records in."""
+    """--allow, of the commands that read a ledger or KS Pay."""
     option = click.option(
         "--allow",
         multiple=True,
         metavar="EXPECTATION",
-        help="Use a batch although this expectation blocks it; it is recorded. Repeatable.",
+        help="Use the data although this expectation blocks it. The permission is recorded. Repeatable.",
     )
     return option(command)
 
 
 def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--limit, of the commands that list."""
+    """--limit, of the commands that list something."""
     return click.option(
-        "--limit", type=click.IntRange(1, 1_000_000), default=default, show_default=True, help="How many."
+        "--limit",
+        type=click.IntRange(1, 1_000_000),
+        default=default,
+        show_default=True,
+        help="How many to show.",
     )

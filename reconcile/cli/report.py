@@ -1,4 +1,4 @@
-"""`reconcile report`: a run's workbook and page drawn again, or the close statement of a month."""
+"""`reconcile report`: makes the workbook and the page of a run again, or writes the close statement of a month."""
 
 from pathlib import Path
 
@@ -9,19 +9,22 @@ from reconcile.core.errors import UsageError
 
 @click.command()
 @click.argument("run_id", metavar="RUN", required=False)
-@click.option("--period", "month", metavar="MONTH", help="The close statement of a month, 2026-08, instead.")
+@click.option(
+    "--period", "month", metavar="MONTH", help="Write the close statement of this month, such as 2026-08."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default="reports",
     show_default=True,
     metavar="DIR",
-    help="Where the statement is written.",
+    help="The folder for the statement.",
 )
 def report(run_id: str | None, month: str | None, out: Path) -> None:
-    """Draw the workbook and the page of a run again, or write the close statement of a month.
+    """Make a run's workbook and page again, or a close statement.
 
-    The workbook and the page are drawn from the files that the run left. RUN may be `latest`.
+    The workbook and the page are made from the other files of the run. RUN is a run id, as reconcile runs lists it,
+    or latest. With --period it writes the close statement of a month.
 
     \b
     Example:  reconcile report latest
@@ -35,9 +38,7 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     from reconcile.settings import Settings
 
     if (run_id is None) == (month is None):
-        raise UsageError(
-            "name a run, as reconcile runs lists them, or give --period and a month: one of both"
-        )
+        raise UsageError("give either a run, as reconcile runs lists them, or --period and a month")
     if month is not None:
         statement.month_days(month)
     settings = Settings.read()

@@ -12,12 +12,13 @@ from reconcile.core.errors import UsageError
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--by", required=True, metavar="NAME", help="Who decided; it stays in the audit trail.")
-@click.option("--dry-run", is_flag=True, help="Show what would be taken, and write nothing.")
+@click.option("--by", required=True, metavar="NAME", help="Who decided. The audit trail keeps this name.")
+@click.option("--dry-run", is_flag=True, help="Show what would be recorded, and write nothing.")
 def resolve(path: Path, by: str, dry_run: bool) -> None:
-    """Take back a discrepancies.csv, resolved.csv or workbook in which people filled resolution and note.
+    """Record the decisions that people wrote into a report.
 
-    In resolution: accept, write_off, ignore, match:<ids of the other side, ; between> or reopen.
+    FILE is a discrepancies.csv, a resolved.csv or the workbook. Its column resolution says accept, write_off, ignore,
+    reopen, or match: and the ids of the other side with ; between them. The column note may say anything.
 
     Example:  reconcile resolve discrepancies.csv --by "Asha Rao" --dry-run
     """
@@ -29,7 +30,7 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
 
     by = by.strip()
     if not by or not by.isprintable():
-        raise UsageError("--by must be a name: it says in the audit trail who decided")
+        raise UsageError("--by must be a name: the audit trail keeps who decided")
     settings = Settings.read()
     sheet = open_sheet(path)
     try:
@@ -44,9 +45,12 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
 
 @click.command()
 @click.argument("named", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output, for programs.")
 def explain(named: str, as_json: bool) -> None:
-    """Tell the whole story of a transaction, a ledger entry (also source:id) or a discrepancy.
+    """Show everything that is known about one record.
+
+    ID is the id of a transaction, of a ledger entry or of a discrepancy. If several sources of the ledger have an
+    entry with this id, write source:id.
 
     Example:  reconcile explain tx_2f6c0a
     """
@@ -67,10 +71,12 @@ def explain(named: str, as_json: bool) -> None:
     "docs",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Also write Great Expectations' own pages there.",
+    help="Also write the pages of Great Expectations to this folder.",
 )
 def validate(docs: Path | None) -> None:
-    """Run all expectations alone, over what the database holds; exit 3 if one blocks.
+    """Check all expectations on the data in the database.
+
+    The exit code is 3 if one that blocks does not hold.
 
     Example:  reconcile validate --data-docs pages
     """
@@ -99,7 +105,9 @@ def validate(docs: Path | None) -> None:
 @click.command()
 @limit_option(100)
 def quarantine(limit: int) -> None:
-    """List the records that cannot be used, and since when; they come out when their source corrects them.
+    """List the records that cannot be used, and why.
+
+    A record leaves the quarantine when its source sends it corrected.
 
     Example:  reconcile quarantine --limit 20
     """

@@ -15,7 +15,9 @@ from reconcile.core.errors import UsageError
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
 def demo(seed: int) -> None:
-    """Try everything locally: a made-up merchant, 120 days, a report.
+    """Try everything on this machine, with made-up data.
+
+    It serves a KS Pay of a made-up merchant, reconciles 120 days with the merchant's ledger, and writes the report.
 
     Example:  reconcile demo
     """
@@ -37,17 +39,24 @@ def demo(seed: int) -> None:
     "--ledger",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The ledger: a CSV, XLSX or Parquet file, an archive, a folder.",
+    help="Your ledger: a CSV, XLSX or Parquet file, an archive, or a folder of them.",
 )
-@click.option("--profile", metavar="NAME", help="How to read it: [ledger.NAME] of reconcile.toml.")
-@click.option("--out", type=click.Path(path_type=Path), default="reports", show_default=True, metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json on standard output.")
-@click.option("--strict", is_flag=True, help="Exit 10 if open discrepancies above info exist.")
-@click.option("--wait", is_flag=True, help="Wait for another run on the same app to end.")
+@click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="reports",
+    show_default=True,
+    metavar="DIR",
+    help="The folder for the reports.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json to standard output.")
+@click.option("--strict", is_flag=True, help="End with exit code 10 if a discrepancy above info is open.")
+@click.option("--wait", is_flag=True, help="If another run works on the same app, wait until it ends.")
 @click.option(
     "--snapshot",
     is_flag=True,
-    help="The ledger is the whole one of the days it spans: withdraw what it lacks.",
+    help="The ledger is complete for its days: withdraw earlier entries of these days that it lacks.",
 )
 @allow_option
 def run(
@@ -62,9 +71,11 @@ def run(
     snapshot: bool,
     allow: tuple[str, ...],
 ) -> None:
-    """Reconcile a period: ledger, KS Pay, matching, report.
+    """Reconcile a period and write the report.
 
-    Without dates it takes the last RECONCILE_LOOKBACK_DAYS days, or all since the last finished run.
+    It reads the ledger, fetches the transactions from KS Pay and matches both. Without dates the period is the last
+    RECONCILE_LOOKBACK_DAYS days, or all days since the last finished run if those are more. Ages are counted to the
+    last day of the period.
 
     Example:  reconcile run --from 2026-08-01 --to 2026-08-31 --ledger august.csv
     """
@@ -102,9 +113,9 @@ def run(
 @click.command()
 @period_options
 def fetch(first: date | None, last: date | None) -> None:
-    """Only fetch: KS Pay into the database, no matching, no report.
+    """Fetch transactions from KS Pay into the database.
 
-    With --from alone it fetches up to the last day that is over.
+    Nothing is matched or reported. With --from alone, it fetches up to the last day that is over.
 
     Example:  reconcile fetch --from 2026-01-01
     """
@@ -114,7 +125,7 @@ def fetch(first: date | None, last: date | None) -> None:
 
     settings = Settings.read()
     if first is None and last is not None:
-        raise UsageError("--to needs --from: from which day on?")
+        raise UsageError("--to needs --from: say from which day on")
     if first is not None and last is None:
         last = max(first, last_closed_day(datetime.now(UTC), settings.timezone))
     period = chosen_period(first, last)
@@ -135,7 +146,7 @@ def fetch(first: date | None, last: date | None) -> None:
 @click.command()
 @limit_option(20)
 def runs(limit: int) -> None:
-    """List the runs, the newest first.
+    """List the runs, newest first.
 
     Example:  reconcile runs --limit 5
     """
@@ -151,9 +162,12 @@ def runs(limit: int) -> None:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@click.option("--verify", is_flag=True, help="Also check the SHA-256 of every file of the run.")
+@click.option("--verify", is_flag=True, help="Also check that nobody changed a file of the run (SHA-256).")
 def show(run_id: str, *, verify: bool) -> None:
-    """Show a run: totals, discrepancies, completeness of the fetch. RUN may be `latest`.
+    """Show a run: totals, discrepancies, and what was fetched.
+
+    For each fetched window it shows the proof that no transaction is missing.
+    RUN is a run id, as reconcile runs lists it, or latest.
 
     Example:  reconcile show latest
     """
@@ -179,7 +193,9 @@ def show(run_id: str, *, verify: bool) -> None:
 
 @click.command()
 def doctor() -> None:
-    """Check settings, credentials, database, clock and totals; say what to do.
+    """Check settings, credentials, database, clock and totals.
+
+    Each line says what was checked and, if it is wrong, what to do.
 
     Example:  reconcile doctor
     """

@@ -16,22 +16,27 @@ def _profiles() -> str:
 
 
 @click.command(epilog=_profiles())
-@click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--port", default=8080, show_default=True, help="0 takes a free port.")
 @click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
 @click.option("--days", default=120, show_default=True, help="How many days of payments.")
-@click.option("--first-day", type=Day(), metavar="D", help="Their first day; without it they end today.")
 @click.option(
-    "--ledger", type=click.Path(path_type=Path), metavar="PATH", help="Write the merchant's ledger."
+    "--first-day", type=Day(), metavar="D", help="The first of these days. By default the days end today."
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Also write the merchant's ledger to this file.",
 )
 @click.option(
     "--profile",
     "profiles",
     multiple=True,
     metavar="NAME[,NAME]",
-    help="How it behaves: see below. Repeatable.",
+    help="How KS Pay behaves: see below. Repeatable.",
 )
 @click.option(
-    "--rows", type=int, metavar="N", help="Serve N transactions made in bulk instead, for benchmarks."
+    "--rows", type=int, metavar="N", help="Serve N transactions without a ledger instead, for benchmarks."
 )
 def sandbox(
     port: int,
@@ -42,7 +47,7 @@ def sandbox(
     profiles: tuple[str, ...],
     rows: int | None,
 ) -> None:
-    """Serve a local KS Pay with a made-up merchant, until Ctrl-C.
+    """Serve a local KS Pay with a made-up merchant until Ctrl-C.
 
     Example:  reconcile sandbox --port 8080 --ledger ledger.csv --profile oldest-first,resets
     """

@@ -1,4 +1,4 @@
-"""Ends a command in order when it is asked to stop: by Ctrl-C, by SIGTERM, by a terminal that closes."""
+"""Ends a command in good order when it must stop: by Ctrl-C, by SIGTERM, or because its terminal closes."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from reconcile.core.errors import Stopped
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _NUDGE = signal.SIGURG
-"""Nobody sends it: what else it means, data out of band, this program has no use for."""
+"""A signal that nobody sends. Otherwise it means out-of-band data, which this program does not use."""
 
 _PAUSES = (0.2, 0.5, 1, 2)
 """Seconds before each nudge."""
@@ -21,9 +21,9 @@ _PAUSES = (0.2, 0.5, 1, 2)
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Within the block a signal to stop raises Stopped in the main thread, which must be the one that enters it:
-    the run is marked failed, the embedded database is stopped. A signal that the caller has us ignore (nohup)
-    stays ignored."""
+    """Within the block, a signal to stop raises Stopped in the main thread: then the run is marked as failed, and the
+    embedded database is stopped. The main thread must enter the block. A signal that was ignored before (nohup) stays
+    ignored."""
 
     def stop(number: int, _frame: object) -> NoReturn:
         raise Stopped(number)
@@ -42,10 +42,11 @@ def stopped_by_signals() -> Iterator[None]:
 
 @contextmanager
 def _noticed() -> Iterator[None]:
-    """See to it that the main thread takes notice of a signal.
+    """Make sure that the main thread notices a signal at once.
 
-    One that arrives just before the thread goes to wait, for an answer say, does not end the wait: Python would
-    raise the exception only after it. So another thread, which learns of every signal at once, nudges it then.
+    A signal that arrives just before the thread begins to wait, for example for an answer, does not end the wait:
+    Python raises the exception only afterwards. So another thread, which sees every signal at once, wakes the main
+    thread up.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -25,7 +25,7 @@ from reconcile.report.statement import Statement
 
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
-    """How much is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
+    """What is reconciled and what is open, by currency; the discrepancies by type; where the files are."""
     console = table_console()
     say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
     print_table(console, _currencies(report))
@@ -101,7 +101,7 @@ _ALL = 1000  # thousandths
 
 
 def show_statement(statement: Statement, currencies: Currencies) -> None:
-    """The close statement of a month, currency by currency."""
+    """The close statement of a month, by currency."""
     console = table_console()
     say(console, f"Close statement of {statement.month}")
     for app_id, closing in statement.closing.items():
@@ -152,14 +152,14 @@ def show_decisions(taken: ResolveResult, *, dry_run: bool) -> None:
 
 
 def _count(number: int, what: str, several: str = "s") -> str:
-    """`1 match`, `2 matches`: `several` is what is added, or a whole other word."""
+    """`1 match`, `2 matches`: `several` is the ending of the plural, or the whole plural."""
     if number == 1:
         return f"1 {what}"
     return f"{number:,} {several if ' ' in several else what + several}"
 
 
 def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
-    """What `reconcile explain` tells, as text or as a JSON list."""
+    """What `reconcile explain` shows, as text or as a JSON list."""
     if as_json:
         click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
         return
@@ -170,7 +170,7 @@ def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *
 
 
 def run_table(records: Sequence[RunRecord]) -> None:
-    """One line a run."""
+    """One line for each run."""
     if not records:
         say(table_console(), "no runs yet")
         return
@@ -189,13 +189,13 @@ def run_table(records: Sequence[RunRecord]) -> None:
             f"{record.started_at:%Y-%m-%d %H:%M:%S}",
             f"{seconds.total_seconds():.1f}" if seconds else "",
             str(found),
-            Text(record.error or ""),  # not markup: other programs' words, and `[ledger.NAME]`
+            Text(record.error or ""),  # not markup: messages of other programs, and `[ledger.NAME]`
         )
     table_console().print(table)
 
 
 def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
-    """What was fetched, window by window, and the proof that nothing is missing."""
+    """What was fetched in each window, and the proof that nothing is missing."""
     if not windows:
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -225,7 +225,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_imports(imports: Sequence[Imported]) -> None:
-    """A line for each import, and their sums where there are several."""
+    """A line for each import, and the sums of several."""
     console = Console(highlight=False, soft_wrap=True)
     for one in imports:
         console.print(
