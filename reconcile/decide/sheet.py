@@ -85,7 +85,7 @@ class Sheet:
         broken = None
         if surplus:
             broken = (
-                f"the row has {len(cells)} cells where the header has {self.width}: put the note in quotes"
+                f"the row has {len(cells)} cells, but the header has {self.width}: put the note in quotes"
             )
         elif any("\0" in value or not _encodable(value) for value in values):
             broken = "the row has characters that are not text: save the file as UTF-8"

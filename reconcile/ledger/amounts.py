@@ -164,7 +164,7 @@ class AmountStyle:
         currencies = _currencies(mark, codes)
         if value < 0:
             if sign and not own_section:
-                raise ValueError("is negative, and its format shows another sign")
+                raise ValueError("is negative, but its number format shows another sign")
             sign = "-"
         elif sign == "-" and value:
             value = value.copy_negate()
@@ -224,7 +224,7 @@ def _split_amount(text: str, words: frozenset[str]) -> tuple[str, str, str, str]
     """
     if _SCIENTIFIC.fullmatch(text):
         # A spreadsheet that shows 1.25E+05 has already dropped the digits that it did not show.
-        raise ValueError("is not written out: format the column as a plain number (125000.00)")
+        raise ValueError("is in scientific notation: format the column as a plain number (125000.00)")
     signs = []
     if (brackets := _BRACKETS.fullmatch(text)) is not None:
         before, inside, after = brackets.groups()
@@ -261,9 +261,9 @@ def _split_amount(text: str, words: frozenset[str]) -> tuple[str, str, str, str]
 
 def _advice_on(text: str) -> str:
     if (once := twice_decoded(text)) is not None:
-        return f"was decoded twice ({text!r} was {once!r}): export it anew as UTF-8"
+        return f"was decoded twice ({text!r} was {once!r}): export it again as UTF-8"
     if "?" in text or "\ufffd" in text:
-        return "has lost its currency's sign (?): export it anew as UTF-8"
+        return "has lost its currency's sign (?): export it again as UTF-8"
     return _ADVICE
 
 

@@ -121,7 +121,7 @@ def parse_iso(text: str) -> tuple[date, datetime | None]:
             text.upper().replace(",", ".").replace(" Z", "Z").replace(" +", "+").replace(" -", "-")
         )
     except ValueError:
-        raise ValueError("is no day or time that exists") from None
+        raise ValueError("is not a day or time that exists") from None
     return at.date(), at.astimezone(UTC) if found[2] else None
 
 
@@ -152,7 +152,7 @@ class DateStyle:
             shown = " or ".join(f"{day:%-d %B %Y}" for day in sorted(different))
             raise ValueError(f"may be {shown}: give the ledger's profile a date_format, or {_ADVICE}")
         if order not in days:
-            raise ValueError(f"is no day that exists, read as {ORDERS[order]}")
+            raise ValueError(f"is not a day that exists, if read as {ORDERS[order]}")
         return written.at(days[order])
 
 
@@ -294,7 +294,7 @@ def _days(text: str) -> Mapping[str, date]:
     elif may_be_serial(text):
         raise ValueError(f"may be a spreadsheet's number of a day: format the column as a date, or {_ADVICE}")
     else:
-        raise ValueError(f"is no date that is understood: {_ADVICE}")
+        raise ValueError(f"is not a date that can be read: {_ADVICE}")
     days: dict[str, date] = {}
     for order, (year, month, day) in numbers.items():
         try:
@@ -302,7 +302,7 @@ def _days(text: str) -> Mapping[str, date]:
         except ValueError:
             continue
     if not days:
-        raise ValueError("is no day or time that exists")
+        raise ValueError("is not a day or time that exists")
     within = {order: day for order, day in days.items() if FIRST_YEAR <= day.year <= LAST_YEAR}
     if not within:
         _check_year(next(iter(days.values())).year)
@@ -318,7 +318,7 @@ def _month(name: str) -> str:
             number for number, names in enumerate(_MONTHS, 1) if any(one.startswith(name) for one in names)
         ]
     if len(found) != 1:
-        raise ValueError(f"holds {name!r}, which is no month's name that is understood: {_ADVICE}")
+        raise ValueError(f"holds {name!r}, which is not the name of a month that can be read: {_ADVICE}")
     return str(found[0])
 
 

@@ -194,7 +194,7 @@ class LedgerFile:
             fitted = self.header.fitted(cells)
             if fitted is None or (len(cells) < len(columns) and self._is_cut_off(number)):
                 # Which cell is missing or was cut in two cannot be known, so none is read.
-                reason = f"has {len(cells)} cells where the header has {len(columns)}"
+                reason = f"has {len(cells)} cells, but the header has {len(columns)}"
                 advice = (
                     "the file may have been cut off"
                     if fitted

@@ -48,7 +48,7 @@ class Formatted:
         return self.shown
 
 
-MERGED = UnreadableCell("", "is covered by merged cells: part them, and fill in every row")
+MERGED = UnreadableCell("", "is covered by merged cells: split them, and fill in every row")
 
 
 class Spanned(str):
@@ -151,7 +151,7 @@ def exact(number: float) -> Decimal | UnreadableCell:
     if lost:
         return UnreadableCell(
             repr(number),
-            "has more digits than a binary number keeps (15): give the column as text or decimal",
+            "has more than 15 digits, which a binary number cannot keep: export the column as text or decimal",
         )
     return value
 

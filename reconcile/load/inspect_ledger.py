@@ -313,7 +313,7 @@ def _oddities(ledger: LedgerFile, scan: ColumnScan) -> Iterator[str]:
             if isinstance(value, str) and (once := twice_decoded(value)) is not None:
                 yield (
                     f"row {row.place.row} holds text that was decoded twice ({_cut(value)!r} was {_cut(once)!r}): "
-                    "export the file anew as UTF-8"
+                    "export the file again as UTF-8"
                 )
                 return
 

@@ -329,7 +329,7 @@ def _against_column(name: str, found: Amount, style: Style) -> str:
     if name == IN and found.sign == "-":
         return "is negative in the column of money that came in: is it money that went out?"
     if name == OUT and found.sign == "-" and style.amounts.doubts.out_minus:
-        return "has a minus, and other amounts of the column have none: did this money go out or come back?"
+        return "has a minus, but other amounts of the column have none: did this money go out or come back?"
     if found.side:
         side = style.amounts.side
         if side is None:
@@ -357,7 +357,7 @@ def _sided(found: Amount, values: Mapping[str, Any], style: Style, problems: lis
             problems.append((column, cell, reason_of(beside, amounts.doubts)))
             return None
         if amounts.doubts.unmarked and not found.sign:
-            problems.append(("amount", found.value, "tells no side, and most other rows tell one"))
+            problems.append(("amount", found.value, "tells no side, but most other rows tell one"))
             return None
         return found.value
     field = "amount"
@@ -395,9 +395,9 @@ def _one_amount(
     try:
         found = _read_amount(value, style, currency, currencies)
         if found.currencies and currency and currency not in found.currencies:
-            raise ValueError(f"is written in {found.mark}, and the currency is {currency}")  # noqa: TRY301
+            raise ValueError(f"is written in {found.mark}, but the currency is {currency}")  # noqa: TRY301
         if style.amounts.minor and decimals(found.value):
-            raise ValueError("is no whole number, and the profile says that amounts are minor units")  # noqa: TRY301
+            raise ValueError("is not a whole number, but the profile says that amounts are in minor units")  # noqa: TRY301
     except ValueError as error:
         problems.append((name, value, str(error)))
         return None
@@ -416,7 +416,7 @@ def _read_amount(value: object, style: Style, currency: str, currencies: Currenc
     if not text or NOTHING.fullmatch(text):
         raise ValueError("is missing")
     if style.amounts.minor and "." in text:
-        raise ValueError("is no whole number, and the profile says that amounts are minor units")
+        raise ValueError("is not a whole number, but the profile says that amounts are in minor units")
     return style.amounts.read(text, currencies.digits, currency or None)
 
 

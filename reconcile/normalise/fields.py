@@ -28,10 +28,10 @@ def text_of(name: str, value: object, limit: int, problems: list[Problem]) -> st
     elif not isinstance(value, str):
         problems.append((name, value, "is not a text"))
     elif len(value) > limit:
-        problems.append((name, value, f"has {len(value)} characters where {limit} are the most"))
+        problems.append((name, value, f"has {len(value)} characters, but at most {limit} are allowed"))
     elif _UNSTORABLE.search(value):
         problems.append(
-            (name, value, "holds a character that is no text (a NUL, or a byte of another encoding)")
+            (name, value, "holds a character that cannot be stored (a NUL, or a byte of another encoding)")
         )
     elif value.strip():
         return value
@@ -54,9 +54,9 @@ def instant(name: str, value: object, problems: list[Problem]) -> datetime | Non
             return None
         if at is not None:
             return at
-        problems.append((name, value, "has no time with a zone"))
+        problems.append((name, value, "must be a time with its time zone, such as 2026-08-31T18:30:00Z"))
         return None
-    problems.append((name, value, "is not an ISO 8601 text"))
+    problems.append((name, value, "is not a text: it must be a time such as 2026-08-31T18:30:00Z"))
     return None
 
 

@@ -50,7 +50,7 @@ def _transaction(
     transaction_id = texts[0] or ""
     owner = texts[1]
     if owner is not None and owner != app_id:
-        problems.append(("appId", owner, f"names another app than {app_id}, which was asked for"))
+        problems.append(("appId", owner, f"names another app than the requested {app_id}"))
     currency = _currency(values, currency_codes, problems)
     amount = _wire_amount(values.get("amount"), problems)
     created_at = instant("createdAt", values.get("createdAt"), problems)
@@ -135,7 +135,7 @@ def _wire_amount(value: object, problems: list[Problem]) -> Decimal | None:
         problems.append(("amount", None, "is missing"))
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        problems.append(("amount", value, "is neither a text nor an exact number"))
+        problems.append(("amount", value, "is neither a text nor a number"))
         return None
     # Decimal first: str(int) refuses more than 4,300 digits.
     written = str(Decimal(value)) if isinstance(value, int) else str(value)

@@ -218,7 +218,7 @@ CSV: dict[str, Bad] = {
         quarantined={2: "more decimals than its currency", 3: "more decimals than its currency"},
     ),
     "scientific.csv": Bad(
-        text(GOOD, row(ledger_id="L2", amount="1.25E+05")), 2, quarantined={3: "is not written out"}
+        text(GOOD, row(ledger_id="L2", amount="1.25E+05")), 2, quarantined={3: "is in scientific notation"}
     ),
     "words_for_amounts.csv": Bad(
         text(

@@ -1,6 +1,6 @@
 """JSON with exact numbers: integers as int, numbers with a point or an exponent as Decimal.
 
-Text that is almost JSON is read too, so that one bad record does not cost the whole page: bytes that are no UTF-8,
+Text that is almost JSON is read too, so that one bad record does not cost the whole page: bytes that are not UTF-8,
 and the literals NaN and Infinity. Every object that holds such a thing says so under `TEXT_FAULTS`.
 """
 
@@ -32,7 +32,7 @@ class CutOffError(NotJSONError):
 def decode(body: bytes) -> Any:
     """The value of a JSON text (RFC 8259), or of what differs from one by bad bytes or numbers only.
 
-    An object with a byte that is no UTF-8, which is shown as `\\xff`, or with NaN or Infinity, which are
+    An object with a byte that is not UTF-8, which is shown as `\\xff`, or with NaN or Infinity, which are
     shown as text, has under `TEXT_FAULTS` a tuple of `Fault`s. Raises NotJSONError for anything else.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
@@ -72,7 +72,7 @@ def _as_text(escape: re.Match[str]) -> str:
 
 
 def _marked(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are no UTF-8, as text in a JSON string: a mark, and `\\xff` with its backslash escaped."""
+    """Bytes that are not UTF-8, as text in a JSON string: a mark, and `\\xff` with its backslash escaped."""
     assert isinstance(error, UnicodeDecodeError)
     found = error.object[error.start : error.end]
     return "".join(f"{_BYTES}\\\\x{byte:02x}" for byte in found), error.end
@@ -102,7 +102,7 @@ def _whole(literal: str) -> int | Decimal:
 def _cleaned(value: Any) -> tuple[Any, tuple[Fault, ...]]:
     """The value as it can be stored, every object in it with its faults, and the faults of them all."""
     if isinstance(value, _Constant):
-        return str(value), (("", str(value), "is no number that JSON knows"),)
+        return str(value), (("", str(value), "is NaN or infinite, which JSON does not allow"),)
     if isinstance(value, str):
         # JSON may hold half a surrogate pair as an escape, but such text cannot be stored. So the escape
         # itself is stored.
@@ -110,7 +110,7 @@ def _cleaned(value: Any) -> tuple[Any, tuple[Fault, ...]]:
         if _BYTES not in text:
             return text, ()
         text = text.replace(_BYTES, "")
-        return text, (("", text, "holds bytes that are no UTF-8"),)
+        return text, (("", text, "holds bytes that are not UTF-8"),)
     if isinstance(value, list):
         items = [_cleaned(item) for item in value]
         return [item for item, _ in items], tuple(fault for _, faults in items for fault in faults)

@@ -82,7 +82,8 @@ def _cells(column: pa.Array) -> list[Cell]:
 
 def _short(value: float) -> Cell:
     return UnreadableCell(
-        repr(value), "is a number of single precision, which keeps 7 digits: write decimals"
+        repr(value),
+        "is a number of single precision, which keeps only 7 digits: export the column as decimal",
     )
 
 
@@ -107,4 +108,4 @@ def _decoded(value: bytes) -> Cell:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return UnreadableCell(value[:40].hex(), "holds bytes that are no text")
+        return UnreadableCell(value[:40].hex(), "holds bytes that are not text")

@@ -16,20 +16,24 @@ FOUND = {
     "wrong-types": (
         "amount;createdAt;referenceNumber;status",
         '["12"];1700000000;{"a":1};7',
-        "amount is neither a text nor an exact number",
+        "amount is neither a text nor a number",
     ),
     "unknown-currency": ("currencyCode", "XBT", "is neither an ISO 4217 code"),
     "nan": ("amount", "NaN", "amount is not a number"),
     "huge": ("amount", "1E+400", "has more than 30 digits before the point"),
     "negative": ("amount", "-250", "amount is negative"),
     "too-many-decimals": ("amount", "499.999", "has more decimals than its currency"),
-    "no-zone": ("createdAt", "2026-04-03T", "has no time with a zone"),
+    "no-zone": (
+        "createdAt",
+        "2026-04-03T",
+        "must be a time with its time zone",
+    ),
     "two-versions": ("id", "tx_", "two different records have this id and the same updatedAt"),
-    "long-text": ("referenceNumber", "xxx", "has 1000000 characters where 500 are the most"),
-    "nan-literal": ("amount", "NaN", "amount is no number that JSON knows"),
-    "infinity-literal": ("amount", "-Infinity", "amount is no number that JSON knows"),
-    "invalid-utf8": ("referenceNumber", r"SPOILT-\xff\xc3invalid-utf8", "holds bytes that are no UTF-8"),
-    "invalid-utf8-unread": ("origin", r"\xe9http", "origin holds bytes that are no UTF-8"),
+    "long-text": ("referenceNumber", "xxx", "has 1000000 characters, but at most 500 are allowed"),
+    "nan-literal": ("amount", "NaN", "amount is NaN or infinite, which JSON does not allow"),
+    "infinity-literal": ("amount", "-Infinity", "amount is NaN or infinite, which JSON does not allow"),
+    "invalid-utf8": ("referenceNumber", r"BAD-\xff\xc3invalid-utf8", "holds bytes that are not UTF-8"),
+    "invalid-utf8-unread": ("origin", r"\xe9http", "origin holds bytes that are not UTF-8"),
 }
 """Of each kind: the fields at fault, what stands there (its beginning), and words of the reason."""
 

@@ -85,7 +85,7 @@ def test_blank_rows_and_cut_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("D-A,F,accept,lost, as always", "5 cells where the header has 4"),
+        ("D-A,F,accept,lost, as always", "5 cells, but the header has 4"),
         ('D-A,F,accept,"never closed', "quotation mark"),
         ("D-A,F,accept,a\0b", "not text"),
         (b"D-A,F,accept,Caf\xe9", "not text"),

@@ -353,7 +353,7 @@ RECORDS = st.fixed_dictionaries(
         "createdAt": WIRE_TIMES,
         "updatedAt": WIRE_TIMES,
     },
-    optional={TEXT_FAULTS: st.just((("origin", "x", "holds bytes that are no UTF-8"),))},
+    optional={TEXT_FAULTS: st.just((("origin", "x", "holds bytes that are not UTF-8"),))},
 )
 CHANGES = st.dictionaries(
     st.sampled_from([*FIELDS, "amount", "createdAt", "updatedAt"]),
