@@ -2,6 +2,7 @@
 KS Pay servers over made-up merchants."""
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ settings.register_profile("usual", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("full", settings.get_profile("usual"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "usual")
 
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder with a random name is made in it
+"""A file system in memory, on Linux."""
+
 
 def pytest_configure() -> None:
     """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
@@ -38,9 +42,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a server of the test session's own; stopped and removed at its end."""
+    """The URL of a server of the test session's own; stopped and removed at its end.
+
+    It lives in memory where there is much of it: a third of its work is to make and remove files.
+    """
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30
     with (
-        tempfile.TemporaryDirectory(prefix="reconcile-test-") as folder,
+        tempfile.TemporaryDirectory(prefix="reconcile-test-", dir=MEMORY if roomy else None) as folder,
         embedded_postgres(Path(folder) / "home") as url,
     ):
         engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

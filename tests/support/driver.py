@@ -72,7 +72,12 @@ class Running:
         self._out = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self.process: Forked | subprocess.Popen[bytes]
         if warm:
-            self.process = Forked(words, folder, dict(environment), self._out)
+            read, write = os.pipe()
+            with open(os.devnull, "rb") as nothing:
+                files = nothing.fileno(), self._out.fileno(), write
+                self.process = Forked(words, folder, dict(environment), files)
+            os.close(write)
+            self.process.stderr = os.fdopen(read, "rb")
         else:
             # A session of its own, as a scheduler gives it: no signal of ours reaches it by accident.
             self.process = subprocess.Popen(
@@ -170,6 +175,11 @@ class Command:
         """Run it to its end."""
         with self.start(*arguments, **changes) as running:
             return running.ended()
+
+    def attached(self, files: tuple[int, int, int], *arguments: str | Path, **changes: str | None) -> Forked:
+        """Start it with these descriptors as its standard input, output and error."""
+        words = [str(PROGRAM), *map(str, arguments)]
+        return Forked(words, self.folder, self.environment(**changes), files)
 
     def good(self, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end, which must be good."""

@@ -46,17 +46,20 @@ LANG = "C.UTF-8"
 
 
 class Forked:
-    """A command that runs; as `subprocess.Popen`, as far as tests need it."""
+    """A command that runs; as `subprocess.Popen`, as far as tests need it.
 
-    def __init__(self, words: list[str], folder: Path, environment: dict[str, str], out: BinaryIO) -> None:
-        read, write = os.pipe()
+    `files` are the descriptors of its standard input, output and error.
+    """
+
+    stderr: BinaryIO | None = None
+
+    def __init__(
+        self, words: list[str], folder: Path, environment: dict[str, str], files: tuple[int, int, int]
+    ) -> None:
         self._status, theirs = socket.socketpair()
         job = json.dumps({"words": words, "folder": str(folder), "environment": environment}).encode()
-        with open(os.devnull, "rb") as nothing:
-            socket.send_fds(_warm(), [job], [nothing.fileno(), out.fileno(), write, theirs.fileno()])
-        os.close(write)
+        socket.send_fds(_warm(), [job], [*files, theirs.fileno()])
         theirs.close()
-        self.stderr: BinaryIO | None = os.fdopen(read, "rb")
         self.pid = self._number()
         self.returncode: int | None = None
 

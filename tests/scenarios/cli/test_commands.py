@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
@@ -22,9 +23,19 @@ from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.sandbox.merchant import Merchant
 from reconcile.settings import Settings
-from tests.support.driver import PROGRAM, Command, MakeCommand, Outcome, Shop, keys, planted
+from tests.support.driver import PROGRAM, SECONDS, Command, MakeCommand, Outcome, Shop, keys, planted
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+
+
+@pytest.fixture(scope="module")
+def small(small_shop: Shop, make_command: MakeCommand) -> tuple[Command, Outcome]:
+    """The small shop reconciled once, all its days. Look, but change nothing."""
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
+    return command, command.good("run", *days, "--ledger", "ledger.csv")
 
 
 def test_every_command_has_help_with_an_example(make_command: MakeCommand) -> None:
@@ -95,8 +106,8 @@ def test_keys_from_files_and_settings_from_toml(calm_shop: Shop, make_command: M
     assert not (command.folder / "reports").exists()
 
 
-def test_runs_and_show(small_run: tuple[Command, Outcome]) -> None:
-    command, ran = small_run
+def test_runs_and_show(small: tuple[Command, Outcome]) -> None:
+    command, ran = small
     report = command.latest()
     line = next(line for line in command.good("runs").out.splitlines() if report.run_id in line)
     found = len(report.rows("discrepancies"))
@@ -115,8 +126,8 @@ def test_runs_and_show(small_run: tuple[Command, Outcome]) -> None:
     assert "nonsense" in nonsense.complaint
 
 
-def test_a_run_says_where_the_report_is(small_run: tuple[Command, Outcome]) -> None:
-    command, ran = small_run
+def test_a_run_says_where_the_report_is(small: tuple[Command, Outcome]) -> None:
+    command, ran = small
     run_id = command.latest().run_id
     names = [
         line.removeprefix(f"reports/{run_id}/")
@@ -127,8 +138,8 @@ def test_a_run_says_where_the_report_is(small_run: tuple[Command, Outcome]) -> N
     assert all((command.folder / "reports" / run_id / name).is_file() for name in names)
 
 
-def test_show_verifies_the_files(small_run: tuple[Command, Outcome]) -> None:
-    command, _ = small_run
+def test_show_verifies_the_files(small: tuple[Command, Outcome]) -> None:
+    command, _ = small
     report = command.latest()
     assert "files and run.json are as the run left them" in command.good("show", "latest", "--verify").out
     for name in ("matched.csv", "report.html", "run.json"):
@@ -156,8 +167,8 @@ def test_show_verifies_the_files(small_run: tuple[Command, Outcome]) -> None:
     command.good("show", "latest", "--verify")
 
 
-def test_colours_only_on_a_terminal(small_run: tuple[Command, Outcome]) -> None:
-    command, ran = small_run
+def test_colours_only_on_a_terminal(small: tuple[Command, Outcome]) -> None:
+    command, ran = small
     assert "\x1b" not in ran.out
     assert "\x1b" not in command.good("show", "latest", FORCE_COLOR="1", TERM="xterm-256color").out
     for changes, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
@@ -189,21 +200,14 @@ def test_what_others_say_and_files_are_called_is_no_markup(
 def on_terminal(command: Command, *words: str, **changes: str) -> str:
     """What a command writes on a terminal."""
     ours, its = pty.openpty()
-    with subprocess.Popen(
-        [PROGRAM, *words],
-        cwd=command.folder,
-        env=command.environment(**changes),
-        stdin=its,
-        stdout=its,
-        stderr=its,
-    ) as process:
-        os.close(its)
-        said = b""
-        with suppress(OSError):  # Linux says so when the other end is closed
-            while more := os.read(ours, 1 << 16):
-                said += more
+    process = command.attached((its, its, its), *words, **changes)
+    os.close(its)
+    said = b""
+    with suppress(OSError):  # Linux says so when the other end is closed
+        while more := os.read(ours, 1 << 16):
+            said += more
     os.close(ours)
-    assert process.returncode == 0, said
+    assert process.wait(SECONDS) == 0, said
     return said.decode()
 
 
@@ -215,8 +219,8 @@ def test_show_of_nothing(make_command: MakeCommand) -> None:
     assert command.good("runs").out.count("│") in range(20)
 
 
-def test_doctor_finds_all_well(small_run: tuple[Command, Outcome]) -> None:
-    command, _ = small_run
+def test_doctor_finds_all_well(small: tuple[Command, Outcome]) -> None:
+    command, _ = small
     outcome = command.good("doctor")
     lines = outcome.out.splitlines()
     assert [line for line in lines if not line.startswith("ok ")] == []
@@ -225,8 +229,8 @@ def test_doctor_finds_all_well(small_run: tuple[Command, Outcome]) -> None:
     assert command.good("runs").out.count("finished") == 1  # looking is no run
 
 
-def test_doctor_finds_what_is_wrong(small_shop: Shop, small_run: tuple[Command, Outcome]) -> None:
-    command, _ = small_run
+def test_doctor_finds_what_is_wrong(small_shop: Shop, small: tuple[Command, Outcome]) -> None:
+    command, _ = small
     wrong = command("doctor", KSPAY_SECRET_KEY="Qwrong")
     assert wrong.code == 4
     (failed,) = (line for line in wrong.out.splitlines() if line.startswith("FAIL"))
@@ -318,38 +322,55 @@ def shell(command: Command, line: str, **changes: str) -> Outcome:
     return Outcome(ended.returncode, ended.stdout, ended.stderr)
 
 
-def test_output_that_nobody_reads_to_its_end(small_run: tuple[Command, Outcome]) -> None:
-    command, _ = small_run
-    for words in ("show latest", "runs", "doctor"):
-        ended = shell(command, f"RECONCILE {words} | head -n 1")
+def piped(command: Command, reader: list[str], *words: str, both: bool = False) -> Outcome:
+    """What comes of `reconcile … | reader`; with `both`, standard error goes there too."""
+    with (
+        subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as end,
+        tempfile.TemporaryFile() as err,
+        open(os.devnull, "rb") as nothing,
+    ):
+        assert end.stdin
+        out = end.stdin.fileno()
+        process = command.attached((nothing.fileno(), out, out if both else err.fileno()), *words)
+        read, _ = end.communicate()
+        code = process.wait(SECONDS)
+        err.seek(0)
+        return Outcome(code, read.decode(), err.read().decode())
+
+
+def test_output_that_nobody_reads_to_its_end(small: tuple[Command, Outcome]) -> None:
+    command, _ = small
+    for words in (("show", "latest"), ("runs",), ("doctor",)):
+        ended = piped(command, ["head", "-n", "1"], *words)
         assert (ended.code, ended.err) == (0, ""), words
         assert ended.out
 
 
-def test_nobody_takes_what_a_run_prints(small_shop: Shop, make_command: MakeCommand) -> None:
+def test_nobody_takes_what_a_run_prints(calm_shop: Shop, make_command: MakeCommand) -> None:
     """What was done is done, and the exit code says it, whether the streams were closed or their readers went away."""
-    merchant, sandbox = small_shop
-    command = make_command(sandbox, embedded=True)
+    merchant, sandbox = calm_shop
+    command = make_command(sandbox)
     merchant.write_ledger(command.folder / "ledger.csv")
-    run = f"RECONCILE run --from {merchant.first_day} --to {merchant.last_day}"
-    for line, code in (
-        (f"{run} --ledger ledger.csv | true", 0),
-        (f"{run} --json | true", 0),
-        (f"{run} --strict | true", 10),
-        (f"{run} 2>&1 | true", 0),
-        (f"{run} >&- 2>log", 0),
-        (f"{run} 2>&- >log", 0),
-        (f"{run} >&- 2>&-", 0),
+    for words, both, code in (
+        (("--ledger", "ledger.csv"), False, 0),
+        (("--json",), False, 0),
+        (("--strict",), False, 10),
+        ((), True, 0),
     ):
-        ended = shell(command, line)
-        assert ended.code == code, (line, ended)
-        assert "fault" not in ended.err, line
+        ended = piped(command, ["true"], "run", *DAYS, *words, both=both)
+        assert ended.code == code, (words, ended)
+        assert "fault" not in ended.err, words
+    # Whether a stream is open is what Python looks at when it begins.
+    for closed in (">&- 2>log", "2>&- >log", ">&- 2>&-"):
+        ended = shell(command, f"RECONCILE run {shlex.join(DAYS)} {closed}")
+        assert ended.code == 0, (closed, ended)
+        assert "fault" not in ended.err, closed
     assert "Reconciled" in (command.folder / "log").read_text("utf-8")
     assert command.good("runs").out.count("finished") == 7
 
 
-def test_a_disk_that_has_no_room_for_what_is_printed(small_run: tuple[Command, Outcome]) -> None:
-    command, _ = small_run
+def test_a_disk_that_has_no_room_for_what_is_printed(small: tuple[Command, Outcome]) -> None:
+    command, _ = small
     ended = shell(command, "RECONCILE show latest >/dev/full")
     says = "reconcile: standard output: No space left on device: free space and start again\n"
     assert (ended.code, ended.err) == (1, says)
