@@ -24,8 +24,10 @@ _WHOLE = re.compile(
     r"(?P<before>(?:[^\d.,()]|(?<=[A-Za-z])\.)*)(?P<body>[.,]?\d[\d., ']*)(?P<after>[^\d()]*)", re.ASCII
 )
 _BRACKETS = re.compile(r"(?P<before>[^()]*)\((?P<inside>[^()]*)\)(?P<after>[^()]*)")
-_NO_CENTS = re.compile(r"(?<=\d)(?P<mark>[.,]) ?[-=]{1,2}(?![\d-])")
-"""`500,-` and `500.-`: the dash stands for the cents, and is no minus."""
+_NO_CENTS = re.compile(r"(?<=\d) ?(?::|(?P<mark>[.,])) ?[-=]{1,2}(?![\d-])")
+"""`500,-`, `500.-` and, in Sweden, `500:-`: the dash stands for the cents, and is no minus."""
+_ONLY = re.compile(r"(?<=[\d\-=]) ?only\.?$", re.IGNORECASE)
+"""`Rs. 500 only`, as cheques say it."""
 _WHOLE_RUPEES = re.compile(r"(?<=\d) ?/ ?[-=](?!\d)")
 """`1,250/-`, as India writes it, and `1,250/=`, as East Africa does."""
 _SPACES = re.compile(r"\s+")
@@ -41,11 +43,14 @@ _ALIKE = str.maketrans(
         "\u2019": "'",
         "\u02bc": "'",
     }
+    | {"\u25b2": "-", "\u25b3": "-"}  # Japanese accountants' minus
     | {"\u066c": "'", "\u02d9": "'", "\uff0c": ",", "\uff0e": ".", "\u00b4": "'"}
 )
 """Letters that look like the marks of a number, and are meant so."""
 
-NOTHING = re.compile(r"(?:[^\w\s-]{0,3}|[A-Za-z]{2,3}\.?) ?-{1,3}|nil|none|n/?a", re.ASCII | re.IGNORECASE)
+NOTHING = re.compile(
+    r"(?:[^\w\s-]{0,3}|[A-Za-z]{2,3}\.?) ?-{1,3}|nil|none|n\.?/?a\.?|nan|<na>|#n/a", re.ASCII | re.IGNORECASE
+)
 """What stands in the column of one side where the other is filled: `-`, `NIL`, and `₹ -` for zero."""
 
 _NOISE = 15
@@ -231,7 +236,8 @@ def _split_amount(text: str, words: frozenset[str]) -> tuple[str, str, str, str]
         if any(map(str.isdigit, inside)):
             signs.append("-")
         text = f"{before} {inside} {after}".strip()
-    text = _NO_CENTS.sub(r"\g<mark>", text)
+    text = _ONLY.sub("", text)
+    text = _NO_CENTS.sub(lambda found: found["mark"] or "", text)
     text = _WHOLE_RUPEES.sub(".", text)  # what stands before is whole rupees
     found = _WHOLE.fullmatch(text)
     if found is None:
@@ -329,6 +335,8 @@ class AmountScan:
         self._example: tuple[int, str] | None = None
         self.currencies: set[str] = set()
         """The currencies that amounts name by a symbol or code of one currency only."""
+        self.vague: set[frozenset[str]] = set()
+        """What signs of several currencies may mean."""
 
     def count_bare(self, column: str, rows: int) -> None:
         """Note that so many amounts tell no side."""
@@ -362,8 +370,7 @@ class AmountScan:
             names = self._style.dressed(cell.value, cell.dress, cell.own_section, self._codes).currencies
         except ValueError:
             return
-        if len(names) == 1:
-            self.currencies |= names
+        self._note(names)
 
     def add(self, row: int, text: str, currency: str | None) -> None:
         """Add one amount; `currency` is its row's."""
@@ -386,8 +393,13 @@ class AmountScan:
             names = _currencies(mark, self._codes)
         else:
             names = found.currencies
+        self._note(names)
+
+    def _note(self, names: frozenset[str]) -> None:
         if len(names) == 1:
             self.currencies |= names
+        elif names:
+            self.vague.add(names)
 
     def column(self) -> AmountColumn:
         """The result. Where amounts prove both marks, the column proves none."""

@@ -39,8 +39,17 @@ _ODD[ord("'")] = True  # around a cell it does not count
 _BYTES = ("utf-8-sig", "cp1252")
 """Encodings in which the bytes of ASCII mean nothing else."""
 
-_WORDS = ((b"NULL", re.compile(rb"NULL")), (b"E+", re.compile(rb"\dE\+\d")))
-"""What only the careful reader knows: a database's word for nothing, and numbers that were shortened."""
+_WORDS = tuple(
+    (word, re.compile(rb"(?<![A-Z0-9])" + word + rb"(?![A-Z0-9])"))
+    for word in (b"NULL", b"NAN", b"NAT", b"NA")
+)
+"""Words for nothing, of databases and of pandas, which only the careful reader knows."""
+_DIGIT = np.zeros(256, dtype=bool)
+_DIGIT[ord("0") : ord("9") + 1] = True
+_AFTER_E = _DIGIT.copy()
+_AFTER_E[[ord("+"), ord("-")]] = True
+_AFTER_HASH = np.zeros(256, dtype=bool)
+_AFTER_HASH[[*b"#NRVDnrvd"]] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +193,18 @@ def _block(
         if word in upper:
             at = np.fromiter((found.start() for found in pattern.finditer(upper)), dtype=np.intp)
             usual[np.searchsorted(ends, at, side="right")] = False
+    usual[np.searchsorted(ends, _spoiled(content), side="right")] = False
     columns = {name: cells.column(names[place]).combine_chunks() for name, place in places.items()}
     return Block(number, columns, usual, chunk, ends, table)
+
+
+def _spoiled(content: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Where a number may have been shortened (9.8E+11), or a spreadsheet's error begins (#N/A)."""
+    hashes = np.flatnonzero(content[:-1] == ord("#"))
+    letters = np.flatnonzero((content[1:-1] | 32) == ord("e")) + 1
+    letters = letters[_DIGIT[content[letters - 1]] & _AFTER_E[content[letters + 1]]]
+    found: NDArray[np.intp] = np.concatenate((hashes[_AFTER_HASH[content[hashes + 1]]], letters))
+    return found
 
 
 def match_whole(cells: Any, pattern: str) -> NDArray[np.bool_]:

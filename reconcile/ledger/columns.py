@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import compute as pc
 
 from reconcile.core.money import currency_code
-from reconcile.ledger import dates
+from reconcile.ledger import currency_names, dates
 from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
 from reconcile.ledger.beside import Beside, side_doubts, unclear_sides
 from reconcile.ledger.blocks import Block, in_blocks, match_whole
@@ -20,8 +22,11 @@ from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.passed_over import TOTAL_IDS, Passed, Watch, amount_cells
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
-from reconcile.ledger.table import BrokenRecord, Formatted, Record, Table, tidy
+from reconcile.ledger.table import BrokenRecord, Formatted, Record, Table, lost_digits, tidy
 from reconcile.ledger.totals import checked
+
+KEYS = ("reference", "transaction_id", "provider_order_id", "provider_txn_id")
+"""Keys that an entry can do without."""
 
 _ENOUGH = 3
 """Dates of each kind that a workbook must have before swapped days and months are suspected."""
@@ -35,6 +40,8 @@ class Style:
     amounts: AmountStyle = field(default_factory=AmountStyle)
     reference: re.Pattern[str] | None = None
     """Of the profile: what finds the reference."""
+    currencies: frozenset[str] = frozenset()
+    """Those that the ledger names without a doubt; they tell what a sign of several currencies means."""
     passes_nothing: bool = False
     """Whether nobody looked for rows that are no records: of a query, which is read once."""
 
@@ -65,8 +72,31 @@ class ColumnScan:
     """The dates that are texts and need a look, with the number of their rows."""
     blank_days: int = 0
     """Rows with an amount whose date is blank."""
+    shortened: Mapping[str, int] = field(default_factory=dict)
+    """By key other than the id, the rows in which a spreadsheet has shortened it."""
     cut: frozenset[int] = frozenset()
     """The numbers of rows whose amount was cut in two at its comma."""
+    filled_down: bool = False
+    """Whether the profile says that a blank date means the one above it."""
+
+    def notes(self) -> list[str]:
+        """What an import should say of the rows, each in a sentence."""
+        found = [
+            f"{rows_of(count)} {'has' if count == 1 else 'have'} a {name} that a spreadsheet has shortened or spoiled: "
+            "it counts as none; format the column as text before the file is saved"
+            for name, count in sorted(self.shortened.items())
+        ]
+        if self.blank_days and not self.filled_down:
+            found.append(
+                f"{rows_of(self.blank_days)} with an amount {'has' if self.blank_days == 1 else 'have'} no date: if a "
+                'blank one means the date above it, give the profile fill_down = ["date"]'
+            )
+        return found
+
+
+def rows_of(number: int) -> str:
+    """So many rows, in words."""
+    return f"{number:,} row{'s' if number != 1 else ''}"
 
 
 def profile_style(profile: Profile) -> Style:
@@ -97,13 +127,19 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     scan = AmountScan(profile.currencies.digits, profile.side)
     watch = Watch(header)
     cuts = CutAmounts(table, header, profile)
+    sure = dates.SureDays()
+    codes: Counter[str] = Counter()  # what the column of currencies holds
+    shortened: Counter[str] = Counter()
+    keys = [(name, place) for name in KEYS if (place := _place(name, header)) is not None]
     rows = last = short = blank_days = 0
     another: int | None = None
-    for row, cells in _rows_to_scan(table, header, beside, cuts):
-        if cells is None:
-            rows += row
-            scan.count_bare("amount", row)
+    for part in _rows_to_scan(table, header, [*(beside.names if beside else ())], cuts):
+        if isinstance(part, _Plain):
+            rows += part.count
+            scan.count_bare("amount", part.count)
+            part.note(beside, sure, codes)
             continue
+        row, cells = part
         last = row
         if row <= header.row or isinstance(cells, BrokenRecord):
             continue
@@ -121,10 +157,18 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         if watch.see(row, fitted) is not None:
             continue
         cuts.see(row, fitted)
+        for name, place in keys:
+            key = fitted[place]
+            if isinstance(key, str) and lost_digits(tidy(key)):
+                shortened[name] += 1
+        if currency is not None and isinstance(fitted[currency], str):
+            codes[str(fitted[currency])] += 1
         if day is not None:
             written = fitted[day]
             if isinstance(written, str):
-                if not (len(written) >= 10 and written[4] == "-" == written[7]):  # ISO, as nearly all
+                if len(written) >= 10 and written[4] == "-" == written[7]:  # ISO, as nearly all
+                    _note_sure(sure, written[:10])
+                else:
                     text = dates.clean(tidy(written))
                     if text:
                         texts[text] += 1
@@ -134,7 +178,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
                     ):
                         blank_days += 1
             elif isinstance(written, date):
-                real[written.day] += 1
+                real[written.day] += 1  # and in no way sure: a spreadsheet may have swapped day and month
         sign = ""
         for name, place in numbers:
             amount = amount_cells(fitted[place])
@@ -148,7 +192,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
                 scan.see_dress(amount)
         if beside is not None:
             beside.see(fitted, sign)
-    days = dates.decide(texts)
+    days = dates.decide(texts, sure)
     if style.dates.format is not None:
         days = DateColumn(style.dates, {}, {})
     column = scan.column()
@@ -157,9 +201,10 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     doubts, sides = side_doubts(profile, scan, beside)
     amounts = replace(style.amounts, decimal=column.style.decimal, doubts=doubts)
     passed = Passed(watch.rows)
-    found_style = Style(days.style, amounts, style.reference)
+    named = known_currencies(codes, scan, profile)
+    found_style = Style(days.style, amounts, style.reference, currencies=named)
     if watch.totals:
-        only = next(iter(scan.currencies)) if len(scan.currencies) == 1 else None
+        only = next(iter(named)) if len(named) == 1 else None
         passed = checked(table, header, found_style.amounts, profile, watch, profile.currency or only)
     unclear = [
         _unclear_dates(days, places, profile.name),
@@ -177,7 +222,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         amounts=column,
         unclear=tuple(says for says in (*unclear, unclear_sides(profile, doubts, sides)) if says),
         refused=refused,
-        currencies=frozenset(scan.currencies),
+        currencies=frozenset(scan.currencies) or (named if scan.vague else frozenset()),
         passed=passed,
         sides=sides,
         last=last,
@@ -185,6 +230,8 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         days=texts,
         blank_days=blank_days,
         cut=cuts.rows,
+        shortened=shortened,
+        filled_down="date" in profile.fill_down,
     )
 
 
@@ -214,17 +261,42 @@ def agreed(sheets: Sequence[ColumnScan], profile: Profile) -> list[ColumnScan]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Rows of a block that tell nothing: their date is of ISO 8601, and their amount has no mark."""
+
+    block: Block
+    rows: NDArray[np.bool_]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return int(self.rows.sum())
+
+    def note(self, beside: Beside | None, sure: dates.SureDays, codes: Counter[str]) -> None:
+        """Hand on what they tell nevertheless."""
+        if not self.rows.any():
+            return
+        if beside is not None:
+            beside.see_block(self.block, self.rows)
+        chosen = pa.array(self.rows)
+        ends = pc.min_max(self.block.cells["date"].filter(chosen)).as_py()
+        _note_sure(sure, ends["min"], self.count - 1)
+        _note_sure(sure, ends["max"])
+        if "currency" in self.block.cells:
+            codes.update(pc.unique(self.block.cells["currency"].filter(chosen)).to_pylist())
+
+
 def _rows_to_scan(
-    table: Table, header: Header, beside: Beside | None, cuts: CutAmounts
-) -> Iterator[Record | tuple[int, None]]:
-    """The records of a table. Those that tell nothing, because their date is of ISO 8601 and their amount has no
-    mark, may be only counted: (how many, None). `beside` and `cuts` see them too."""
-    wanted = ["ledger_id", "date", "amount"]
-    if not (isinstance(table, DelimitedTable) and set(wanted) <= set(header.names)):
+    table: Table, header: Header, wanted: Sequence[str], cuts: CutAmounts
+) -> Iterator[Record | _Plain]:
+    """The records of a table, those that tell nothing by the block. `wanted` are further columns to look at."""
+    needed = ["ledger_id", "date", "amount"]
+    if not (isinstance(table, DelimitedTable) and set(needed) <= set(header.names)):
         yield from table.records()
         return
-    more = [*(beside.names if beside else ()), *([cuts.name] if cuts.name else ())]
-    for part in in_blocks(table, header, dict.fromkeys([*wanted, *more])):
+    more = [*wanted, *([cuts.name] if cuts.name else ()), *({"currency"} & set(header.names))]
+    for part in in_blocks(table, header, dict.fromkeys([*needed, *more])):
         if not isinstance(part, Block):
             yield part
             continue
@@ -239,9 +311,7 @@ def _rows_to_scan(
         plain[:-1] &= plain[1:]
         plain[-1:] = False
         plain &= ~cuts.apart(part, plain)
-        if beside is not None:
-            beside.see_block(part, plain)
-        yield int(plain.sum()), None
+        yield _Plain(part, plain)
         for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)
 
@@ -253,6 +323,31 @@ def _another_table(row: int | None, header: Header) -> str | None:
         f"row {row} names the columns anew and in other places than row {header.row}: what stands below it is another "
         "table; import the two as files of their own"
     )
+
+
+def known_currencies(codes: Counter[str], scan: AmountScan, profile: Profile) -> frozenset[str]:
+    """The currencies that cells and amounts name without a doubt; without any, what their signs usually mean."""
+    digits = profile.currencies.digits
+    found = set(scan.currencies) | ({profile.currency} if profile.currency else set())
+    vague = set(scan.vague)
+    for text in codes:
+        code = currency_code(tidy(text))
+        try:
+            meanings = frozenset({code}) if code in digits else currency_names.named(tidy(text), digits)
+        except ValueError:
+            continue
+        if len(meanings) == 1:
+            found |= meanings
+        elif meanings:
+            vague.add(meanings)
+    return frozenset(found | {code for one in vague if (code := currency_names.settled(one, found))})
+
+
+def _note_sure(sure: dates.SureDays, text: str, rows: int = 1) -> None:
+    try:
+        sure.add(date.fromisoformat(text), rows)
+    except ValueError:
+        return  # it is no day, and normalise says so
 
 
 def _place(name: str, header: Header) -> int | None:

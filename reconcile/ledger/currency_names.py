@@ -2,7 +2,7 @@
 narrowed by what stands beside it, and never guessed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from iso4217 import Currency
 
@@ -88,6 +88,9 @@ CURRENCY_SYMBOLS: Mapping[str, frozenset[str]] = {
 }
 """What a currency's sign may mean; the ISO 4217 codes themselves are understood too."""
 
+_USUALLY = {CURRENCY_SYMBOLS["rs"]: "INR", CURRENCY_SYMBOLS["£"]: "GBP"}
+"""What a sign of several currencies means where nothing else is told, to those who use KS Pay."""
+
 _NAMES: Mapping[str, str] = {
     **{one.currency_name.casefold(): one.code for one in Currency if one.exponent is not None},
     **{f"{one.number:03}": one.code for one in Currency if one.exponent is not None},
@@ -130,3 +133,12 @@ def named(text: str, codes: Mapping[str, int]) -> frozenset[str]:
     if not common:
         raise ValueError("names two currencies")
     return common
+
+
+def settled(meanings: frozenset[str], known: Iterable[str]) -> str:
+    """Which of several currencies is meant, where these are `known` from elsewhere in the ledger; "" if nobody can
+    know. `Rs.` beside INR is INR; alone it usually is too, and `$` alone may be any dollar."""
+    among = meanings & set(known)
+    if len(meanings) == 1 or len(among) == 1:
+        return next(iter(among or meanings))
+    return "" if among else _USUALLY.get(meanings, "")

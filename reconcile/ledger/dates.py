@@ -6,10 +6,11 @@ of day and month, and if they do not, the date is not read.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """A date outside these years is taken for a mistake."""
@@ -69,7 +70,11 @@ _DAY_MONTH = re.compile(
     rf"(\d{{1,2}})(?:st|nd|rd|th|er|º)?(?:\.?[-/ ]|\.)?(?:(?:de|of) )?({_WORD})"
     r"(?:[-/., ]{0,2}(?:de )?)(\d{4}|\d{2})"
 )
-_MONTH_DAY = re.compile(rf"({_WORD})\.?[- ](\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})")
+_MONTH_DAY = re.compile(rf"({_WORD})\.?[-/ ](\d{{1,2}})(?:st|nd|rd|th)?(?:,? |[-/])(\d{{4}})")
+_YEAR_MONTH_DAY = re.compile(rf"(\d{{4}})[-/. ]({_WORD})[-/. ](\d{{1,2}})")
+_SPACED = re.compile(r"(?<=\d)\. (?=\d)")
+_APACHE = re.compile(r"(?<=/\d{4}):(?=\d\d:)", re.ASCII)
+"""Between day and time, as web servers write them: `01/Apr/2026:10:15:22 +0530`."""
 _MONTHS: tuple[tuple[str, ...], ...] = (
     ("january", "januar", "jänner", "janvier", "enero", "janeiro", "gennaio", "januari", "जनवरी"),
     (
@@ -164,19 +169,22 @@ class _Written:
     clock: tuple[int, int, int] = (0, 0, 0)
     offset: timedelta | None = None
     """From UTC; None where none is written, or only a name that means several."""
+    region: ZoneInfo | None = None
+    """Of the tz database, `Asia/Kolkata`, where no offset is written."""
 
     def at(self, day: date) -> tuple[date, datetime | None]:
         """The day, and the instant in UTC where the zone is known."""
-        if self.offset is None:
+        if self.offset is None and self.region is None:
             return day, None
-        local = datetime.combine(day, time(*self.clock), timezone(self.offset))
+        zone = self.region if self.offset is None else timezone(self.offset)
+        local = datetime.combine(day, time(*self.clock), zone)
         return day, local.astimezone(UTC)
 
 
 def shape_of(text: str) -> str:
     """Dates that are written alike have one shape, `//4`: separators and digits of the year. "" for a date whose
     writing leaves no choice."""
-    found = _NUMBERS.fullmatch(_parts(text).day)
+    found = _NUMBERS.fullmatch(_tight(_parts(text).day))
     return f"{found[2]}{found[2]}{len(found[4])}" if found else ""
 
 
@@ -185,6 +193,11 @@ def formats(text: str) -> list[str]:
     shape = shape_of(text)
     letters = {"d": "%d", "m": "%m", "y": "%Y" if shape.endswith("4") else "%y"}
     return [shape[:1].join(letters[letter] for letter in order) for order in _days(_parts(text).day)]
+
+
+def _tight(day: str) -> str:
+    """`1.4.2026` of `1. 4. 2026`."""
+    return _SPACED.sub(".", day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +211,39 @@ class DateColumn:
     """By shape, a date that is possible only in the order found; "" if every order gives the same days."""
 
 
-def decide(texts: Counter[str]) -> DateColumn:
-    """Find the order of day, month and year for every shape. `texts` has the number of rows of each date."""
+@dataclass(slots=True)
+class SureDays:
+    """The days of a column that can be read without a guess."""
+
+    first: date | None = None
+    last: date | None = None
+    rows: int = 0
+
+    def add(self, day: date, rows: int = 1) -> None:
+        """Some rows of one day."""
+        self.first = day if self.first is None else min(self.first, day)
+        self.last = day if self.last is None else max(self.last, day)
+        self.rows += rows
+
+    def hold(self, days: Collection[date], *, margin: int = 0) -> bool:
+        """Whether all these days lie among them, or so many days around them."""
+        if self.first is None or self.last is None:
+            return False
+        around = timedelta(days=margin)
+        return bool(days) and self.first - around <= min(days) and max(days) <= self.last + around
+
+
+_FEW_SURE, _FAR = 3, 45
+"""So many sure dates at least, and so many days around them, decide what a date that may be two days is."""
+
+
+def decide(texts: Counter[str], sure: SureDays | None = None) -> DateColumn:
+    """Find the order of day, month and year for every shape. `texts` has the number of rows of each date.
+
+    `sure` are the days of other rows. Where a shape proves no order, they decide if they are at least as many, all its
+    days lie among them in one order, and in the other all that differ lie far away.
+    """
+    sure = sure or SureDays()
     by_shape: dict[str, dict[str, Mapping[str, date]]] = {}
     for text in texts:
         shape = shape_of(text)
@@ -208,18 +252,41 @@ def decide(texts: Counter[str]) -> DateColumn:
                 by_shape.setdefault(shape, {})[text] = _days(_parts(text).day)
             except ValueError:
                 continue  # no day in any order proves none; normalise will say what is wrong with it
+        else:
+            try:
+                days = set(_days(_parts(text).day).values())
+            except ValueError:
+                continue
+            if len(days) == 1:
+                sure.add(days.pop(), texts[text])
     orders: dict[str, str | None] = {}
     proof: dict[str, str] = {}
     unclear: dict[str, int] = {}
     for shape, readings in by_shape.items():
         possible = [order for order in ORDERS if _fits(order, shape, readings.values())]
         same = all(len(set(days.values())) == 1 for days in readings.values())
+        rows = sum(texts[text] for text in readings)
+        if len(possible) > 1 and not same and sure.rows >= max(rows, _FEW_SURE):
+            possible = _among(sure, possible, readings.values()) or possible
         orders[shape] = possible[0] if len(possible) == 1 or (possible and same) else None
         if orders[shape] is None:
             unclear |= {text: texts[text] for text, days in readings.items() if len(set(days.values())) > 1}
         else:
             proof[shape] = min((text for text, days in readings.items() if len(days) == 1), default="")
     return DateColumn(DateStyle(orders=orders), unclear, proof)
+
+
+def _among(sure: SureDays, possible: Sequence[str], readings: Iterable[Mapping[str, date]]) -> list[str]:
+    """The order in which all days lie among the sure ones, where in every other order those that differ lie far off."""
+    days = {order: [found[order] for found in readings] for order in possible}
+    within = [order for order in possible if sure.hold(days[order])]
+    if len(within) != 1:
+        return []
+    for order in possible:
+        others = [other for other, own in zip(days[order], days[within[0]], strict=True) if other != own]
+        if order != within[0] and any(sure.hold([other], margin=_FAR) for other in others):
+            return []
+    return within
 
 
 def _fits(order: str, shape: str, readings: Iterable[Mapping[str, date]]) -> bool:
@@ -242,6 +309,15 @@ def clean(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _formatted(text: str, pattern: str) -> tuple[date, datetime | None]:
+    if pattern.endswith("%Z"):
+        # Python's %Z knows UTC, GMT and the zone of the machine, and tells nothing of it.
+        rest, _, zone = text.rpartition(" ")
+        offset, known = _offset_of(zone)
+        at = _parsed(rest, pattern[:-2].rstrip()) if known and not zone[:1].isdigit() else None
+        if at is not None:
+            _check_year(at.year)
+            written = _Written("", (at.hour, at.minute, at.second), offset, _region_of(zone))
+            return written.at(at.date())
     at = _parsed(text, pattern)
     if at is None and (at := _parsed((written := _parts(text)).day, pattern)) is not None:
         _check_year(at.year)
@@ -268,6 +344,7 @@ def _days(text: str) -> Mapping[str, date]:
     """The days that a text without a time of day may be, by order (a key of ORDERS).
 
     Raises ValueError, worded for a quarantine reason, if it is no day."""
+    text = _tight(text)
     words = text.lower()
     numbers: dict[str, tuple[str, str, str]] = {}
     if found := _NUMBERS.fullmatch(text):
@@ -283,6 +360,8 @@ def _days(text: str) -> Mapping[str, date]:
         numbers = {"dmy": (found[3], _month(found[2]), found[1])}
     elif found := _MONTH_DAY.fullmatch(words):
         numbers = {"mdy": (found[3], _month(found[1]), found[2])}
+    elif found := _YEAR_MONTH_DAY.fullmatch(words):
+        numbers = {"ymd": (found[1], _month(found[2]), found[3])}
     elif found := _CJK.fullmatch(text):
         numbers = {"ymd": (found[1], found[2], found[3])}
     elif _UNIX.fullmatch(text):
@@ -339,6 +418,7 @@ def _parts(text: str) -> _Written:
     if len(text) > _LONGEST:
         return _Written(text)
     text = _WEEKDAY.sub("", text, count=1) if _WEEKDAY.match(text) else text
+    text = _APACHE.sub(" ", text)
     if found := _CTIME.fullmatch(text):
         month, day, clock, zone, year = found.groups()
         text = f"{day} {month} {year} {clock} {zone}".rstrip()
@@ -364,11 +444,24 @@ def _written(text: str, day: str, clock: tuple[int, int, int], zone: str) -> _Wr
     offset, known = _offset_of(zone.strip())
     if not known or hour > 23 or minute > 59 or second > 59:
         return _Written(text)
-    return _Written(day.rstrip(" ,"), clock, offset)
+    region = _region_of(zone) if offset is None else None
+    return _Written(day.rstrip(" ,"), clock, offset, region)
+
+
+def _region_of(zone: str) -> ZoneInfo | None:
+    """The zone of the tz database that a text names; None for names such as IST, which may mean several."""
+    name = zone.strip("()[] ")
+    if "/" not in name:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError, OSError):
+        return None
 
 
 def _offset_of(zone: str) -> tuple[timedelta | None, bool]:
     """The offset that a zone names, if it is one and the same everywhere; and whether it is a zone at all."""
+    zone = zone.replace("[", " (").replace("]", ")").strip()
     zone = re.sub(r"(?<=\S) ?\([^()]*\)$", "", zone).strip("() ")  # GMT+0530 (India Standard Time)
     if not zone:
         return None, True

@@ -122,7 +122,7 @@ class LedgerFile:
         found: list[str] = []
         for one in self.sheets:
             if one.scan is not None:
-                found += [f"{one.name}: {says}" for says in one.scan.passed.warnings]
+                found += [f"{one.name}: {says}" for says in (*one.scan.passed.warnings, *one.scan.notes())]
             if isinstance(one.table, DelimitedTable):
                 found += [f"{one.name}: {says}" for says in one.table.notes()]
             elif isinstance(one.table, SheetTable):

@@ -63,10 +63,11 @@ Cell = str | Decimal | date | UnreadableCell | Formatted
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\uff07"
 _EDGES = re.compile(rf"^[\s{_APOSTROPHES}]|[\s{_APOSTROPHES}]$")
-_NULLS = frozenset(("null", "\\n", "<null>", "(null)"))
-"""What databases write for no value, in small letters."""
+_NULLS = frozenset(("null", "\\n", "<null>", "(null)", "nan", "<na>", "nat"))
+"""What databases and pandas write for no value, in small letters."""
 
-_SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{1,3}", re.ASCII)
+_SHORTENED = re.compile(r"[+-]?(?:\d+[eE]\+\d{1,3}|\d[.,]\d+[eE][+-]?\d{1,3})", re.ASCII)
+_ERROR = re.compile(r"#{3,}|#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!)", re.ASCII)
 
 
 def tidy(text: str) -> str:
@@ -87,9 +88,16 @@ def tidy(text: str) -> str:
     return "" if text.casefold() in _NULLS else text
 
 
-def is_shortened(text: str) -> bool:
-    """Whether a spreadsheet has shortened a long number to this text (9.87655E+11): its digits are lost."""
-    return _SHORTENED.fullmatch(text) is not None
+def lost_digits(text: str) -> str:
+    """Why a spreadsheet no longer shows what was in this cell: it shortened a number (9.87655E+11), or shows an error
+    or too narrow a column (########). "" if it does."""
+    if text[:1] == "#":
+        return _LOST if _ERROR.fullmatch(text) else ""
+    return _CUT if _SHORTENED.fullmatch(text) else ""
+
+
+_CUT = "was shortened by a spreadsheet, and its digits are lost: format the column as text before the file is saved"
+_LOST = "is what a spreadsheet shows for an error or in too narrow a column: correct it there, and save the file again"
 
 
 def twice_decoded(text: str) -> str | None:

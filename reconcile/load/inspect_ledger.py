@@ -15,7 +15,7 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.records import Entry
 from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.beside import side_line
-from reconcile.ledger.columns import ColumnScan, scan_columns
+from reconcile.ledger.columns import ColumnScan, rows_of, scan_columns
 from reconcile.ledger.currency_names import currencies_of
 from reconcile.ledger.dates import ORDERS, formats, shape_of
 from reconcile.ledger.file import LedgerFile
@@ -216,7 +216,7 @@ def _described(
     settings: Settings, ledger: LedgerFile, profile: Profile, proposed: Mapping[str, str], doubt: str
 ) -> Iterator[str]:
     header, scan = ledger.header, ledger.scan
-    rows = f", {_rows_of(scan.rows)} below it" if scan else ""
+    rows = f", {rows_of(scan.rows)} below it" if scan else ""
     at = f"; header in row {header.row}{rows}" if header.row else ""
     yield f"{ledger.name}: {ledger.table.kind}{at}"
     yield ""
@@ -275,7 +275,7 @@ def _ambiguous(
     ledger: LedgerFile, scan: ColumnScan, proposed: Mapping[str, str], doubt: str
 ) -> Iterator[str]:
     says = [doubt, *scan.unclear] if doubt else list(scan.unclear)
-    says += [*ledger.notes(), *_oddities(ledger, scan)]
+    says += [*ledger.notes(), *_oddities(ledger)]
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
@@ -287,7 +287,7 @@ def _ambiguous(
         yield from (f"  {one}" for one in says)
 
 
-def _oddities(ledger: LedgerFile, scan: ColumnScan) -> Iterator[str]:
+def _oddities(ledger: LedgerFile) -> Iterator[str]:
     """What a person would ask about, seen in the header and in the first rows."""
     header = ledger.header
     if header.row:
@@ -297,11 +297,6 @@ def _oddities(ledger: LedgerFile, scan: ColumnScan) -> Iterator[str]:
                 f"the header seems to stand in two rows, {header.row} and {header.row + 1}: write it in one row, or "
                 "the second of them is taken for an entry"
             )
-    if scan.blank_days:
-        yield (
-            f"{_rows_of(scan.blank_days)} with an amount have no date: if a blank one means the date above it, give "
-            'the profile fill_down = ["date"]'
-        )
     for cell, name in zip(header.cells, header.names, strict=True):
         if name in ("amount", IN, OUT) and _MINOR.search(cell) and not ledger.profile.minor:
             yield (
@@ -357,7 +352,7 @@ def _rows(
             first += usable[: SHOWN - len(first)]
     counts = same.counts()
     yield ""
-    yield f"{counts.entries + counts.repeats:,} of {_rows_of(counts.read)} can be read." + (
+    yield f"{counts.entries + counts.repeats:,} of {rows_of(counts.read)} can be read." + (
         " The first:" if first else ""
     )
     table = [("row", "ledger_id", "amount", "currency", "date", "reference", "status")]
@@ -527,7 +522,3 @@ def _quoted(text: str) -> str:
 def _cut(text: str) -> str:
     line = " ".join("".join(letter if letter.isprintable() else "?" for letter in text).split())
     return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"
-
-
-def _rows_of(number: int) -> str:
-    return f"{number:,} row{'s' if number != 1 else ''}"

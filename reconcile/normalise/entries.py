@@ -21,18 +21,19 @@ from reconcile.ledger.amounts import NOTHING, Amount, Doubts
 from reconcile.ledger.beside import reason_of
 from reconcile.ledger.columns import Style
 from reconcile.ledger.currency_names import named as currencies_named
+from reconcile.ledger.currency_names import settled
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
 from reconcile.ledger.file import BROKEN, LedgerFile
 from reconcile.ledger.profile import IN, OUT, SIDE, Profile
 from reconcile.ledger.sides import word_of
-from reconcile.ledger.table import Formatted, UnreadableCell, is_shortened, tidy
+from reconcile.ledger.table import Formatted, UnreadableCell, lost_digits, tidy
 from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, names, text_of
 from reconcile.normalise.normaliser import Normalised
 
 _LINE_BREAK = re.compile("[\r\n\t]")
 _CODE = re.compile("[A-Z]{3}", re.ASCII)
-_CARE = re.compile(r"['\\]|null|\de\+\d", re.ASCII | re.IGNORECASE)
-"""In a row of plain ASCII, what `tidy` or `is_shortened` may have something to say of."""
+_CARE = re.compile(r"['\\]|nul|nan\b|nat\b|<na>|\de[+-]?\d|#[#nrvd]", re.ASCII | re.IGNORECASE)
+"""In a row of plain ASCII, what `tidy` or `lost_digits` may have something to say of."""
 _TOTALS = re.compile(
     r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
 )
@@ -94,12 +95,14 @@ def _entry(
     texts = "".join([value for value in values.values() if type(value) is str])
     breaks = _LINE_BREAK.search(texts) is not None
 
-    def key(name: str, *, is_id: bool = False) -> str | None:
+    def key(name: str, *, is_key: bool = False) -> str | None:
         value = values.get(name)
         if isinstance(value, str):
             value = tidy(value)
-            if is_id and is_shortened(value):
-                problems.append((name, value, _SHORTENED))
+            if is_key and (reason := lost_digits(value)):
+                # No other entry has this id; without another key an entry is still one, and the import says so.
+                if name == "ledger_id":
+                    problems.append((name, value, reason))
                 return None
         if breaks and isinstance(value, str) and _LINE_BREAK.search(value):
             # Two rows may have been joined by a pair of stray quotes: not to be read as one.
@@ -111,7 +114,7 @@ def _entry(
         value = values.get(name)
         return text_of(name, tidy(value) if isinstance(value, str) else value, MAX_TEXT, problems)
 
-    ledger_id = key("ledger_id", is_id=True) or ""
+    ledger_id = key("ledger_id", is_key=True) or ""
     named_app = key("app_id")
     owner = named_app or app_id
     if several_apps and named_app is None and not names(problems, "app_id"):
@@ -126,8 +129,8 @@ def _entry(
     amount, named = _written_amount(values, style, currency, currencies, problems)
     if narrowed and named:
         named &= narrowed
-    if not currency and len(named) == 1:
-        currency = next(iter(named))
+    if not currency and (named or narrowed):
+        currency = settled(named or narrowed, style.currencies)
     if not currency and not names(problems, "currency"):
         problems.append(
             (
@@ -141,11 +144,11 @@ def _entry(
     if style.amounts.minor and amount is not None and currency in currencies.digits:
         amount = amount.scaleb(-currencies.digits[currency])
     dated_on, dated_at = _written_date(values.get("date") or "", style, problems)
-    reference = key("reference", is_id=True)
+    reference = key("reference", is_key=True)
     status = text("status") or ""
-    transaction_id = key("transaction_id", is_id=True)
-    provider_order_id = key("provider_order_id", is_id=True)
-    provider_txn_id = key("provider_txn_id", is_id=True)
+    transaction_id = key("transaction_id", is_key=True)
+    provider_order_id = key("provider_order_id", is_key=True)
+    provider_txn_id = key("provider_txn_id", is_key=True)
     description = text("description")
     if style.reference is not None:
         reference = _found(style.reference, reference, description, has_column="reference" in values)
@@ -184,19 +187,16 @@ def _entry(
     )
 
 
-_SHORTENED = (
-    "was shortened by a spreadsheet, and its digits are lost: "
-    "format the column as text before the file is saved"
-)
-
-
 def _found(
     pattern: re.Pattern[str], reference: str | None, description: str | None, *, has_column: bool
 ) -> str | None:
-    """The reference inside a text; a text that holds several different ones is no reference."""
-    text = reference if has_column else description
-    found = {match[match.lastindex or 0] for match in pattern.finditer(text or "")} - {"", None}
-    return found.pop() if len(found) == 1 else reference
+    """The reference inside its column or, if there is none, inside the description; a text that holds several
+    different ones has none."""
+    for text in (reference, description) if has_column else (description,):
+        found = {match[match.lastindex or 0] for match in pattern.finditer(text or "")} - {"", None}
+        if found:
+            return found.pop() if len(found) == 1 else reference
+    return reference
 
 
 def _written_currency(
@@ -282,7 +282,7 @@ def _written_amount(
     """The amount and the currencies that its sign or code may mean; of two columns, what came in less what
     went out."""
     if IN not in values:
-        found = _one_amount("amount", values.get("amount") or "", style, currency, currencies, problems)
+        found = _one_amount("amount", values.get("amount", ""), style, currency, currencies, problems)
         if found is None or (value := _sided(found, values, style, problems)) is None:
             return None, frozenset()
         return value, found.currencies

@@ -11,7 +11,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -126,9 +126,26 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
         if named is None and escaped:
             file.seek(0)
             proposed = proposed_encoding(file.read(SAMPLE))
+        elif encoding is not None and named == encoding and not wide and _is_utf8(file):
+            proposed = ("utf-8", "UTF-8")
     return Survey(
         digest.hexdigest(), modified_ns, found, errors, returns == 0, wide, not end_of_line, proposed
     )
+
+
+def _is_utf8(file: IO[bytes]) -> bool:
+    """Whether a file that is said to be in another encoding is UTF-8, and holds more than ASCII."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    more = False
+    try:
+        while block := file.read(_BLOCK):
+            more = more or not block.isascii()
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return more
 
 
 def _wide(head: bytes) -> str | None:
@@ -265,7 +282,7 @@ def records(lines: Lines, delimiter: str, quote: str = _QUOTE) -> Iterator[list[
         except (csv.Error, StopIteration):
             # Nobody can know which quote is the wrong one. Only the first line is given up.
             lines.reread(taken[1:])
-            yield _escaped_by_backslash(line, delimiter, quote) or BrokenRecord(
+            yield _written_loosely(line, delimiter, quote) or BrokenRecord(
                 line.rstrip("\r\n"), _quote_reason(line)
             )
             continue
@@ -280,6 +297,17 @@ def _cut_once_more(cells: list[str], delimiter: str) -> list[str]:
         return next(csv.reader([cells[0]], delimiter=delimiter, strict=True), cells)
     except csv.Error:
         return cells
+
+
+def _written_loosely(line: str, delimiter: str, quote: str) -> list[str] | None:
+    """The cells of a line with blanks behind its quotes, or with backslashes before them; None if it is not so."""
+    tight = re.sub(rf"{quote}[ \xa0]+(?={re.escape(delimiter)}|[\r\n]*$)", quote, line)
+    if tight != line:
+        with suppress(csv.Error, StopIteration):
+            return next(
+                csv.reader([tight], delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=True)
+            )
+    return _escaped_by_backslash(line, delimiter, quote)
 
 
 def _escaped_by_backslash(line: str, delimiter: str, quote: str) -> list[str] | None:

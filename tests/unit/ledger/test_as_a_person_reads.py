@@ -4,6 +4,7 @@ Every kind has its example, and a table of other ways in which the same thing is
 """
 
 import tempfile
+import time
 import tomllib
 from collections.abc import Sequence
 from datetime import datetime
@@ -78,6 +79,15 @@ def quarantined(found: Sequence[str]) -> list[bool]:
         ("€ 1.250,-", "1250"),
         ("CHF 500.-", "500"),
         ("kr 75,-", "75"),
+        ("500:-", "500"),
+        ("1 250:- kr", "1250"),
+        ("500 ,-", "500"),
+        ("Rs. 500 only", "500"),
+        ("500/- only", "500"),
+        ("500/-only.", "500"),
+        ("▲500", "-500"),
+        ("△ 1,250.00", "-1250"),
+        ("(-) 500", "-500"),
         ("75,--", "75"),
         ("500,— €", "500"),
         ("500,– €", "500"),
@@ -347,7 +357,29 @@ def test_a_minus_in_a_column_of_money_in_contradicts_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", ["-", "--", "—", "–", "NIL", "nil", "N/A", "₹ -", "0", "0.00", "", " ", "NULL", "\\N"]
+    "nothing",
+    [
+        "-",
+        "--",
+        "—",
+        "–",
+        "NIL",
+        "nil",
+        "N/A",
+        "n.a.",
+        "NA",
+        "₹ -",
+        "0",
+        "0.00",
+        "",
+        " ",
+        "NULL",
+        "\\N",
+        "nan",
+        "<NA>",
+        "None",
+        "#N/A",
+    ],
 )
 def test_what_stands_for_nothing_beside_the_filled_side(tmp_path: Path, nothing: str) -> None:
     body = lines("Ref,Date,In,Out", f'B1,2026-04-01,"1,250.00",{nothing}', f"B2,2026-04-02,{nothing},250.00")
@@ -457,6 +489,11 @@ def test_one_formatted_cell_among_plain_ones_is_in_doubt(tmp_path: Path) -> None
     assert quarantined(amounts(tmp_path, sheet.bytes())) == [False, True, False, False]
 
 
+def test_a_zero_is_an_amount(tmp_path: Path) -> None:
+    sheet = Sheet().rows(NAMES, cells("L1", amount=0), cells("L2"))
+    assert amounts(tmp_path, sheet.bytes())[0] == "0"
+
+
 def test_hidden_rows_and_sheets_are_read_and_said(tmp_path: Path) -> None:
     sheet = Sheet("August").rows(NAMES, cells(), cells("L2"), cells("L3"))
     sheet.sheets[0].set_row(2, None, None, {"hidden": True})
@@ -543,13 +580,55 @@ def test_apostrophes_do_not_count_in_keys_either(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["9.87655E+11", "4.12346e+11", "1,23457E+11", "1E+12"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9.87655E+11",
+        "4.12346e+11",
+        "1,23457E+11",
+        "1E+12",
+        "9.87655E11",
+        "4.12e-05",
+        "#######",
+        "#N/A",
+        "#REF!",
+    ],
+)
 @pytest.mark.parametrize("column", ["ledger_id", "reference", "transaction_id", "provider_order_id"])
-def test_a_shortened_number_is_no_key(tmp_path: Path, text: str, column: str) -> None:
+@pytest.mark.parametrize("many", [0, 4000])
+def test_a_shortened_number_is_no_key_and_is_said(tmp_path: Path, text: str, column: str, many: int) -> None:
     row = {"ledger_id": "L1", "amount": "5", "date": "2026-08-01", "currency": "INR", column: text}
-    body = ";".join(row) + "\n" + ";".join(row.values()) + "\n"
-    (found,) = amounts(tmp_path, body)
-    assert f"{column} was shortened by a spreadsheet" in found
+    usual = [";".join((row | {"ledger_id": f"N{n}", column: f"N{n}"}).values()) for n in range(many)]
+    body = lines(";".join(row), ";".join(row.values()), *usual)
+    ledger, profile = opened(tmp_path, body)
+    first = typed(ledger, profile)[0]
+    if column == "ledger_id":
+        assert "spreadsheet" in shown(first)
+        assert ledger.notes() == []
+    else:
+        assert isinstance(first, Entry)
+        assert getattr(first, column) is None
+        (says,) = ledger.notes()
+        assert says.startswith(f"ledger: 1 row has a {column} that a spreadsheet has shortened or spoiled")
+
+
+@pytest.mark.parametrize(
+    "text", ["5E7", "12E3456", "1E5", "#1001", "E+11", "1.2.3E+4", "N/A 7", "Nancy", "ORD-1E+5"]
+)
+def test_what_only_resembles_a_shortened_number(tmp_path: Path, text: str) -> None:
+    body = lines(HEADER, f"{text},{text},5,2026-08-01,INR,paid")
+    (one,) = typed(*opened(tmp_path, body))
+    assert isinstance(one, Entry)
+    assert (one.ledger_id, one.reference) == (text, text)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "<NA>", "NaT", "NULL", "\\N"])
+def test_what_pandas_and_databases_write_for_nothing(tmp_path: Path, text: str) -> None:
+    rows = [f"R{n},O{n},5,2026-08-01,INR,paid" for n in range(3000)]
+    ledger, profile = opened(tmp_path, lines(HEADER, *rows, f"R,{text},5,2026-08-01,INR,{text}"))
+    one = typed(ledger, profile)[-1]
+    assert isinstance(one, Entry)
+    assert (one.reference, one.status) == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -578,12 +657,54 @@ def test_a_currency_by_sign_name_or_number(tmp_path: Path, cell: str, code: str)
     assert one.currency == code
 
 
-@pytest.mark.parametrize("cell", ["Rs.", "$", "rupees", "dollars", "USD (₹)"])
+@pytest.mark.parametrize("cell", ["$", "dollars", "kr", "¥", "USD (₹)"])
 def test_a_currency_that_may_be_several_is_not_guessed(tmp_path: Path, cell: str) -> None:
     body = lines(HEADER, f"L1,O,5,2026-08-01,{cell},paid")
     assert quarantined(amounts(tmp_path, body)) == [True]
-    if cell == "Rs.":
-        assert amounts(tmp_path, body, {"currency": "INR"}) == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("cells_", "codes"),
+    [
+        (("Rs.",), ("INR",)),
+        (("RS", "₹", "356"), ("INR", "INR", "INR")),
+        (("Rs.", "PKR"), ("PKR", "PKR")),
+        (("Rs.", "INR", "PKR"), ("", "INR", "PKR")),
+        (("rupees",), ("INR",)),
+        (("£",), ("GBP",)),
+        (("£", "EGP"), ("EGP", "EGP")),
+        (("$", "CAD"), ("CAD", "CAD")),
+        (("$", "CAD", "US$"), ("", "CAD", "USD")),
+        (("kr", "SEK"), ("SEK", "SEK")),
+        (("¥", "Japanese Yen"), ("JPY", "JPY")),
+    ],
+)
+@pytest.mark.parametrize("many", [0, 4000])
+def test_a_sign_of_several_currencies_means_the_one_that_the_column_names(
+    tmp_path: Path, cells_: tuple[str, ...], codes: tuple[str, ...], many: int
+) -> None:
+    rows = [f"L{n},O,5,2026-08-01,{cell},paid" for n, cell in enumerate(cells_)]
+    rows += [f"M{n},O,5,2026-08-01,{codes[-1]},paid" for n in range(many)]
+    found = typed(*opened(tmp_path, lines(HEADER, *rows)))[: len(codes)]
+    assert tuple(one.currency if isinstance(one, Entry) else "" for one in found) == codes
+
+
+@pytest.mark.parametrize(
+    ("cells_", "code"),
+    [(("Rs. 5", "Rs.1,250.00"), "INR"), (("£5", "£6.00"), "GBP"), (("$5", "US$ 6"), "USD")],
+)
+def test_amounts_alone_name_the_currency(tmp_path: Path, cells_: tuple[str, ...], code: str) -> None:
+    body = lines("ledger_id;amount;date", *(f"L{n};{cell};2026-08-01" for n, cell in enumerate(cells_)))
+    found = typed(*opened(tmp_path, body))
+    assert {one.currency for one in found if isinstance(one, Entry)} == {code}
+    with pytest.raises(InputRefused, match="lacks the column currency"):
+        opened(tmp_path, lines("ledger_id;amount;date", "L1;$5;2026-08-01"))
+
+
+def test_the_profile_says_which_rupee(tmp_path: Path) -> None:
+    (one,) = typed(*opened(tmp_path, lines(HEADER, "L1,O,5,2026-08-01,Rs.,paid"), {"currency": "NPR"}))
+    assert isinstance(one, Entry)
+    assert one.currency == "NPR"
 
 
 def test_every_currency_is_named_by_its_code() -> None:
@@ -634,6 +755,7 @@ def test_noise_in_text(text: str, value: str) -> None:
         lines(HEADER, *(f"'R{n}','O, {n}','5','2026-04-01','INR','paid'" for n in (1, 2, 3))),
         lines(f'"{HEADER}"', *(f'"R{n},""O, {n}"",5,2026-04-01,INR,paid"' for n in (1, 2, 3))),
         lines(HEADER, *(f'"R{n},O{n},5,2026-04-01,INR,paid"' for n in (1, 2, 3))),
+        lines(HEADER, *(f'"R{n}" ,"O, {n}" , "5","2026-04-01","INR" ,"paid" ' for n in (1, 2, 3))),
         lines(HEADER, *(f'"R{n}","12\\" pipe, blue","5","2026-04-01","INR","paid"' for n in (1, 2, 3))),
         "sep=,\n" + lines(HEADER, *(f"R{n},O{n},5,2026-04-01,INR,paid" for n in (1, 2, 3))),
     ],
@@ -646,6 +768,7 @@ def test_noise_in_text(text: str, value: str) -> None:
         "single quotes",
         "whole lines in quotes",
         "but for the header",
+        "blanks behind quotes",
         "backslashes",
         "sep=",
     ],
@@ -693,6 +816,14 @@ def test_an_encoding_is_proposed_and_the_profile_gives_it(tmp_path: Path, encodi
 def test_an_encoding_that_the_file_is_not_in_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match="is not in the encoding utf-16"):
         opened(tmp_path, lines(HEADER, "R1,O1,5,2026-04-01,INR,paid") + "x", {"encoding": "utf-16-le"})
+
+
+def test_an_encoding_of_the_profile_that_is_rather_utf8_is_told(tmp_path: Path) -> None:
+    body = lines(HEADER, "R1,Zürich,5,2026-04-01,INR,paid")
+    for encoding, says in (("cp1252", 1), ("utf-8", 0)):
+        ledger, _ = opened(tmp_path, body, {"encoding": encoding})
+        assert len(ledger.notes()) == says
+        assert all('encoding = "utf-8"' in one for one in ledger.notes())
 
 
 def test_the_second_column_of_a_name(tmp_path: Path) -> None:
@@ -766,6 +897,27 @@ def test_a_reference_inside_a_narration(tmp_path: Path, text: str, reference: st
     (one,) = typed(*opened(tmp_path, body, {"reference_pattern": r"ORD-\d{4}-\d+"}))
     assert isinstance(one, Entry)
     assert one.reference == reference
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "read"),
+    [
+        ("UPI/ORD-2026-1/5", "x", "ORD-2026-1"),
+        ("UPI/ORD-2026-1/5", "ORD-2026-2", "ORD-2026-1"),
+        ("", "UPI/ORD-2026-2", "ORD-2026-2"),
+        ("CASH", "UPI/ORD-2026-2", "ORD-2026-2"),
+        ("B-77", "no", "B-77"),
+    ],
+)
+def test_a_reference_inside_its_column_or_else_inside_the_narration(
+    tmp_path: Path, reference: str, text: str, read: str
+) -> None:
+    body = lines(
+        "ledger_id,reference,amount,date,currency,description", f"L1,{reference},5,2026-08-01,INR,{text}"
+    )
+    (one,) = typed(*opened(tmp_path, body, {"reference_pattern": r"ORD-\d{4}-\d+"}))
+    assert isinstance(one, Entry)
+    assert one.reference == read
 
 
 # Totals, further lines, the header again
@@ -1036,6 +1188,16 @@ def test_a_total_is_the_sum_or_is_told(values: list[Decimal], word: str, more: D
         ("2026年4月1日", "2026-04-01"),
         ("01 अप्रैल 2026", "2026-04-01"),
         ("13/04/2026 10:15:22 hrs", "2026-04-13"),
+        ("13. 4. 2026", "2026-04-13"),
+        ("13. 4. 2026 10:15", "2026-04-13"),
+        ("Apr-13-2026", "2026-04-13"),
+        ("2026-Apr-01", "2026-04-01"),
+        ("2026 April 1", "2026-04-01"),
+        ("01/Apr/2026:10:15:22 +0530", "2026-04-01 04:45:22+00:00"),
+        ("2026-04-01T10:15:22+05:30[Asia/Kolkata]", "2026-04-01 04:45:22+00:00"),
+        ("2026-04-01 10:15:22 Asia/Kolkata", "2026-04-01 04:45:22+00:00"),
+        ("2026-07-01 10:15:22 America/New_York", "2026-07-01 14:15:22+00:00"),
+        ("2026-04-01 10:15:22 Nowhere/Atall", "2026-04-01"),
         ("Thu Apr 2 2026 10:15:22 GMT+0530 (India Standard Time)", "2026-04-02 04:45:22+00:00"),
     ],
 )
@@ -1071,6 +1233,49 @@ def test_an_offset_in_the_date_format(tmp_path: Path) -> None:
         "2026-04-13 23:15:22+00:00",
         "2026-04-14 14:45:22+00:00",
     ]
+
+
+@pytest.mark.parametrize("zone", ["", "Asia/Kolkata", "UTC"])
+def test_a_zone_by_name_in_the_date_format_depends_on_no_machine(
+    tmp_path: Path, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    rows = ("UTC", "IST", "GMT", "PDT", "GMT+5:30", "Asia/Kolkata")
+    body = lines(HEADER, *(f"R{n},O,5,13/04/2026 23:15 {name},INR," for n, name in enumerate(rows)))
+    ledger, profile = opened(tmp_path, body, {"date_format": "%d/%m/%Y %H:%M %Z"})
+    found = [one for one in typed(ledger, profile) if isinstance(one, Entry)]
+    instant, day = "2026-04-13 23:15:00+00:00", "2026-04-13"
+    there = "2026-04-13 17:45:00+00:00"
+    assert [str(one.dated_at or one.dated_on) for one in found] == [instant, day, instant, day, there, there]
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("days", "text", "read"),
+    [
+        (("2026-04-01", "2026-04-01", "1 Apr 2026"), "01/04/2026", "2026-04-01"),
+        (
+            ("2026-04-01", "2026-04-05", "2026-04-30"),
+            "04/03/2026",
+            None,
+        ),  # 4 March is too near to be ruled out
+        (("2026-10-01", "2026-10-05", "2026-10-30"), "10/03/2026", "2026-10-03"),
+        (("2026-04-01", "2026-04-05"), "01/04/2026", None),  # too few
+        (("2026-04-01", "2026-04-05", "2026-04-30"), "03/02/2026", None),  # neither lies among them
+        (("2026-01-01", "2026-04-05", "2026-12-30"), "03/02/2026", None),  # both do
+    ],
+)
+@pytest.mark.parametrize("many", [0, 4000])
+def test_days_that_are_sure_may_tell_what_another_is(
+    tmp_path: Path, days: tuple[str, ...], text: str, read: str | None, many: int
+) -> None:
+    if many and read is None and len(days) < 3:
+        return
+    rows = [f"R{n},O,5,{day},INR," for n, day in enumerate([text, *days, *days[:1] * many])]
+    one = typed(*opened(tmp_path, lines(HEADER, *rows)))[0]
+    assert (str(one.dated_on) if isinstance(one, Entry) else None) == read
 
 
 @given(
