@@ -413,6 +413,8 @@ def _read_amount(value: object, style: Style, currency: str, currencies: Currenc
     if isinstance(value, UnreadableCell):
         raise ValueError(value.reason)  # noqa: TRY004 - worded as every other reason
     text = written_amounts.clean(tidy(str(value)))
+    if not text and str(value).strip().casefold() == "nan":
+        raise ValueError("is not a number")
     if not text or NOTHING.fullmatch(text):
         raise ValueError("is missing")
     if style.amounts.minor and "." in text:

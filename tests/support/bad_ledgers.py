@@ -98,7 +98,7 @@ CSV: dict[str, Bad] = {
         2,
         quarantined={2: "has 1 cells"},
     ),
-    "nul_bytes.csv": Bad(text(row(ledger_id="L\0", reference="a")), 1, quarantined={2: "no text"}),
+    "nul_bytes.csv": Bad(text(row(ledger_id="L\0", reference="a")), 1, quarantined={2: "a character that cannot be stored"}),
     "nul_in_an_amount.csv": Bad(
         text(GOOD, row(ledger_id="L2", amount="1\0.00")), 2, quarantined={3: "not a number"}
     ),
@@ -146,7 +146,7 @@ CSV: dict[str, Bad] = {
     "cell_of_10_mb.csv": Bad(
         lambda: text(GOOD, row(ledger_id="L2", reference="x" * 10_000_000)),
         2,
-        quarantined={3: "characters where 500"},
+        quarantined={3: "characters, but at most 500"},
     ),
     "cell_of_10_mb_in_quotes.csv": Bad(
         lambda: text(GOOD, row(ledger_id="L2", reference=f'"{"x" * 10_000_000}"')),
@@ -167,7 +167,7 @@ CSV: dict[str, Bad] = {
     "february_30.csv": Bad(
         text(GOOD, row(ledger_id="L2", date="2026-02-30"), row(ledger_id="L3", date="30/02/2026")),
         3,
-        quarantined={3: "no day", 4: "no day"},
+        quarantined={3: "not a day", 4: "not a day"},
     ),
     "serial_dates.csv": Bad(
         text(GOOD, row(ledger_id="L2", date="46235")), 2, quarantined={3: "spreadsheet's number of a day"}
@@ -415,15 +415,15 @@ XLSX: dict[str, Bad] = {
         .bytes((b'<c r="C3"><v>1</v>', b'<c r="C3"><v>12345678901234.567</v>')),
         4,
         quarantined={
-            3: "more digits than a binary number keeps",
-            4: "more digits than a binary number keeps",
+            3: "more than 15 digits",
+            4: "more than 15 digits",
         },
         amounts=("10.5", "12345678901234567.89"),
     ),
     "numbers_for_ids.xlsx": Bad(
         Sheet().rows(NAMES, cells(1001, 7), cells(12345678901234567890), cells(DAY)).bytes(),
         3,
-        quarantined={3: "more digits", 4: "is a date, which a spreadsheet may have made"},
+        quarantined={3: "more than 15 digits", 4: "is a date, which a spreadsheet may have made"},
     ),
     "numbers_for_dates.xlsx": Bad(
         Sheet()
@@ -563,7 +563,7 @@ OTHER: dict[str, Bad] = {
     "float.parquet": Bad(
         parquet(ledger_id=IDS, amount=pa.array([0.1 + 0.2, 12345678901234.567]), date=DAYS, currency=RUPEES),
         2,
-        quarantined={3: "more digits"},
+        quarantined={3: "more than 15 digits"},
         amounts=("0.3",),
     ),
     "short_float.parquet": Bad(
