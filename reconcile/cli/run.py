@@ -174,7 +174,6 @@ def show(run_id: str, *, verify: bool) -> None:
     from reconcile.cli.tables import show_run, window_table
     from reconcile.db import runs as run_records
     from reconcile.db.engine import open_store
-    from reconcile.report.verify import verify as verify_files
     from reconcile.settings import Settings
 
     with open_store(Settings.read()) as engine:
@@ -188,6 +187,8 @@ def show(run_id: str, *, verify: bool) -> None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
     if verify:
+        from reconcile.report.verify import verify as verify_files
+
         click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
 
 

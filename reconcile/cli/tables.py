@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -16,12 +16,12 @@ from reconcile.cli.console import print_table, say, say_paths, table_console
 from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.runs import RunRecord
-from reconcile.decide.resolve import ResolveResult
-from reconcile.load.import_ledger import Imported
-from reconcile.match.explain import plain
-from reconcile.report.explain_text import explain_lines
 from reconcile.report.figures import reconciled, share_of
-from reconcile.report.statement import Statement
+
+if TYPE_CHECKING:  # each command waits only for what it works with itself
+    from reconcile.decide.resolve import ResolveResult
+    from reconcile.load.import_ledger import Imported
+    from reconcile.report.statement import Statement
 
 
 def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
@@ -100,7 +100,7 @@ def _currencies(report: Mapping[str, Any]) -> Table:
 _ALL = 1000  # thousandths
 
 
-def show_statement(statement: Statement, currencies: Currencies) -> None:
+def show_statement(statement: "Statement", currencies: Currencies) -> None:
     """The close statement of a month, by currency."""
     console = table_console()
     say(console, f"Close statement of {statement.month}")
@@ -133,7 +133,7 @@ def show_statement(statement: Statement, currencies: Currencies) -> None:
         print_table(console, table)
 
 
-def show_decisions(taken: ResolveResult, *, dry_run: bool) -> None:
+def show_decisions(taken: "ResolveResult", *, dry_run: bool) -> None:
     """How many decisions a file had and which earlier ones they replace; with `dry_run` a line for each."""
     console = table_console()
     for change in taken.changes:
@@ -160,6 +160,9 @@ def _count(number: int, what: str, several: str = "s") -> str:
 
 def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
     """What `reconcile explain` shows, as text or as a JSON list."""
+    from reconcile.match.explain import plain
+    from reconcile.report.explain_text import explain_lines
+
     if as_json:
         click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
         return
@@ -224,7 +227,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
     print_table(console, table)
 
 
-def show_imports(imports: Sequence[Imported]) -> None:
+def show_imports(imports: "Sequence[Imported]") -> None:
     """A line for each import, and the sums of several."""
     console = Console(highlight=False, soft_wrap=True)
     for one in imports:
@@ -240,7 +243,7 @@ def show_imports(imports: Sequence[Imported]) -> None:
         )
 
 
-def _changes(imports: Sequence[Imported]) -> str:
+def _changes(imports: "Sequence[Imported]") -> str:
     entries, added, changed, repeats, quarantined, withdrawn, passed_over = (
         sum(getattr(one, name) for one in imports)
         for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn", "passed_over")

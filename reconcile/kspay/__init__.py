@@ -33,12 +33,16 @@ paging/       Fetch All Transactions, read to a proven end (docs/paging-proof.md
   last_day         until when the last day is listed
 """
 
-from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
-from reconcile.kspay.credentials import Credentials
-from reconcile.kspay.paging.listing import Page
-from reconcile.kspay.paging.windows import Window, WindowRecord
-from reconcile.kspay.payments import Initiated
-from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reconcile.kspay.client import CurrencyInfo, KSPay, PaymentMethod
+    from reconcile.kspay.credentials import Credentials
+    from reconcile.kspay.paging.listing import Page
+    from reconcile.kspay.paging.windows import Window, WindowRecord
+    from reconcile.kspay.payments import Initiated
+    from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 
 __all__ = [
     "Credentials",
@@ -53,3 +57,24 @@ __all__ = [
     "WindowRecord",
     "parse_redirect",
 ]
+
+_MODULE_OF = {
+    "Credentials": "credentials",
+    "CurrencyInfo": "client",
+    "Initiated": "payments",
+    "KSPay": "client",
+    "Page": "paging.listing",
+    "PaymentMethod": "client",
+    "Redirect": "redirect",
+    "RedirectError": "redirect",
+    "Window": "paging.windows",
+    "WindowRecord": "paging.windows",
+    "parse_redirect": "redirect",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of this package, imported when it is first asked for: most commands never call KS Pay."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
