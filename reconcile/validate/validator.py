@@ -23,6 +23,7 @@ from reconcile.core.errors import CheckFailed, InputRefused
 from reconcile.core.money import UNKNOWN_DIGITS
 from reconcile.core.records import Entry, Rejection, Side, Transaction
 from reconcile.core.rejections import Problem, rejection
+from reconcile.validate.late_imports import import_late
 from reconcile.validate.rules import SHOWN_SUBJECTS, Failure, Rule, Validation, Weight, rules
 
 BATCH = 1_000
@@ -66,6 +67,7 @@ def _load() -> Any:
     """Import Great Expectations, once however many threads ask, and with its calls home turned off."""
     with _loading:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        import_late()
         import great_expectations
 
         return great_expectations
