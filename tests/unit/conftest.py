@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3  # noqa: F401  its import binds a socket, which `_no_server` would take for a server's
 
 from reconcile.settings import Settings
 
