@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconcile.core.discrepancies import OUTCOMES
 from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.sql_files import read_sql
@@ -100,8 +101,14 @@ def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str
     ]
 
 
+_PARAMETERS = {"report/summary": {"outcomes": [*OUTCOMES, "total"]}}
+"""By statement, where it has any."""
+
+
 def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
-    result = connection.execute(text(read_sql(name)), execution_options={"yield_per": _ROWS_AT_A_TIME})
+    result = connection.execute(
+        text(read_sql(name)), _PARAMETERS.get(name, {}), execution_options={"yield_per": _ROWS_AT_A_TIME}
+    )
     for row in result.mappings():
         yield dict(row)
 

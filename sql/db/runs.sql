@@ -1,5 +1,5 @@
 -- Grain: one row a run, the newest first.
--- Purpose: What `reconcile runs` lists.
+-- Purpose: What `reconcile runs` shows.
 -- Reads: runs
 -- Makes: none
 

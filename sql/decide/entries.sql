@@ -1,5 +1,5 @@
 -- Grain: one row a named entry and entry of its booking; an entry without a booking is alone in it.
--- Purpose: The entries that a `match` decision takes: a booking is matched as a whole.
+-- Purpose: The entries that a `match` decision joins. A booking is always matched as a whole.
 -- Reads: bookings, known_entry
 -- Makes: none
 

@@ -1,6 +1,6 @@
 -- Grain: one row a finished run whose run.json says how many decisions there were and the last one's hash, the newest
 -- first.
--- Purpose: Witnesses against a change of the audit trail.
+-- Purpose: Lets a change of the audit trail be noticed: the reports are its witnesses.
 -- Reads: runs
 -- Makes: none
 

@@ -1,5 +1,5 @@
 -- Grain: one row a named transaction and transaction of its match; one without a match is alone in it.
--- Purpose: The transactions that a `match` decision takes.
+-- Purpose: The transactions that a `match` decision joins.
 -- Reads: known_transaction, pairings
 -- Makes: none
 

@@ -1,6 +1,6 @@
 -- Grain: `findings_before`: one row a finding; `standing_before`: one row a pair that does not represent both of its
 -- records.
--- Purpose: Keeps what is remembered while all is matched again, to be compared afterwards.
+-- Purpose: Keeps a copy of what is remembered, to compare it with what matching everything again gives.
 -- Reads: findings, pairings
 -- Makes: findings_before, standing_before
 

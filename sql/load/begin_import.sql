@@ -1,5 +1,6 @@
 -- Grain: one row, the import.
--- Purpose: States the file of an import; its days are cut in `timezone`, and those of a snapshot in its own.
+-- Purpose: Names the file of an import, the time zone that cuts its days, and the one that a snapshot was made in (null
+-- if it is none).
 -- Reads: none
 -- Makes: this_import
 

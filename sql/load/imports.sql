@@ -1,5 +1,5 @@
 -- Grain: one row an import, the newest first.
--- Purpose: What `reconcile ledger list` lists.
+-- Purpose: What `reconcile ledger list` shows.
 -- Reads: imports
 -- Makes: none
 

@@ -1,6 +1,6 @@
 -- Grain: one row, the import.
--- Purpose: Gives an import its number. The same file again that changed nothing is the import of before, whatever its
--- name, unless a later one touched an entry of it: then it stands beside that one.
+-- Purpose: Gives an import its number. If the same file is imported again and changes nothing, that is the earlier
+-- import, whatever its name. If a later import touched one of its entries, it is an import of its own.
 -- Reads: compared, imports, loaded, loads, staged_scope, this_import, this_load
 -- Makes: imports, loads, this_import
 

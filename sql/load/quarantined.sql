@@ -1,5 +1,5 @@
 -- Grain: one row a record that cannot be used, the oldest first.
--- Purpose: What `reconcile quarantine` lists.
+-- Purpose: What `reconcile quarantine` shows.
 -- Reads: quarantine
 -- Makes: none
 

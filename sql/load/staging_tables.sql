@@ -1,6 +1,6 @@
 -- Grain: one row a record as it was read, repeats included; the other tables say theirs.
--- Purpose: The tables that COPY fills, batch after batch. They go with the connection: a fetch or an import that fails
--- leaves nothing behind.
+-- Purpose: The tables that COPY fills, batch after batch. They end with the connection, so a fetch or an import that
+-- fails leaves nothing behind.
 -- Reads: entries, transactions
 -- Makes: resting, staged_entries, staged_rejections, staged_scope, staged_transactions, this_import, this_load
 

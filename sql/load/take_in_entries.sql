@@ -1,12 +1,12 @@
 -- Grain: one row an entry.
--- Purpose: Moves the staged records of one import into `entries`. Rows of one ledger_id that say the same are one
--- (statuses that differ in case, blanks, hyphens or underscores say the same, and so do a blank one and paid); rows
--- that differ are all quarantined. The last import of an entry wins, equal values change nothing, and older versions
--- are kept. Of a snapshot, entries of the days that it spans and that it lacks are withdrawn; of others, `lacking`
--- names what an earlier file of these days had. A withdrawn entry that comes again counts again.
+-- Purpose: Moves the staged records of one import into `entries`. Rows of one ledger_id with equal values are one entry
+-- (in a status, case, blanks, hyphens and underscores do not count, and a blank one is paid); if the values differ, all
+-- these rows are quarantined. The last import of an entry wins, equal values change nothing, and older versions are
+-- kept. A snapshot withdraws the entries of its days that it lacks; for any other import, `lacking` names the entries
+-- of its days that an earlier file had. A withdrawn entry that comes again counts again.
 -- Reads: entries, staged_entries, staged_rejections, staged_scope, this_import, this_load
 -- Makes: changes, compared, contested, entries, entry_versions, in_span, incoming_ids, lacking, loaded, missing,
---   repeated, staged_entries, staged_rejections, this_book
+-- repeated, staged_entries, staged_rejections, this_book
 
 analyze staged_entries;
 

@@ -1,11 +1,11 @@
 -- Grain: one row a record that cannot be used.
--- Purpose: Takes in what was rejected, and lets out what its source has corrected: a record with an id when the id
--- comes again, good or broken differently; one without an id when the same file no longer holds it, or an answer that
--- covers the day of its creation does not; where that day cannot be read either, an answer that covers all days on
--- which it may be: those that every answer with it was asked for. A ledger may hold two rows without an id that say
--- the same, and both count; KS Pay repeats a record wherever two windows overlap, so there equal content is one
--- record. A record that could be typed has the content of its typed values: where its source writes it another way,
--- decisions on it still stand.
+-- Purpose: Adds what was rejected to the quarantine, and takes out what its source has corrected. A record with an id
+-- is taken out when the id comes again, usable or with another fault. A record without an id is taken out when the same
+-- file no longer holds it, or when an answer that covers the day of its creation does not. If that day cannot be read,
+-- the answer must cover all days on which it may be: those of every answer that had it. Two rows of a ledger without an
+-- id and with equal content are two records. KS Pay repeats records where two windows overlap, so there equal content
+-- is one record. The content of a record that could be typed is that of its typed values, so that decisions on it still
+-- hold if its source writes it another way.
 -- Reads: changes, incoming_ids, loaded, quarantine, staged_rejections, staged_scope, this_import, this_load
 -- Makes: entries, loads, quarantine, quarantine_versions, rejected, released, transactions
 

@@ -1,9 +1,9 @@
 -- Grain: one row an entry or quarantined record that the import changed.
--- Purpose: Undoes the import in `this_import`, as the loads in `this_load`: entries that stand on it alone return to
--- the newest state that stands on something else, or are withdrawn; what later imports said stays.
+-- Purpose: Undoes the import in `this_import`, as the loads in `this_load`. Entries that only this import gives return
+-- to their newest state that another one gives, or are withdrawn. What later imports said stays.
 -- Reads: entries, entry_versions, imports, loads, quarantine, quarantine_versions, this_import, this_load
 -- Makes: baseless, counting, entries, entry_versions, former, imports, loads, quarantine, quarantine_versions,
---   released, restored, undone
+-- released, restored, undone
 
 update imports set withdrawn_at = clock_timestamp()
 from this_import

@@ -1,5 +1,5 @@
 -- Grain: one row a scope, side, currency and outcome, and a total for each scope, side and currency.
--- Purpose: summary.csv.
+-- Purpose: summary.csv. `outcomes` are all outcomes in the order of the file, `total` last.
 -- Reads: result_summary
 -- Makes: none
 
@@ -8,7 +8,7 @@ select
     side,
     currency,
     coalesce(outcome, 'total') as outcome,
-    sum(records)::bigint as count,
+    cast(sum(records) as bigint) as count,
     sum(amount) as amount
 from result_summary
 group by grouping sets ((scope, side, currency, outcome), (scope, side, currency))
@@ -16,10 +16,4 @@ order by
     array_position(array['period', 'carried'], scope),
     side,
     currency collate "C",
-    array_position(
-        array[
-            'matched', 'matched_with_discrepancy', 'unmatched', 'timing', 'excluded', 'resolved', 'quarantined',
-            'total'
-        ],
-        coalesce(outcome, 'total')
-    )
+    array_position(cast(:outcomes as text[]), coalesce(outcome, 'total'))

@@ -74,7 +74,7 @@ def test_every_option_that_stands_alone_exists(page: Path) -> None:
 
     known = options(cli) | OTHERS | {"--help"}
     for line in code(page):
-        if line.startswith("--"):
+        if re.match("--[a-z]", line):
             assert line.split()[0] in known, line
 
 

@@ -1,6 +1,6 @@
 -- Grain: one row a record, or a sum, that is wrong.
--- Purpose: Must return no rows: a record of the groups that were matched that is neither in a match nor found
--- unmatched, although its status says that money moved, may move, or nobody knows; or that is both.
+-- Purpose: Must return no rows. Names a record of the matched groups that is neither in a match nor found unmatched
+-- although money moved or may have moved, and a record that is both.
 -- Reads: bookings, findings, pairings, scope_entry, scope_transaction
 -- Makes: none
 

@@ -1,7 +1,7 @@
 -- Grain: one row a record, or a sum, that is wrong.
--- Purpose: Must return no rows: a match of the groups that were matched whose sides differ by more than the tolerance,
--- or are of different currencies, and of which no finding says so. Summed from the stored records. Nearly every match
--- is one pair, of which nothing is to be added up.
+-- Purpose: Must return no rows. Names a match of the matched groups whose sides differ by more than the tolerance or in
+-- their currency, without a finding that says so. The amounts are those of the stored records. Nearly every match is
+-- one pair, so there is nothing to add up.
 -- Reads: bookings, entries, findings, pairings, scope_pairing, scope_transaction, transactions, usable_transaction
 -- Makes: none
 

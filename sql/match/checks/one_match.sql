@@ -1,7 +1,7 @@
 -- Grain: one row a record, or a sum, that is wrong.
--- Purpose: Must return no rows: a record of the groups that were matched that stands in two matches, or in one with a
--- record that cannot be used; or for which not exactly one of its pairs stands. Counted first: as many records in
--- matches as pairs that stand for one, on either side. Where the counts differ, the records are looked for.
+-- Purpose: Must return no rows. Names a record of the matched groups that is in two matches, or in a match with a
+-- record that cannot be used, or that not exactly one of its pairs stands for. Counts first: on either side, as many
+-- records in matches as pairs that stand for one. Only if the counts differ does it look for the records.
 -- Reads: entries, pairings, scope_entry, scope_pairing, scope_transaction, transactions
 -- Makes: none
 

@@ -1,8 +1,9 @@
 -- Grain: one row a record, or a sum, that is wrong.
--- Purpose: Must return no rows: a side and currency of which the outcomes of the period are not those of exactly the
--- records that the database holds for its days, or do not add up to their amounts; or a carried record that is none.
--- The records are told apart by the fingerprint of their numbers, and come from the tables, not from the views that
--- give outcomes. Where something is wrong, the records that only one of the two has are named.
+-- Purpose: Must return no rows. Names a side and currency where the outcomes of the period are not of exactly the
+-- records that the database holds for its days, or do not add up to their amounts; and a carried record that the
+-- database does not hold. Sets of records are compared by a fingerprint of their numbers. The records come from the
+-- tables, not from the views that give outcomes. Where something is wrong, the records that only one of both has are
+-- named.
 -- Reads: entries, held_record, outcome, pairings, period_entry, period_transaction, tally, transactions
 -- Makes: none
 

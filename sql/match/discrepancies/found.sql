@@ -1,7 +1,7 @@
--- Grain: one row a discrepancy, of whatever day: a finding under the type that the as-of day gives it, or a record that
+-- Grain: one row a discrepancy of any day: a finding with the type that it has on the as-of day, or a record that
 -- cannot be used.
--- Purpose: `due` is false for a pending transaction that the as-of day does not yet call stale. `involved` are its
--- records: all of its match, of its booking, or of its quarantine.
+-- Purpose: Gives every finding its type. `due` is false for a pending transaction that is not yet stale on the as-of
+-- day. `involved` are the records of a discrepancy: all of its match, of its booking, or of its quarantine.
 -- Reads: asked, bookings, by_hand, discrepancy_type, findings, known_entry, known_transaction, pairings, policy,
 -- unusable
 -- Makes: broken, finding_record, found, involved, shown_entry, shown_transaction

@@ -1,7 +1,7 @@
 -- Grain: `open_item`: one row a discrepancy that is open after this run.
--- Purpose: The amount at stake: the difference where the amount is what is wrong, else the amount of its record, KS
--- Pay's first. Nothing where there is none of one currency. Then writes how these items differ from those of the run's
--- base.
+-- Purpose: The amount at stake is the difference where the amount is wrong, else the amount of the record, KS Pay's
+-- first. It is null if the amounts are of two currencies. Then writes how these items differ from those of the run that
+-- this one follows.
 -- Reads: asked, movements, policy, reported, reported_row, run_bases
 -- Makes: known_item, movements, open_item, run_bases
 

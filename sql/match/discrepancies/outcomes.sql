@@ -1,9 +1,9 @@
 -- Grain: `outcome`: one row a record of which something may be wrong; `tally`: one row a scope, side, currency,
 -- outcome, rule, payment method and `counts`.
 -- Purpose: What became of the records of the period, and of the earlier ones that the report lists (`scope` carried):
--- each has one outcome. What counts is all that is wrong with it by the as-of day, not only what is reported. Nearly
--- all are matched and nothing is wrong with them: they are only counted (`tally`). Those of which something may be
--- wrong are told one by one (`outcome`), and are taken out of that count.
+-- each has exactly one outcome. It depends on all that is wrong with a record by the as-of day, not only on what is
+-- reported. Nearly all records are matched and nothing is wrong with them: they are only counted (`tally`). Records
+-- with which something may be wrong have a row each (`outcome`), and are taken out of that count.
 -- Reads: asked, broken, involved, judged, pairings, period_entry, period_transaction, reported, shown_entry,
 -- shown_transaction
 -- Makes: beside, outcome, summary, tally, wrong

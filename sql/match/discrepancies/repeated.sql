@@ -1,8 +1,8 @@
 -- Grain: one row a reported duplicate, for the record that it repeats: of those that make it a duplicate
 -- (findings/findings) a matched one, then the nearest by date, then the lowest id by code points; and one row for each
 -- record of the other side that this is matched with (`is_mate`).
--- Purpose: Duplicates are few: each looks its own up by index, whatever the size of the period. `limit` and `offset 0`
--- keep the planner from joining whole tables in place of that, as it would where these have no statistics yet.
+-- Purpose: Duplicates are few, so each is looked up by index, however large the period is. `limit` and `offset 0` keep
+-- the planner from joining whole tables, as it would where they have no statistics yet.
 -- Reads: bookings, crowded_keys, entries, involved, pairings, policy, reported, shown_entry, shown_transaction,
 -- transactions, usable_entry, usable_transaction
 -- Makes: repeated

@@ -1,7 +1,7 @@
 -- Grain: one row a discrepancy.
--- Purpose: Writes the discrepancies beside those of the nights before, and touches no row that stays as it was. A
--- discrepancy is cleared when the data came right: it is nowhere found any more, and not because a person joined its
--- records. One that a day earlier than the newest as-of day would not yet call stale is not cleared by that.
+-- Purpose: Updates the discrepancies of the nights before, and touches no row that does not change. A discrepancy is
+-- cleared when the data came right: it is no longer found, and not because a person joined its records. A run as of an
+-- earlier day than the newest does not clear a payment that is only not yet stale on that day.
 -- Reads: asked, discrepancies, found, joined_by_hand, policy, reported
 -- Makes: cleared, discrepancies, discrepancy_versions, news
 

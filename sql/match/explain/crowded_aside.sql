@@ -1,6 +1,6 @@
--- Grain: one row a key that is none.
--- Purpose: A copy of the keys that are none takes the place of the table until the transaction ends (temporary tables
--- are found first), so that working out a group again touches nothing that a run works on.
+-- Grain: one row a key that does not count.
+-- Purpose: A temporary copy of the keys that do not count takes the place of the table until the transaction ends
+-- (temporary tables are found first). So working out a group again changes nothing that a run uses.
 -- Reads: policy
 -- Makes: crowded_keys, crowded_now
 

@@ -1,5 +1,5 @@
 -- Grain: one version of an entry, the oldest first; the last row is what it says now (`replaced_in` null).
--- Purpose: `changed_in` is the load that brought it, as far as that is known.
+-- Purpose: `changed_in` is the load that changed it, if that is known.
 -- Reads: entries, entry_versions, known_entry
 -- Makes: none
 

@@ -1,6 +1,6 @@
--- Grain: one load: the import, or the run that fetched (only one at a time works on an app, so its time tells), and the
--- run that matched what it brought.
--- Purpose: The withdrawal of an import is no import: `undone_import` is the one that it undid.
+-- Grain: one load: the import, or the run that fetched (found by its time, since only one run at a time works on an
+-- app), and the run that matched what it loaded.
+-- Purpose: Says where a version of a record is from. `undone_import` is the import that a withdrawal undid.
 -- Reads: imports, loads, runs
 -- Makes: none
 

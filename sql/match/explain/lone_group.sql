@@ -1,5 +1,5 @@
 -- Grain: none: two tables are emptied.
--- Purpose: The group of one record is worked out from it alone: what changed elsewhere is left aside.
+-- Purpose: Lets the group of one record be worked out from this record alone, whatever else changed.
 -- Reads: fresh_key
 -- Makes: frontier
 

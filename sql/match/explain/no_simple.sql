@@ -1,6 +1,6 @@
 -- Grain: `left_transaction`, `left_entry`: one row a record in scope.
--- Purpose: What sql/match takes at once because it agrees in all goes through the rules here like everything else, and
--- ends the same way.
+-- Purpose: Lets all records of the group go through the rules, also those that a run matches at once because they agree
+-- in everything. The result is the same.
 -- Reads: scope_entry, scope_transaction
 -- Makes: left_entry, left_of_group, left_transaction, simple
 

@@ -1,5 +1,5 @@
 -- Grain: one stay of a record in quarantine, the oldest first; `cleared_at` is null while it lasts.
--- Purpose: Tells when and why a record could not be used.
+-- Purpose: Says when and why a record could not be used.
 -- Reads: quarantine, quarantine_versions
 -- Makes: none
 

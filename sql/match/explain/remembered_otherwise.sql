@@ -1,7 +1,6 @@
--- Grain: one record of which another match, or another thing that is wrong, was remembered than matching everything
--- anew gives, or for which another of its pairs stood.
--- Purpose: Needs `findings_before`, what was remembered of findings, and `standing_before`, the pairs that did not
--- stand for both of their records.
+-- Grain: one record whose match, finding or representing pair is another one after matching everything again.
+-- Purpose: Compares with `findings_before`, the findings that were remembered, and with `standing_before`, the pairs
+-- that did not stand for both of their records.
 -- Reads: asked, entries, findings, findings_before, pairing_versions, pairings, standing_before, transactions
 -- Makes: none
 

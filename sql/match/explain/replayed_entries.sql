@@ -1,5 +1,5 @@
 -- Grain: one entry of the group, the unit that it is matched in, and what took that.
--- Purpose: The entries that the replay is told of.
+-- Purpose: The entries that the replay begins with.
 -- Reads: entry, taken_unit, unit, unit_entry
 -- Makes: none
 

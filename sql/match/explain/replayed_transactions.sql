@@ -1,5 +1,5 @@
 -- Grain: one transaction of the group, and what took it.
--- Purpose: The transactions that the replay is told of.
+-- Purpose: The transactions that the replay begins with.
 -- Reads: taken_txn, txn
 -- Makes: none
 

@@ -1,5 +1,5 @@
 -- Grain: one finished run of an app, the oldest first, and where its files are.
--- Purpose: Finds the reports in which a discrepancy stands.
+-- Purpose: Finds the reports that show a discrepancy.
 -- Reads: runs
 -- Makes: none
 

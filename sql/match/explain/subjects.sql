@@ -1,5 +1,5 @@
--- Grain: one record or one discrepancy that goes by the id, in whatever app and source.
--- Purpose: An entry goes by its ledger id, and by source:id. `place` orders what several hold.
+-- Grain: one record or one discrepancy with this id, of any app and source.
+-- Purpose: An entry is found by its ledger id, and by source:id. `place` sorts the finds.
 -- Reads: discrepancies, entries, entry_versions, quarantine, quarantine_versions, transactions
 -- Makes: none
 

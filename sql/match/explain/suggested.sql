@@ -1,6 +1,6 @@
--- Grain: one record that amount_date looks at beside this one: unmatched but for that rule, paid or refunded, of equal
+-- Grain: one record that amount_date compares with this one: unmatched except for that rule, paid or refunded, of equal
 -- amount and currency, within the date tolerance.
--- Purpose: `side` tells rivals from candidates.
+-- Purpose: `side` says whether it is a candidate (the other side) or a rival (the same side).
 -- Reads: bookings, findings, known_entry, known_transaction, pairings, policy
 -- Makes: none
 

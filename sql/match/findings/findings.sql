@@ -1,6 +1,6 @@
 -- Grain: one row a finding: one aspect of one match or unmatched record that is wrong, or will be on some as-of day.
--- Purpose: It stands at the match's lowest transaction. What a run reports of it, and as what type, follows in
--- discrepancies/found.
+-- Purpose: A finding is kept at the match's lowest transaction. discrepancies/found decides what a run reports of it,
+-- and as which type.
 -- Reads: match, policy, taken_txn, taken_unit, txn, unit, unit_key
 -- Makes: finding
 

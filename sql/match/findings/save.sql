@@ -1,10 +1,10 @@
 -- Grain: one row a pair, a finding, a booking, a load.
--- Purpose: Writes the matches and what is wrong with what was in scope beside those of the nights before. Of the
--- matches only what differs is touched, and what was undone is kept. A block in PL/pgSQL writes `pairings` and
--- `pairing_versions`; the parser behind Reads and Makes does not look into it.
--- Reads: asked, booking, entry, finding, policy, runs, scope_booking, scope_finding, simple, taken_txn, taken_unit,
--- txn, unit_entry
--- Makes: bookings, findings, loads, paired, pass_pair, pass_pairing
+-- Purpose: Writes the matches and findings of the records in scope; those of all other records stay. Of the matches
+-- only what differs is touched, and what was undone is kept.
+-- Reads: asked, booking, entry, finding, policy, runs, scope_booking, scope_finding, scope_pairing, simple, taken_txn,
+-- taken_unit, txn, unit_entry
+-- Makes: bookings, findings, held_pair, loads, paired, pairing_versions, pairings, pass_pair, pass_pairing, undone,
+-- wanted
 
 create temp table pass_pair on commit drop as
 with matched_entry as (

@@ -1,5 +1,5 @@
 -- Grain: one row a possible pair.
--- Purpose: Pairs that lost a record to a better pair of the round before.
+-- Purpose: Deletes the pairs that lost a record to a better pair in the round before.
 -- Reads: taken_txn, taken_unit
 -- Makes: candidate
 

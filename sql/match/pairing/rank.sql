@@ -1,7 +1,7 @@
 -- Grain: one row a possible pair of the pass, ranked.
--- Purpose: `criteria` are what makes a pair better than another, in this order: false before true, the smaller before
--- the larger. Ids by code points come last, so that no two pairs ever tie. `reconcile explain` reads the order from the
--- columns of `candidate`; test_replay proves that it is this one.
+-- Purpose: `criteria` say what makes one pair better than another, in this order: false before true, smaller before
+-- larger. Ids by code points come last, so that no two pairs are ever equal. `reconcile explain` reads the order from
+-- the columns of `candidate`; test_replay proves that it is this one.
 -- Reads: agreeing, pass, possible_pair, txn, unit
 -- Makes: candidate
 

@@ -1,7 +1,7 @@
 -- Grain: one row a record that is taken.
--- Purpose: One round of taking pairs from the top while both are free: a pair that is the best one of both its records
--- cannot lose either to another pair, so all of these are taken at once; what shares a record with them is out. Rounds
--- repeat until none is left, and end as taking one by one would.
+-- Purpose: One round of taking pairs from the top while both records are free. A pair that is the best one of both its
+-- records cannot lose either of them to another pair, so all such pairs are taken at once. Rounds repeat until no pair
+-- is left. The result is the same as taking one pair at a time.
 -- Reads: candidate, pass
 -- Makes: taken_txn, taken_unit
 

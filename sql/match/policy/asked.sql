@@ -1,5 +1,6 @@
 -- Grain: one row.
--- Purpose: What this run goes by. The number of a run that is not recorded (a look by doctor) is 0.
+-- Purpose: What this run was asked for: its period, the days of grace, and from when a pending payment is stale. A run
+-- that is not recorded (the check of doctor) has the number 0.
 -- Reads: runs
 -- Makes: asked
 

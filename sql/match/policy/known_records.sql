@@ -1,11 +1,12 @@
 -- Grain: one row a record that is known and usable (`usable_transaction`, `usable_entry`), one a quarantined record
 -- (`unusable`).
 -- Purpose: The one place where a status gets its family and a record its business date. `known_transaction` and
--- `known_entry` have `facts` as well, which change with whatever a decision rests on: amount, currency, family,
--- business date, keys. They take longer to work out than all else. Settings are asked for in scalar subqueries, never
--- joined: those are worked out once a statement, also where several processes of the server share the work, and leave
--- the planner's estimates as they are. A status is looked up as it stands first: most are written in the very letters
--- of the settings. Then as every database folds it, and only then as this one does: in one of Turkish I would be no i.
+-- `known_entry` also have `facts`, which change with everything that a decision rests on: amount, currency, family,
+-- business date, keys. They take longer to work out than all the rest. Settings are read in scalar subqueries and never
+-- joined: so each is worked out once a statement, also where several processes of the server share the work, and the
+-- planner's estimates stay as they are. A status is looked up as it is written first: most are written in the very
+-- letters of the settings. Then it is looked up as every database folds case, and last as this one does: a Turkish one
+-- does not fold I to i.
 -- Reads: entries, policy, quarantine, runs, status_family, tolerance, transactions
 -- Makes: agreeing, covered, known_entry, known_transaction, side_key, unusable, usable_entry, usable_transaction
 

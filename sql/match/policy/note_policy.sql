@@ -1,5 +1,5 @@
 -- Grain: one row an app.
--- Purpose: Notes by which settings and rules the apps are matched. Touches the apps that were matched by others, or
+-- Purpose: Records by which settings and rules the apps are matched. Changes only apps that were matched by others, or
 -- never.
 -- Reads: policy, status_family, tolerance
 -- Makes: matched_policies

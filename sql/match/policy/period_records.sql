@@ -1,7 +1,8 @@
 -- Grain: one row a record that is dated in the period.
--- Purpose: The usable records that are dated in the period; `counts` is whether money moved, or nobody knows. Its days
--- are written into the views, since the planner knows only of values that it sees how many rows they leave. The wide
--- ranges are for it and its indexes; the exact one is in a case, which it takes for half of the rows.
+-- Purpose: The usable records that are dated in the period. `counts` says whether money moved, or nobody knows. The
+-- days are written into the views as values, because the planner can estimate only with values that it sees. The wide
+-- ranges are for the planner and its indexes. The exact range is in a case, which the planner takes for half of the
+-- rows.
 -- Reads: entries, known_entry, known_transaction, policy, quarantine, transactions
 -- Makes: held_record, period_entry, period_transaction
 

@@ -1,11 +1,11 @@
 -- Grain: one row a negative entry that belongs to a positive one (`booking`): together they book a refund.
 -- Purpose: A negative paid or refunded entry looks for positive ones of its currency that name the transaction that it
--- names; where there are none, and where it names none, for those of its reference (but not for those that name another
--- transaction than it does). Where a positive is the only one for all that look for it, and they do not exceed it, they
--- are one booking. Else the k-th positive pairs with the k-th negative of exactly its amount, by date, then id. What is
--- left stands alone. `unit` is what the passes match: an entry, or a booking under its positive entry; `unit_entry`
--- holds its entries, and `unit_key` its keys, those of all its entries. Records that a person joined form bookings only
--- among themselves.
+-- names. If there are none, or if it names none, it looks for those of its reference, but not for those that name
+-- another transaction. If a positive is the only one for all that look for it, and they do not exceed it, together they
+-- are one booking. Otherwise the k-th positive pairs with the k-th negative of exactly its amount, by date, then id.
+-- What is left stands alone. `unit` is what the passes match: an entry, or a booking under its positive entry.
+-- `unit_entry` holds its entries, and `unit_key` the keys of all its entries. Records that a person joined form
+-- bookings only among themselves.
 -- Reads: entry
 -- Makes: booking, sought, unit, unit_entry, unit_key
 

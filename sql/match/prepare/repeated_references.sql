@@ -1,5 +1,6 @@
--- Grain: one row a reference, by its hash, that stands in several rows.
--- Purpose: References that stand in several rows, by their hash: two that share one merely go through the passes.
+-- Grain: one row a reference, by its hash, that joins more than one pair.
+-- Purpose: Pairs of these references are not simple. Two references with one hash only send their records through the
+-- passes.
 -- Reads: joined_by_reference
 -- Makes: several
 

@@ -1,11 +1,11 @@
 -- Grain: `simple`: one row a pair of a transaction and an entry that agree in all.
--- Purpose: Nearly every group is one paid transaction and one entry that agree in all: these are matched here, many at
--- once, exactly as the passes would. `simple` is such a pair: the only transaction and the only entry of their
--- reference (or, for an entry without one, the only entry that names the transaction, whose reference no other
--- transaction has), same currency, amounts within the tolerance, same family, dates within the tolerance, and no other
--- name in the way. All that is not simple goes through the passes. Two tests guard that the passes would end the same
--- way: test_replay takes records through the passes alone and compares, test_oracle compares with the rules in plain
--- Python.
+-- Purpose: Nearly every group is one paid transaction and one entry that agree in everything. They are matched here,
+-- many at once, exactly as the passes would match them. `simple` is such a pair: the only transaction and the only
+-- entry of their reference (or, for an entry without one, the only entry that names the transaction, whose reference no
+-- other transaction has), same currency, amounts within the tolerance, same family, dates within the tolerance, and no
+-- other key that leads elsewhere. Everything else goes through the passes. Two tests prove that the passes would end
+-- the same way: test_replay sends records through the passes alone and compares, test_oracle compares with the rules in
+-- plain Python.
 -- Reads: by_hand, joined_apart, joined_by_reference, several
 -- Makes: joined_otherwise, left_entry, left_transaction, not_so_simple, simple, simple_apart
 

@@ -1,5 +1,6 @@
 -- Grain: each view says its own.
--- Purpose: What matching hands to the stages after it: they read no other temporary table of it. A view stores nothing.
+-- Purpose: What matching hands to the stages after it: they read no other temporary table of matching. A view stores
+-- nothing.
 -- Reads: beside, broken, discrepancy_type, involved, open_item, pairings, period_transaction, reported, reported_row,
 -- shared_id, summary, tally
 -- Makes: result_discrepancies, result_matches, result_open_items, result_outcomes, result_quarantine, result_reported,

@@ -1,5 +1,5 @@
 -- Grain: one row a record that a person joined.
--- Purpose: What a person joined comes before all rules, and stands until one of its records changes.
+-- Purpose: What a person joined comes before all rules. It holds until one of its records changes.
 -- Reads: entry, txn, unit, unit_entry
 -- Makes: taken_txn, taken_unit
 

@@ -1,10 +1,10 @@
 -- Grain: one row a record that is taken.
--- Purpose: All that is left of a group on one side adds up, within the tolerance, to one record on the other: the
--- entries that name one transaction; then the transactions and entries of one reference and currency. Failed and
--- cancelled records do not count. Many entries to one transaction come before many transactions to one entry, and where
--- several records fit the sum the usual order decides.
--- Reads: free_txn, free_unit, unit_key
--- Makes: counting_txn, counting_unit, taken_txn, taken_unit
+-- Purpose: All that is left of a group on one side adds up, within the tolerance, to one record on the other side.
+-- First the entries that name one transaction are summed, then the transactions and entries of one reference and
+-- currency. Failed and cancelled records do not count. Many entries to one transaction come before many transactions to
+-- one entry. Where several records fit the sum, the usual order decides.
+-- Reads: agreeing, free_txn, free_unit, unit_key
+-- Makes: counting_txn, counting_unit, fitting, left_txn, left_unit, taken_txn, taken_unit
 
 create temp view counting_txn as
 select * from free_txn where family not in ('failed', 'cancelled');

@@ -1,8 +1,8 @@
 -- Grain: `scope_…`: one row a record, pairing, finding or booking of the apps.
--- Purpose: Everything is matched anew: the first time, after settings changed, and where most records are new.
--- `scope_transaction` and `scope_entry` are the records to match. A key that more than 500 records of one side carry is
--- none. Few keys are, so records are counted by a hash of the key first, about 32 keys of each side and kind together,
--- and exactly only where such a bucket holds enough of them.
+-- Purpose: All records are matched again: the first time, after settings changed, and where most records are new.
+-- `scope_transaction` and `scope_entry` are the records to match. A key that more than 500 records of one side carry
+-- does not count. There are few such keys, so records are first counted by a hash of the key, about 32 keys of each
+-- side and kind together, and exactly only where such a bucket holds enough of them.
 -- Reads: bookings, crowded_keys, entries, findings, pairings, policy, side_key, transactions, usable_entry,
 -- usable_transaction
 -- Makes: crowded_keys, full_bucket, scope_booking, scope_entry, scope_finding, scope_pairing, scope_transaction

@@ -1,5 +1,5 @@
--- Grain: one row a record that a person's `match:` joins (`decision_id`), where it still stands: none of its records
--- has changed since, and no newer decision took one of them.
+-- Grain: one row a record that a person's `match:` joins (`decision_id`), if it still holds: none of its records has
+-- changed since, and no newer decision took one of them.
 -- Purpose: What a person joined comes before all rules.
 -- Reads: decisions_in_force, known_entry, known_transaction, policy
 -- Makes: by_hand

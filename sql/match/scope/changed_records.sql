@@ -1,5 +1,5 @@
 -- Grain: one row a record that changed itself.
--- Purpose: The records that changed themselves: the first round.
+-- Purpose: The first round: the records that arrived or changed themselves.
 -- Reads: by_hand, entries, findings, fresh_load, joined_before, pairings, policy, transactions
 -- Makes: frontier
 

@@ -1,5 +1,5 @@
 -- Grain: one row a key.
--- Purpose: The former keys of what changed, and the keys that are keys again.
+-- Purpose: The keys that changed records had before, and the keys that count again.
 -- Reads: crowded_keys, entry_versions, fresh_key, fresh_load, side_key, transaction_versions
 -- Makes: crowded_keys, fresh_key, thinner_key
 

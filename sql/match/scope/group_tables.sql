@@ -1,5 +1,5 @@
 -- Grain: each table: one row a record, key or load.
--- Purpose: Only the groups of what arrived or changed are matched anew. `scope_transaction_no` and `scope_entry_no`
+-- Purpose: Only the groups of what arrived or changed are matched again. `scope_transaction_no` and `scope_entry_no`
 -- become the numbers of their records: first what changed itself (changed_records), then, round after round, what
 -- shares a key with it (spread).
 -- Reads: loads, pairings, policy

@@ -1,5 +1,5 @@
 -- Grain: `scope_…`: one row a record, pairing, finding or booking of the groups.
--- Purpose: The records of the groups that are matched anew, and what was remembered of them.
+-- Purpose: The records of the groups that are matched again, and what was remembered of them.
 -- Reads: bookings, findings, pairings, scope_entry_no, scope_transaction_no, usable_entry, usable_transaction
 -- Makes: scope_booking, scope_entry, scope_finding, scope_pairing, scope_transaction
 

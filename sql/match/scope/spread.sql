@@ -1,8 +1,8 @@
 -- Grain: one row a record that joined the scope in this round.
--- Purpose: One round: the keys of the records that joined the scope last, the records that carry those keys, and what
--- stands in one match or booking with them; `frontier` is what joined by it. A key that is none leads nowhere; one that
--- turns out to be none now has led somewhere before, so it still counts once. Where a normalised reference is none, the
--- reference as it is written may still be a key.
+-- Purpose: One round: finds the keys of the records that joined the scope last, and the records that carry those keys
+-- or are in one match or booking with them. `frontier` is what joined by it. A key that does not count leads nowhere;
+-- one that only now turns out not to count has led somewhere before, so it counts once more. Where a normalised
+-- reference does not count, the reference as it is written may still be a key.
 -- Reads: bookings, by_hand, crowded_keys, entries, fresh_key, frontier, key_record, pairings, scope_entry_no,
 -- scope_transaction_no, seen_key, transactions
 -- Makes: crowded_keys, fresh_key, frontier, joining, key_record, scope_entry_no, scope_transaction_no, seen_key

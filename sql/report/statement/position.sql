@@ -1,5 +1,5 @@
 -- Grain: one row an app: the run whose open items are those of a day.
--- Purpose: Of the runs as of that day or an earlier one, the newest of the latest day.
+-- Purpose: Of the runs as of that day or an earlier one, the newest run of the latest day.
 -- Reads: run_bases, runs
 -- Makes: none
 

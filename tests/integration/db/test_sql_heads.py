@@ -38,6 +38,13 @@ NEITHER = ("analyze_statement", "drop_table_statement", "drop_view_statement", "
 
 CREATED = re.compile(r"\bcreate temp (?:table|view) (\w+)")
 STATEMENT = re.compile(r"\s*(select|with|insert|update|delete|merge|truncate|lock|copy)\b")
+# sqlfluff takes a block in PL/pgSQL for a text. Its statements begin on lines of their own.
+BLOCK = re.compile(r"^ *do \$\$(.*?)^ *\$\$;", re.DOTALL | re.MULTILINE)
+INNER = re.compile(
+    r"^ *((?:insert|update|delete|merge|truncate|create (?:temp )?(?:table|view)) .*?;)",
+    re.DOTALL | re.MULTILINE,
+)
+COMMENT = re.compile(r"--.*")
 
 FILES = sorted(
     name
@@ -74,6 +81,7 @@ def tables(text: str) -> tuple[set[str], set[str]]:
 
     What a file reads of its own tables is not counted, nor are the catalogs of Postgres.
     """
+    text = BLOCK.sub(lambda block: "\n".join(INNER.findall(COMMENT.sub("", block[1]))), text)
     tree = linter().parse_string(text).tree
     assert tree is not None
     named = {part.segments[0].raw for part in tree.recursive_crawl("common_table_expression")}
@@ -101,9 +109,18 @@ def test_a_table_is_found_wherever_it_stands() -> None:
     delete from l using m where l.x = m.x;
     merge into n using o on n.x = o.x when not matched then insert (x) values (o.x);
     analyze a;
+    do $$
+    begin
+        if true then
+            -- Not this one: insert into z;
+            insert into p (x)
+            select x from q;
+        end if;
+    end
+    $$;
     """
     reads, makes = tables(text)
-    assert (reads, makes) == (set("befhjkmo"), set("acgiln"))
+    assert (reads, makes) == (set("befhjkmoq"), set("acgilnp"))
 
 
 @cache
