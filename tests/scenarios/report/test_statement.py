@@ -367,8 +367,8 @@ def command(month: Month, make_command: MakeCommand) -> Command:
         (("--period", "August"), "--period 'August' is no month"),
         (("--period", "2026-8"), "--period '2026-8' is no month"),
         (("--period", "2026-08-01"), "--period '2026-08-01' is no month"),
-        ((), "name a run, as reconcile runs lists them, or give --period"),
-        (("latest", "--period", "2026-08"), "one of both"),
+        ((), "give either a run, as reconcile runs lists them, or --period"),
+        (("latest", "--period", "2026-08"), "give either a run"),
         (("nonsense",), "no run nonsense is known here"),
     ],
 )
