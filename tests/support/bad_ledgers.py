@@ -98,7 +98,9 @@ CSV: dict[str, Bad] = {
         2,
         quarantined={2: "has 1 cells"},
     ),
-    "nul_bytes.csv": Bad(text(row(ledger_id="L\0", reference="a")), 1, quarantined={2: "a character that cannot be stored"}),
+    "nul_bytes.csv": Bad(
+        text(row(ledger_id="L\0", reference="a")), 1, quarantined={2: "a character that cannot be stored"}
+    ),
     "nul_in_an_amount.csv": Bad(
         text(GOOD, row(ledger_id="L2", amount="1\0.00")), 2, quarantined={3: "not a number"}
     ),
