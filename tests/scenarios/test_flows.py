@@ -20,7 +20,7 @@ import requests
 
 from flows.summary import escaped
 from reconcile.sandbox.server import serve
-from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
+from tests.support.driver import CSVS, MEASURED, Command, MakeCommand, Report, Shop
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+NOT_MEASURED = dict.fromkeys(MEASURED)
+"""Prefect's own processes would be slowed down by it."""
 EVERY_MINUTE = """
   - name: every-minute
     entrypoint: flows/reconcile_period.py:reconcile_period
@@ -143,7 +145,7 @@ def background(
         process = subprocess.Popen(
             [sys.executable, "-c", GUARD, *words],
             cwd=command.folder,
-            env=command.environment(**changes),
+            env=command.environment(**changes, **NOT_MEASURED),
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -166,7 +168,7 @@ def prefect(command: Command, *arguments: str, **changes: str) -> None:
     done = subprocess.run(
         [BIN / "prefect", "--no-prompt", *arguments],
         cwd=command.folder,
-        env=command.environment(**changes),
+        env=command.environment(**changes, **NOT_MEASURED),
         capture_output=True,
         text=True,
         timeout=100,

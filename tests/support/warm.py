@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 
 LIBRARIES = (
     "click",
+    "coverage.cmdline",
     "great_expectations",
     "iso4217",
     "jinja2",
