@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+NO_PREFECT = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", *QUIET))
 NOT_MEASURED = dict.fromkeys(MEASURED)
 """Prefect's own processes would be slowed down by it."""
 EVERY_MINUTE = """
@@ -210,9 +211,9 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
 
 
 def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:
-    """A command that runs as a flow run, with homes of its own and the shop's ledger."""
+    """A command that runs as a flow run, with a database and homes of its own and the shop's ledger."""
     merchant, sandbox = shop
-    command = make_command(sandbox, embedded=True, PREFECT_API_URL=world.api, **QUIET, **settings)
+    command = make_command(sandbox, PREFECT_API_URL=world.api, **QUIET, **settings)
     command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
     merchant.write_ledger(command.folder / "ledger.csv")
     return command
@@ -226,7 +227,7 @@ def test_the_command_appears_as_a_flow_run(
     world: Prefect, make_command: MakeCommand, calm_shop: Shop
 ) -> None:
     command = flow_command(world, make_command, calm_shop)
-    command.good(*run_words(world), "--out", "plain", PREFECT_API_URL=None)
+    command.good(*run_words(world), "--out", "plain", **NO_PREFECT)
     outcome = command.good(*run_words(world), "--out", "flow", "--json")
     report = command.latest("flow")
     assert outcome.out == (report.folder / "run.json").read_text("utf-8")
@@ -354,7 +355,7 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
         until(lambda: "fetch" in world.tasks(run))
         world.ask("POST", f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"})
         until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "CANCELLED")
-    said = world.project.good("runs", PREFECT_API_URL=None).out
+    said = world.project.good("runs", **NO_PREFECT).out
     assert "stopped before it was done" in said
     assert "fault of ours" not in said
 
