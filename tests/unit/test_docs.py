@@ -1,8 +1,6 @@
-"""The documentation is true: what it names exists, what exists it names, and the site builds without a warning."""
+"""The documentation is true: what it names exists, what exists it names."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,21 +156,3 @@ def test_every_column_of_a_ledger_is_described() -> None:
 def test_the_types_of_the_docs_are_those_of_the_sql() -> None:
     texts = [path.read_text("utf-8") for path in (ROOT / "sql").rglob("*.sql")]
     assert set(re.findall("'([A-Z]+_[A-Z]+(?:_[A-Z]+)?)'", "\n".join(texts))) == {*TYPES}
-
-
-def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path: Path) -> None:
-    builder = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
-    done = subprocess.run(
-        [sys.executable, *builder, DOCS, tmp_path], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    for path in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")]:
-        text = path.read_text("utf-8")
-        assert "<!-- generated" not in text, path
-        loaded = re.findall(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"(\w+:)?//[^\"]*", text)
-        loaded += re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^\"')]*", text)
-        assert loaded == [], path
-    settings = (tmp_path / "settings.html").read_text("utf-8")
-    assert all(f">{name}<" in settings for name in VARIABLES)
-    types = (tmp_path / "discrepancies.html").read_text("utf-8")
-    assert all(f">{name}<" in types for name in TYPES)
