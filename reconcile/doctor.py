@@ -116,7 +116,7 @@ def totals(engine: Engine, settings: Settings) -> str:
         runs.start_trial(connection, run_id, settings.app_ids, _ALL_DAYS)
         before = _remembered(connection, settings)
         run_file(connection, "doctor/before")
-        result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, anew=True)
+        result = match(connection, settings, run_id, settings.app_ids, _ALL_DAYS, silent, match_all=True)
         otherwise = connection.execute(text(read_sql("match/explain/remembered_otherwise"))).scalars().all()
         comparable = before is not None and before == _remembered(connection, settings)
         connection.rollback()

@@ -47,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What one look into the inbox gave."""
+    """What a run found in the inbox."""
 
     imported: tuple[Imported, ...] = ()
     decided: tuple[ResolveResult, ...] = ()
@@ -55,11 +55,11 @@ class Inbox:
     warnings: tuple[str, ...] = ()
 
 
-def take_in(context: Context, profile: Profile) -> Inbox:
-    """Take in what lies in RECONCILE_INBOX: ledgers first, so that decisions can name their entries.
+def read_inbox(context: Context, profile: Profile) -> Inbox:
+    """Import what lies in RECONCILE_INBOX: ledgers first, so that decisions can name their entries.
 
-    Files of one kind are taken in the order of their last change. Raises UsageError if there is no such
-    folder; a file that is refused is a warning, and no error.
+    Files of one kind are read in the order of their last change. Raises UsageError if there is no such
+    folder; a file that is refused is a warning, not an error.
     """
     settings, engine, progress = context.settings, context.engine, context.progress
     folder = settings.inbox

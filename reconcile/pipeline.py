@@ -104,7 +104,7 @@ def reconcile_period(
         timed = _Timed(stage)
         taken = Inbox()
         if settings.inbox is not None:
-            taken = timed("inbox", lambda: inbox.take_in(context, profile))
+            taken = timed("inbox", lambda: inbox.read_inbox(context, profile))
         if not ledgers.files and not ledgers.unfinished and not any_import(engine):
             raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
         period = request.period or default_period(engine, settings, app_ids)
@@ -231,7 +231,7 @@ def _import(run: RunContext, ledgers: Ledgers) -> list[Imported]:
 
 
 def _fetch(run: RunContext) -> list[Fetched]:
-    run.validator.forget("transactions")  # a task that is run again begins from nothing
+    run.validator.restart("transactions")  # a task that is run again begins from nothing
     return [fetch_app(run, app, plan_fetch(run, app)) for app in run.apps]
 
 
@@ -252,7 +252,7 @@ def _report(
 
     run.progress("report", "writing the files", None)
     with timed.noting("validate"):  # within the stage `report`
-        run.validator.forget("results")
+        run.validator.restart("results")
         validate_period(connection, run.validator, run.period, run.settings.currencies)
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
     report = publish(connection, run, results, aside=aside, out=out)

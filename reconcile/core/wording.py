@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from reconcile.core.money import Currencies, grouped
 
-LONGEST = 250
+MAX_CELL_LENGTH = 250
 """Characters of text in a cell: a text inside a formula may have at most 255."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -16,7 +16,7 @@ def day(value: date | None) -> str:
     return "an unknown day" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
-def spoken(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
+def amount_text(amount: Decimal, currency: str | None, currencies: Currencies) -> str:
     """`1,250.00 INR`: grouped, for reading. Rupees in lakhs and crores, as in `12,34,567.00 INR`."""
     if currency is None or currency not in currencies.digits:
         return (

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.records import Side
-from reconcile.core.wording import LONGEST
+from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide.audit_trail import Decision, DecisionSource
@@ -275,7 +275,7 @@ class _RowChecker:
         return bool(written) and not any(self._is_same(written, held) for held in known.notes or ())
 
     def _is_same(self, written: str, held: str) -> bool:
-        cut = held if len(held) <= LONGEST else f"{held[: LONGEST - 1]}…"
+        cut = held if len(held) <= MAX_CELL_LENGTH else f"{held[: MAX_CELL_LENGTH - 1]}…"
         return written in (held, cut) or f"{self._by}: {written}" == held
 
     def _outdated(self, asked: _Request, joined: tuple[MatchedRecord, ...] | None) -> str | None:

@@ -125,7 +125,7 @@ def import_ledger(
                 raise _Unusable(unusable)
             return check(batch)
 
-        def take_in(check: BatchCheck) -> Loaded:
+        def load(check: BatchCheck) -> Loaded:
             return tables.take_in_entries(
                 app_ids,
                 profile.name,
@@ -141,11 +141,11 @@ def import_ledger(
         # It hardly ever refuses a record: then all is rolled back, and such rows are validated one by one.
         preload()
         try:
-            loaded = take_in(check_all)
+            loaded = load(check_all)
         except _Unusable as found:
             tables.undo()
             _stage_again(ledger, in_bulk, staging, tables, found.traits)
-            loaded = take_in(check)
+            loaded = load(check)
     assert loaded.import_id is not None, "every import has a number"
     return Imported(
         import_id=loaded.import_id,

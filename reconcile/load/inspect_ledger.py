@@ -346,7 +346,7 @@ def _rows(
             found = normaliser(batch)
             usable, refused = list(found.records), list(found.rejections)
             if known:  # else no expectation can be asked about the amounts
-                usable, more = validator.entries(usable, [row.values for row in found.came])
+                usable, more = validator.entries(usable, [row.values for row in found.raw])
                 refused += more
             same.add(usable, refused)
             first += usable[: SHOWN - len(first)]
@@ -436,8 +436,8 @@ def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Ite
         words = (
             sorted(word.capitalize() for word in found) for found in (profile.side.into, profile.side.out)
         )
-        came, went = (f"[{', '.join(map(_quoted, one))}]" for one in words)
-        yield f"side = {{ {where}in = {came}, out = {went} }}"
+        money_in, money_out = (f"[{', '.join(map(_quoted, one))}]" for one in words)
+        yield f"side = {{ {where}in = {money_in}, out = {money_out} }}"
     elif scan.sides:
         doubts = scan.style.amounts.doubts
         line = side_line(doubts, scan.sides)

@@ -70,5 +70,5 @@ class Staging(Generic[Rows, Record]):
 
     def _stage_rows(self, postgres: Submit, rows: Sequence[RawRow], days: Period | None) -> None:
         found = self._careful(rows)
-        usable, refused = self._validate(found.records, [row.values for row in found.came])
+        usable, refused = self._validate(found.records, [row.values for row in found.raw])
         postgres(partial(self._tables.add, usable, [*found.rejections, *refused], days))

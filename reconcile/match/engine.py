@@ -123,18 +123,18 @@ def match(
     period: Period,
     progress: Progress,
     *,
-    anew: bool = False,
+    match_all: bool = False,
 ) -> Matched:
     """Match what arrived or changed and write matches and discrepancies, without committing.
 
-    With `anew`, and where settings or rules changed, everything is matched. The views of `RESULTS`
+    With `match_all`, and where settings or rules changed, everything is matched. The views of `RESULTS`
     stay for the report until the transaction ends. Raises CheckFailed, naming the records, if a check of
     the result finds any.
     """
     state_policy(connection, settings, apps)
     state_asked(connection, settings, run_id, apps, period)
     planner.use(connection, planner.MATCHING)
-    everything = note_policy(connection, apps) or anew or _mostly_new(connection, apps)
+    everything = note_policy(connection, apps) or match_all or _mostly_new(connection, apps)
     _scope(connection, everything, progress)
     planner.use(connection, planner.WHOLE_TABLES)
     _run_steps(connection, "prepare")

@@ -72,11 +72,11 @@ class _Teller:
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             state_policy(connection, self.settings, (self.who["app_id"],))
             run_step(connection, "scope/by_hand")
-            told = self._tell(connection)
+            described = self._describe(connection)
             connection.rollback()
-        return told
+        return described
 
-    def _tell(self, connection: Connection) -> Story:
+    def _describe(self, connection: Connection) -> Story:
         name = "transaction" if self.side == Side.KSPAY else "entry"
         versions = _rows(connection, name, **self.who)
         stays = _rows(connection, "quarantine", **self.who)
@@ -160,19 +160,19 @@ class _Teller:
         ids = sorted({row.discrepancy_id for row in rows})
         trail = _rows(connection, "decisions", ids=ids, **self.who)
         reports = _Reports(connection, self.who["app_id"])
-        told = []
+        described = []
         for one in dict.fromkeys(
             [*(row.discrepancy_id for row in rows), *(row.discrepancy_id for row in trail)]
         ):
             versions = [row for row in rows if row.discrepancy_id == one]
             decisions = [row for row in trail if row.discrepancy_id == one]
             last = versions[-1] if versions else None
-            told.append(
+            described.append(
                 {
                     "discrepancy_id": one,
                     "aspect": last and last.aspect,
                     "of": last and last.record_id,
-                    # Those of a partner, now or before, are told as well.
+                    # Those of a partner, now or before, are shown as well.
                     "own": last is not None
                     and (last.side, last.source, last.record_id)
                     == (self.who["side"], self.who["source"], self.who["record_id"]),
@@ -196,7 +196,7 @@ class _Teller:
                 }
             )
         # What was asked for comes first.
-        return sorted(told, key=lambda one: one["discrepancy_id"] != self.asked_for)
+        return sorted(described, key=lambda one: one["discrepancy_id"] != self.asked_for)
 
 
 def _source_and_id(written: str) -> str:
@@ -247,7 +247,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
     first = versions[0].changed_in if versions else None
     rows = _rows(connection, "loads", load_ids=[*numbers, *([] if first is None else [first])])
     loads = {row.load_id: row for row in rows}
-    told = []
+    described = []
     before: Any = None
     for row in versions:
         load = loads.get(first if before is None else before.replaced_in)
@@ -260,7 +260,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
                 else getattr(row, name) != getattr(before, name)
             )
         ]
-        told.append(
+        described.append(
             {
                 "at": load and load.loaded_at,
                 "run": load and load.run_id,
@@ -276,7 +276,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
             }
         )
         before = row
-    return told
+    return described
 
 
 def _withdrawn(versions: Sequence[Story]) -> Story | None:
@@ -294,14 +294,14 @@ class _Reports:
         self._runs = _rows(connection, "reports", app_id=app_id)
 
     def of(self, discrepancy_id: str) -> list[Story]:
-        told = []
+        described = []
         for run in self._runs:
             for name in ("discrepancies", "resolved"):
                 row = _row_of(Path(run.folder) / f"{name}.csv", discrepancy_id)
                 if row is not None:
                     said = {column: row[column] for column in ("type", "status", "age_days", "detail")}
-                    told.append({"run": run.run_id, **said})
-        return told
+                    described.append({"run": run.run_id, **said})
+        return described
 
 
 def _row_of(path: Path, discrepancy_id: str) -> Mapping[str, str] | None:

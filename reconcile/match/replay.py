@@ -191,7 +191,7 @@ class View:
 
     def passes(self) -> list[dict[str, Any]]:
         """The passes in order, until the record was taken."""
-        told: list[dict[str, Any]] = []
+        described: list[dict[str, Any]] = []
         if self.rule == "manual":
             return [
                 {
@@ -207,7 +207,7 @@ class View:
             if own_phase not in (None, phase):
                 continue
             taken = (phase, rule) == (self.phase, self.rule)
-            told.append(
+            described.append(
                 {
                     "phase": phase,
                     "rule": rule,
@@ -218,7 +218,7 @@ class View:
             )
             if taken:
                 break
-        return told
+        return described
 
     def _sums(self, phase: int) -> list[dict[str, Any]]:
         keys = set()

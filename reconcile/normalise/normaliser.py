@@ -31,7 +31,7 @@ class Normalised(Generic[Record]):
 
     records: Sequence[Record] = ()
     """Typed one by one."""
-    came: Sequence[RawRow] = ()
+    raw: Sequence[RawRow] = ()
     """The row that each of `records` was."""
     rejections: Sequence[Rejection] = ()
     """Rows that cannot be typed."""
@@ -45,14 +45,14 @@ class Normalised(Generic[Record]):
     @classmethod
     def one_by_one(cls, rows: Sequence[RawRow], typed: Iterable[Record | Rejection]) -> "Normalised[Record]":
         """Of rows that were typed one for one."""
-        records, came, rejections = [], [], []
+        records, raw, rejections = [], [], []
         for row, one in zip(rows, typed, strict=True):
             if isinstance(one, Rejection):
                 rejections.append(one)
             else:
                 records.append(one)
-                came.append(row)
-        return cls(records=records, came=came, rejections=rejections)
+                raw.append(row)
+        return cls(records=records, raw=raw, rejections=rejections)
 
 
 class Normaliser(Protocol[Rows, Record]):

@@ -9,7 +9,7 @@ import re
 from datetime import date
 from decimal import Decimal
 
-from reconcile.core.wording import LONGEST
+from reconcile.core.wording import MAX_CELL_LENGTH
 
 EXACT_DIGITS = 15
 """Significant digits of a number that a spreadsheet keeps; an amount with more is written as text."""
@@ -69,11 +69,11 @@ def is_altered(value: str) -> bool:
 
 
 def text_cell(value: str | None) -> str:
-    """A text as a cell: cut to LONGEST characters, and protected if a spreadsheet would alter it."""
+    """A text as a cell: cut to MAX_CELL_LENGTH characters, and protected if a spreadsheet would alter it."""
     if not value:
         return ""
-    if len(value) > LONGEST:
-        value = value[: LONGEST - 1] + "…"
+    if len(value) > MAX_CELL_LENGTH:
+        value = value[: MAX_CELL_LENGTH - 1] + "…"
     if not is_altered(value):
         return value
     return '="' + value.replace('"', '""') + '"'

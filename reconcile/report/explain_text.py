@@ -8,7 +8,7 @@ from typing import Any
 
 from reconcile.core.money import Currencies
 from reconcile.core.records import Side
-from reconcile.core.wording import day, days, spoken
+from reconcile.core.wording import amount_text, day, days
 
 Explanation = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ class _Text:
             dated = f" on {day(when)}" if when else ""
             reference = f", reference {now['reference']}" if now["reference"] else ", no reference"
             status = f'"{now["status"]}"' if now["status"] else "no status (paid)"
-            yield f"{spoken(now['amount'], now['currency'], self.currencies)}{dated}{reference}, {status}{family}"
+            yield f"{amount_text(now['amount'], now['currency'], self.currencies)}{dated}{reference}, {status}{family}"
         yield self._outcome(explanation)
         for key in explanation["keys_that_are_none"]:
             yield (
@@ -66,9 +66,9 @@ class _Text:
                 "since more than 500 records of one side carry it"
             )
         if explanation["waiting"]:
-            yield "Records of this app arrived or changed since the last run: the next one matches their groups anew"
+            yield "Records of this app arrived or changed since the last run: the next one matches their groups again"
         elif explanation["agrees"] is False:
-            yield "By today's settings the rules match it otherwise than the last run did: the next run matches it anew"
+            yield "With the settings of today the rules match it otherwise: the next run matches it again"
 
     def _outcome(self, explanation: Explanation) -> str:
         if explanation["withdrawn"] is not None:
@@ -131,7 +131,7 @@ class _Text:
 
     def booking(self, explanation: Explanation) -> Iterator[str]:
         for one in explanation["booking"]:
-            amount = spoken(one["amount"], one["currency"], self.currencies)
+            amount = amount_text(one["amount"], one["currency"], self.currencies)
             yield f"{one['record']}: {amount}{'' if one['leads'] else ', gives back of it'}"
 
     def pairings(self, explanation: Explanation) -> Iterator[str]:
@@ -151,8 +151,8 @@ class _Text:
             rules = ", ".join(where[1] for where, _, _ in passes)
             yield f"{phase}{rules}: {outcome}"
             for total in passes[-1][2]:
-                kspay = spoken(total["kspay_amount"], total["currency"], self.currencies)
-                ledger = spoken(total["ledger_amount"], total["currency"], self.currencies)
+                kspay = amount_text(total["kspay_amount"], total["currency"], self.currencies)
+                ledger = amount_text(total["ledger_amount"], total["currency"], self.currencies)
                 yield (
                     f"  left of {total['key']}: {total['transactions']} of KS Pay, {kspay}; "
                     f"{total['entries']} of the ledger, {ledger}"
@@ -193,7 +193,7 @@ class _Text:
         for one in explanation["group"][:_SHOWN]:
             rule = f"matched by {one['rule']}" if one["rule"] else "unmatched"
             yield (
-                f"{one['record']}: {spoken(one['amount'], one['currency'], self.currencies)} on "
+                f"{one['record']}: {amount_text(one['amount'], one['currency'], self.currencies)} on "
                 f"{day(one['business_date'])}, {one['family']}, {rule}"
             )
         yield from _more(explanation["group"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from reconcile.core.money import Currencies
-from reconcile.core.wording import LONGEST
+from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.db.copy import copied_lines
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.report.columns import FILES, MATCHED, Form
@@ -44,9 +44,9 @@ def _any_of(words: Iterable[str]) -> str:
 # possessive: without it, a line that does not fit would be tried in all ways in which it can be divided.
 _TEXT = (
     rf"(?:(?!{_any_of(filter(str.isascii, ALTERED_WORDS | TRUTH_VALUES))}[^A-Za-z])"
-    rf"[A-Za-z]{{1,{_FIRST_WORD}}}+[\w.:;/+-]{{0,{LONGEST - _FIRST_WORD}}}+"
-    rf"|(?!{_any_of(TRUTH_VALUES)}[\t\n])[A-Za-z]{{1,{LONGEST}}}+(?=[\t\n])"
-    rf"|[A-Za-z][0-9._-]{{0,{LONGEST - 1}}}+(?=[\t\n])"
+    rf"[A-Za-z]{{1,{_FIRST_WORD}}}+[\w.:;/+-]{{0,{MAX_CELL_LENGTH - _FIRST_WORD}}}+"
+    rf"|(?!{_any_of(TRUTH_VALUES)}[\t\n])[A-Za-z]{{1,{MAX_CELL_LENGTH}}}+(?=[\t\n])"
+    rf"|[A-Za-z][0-9._-]{{0,{MAX_CELL_LENGTH - 1}}}+(?=[\t\n])"
     r"|(?:0|[1-9][0-9]{0,10}+)(?=[\t\n]))?+"
 )
 _PLAIN = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.money import Currencies
-from reconcile.core.wording import day, days, spoken
+from reconcile.core.wording import amount_text, day, days
 
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
@@ -32,7 +32,7 @@ class _Record:
         return self.row[name]
 
     def amount(self, amount: Decimal, currency: str | None) -> str:
-        return spoken(amount, currency, self.currencies)
+        return amount_text(amount, currency, self.currencies)
 
     @property
     def kspay(self) -> str:

@@ -274,7 +274,7 @@ class Validator:
                 )
         return tuple(failure.expectation for failure in failures if failure.allowed)
 
-    def forget(self, suite: str) -> None:
+    def restart(self, suite: str) -> None:
         """Start a suite's totals from nothing, because its stage is run again."""
         with self._turn:
             for of, grain in list(self._totals):

@@ -113,7 +113,7 @@ when not matched then insert (
     seen.fetched_first, seen.fetched_last, seen.imports, statement_timestamp()  -- one for all that came together
 );
 
--- A record that goes into quarantine or comes out of it is matched anew, and its group with it.
+-- A record that goes into quarantine or comes out of it is matched again, and its group with it.
 with shifted as (
     select app_id, side, source, record_id from released where record_id is not null
     union

@@ -4,7 +4,7 @@
 -- each has exactly one outcome. It depends on all that is wrong with a record by the as-of day, not only on what is
 -- reported. Nearly all records are matched and nothing is wrong with them: they are only counted (`tally`). Records
 -- with which something may be wrong have a row each (`outcome`), and are taken out of that count.
--- Reads: asked, broken, involved, judged, pairings, period_entry, period_transaction, reported, shown_entry,
+-- Reads: asked, broken, involved, found_status, pairings, period_entry, period_transaction, reported, shown_entry,
 -- shown_transaction
 -- Makes: beside, outcome, summary, tally, wrong
 
@@ -12,9 +12,9 @@ create temp table wrong on commit drop as
 select
     involved.side,
     involved.number,
-    bool_and(judged.status = 'resolved') as decided,
-    bool_or(judged.type = 'TIMING_DIFFERENCE' and judged.status <> 'resolved') as timing
-from judged
+    bool_and(found_status.status = 'resolved') as decided,
+    bool_or(found_status.type = 'TIMING_DIFFERENCE' and found_status.status <> 'resolved') as timing
+from found_status
 inner join involved using (found_no)
 group by involved.side, involved.number;
 

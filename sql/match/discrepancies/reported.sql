@@ -4,10 +4,10 @@
 -- was taken back. What a person joined is resolved too, while it stands.
 -- Reads: asked, broken, by_hand, covered, decisions_in_force, discrepancies, found, involved, pairings, shown_entry,
 -- shown_transaction
--- Makes: involved, joined_by_hand, judged, reported
+-- Makes: involved, joined_by_hand, found_status, reported
 
 -- Facts are those of all its records and the type (missing and timing are one).
-create temp table judged on commit drop as
+create temp table found_status on commit drop as
 with fact as (
     select 'kspay' as side, number, facts, business_on, transaction_id as source, '' as record_id
     from shown_transaction
@@ -70,8 +70,8 @@ from found
 inner join gathered using (found_no)
 left join decisions_in_force as decided using (discrepancy_id);
 
-create unique index on judged (found_no);
-analyze judged (found_no);
+create unique index on found_status (found_no);
+analyze found_status (found_no);
 
 -- What a person joined and what is not found any more because of that: negative numbers.
 create temp table joined_by_hand on commit drop as
@@ -93,7 +93,7 @@ inner join decisions_in_force as decided on decided.decision_id = by_hand.decisi
 inner join discrepancies as held on held.discrepancy_id = decided.discrepancy_id
 left join shown_transaction on by_hand.side = 'kspay' and shown_transaction.number = by_hand.number
 left join shown_entry on by_hand.side = 'ledger' and shown_entry.number = by_hand.number
-where not exists (select from judged where judged.discrepancy_id = decided.discrepancy_id)
+where not exists (select from found_status where found_status.discrepancy_id = decided.discrepancy_id)
 group by by_hand.decision_id, decided.discrepancy_id, held.discrepancy_id;
 
 create temp table reported on commit drop as
@@ -112,7 +112,7 @@ select
     status,
     number,
     match_no
-from judged
+from found_status
 where counts
 union all
 select

@@ -23,7 +23,7 @@ from joined_before
 left join by_hand using (side, number)
 where by_hand.number is null
 union
--- Suggestions that are accepted are made anew each run, from all that is unmatched.
+-- Suggestions that are accepted are made again in each run, from all that is unmatched.
 select findings.side, findings.number
 from findings
 cross join policy

@@ -32,7 +32,7 @@ def shared() -> Validator:
 @pytest.fixture
 def validator(shared: Validator) -> Validator:
     for suite in ("transactions", "entries", "results"):
-        shared.forget(suite)
+        shared.restart(suite)
     return shared
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.core.wording import LONGEST
+from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.report.csv_cells import EXACT_DIGITS, amount_cell, cell, is_altered, text_cell
 
 
@@ -47,9 +47,9 @@ def test_text_that_stays_as_it_is_is_written_bare(text: str) -> None:
 
 
 def test_long_text_is_cut_so_that_it_fits_into_a_formula() -> None:
-    assert text_cell("x" * LONGEST) == "x" * LONGEST
-    assert text_cell("x" * (LONGEST + 1)) == "x" * (LONGEST - 1) + "…"
-    assert text_cell("=" * 300) == '="' + "=" * (LONGEST - 1) + '…"'
+    assert text_cell("x" * MAX_CELL_LENGTH) == "x" * MAX_CELL_LENGTH
+    assert text_cell("x" * (MAX_CELL_LENGTH + 1)) == "x" * (MAX_CELL_LENGTH - 1) + "…"
+    assert text_cell("=" * 300) == '="' + "=" * (MAX_CELL_LENGTH - 1) + '…"'
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_other_values() -> None:
         cell(Decimal("1.5"))
 
 
-@given(st.text(max_size=LONGEST))
+@given(st.text(max_size=MAX_CELL_LENGTH))
 def test_every_text_comes_back_from_the_file_and_none_starts_a_formula_of_its_own(text: str) -> None:
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\r\n").writerow([text_cell(text), "end"])

@@ -207,7 +207,7 @@ def test_a_stage_that_is_run_again_is_counted_once() -> None:
     validator = Validator(CURRENCIES)
     validator.transactions([TRANSACTION])
     validator.entries([ENTRY])
-    validator.forget("transactions")
+    validator.restart("transactions")
     validator.transactions([TRANSACTION, TRANSACTION])
     assert [(suite["suite"], suite["records"]) for suite in validator.summary()] == [
         ("transactions", 2),
