@@ -4,7 +4,7 @@ import base64
 import binascii
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -157,20 +157,24 @@ class AuthorizedCalls:
         path: str,
         params: Mapping[str, str] | None = None,
         unwanted: threading.Event | None = None,
+        is_repeated: Callable[[bytes], bool] | None = None,
     ) -> Any:
         """The result of a GET request, asked for once more with new tokens if the server refuses the access token.
 
-        `call` is its name in errors. Once `unwanted` is set, no further try is made.
+        `call` is its name in errors. Once `unwanted` is set, no further try is made. See `Request.is_repeated`.
         """
+
+        def request(bearer: _Bearer) -> Request:
+            return Request(call, "GET", path, bearer, params, unwanted=unwanted, is_repeated=is_repeated)
+
         bearer = _Bearer(self._tokens)
         try:
-            return self._transport.ask(Request(call, "GET", path, bearer, params, unwanted=unwanted))
+            return self._transport.ask(request(bearer))
         except AuthenticationError as error:
             if bearer.tokens is None:
                 raise  # the keys were refused, not the token
             self._tokens.replace(bearer.tokens, error)
-        bearer = _Bearer(self._tokens)
-        return self._transport.ask(Request(call, "GET", path, bearer, params, unwanted=unwanted))
+        return self._transport.ask(request(_Bearer(self._tokens)))
 
 
 class _Bearer:

@@ -59,7 +59,8 @@ class Request:
 
     `headers` are further ones. A Decimal in the body is sent with exactly its digits. With `once` the request is never
     repeated, because it moves money. Once `unwanted` is set, no further try is made. `problem` says why a result
-    cannot be used; None: it can.
+    cannot be used; None: it can. `is_repeated` says whether the bytes of a good answer are those of an earlier one:
+    then they are not decoded, and the result is a `Repeated`.
     """
 
     name: str
@@ -72,6 +73,15 @@ class Request:
     once: bool = False
     unwanted: threading.Event | None = None
     problem: Callable[[Any], str | None] = lambda _: None
+    is_repeated: Callable[[bytes], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The result of an answer whose bytes came before."""
+
+    decoded: Callable[[], Any]
+    """Gives the result after all."""
 
 
 class Transport:
@@ -222,6 +232,11 @@ class Transport:
                 f"the certificates to trust cannot be read ({error.strerror or 'see REQUESTS_CA_BUNDLE'})"
             )
             raise _unreachable(request, reason, may_pass=False) from None
+        if request.is_repeated and response.status_code in _SUCCESS and request.is_repeated(answer):
+            self._clock.set_from(response.headers.get("Date"))
+            return Repeated(
+                lambda: self._result(request.name, response.status_code, response.headers, answer)
+            )
         result = self._result(request.name, response.status_code, response.headers, answer)
         if problem := request.problem(result):
             raise ProtocolError(request.name, response.status_code, message=problem)

@@ -1,7 +1,7 @@
 """One answer of Fetch All Transactions: its shape, its rows, and how one row is told from another."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -52,10 +52,21 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: its rows as they came, without their secret, and the total that it reports, if any."""
+    """One answer: what its rows are known by, the fingerprint of each, and the total that it reports, if any.
 
-    rows: list[RawRow]
+    `read` gives the rows as they came, without their secret. Of an answer that has the bytes of an earlier one, it
+    has to decode them first.
+    """
+
+    keys: list[int]
+    marks: list[int]
     total: int | None
+    read: Callable[[], list[RawRow]]
+
+    @property
+    def rows(self) -> list[RawRow]:
+        """The rows, each with its place."""
+        return self.read()
 
 
 def read_answer(call: str, result: Any) -> Answer:
@@ -68,7 +79,9 @@ def read_answer(call: str, result: Any) -> Answer:
     if not _stripped_together(rows):
         rows = [_values(call, row) for row in rows]
     places = map(Place, [call] * len(rows), range(1, len(rows) + 1))
-    return Answer(list(map(RawRow, places, rows)), total)
+    raw = list(map(RawRow, places, rows))
+    marks = list(map(fingerprint, raw))
+    return Answer(keys_of(raw, marks), marks, total, lambda: raw)
 
 
 def text_of(values: Mapping[str, Any], name: str) -> str | None:
@@ -153,6 +166,17 @@ def fingerprint(row: RawRow) -> int:
     if row_id(row) is not None and TEXT_FAULTS not in values:
         values = {name: values[name] for name in FIELDS if name in values}
     return hash(_sorted.encode(values))
+
+
+_KEY = (1 << 60) - 1
+
+
+def keys_of(rows: list[RawRow], marks: list[int]) -> list[int]:
+    """The keys by which these rows are known: of their ids, or of their contents (`marks`) where they have none."""
+    return [
+        (mark if (identity := row_id(row)) is None else hash(identity)) & _KEY
+        for row, mark in zip(rows, marks, strict=True)
+    ]
 
 
 def without_secret(call: str, value: Any) -> Any:

@@ -1,13 +1,12 @@
 """Asks for the pages of one window, with a limit that the server takes, and counts the answers."""
 
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError
-from reconcile.kspay.paging.listing import Answer, fingerprint
+from reconcile.kspay.paging.listing import Answer
 from reconcile.kspay.paging.prefetch import Prefetcher
-from reconcile.kspay.paging.seen_rows import keys_of
 
 
 class PageSource:
-    """The pages of one window. A key is what a row is known by (see `seen_rows.keys_of`)."""
+    """The pages of one window. A key is what a row is known by (see `listing.keys_of`)."""
 
     def __init__(self, prefetcher: Prefetcher, limit: int) -> None:
         self._prefetcher = prefetcher
@@ -34,7 +33,7 @@ class PageSource:
 
     def keys(self, number: int) -> list[int]:
         """The keys of a page that is no part of a reading."""
-        return _keys(self.page(number))
+        return self.page(number).keys
 
     def keys_by_limit(self, number: int, limit: int) -> list[int]:
         """The keys of a page that is no part of a reading, asked for with another limit."""
@@ -50,7 +49,7 @@ class PageSource:
         except (InvalidRequestError, NotFoundError):
             return None
         self._count(answer, dropped)
-        return _keys(answer)
+        return answer.keys
 
     def drop(self) -> None:
         """Forget the pages that were asked for ahead."""
@@ -58,8 +57,4 @@ class PageSource:
 
     def _count(self, answer: Answer, dropped: int) -> None:
         self.answers += 1 + dropped
-        self.rows += len(answer.rows)
-
-
-def _keys(answer: Answer) -> list[int]:
-    return keys_of(answer.rows, list(map(fingerprint, answer.rows)))
+        self.rows += len(answer.keys)

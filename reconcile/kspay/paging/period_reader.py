@@ -1,9 +1,12 @@
 """Fetch All Transactions: reads all windows of a period, and finds out what the server's dates mean."""
 
+import hashlib
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from reconcile.core.records import Period, Place, RawRow
@@ -17,6 +20,7 @@ from reconcile.kspay.errors import (
     ProtocolError,
 )
 from reconcile.kspay.http.auth import AuthorizedCalls
+from reconcile.kspay.http.transport import Repeated
 from reconcile.kspay.lookup import transaction_by_id
 from reconcile.kspay.paging.date_filter import DayBorder, learn, outside
 from reconcile.kspay.paging.facts import DateFilter, ServerFacts
@@ -28,6 +32,28 @@ from reconcile.kspay.paging.window_splitter import Size, WindowSplitter
 from reconcile.kspay.paging.windows import LONGEST_WINDOW, Window, WindowRecord, plan
 
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an answer held, 16 bytes a row, and the digest of its bytes."""
+
+    digest: bytes
+    keys: "array[int]"
+    marks: "array[int]"
+    total: int | None
+
+
+class _Bytes:
+    """Tells whether the bytes of an answer have this digest; `digest` is that of the last bytes it was asked about."""
+
+    def __init__(self, expected: bytes) -> None:
+        self._expected = expected
+        self.digest = b""
+
+    def __call__(self, body: bytes) -> bool:
+        self.digest = hashlib.blake2b(body, digest_size=16).digest()
+        return self.digest == self._expected
 
 
 class PeriodReader:
@@ -115,9 +141,11 @@ class PeriodReader:
         self._note_what_may_lack(days)
 
     def _window_reader(self, window: Window) -> WindowReader:
+        known: dict[tuple[int, int], _Known] = {}
         return WindowReader(
             Prefetcher(
-                lambda number, limit, unwanted: self._answer(window, number, limit, unwanted), self._workers
+                lambda number, limit, unwanted: self._answer(window, number, limit, unwanted, known),
+                self._workers,
             ),
             window,
             self._page_size,
@@ -128,9 +156,14 @@ class PeriodReader:
         )
 
     def _answer(
-        self, window: Window, number: int, limit: int, unwanted: threading.Event | None = None
+        self,
+        window: Window,
+        number: int,
+        limit: int,
+        unwanted: threading.Event | None = None,
+        known: dict[tuple[int, int], _Known] | None = None,
     ) -> Answer:
-        """One page of a window."""
+        """One page of a window. The bytes that page and limit were answered with before are not decoded again."""
         call = f"GET /transaction {window} page {number}"
         params = {
             "fromDate": window.from_date.isoformat(),
@@ -138,12 +171,27 @@ class PeriodReader:
             "page": str(number),
             "limit": str(limit),
         }
+        before = known.get((number, limit)) if known is not None else None
+        told = _Bytes(before.digest if before else b"")
         try:
-            return read_answer(call, self._calls.get(call, "/transaction", params, unwanted))
+            result = self._calls.get(call, "/transaction", params, unwanted, told)
         except NotFoundError as error:
             if error.entry != NO_DATA:
                 raise
-            return Answer([], None)  # a documented way (error 24) to say that there is nothing to list
+            return Answer(
+                [], [], None, list
+            )  # a documented way (error 24) to say that there is nothing to list
+        if isinstance(result, Repeated):
+            assert before is not None
+            keys, marks = before.keys.tolist(), before.marks.tolist()
+            return Answer(keys, marks, before.total, lambda: read_answer(call, result.decoded()).rows)
+        answer = read_answer(call, result)
+        # If no row can leave the window, it is hardly ever read again.
+        if known is not None and self._server.rows_may_leave:
+            known[number, limit] = _Known(
+                told.digest, array("q", answer.keys), array("q", answer.marks), answer.total
+            )
+        return answer
 
     def _size_of_first_answer(self, window: Window) -> Size:
         """How many rows the first answer holds, and how many differ; none outside the days that the server takes."""

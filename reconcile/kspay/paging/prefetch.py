@@ -66,5 +66,5 @@ class Prefetcher:
             asked = self._under_way.get(page)
             if asked is None:
                 self._under_way[page] = self._workers.submit(self._ask, page, self._limit, self._unwanted)
-            elif asked.done() and (asked.exception() or len(asked.result().rows) < self._limit):
+            elif asked.done() and (asked.exception() or len(asked.result().keys) < self._limit):
                 return  # it seems to be the last page

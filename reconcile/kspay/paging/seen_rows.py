@@ -9,31 +9,21 @@ In a dictionary the two numbers take 100 bytes, so only the newest rows are kept
 arrays, 16 bytes a row.
 """
 
-import numpy
+from collections.abc import Sequence
 
-from reconcile.core.records import RawRow
-from reconcile.kspay.paging.listing import row_id
+import numpy
 
 # The mark of a row and the number of the reading that saw it last share one int.
 _READING_BITS = 6
 _MARK_BITS = 54
 _READING = (1 << _READING_BITS) - 1
 _MARK = (1 << _MARK_BITS) - 1
-_KEY = (1 << 60) - 1
 
 _NEWEST = 100_000
 """So many rows are kept in the dictionary before they go to the arrays."""
 
 MOST_READINGS = _READING
 """Readings whose numbers can be told apart."""
-
-
-def keys_of(rows: list[RawRow], marks: list[int]) -> list[int]:
-    """The keys by which these rows are known: of their ids, or of their contents (`marks`) where they have none."""
-    return [
-        (mark if (identity := row_id(row)) is None else hash(identity)) & _KEY
-        for row, mark in zip(rows, marks, strict=True)
-    ]
 
 
 class SeenRows:
@@ -64,6 +54,7 @@ class SeenRows:
     def begin_reading(self) -> None:
         """Whatever is added from now on was seen by the next reading."""
         self._reading += 1
+        self._empty_dictionary()  # whole pages are looked up in the arrays at once
         self.distinct = self.new = 0
         self.changed = False
 
@@ -71,12 +62,32 @@ class SeenRows:
         """Count in `steady` the different rows that are seen from the next reading on."""
         self._steady_from, self.steady = self._reading + 1, 0
 
-    def add(self, rows: list[RawRow], keys: list[int], marks: list[int]) -> list[RawRow]:
-        """Add what the present reading saw. The result is the rows that are new or have new content."""
+    def add(self, keys: list[int], marks: list[int]) -> Sequence[int]:
+        """Add the rows that the present reading saw. The result is the places of those with new id or content."""
         if self._add_if_all_new(keys, marks):
-            return rows
-        marked = zip(rows, keys, marks, strict=True)
-        return [row for row, key, mark in marked if self._add_one(key, mark & _MARK)]
+            return range(len(keys))
+        if self._add_if_all_known(keys, marks):
+            return ()
+        marked = enumerate(zip(keys, marks, strict=True))
+        return [place for place, (key, mark) in marked if self._add_one(key, mark & _MARK)]
+
+    def _add_if_all_known(self, keys: list[int], marks: list[int]) -> bool:
+        """If earlier readings saw all of them as they are, and this one none, add them; False if not."""
+        if len(set(keys)) < len(keys) or not len(self._keys):
+            return False
+        wanted = numpy.fromiter(keys, numpy.int64, len(keys))
+        places = numpy.minimum(self._keys.searchsorted(wanted), len(self._keys) - 1)
+        seen = self._seen[places]
+        readings = seen & _READING
+        same = (
+            numpy.fromiter((mark & _MARK for mark in marks), numpy.int64, len(marks)) == seen >> _READING_BITS
+        )
+        if not (same & (self._keys[places] == wanted) & (readings < self._reading)).all():
+            return False
+        self._seen[places] = seen - readings + self._reading
+        self.distinct += len(keys)
+        self.steady += int((readings < self._steady_from).sum())
+        return True
 
     def _add_if_all_new(self, keys: list[int], marks: list[int]) -> bool:
         """If none of them was seen before, add them all, which is quick; False if any was."""
@@ -130,7 +141,11 @@ class SeenRows:
 
     def _empty_full_dictionary(self) -> None:
         """Move the rows of the dictionary to the arrays once it is full."""
-        if len(self._newest) < _NEWEST:
+        if len(self._newest) >= _NEWEST:
+            self._empty_dictionary()
+
+    def _empty_dictionary(self) -> None:
+        if not self._newest:
             return
         count = len(self._newest)
         keys = numpy.concatenate([self._keys, numpy.fromiter(self._newest.keys(), numpy.int64, count)])

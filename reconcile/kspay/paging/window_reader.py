@@ -16,10 +16,9 @@ from reconcile.kspay.paging.cut_pages import lacks_rows
 from reconcile.kspay.paging.date_filter import DayBorder, WindowTimes
 from reconcile.kspay.paging.end_probe import EndProbe
 from reconcile.kspay.paging.facts import Comparison, DateFilter, Facts, Reading, ServerFacts
-from reconcile.kspay.paging.listing import fingerprint
 from reconcile.kspay.paging.page_source import PageSource
 from reconcile.kspay.paging.prefetch import Prefetcher
-from reconcile.kspay.paging.seen_rows import MOST_READINGS, SeenRows, keys_of
+from reconcile.kspay.paging.seen_rows import MOST_READINGS, SeenRows
 from reconcile.kspay.paging.windows import Window, WindowRecord
 
 MAX_READINGS = 60
@@ -389,12 +388,16 @@ class WindowReader:
         """Read one page: yields what is new, gives back the keys of all its rows."""
         answer = self._source.page(number, depth)
         self._total = answer.total if answer.total is not None else self._total
-        self._marks = list(map(fingerprint, answer.rows))
-        keys = keys_of(answer.rows, self._marks)
-        fresh = self._seen.add(answer.rows, keys, self._marks)
+        self._marks = answer.marks
+        keys = answer.keys
+        places = self._seen.add(keys, self._marks)
+        fresh: list[RawRow] = []
+        if places:
+            rows = answer.rows
+            fresh = rows if len(places) == len(keys) else [rows[place] for place in places]
         if keys:
             self._last_keys = number, keys
-        self._reading.rows += len(answer.rows)
+        self._reading.rows += len(keys)
         if fresh:
             self._times.add(fresh, in_first_reading=self._readings == 1)
         if fresh or self._readings > 1:

@@ -18,6 +18,7 @@ from reconcile.kspay.errors import (
     ServerError,
     UnreachableError,
 )
+from reconcile.kspay.http.transport import Repeated
 from tests.support.kspay_server import (
     APP_ID,
     Asked,
@@ -185,3 +186,19 @@ def test_an_odd_answer_is_told_in_one_line(server: KSPayServer, reply: Reply, sa
     with pytest.raises(CallError, match=says) as caught:
         ask(server, give_up_seconds=0.1)
     assert caught.value.exit_code == 4
+
+
+def test_the_bytes_of_an_earlier_good_answer_are_not_decoded(server: KSPayServer) -> None:
+    server.on("GET", ONE, PASSING[0], GOOD, GOOD)
+    bodies = []
+
+    def is_repeated(body: bytes) -> bool:
+        bodies.append(body)
+        return bodies.count(body) > 1
+
+    with server.client() as client:
+        path = f"{ONE}tx_000000001"
+        first, second = (client._calls.get("GET it", path, is_repeated=is_repeated) for _ in range(2))
+    assert isinstance(second, Repeated)
+    assert second.decoded() == first
+    assert len(bodies) == 2  # of the failure nobody was asked
