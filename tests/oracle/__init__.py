@@ -11,12 +11,13 @@ Readings, where the words leave a choice:
     entry's date is its business date.
  2. A key that more than 500 records of one side carry is no key for anything: matching, refund bookings,
     duplicates. Records are counted as they came (before bookings), each key kind by itself.
- 3. The positives of a negative entry: those that name the transaction it names; if there are none, those
-    of its reference (if the negative names a transaction, only those that name none, since another name
-    contradicts it). Where a positive is the only positive of some negatives and these together do not
-    exceed it, they are one booking. The other negatives, those that name a transaction first, then by
-    date, source and id, each take the first unbooked one of their positives (by date, source and id) of
-    exactly their amount.
+ 3. An entry names the transaction whose id it was given, if KS Pay knows that; else the one transaction, of
+    whatever family, that has its reference to the letter; else whatever id it was given. The positives of a
+    negative entry: those that name what it names; if there are none, those of its reference, unless
+    the two name different transactions that KS Pay knows. Where a positive is the only positive of some
+    negatives and these together do not exceed it, they are one booking. The other negatives, those that
+    name something first, then by date, source and id, each take the first unbooked one of their positives
+    (by date, source and id) of exactly their amount.
  4. A booking carries the keys of all its entries, and sorts by its positive's source and id. In a
     discrepancy its ledger amount is its positive's; summary counts its entries one by one, each by its
     own date.
@@ -36,8 +37,8 @@ Readings, where the words leave a choice:
     families agree (paid with refunded may be suggested).
 10. Precedence at a missing record: duplicate, then timing, then missing. Grace counts back from the as-of
     day, also over days before the period's first.
-11. An unknown status anywhere in a match makes UNKNOWN_STATUS, never also STATUS_MISMATCH. A stale one
-    among several pending transactions makes the match stale.
+11. An unknown status anywhere in a match makes UNKNOWN_STATUS, never also STATUS_MISMATCH or
+    REFUND_MISMATCH. A stale one among several pending transactions makes the match stale.
 12. Dates shown are the earliest of each side (a booking's is its positive's).
 13. A left-over negative entry takes part in everything as a refunded entry, so it may be a duplicate too.
 14. A match is reported if any of its records is dated in the period. A discrepancy (and a suggestion) is
@@ -47,8 +48,17 @@ Readings, where the words leave a choice:
     outcome.
 15. Unmatched unknown records have outcome `unmatched`.
 16. The record that a duplicate is told to repeat is one of those that make it a duplicate: a matched one
-    before an unmatched one, then the nearest by business date, then the lowest id (source, ledger id). A
-    booking goes by its positive.
+    before an unmatched one, then the nearest by business date, then the lowest id (source, ledger id). An
+    unmatched booking goes by its positive. But what it is compared with are entries, those within bookings
+    too, each with its own amount, date and id: a second refund repeats the first. A percentage is one of the
+    amount of the record that may be the duplicate.
+17. A split that nearly adds up: the groups of reading 7, with exactly one record on one side, and several on
+    the other, of which each by itself would miss it by more than all together. A miss of nothing counts
+    too: a pass between may have taken what was too much.
+18. REFUND_MISMATCH: the ledger books refunds where a negative entry is in the match, in a booking or alone. KS
+    Pay has given back nothing of a paid transaction, all of a refunded one, and some of one that was
+    refunded in part: more than nothing and less than all, within the tolerance. Several transactions add
+    up. Pending, failed and cancelled ones are a STATUS_MISMATCH. Amounts of two currencies are not compared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -99,6 +109,10 @@ class D:
     aspect: str
     difference: Decimal | None
     repeats: "Repeated | None" = None
+    kspay_refunded: Decimal | None = (
+        None  # None also where it was refunded in part, and nobody knows how much
+    )
+    ledger_refunded: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,34 @@ def _stale(t: Record, policy: Policy, as_of: date) -> bool:
     return t.family == "pending" and end - t.since > timedelta(hours=policy.stale_pending_hours)
 
 
+def _given_back(ts: Sequence[Record]) -> tuple[Decimal, Decimal, bool]:
+    """The least and the most that KS Pay says was refunded, and whether it is known: then they are the same."""
+    known = sum((t.amount for t in ts if t.family == "refunded" and not _partial(t)), Decimal(0))
+    at_most = sum((t.amount for t in ts if t.family == "refunded"), Decimal(0))
+    return known, at_most, not any(_partial(t) for t in ts)
+
+
+def _partial(t: Record) -> bool:
+    return any(isinstance(part, T) and part.partial for part in t.parts)
+
+
+def _refunds_differ(joined: Joined, policy: Policy) -> bool:
+    """Whether the ledger books refunds, and not those of KS Pay (reading 18)."""
+    ts, es = joined.transactions, joined.entries
+    booked = sum((e.refunded for e in es), Decimal(0))
+    if booked == 0 or not all(t.moneyed for t in ts):
+        return False
+    if all(t.family == "paid" for t in ts):
+        return True
+    if len({record.currency for record in (*ts, *es)}) > 1:
+        return False
+    least, most, known = _given_back(ts)
+    all_of_it = within_tolerance(most, booked, ts[0].currency, policy.tolerance)
+    if known:
+        return not all_of_it
+    return all_of_it or not least < booked < most
+
+
 def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
     ts, es = joined.transactions, joined.entries
     types: list[str] = []
@@ -144,6 +186,8 @@ def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
         types.append("AMOUNT_MISMATCH")
     if any(record.family == "unknown" for record in (*ts, *es)):
         types.append("UNKNOWN_STATUS")
+    elif _refunds_differ(joined, policy):
+        types.append("REFUND_MISMATCH")
     elif not all(agree(t.family, e.family) for t, e in product(ts, es)):
         types.append("STATUS_MISMATCH")
     if abs((min(t.day for t in ts) - min(e.day for e in es)).days) > policy.date_tolerance_days:
@@ -154,30 +198,40 @@ def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
 
 
 def _repeated(
-    record: Record, peers: list[Record], matched: dict[Record, Joined], days: int
+    record: Record, peers: list[Record], matched: dict[Record, Joined], policy: Policy
 ) -> Repeated | None:
-    """The other record of its side that an unmatched paid or refunded record repeats, if it is a duplicate."""
+    """What an unmatched paid or refunded record repeats of its side, if it is a duplicate (reading 16)."""
 
-    def same(other: Record) -> bool:
+    def same_keys(other: Record) -> bool:
         keys = other.keys
         if other in matched and not other.of_kspay:
             keys = keys.union(*(t.keys for t in matched[other].transactions))
         return any(kind in ("transaction", "reference") for kind, _ in record.keys & keys)
 
-    others = [
-        other
-        for other in peers
-        if other != record
-        and other.moneyed
-        and same(other)
-        and abs((other.day - record.day).days) <= days
-        and (other in matched or other.age < record.age)
+    def same_amount(other: Record) -> bool:
+        return (
+            other.currency == record.currency
+            and (other.amount < 0) is (record.amount < 0)
+            and within_tolerance(record.amount, other.amount, record.currency, policy.tolerance)
+        )
+
+    def apart(other: Record) -> int:
+        return abs((other.day - record.day).days)
+
+    found = [
+        (unit not in matched, apart(other), other.id, other, unit)
+        for unit in peers
+        if unit != record and unit.moneyed and same_keys(unit)
+        for other in unit.singles()
+        if same_amount(other)
+        and apart(other) <= policy.duplicate_days
+        and (unit in matched or other.age < record.age)
     ]
-    if not others:
+    if not found:
         return None
-    other = min(others, key=lambda one: (one not in matched, abs((one.day - record.day).days), one.id))
-    joined = matched.get(other)
-    mates = (joined.entries if other.of_kspay else joined.transactions) if joined else ()
+    *_, other, unit = min(found, key=lambda one: one[:3])
+    joined = matched.get(unit)
+    mates = (joined.entries if unit.of_kspay else joined.transactions) if joined else ()
     ids = [(p.id,) if isinstance(p, T) else (p.source, p.id) for mate in mates for p in mate.parts]
     return Repeated(other.id, other.day, frozenset(ids))
 
@@ -232,7 +286,7 @@ class _Reporter:
                 self.outcome.suggestions.add(public(joined, self.app))
 
     def unmatched(self, record: Record, side: list[Record], matched: dict[Record, Joined]) -> None:
-        repeated = _repeated(record, side, matched, self.policy.duplicate_days)
+        repeated = _repeated(record, side, matched, self.policy)
         found = _type_of_unmatched(record, repeated, self.policy, self.period.last)
         name = {None: "excluded", "TIMING_DIFFERENCE": "timing"}.get(found, "unmatched")
         ts, es = ((record,), ()) if record.of_kspay else ((), (record,))
@@ -268,9 +322,11 @@ class _Reporter:
             return
         for part in self.earlier(ts, es):
             self.count("carried", part, name)
+        _, at_most, known = _given_back(ts)
         one_currency = len({record.currency for record in (*ts, *es)}) == 1
         for found in types:
             kind = TYPES[found]
+            refunds = found == "REFUND_MISMATCH"
             of_refunded = kind.severity_of_refunded if ts and ts[0].family == "refunded" else None
             self.outcome.discrepancies.add(
                 D(
@@ -282,6 +338,8 @@ class _Reporter:
                     aspect=kind.aspect,
                     difference=total(ts) - total(es) if one_currency else None,
                     repeats=repeated if found.startswith("DUPLICATE") else None,
+                    kspay_refunded=at_most if refunds and known else None,
+                    ledger_refunded=sum((e.refunded for e in es), Decimal(0)) if refunds else None,
                 )
             )
 

@@ -1,8 +1,8 @@
 """The oracle's matching; `oracle` tells what it is for and how it reads the words."""
 
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Context, Decimal, localcontext
@@ -30,7 +30,10 @@ EntryId = tuple[str, str]
 
 @dataclass(frozen=True)
 class T:
-    """A transaction of KS Pay; `family` is paid, pending, failed, cancelled, refunded or unknown."""
+    """A transaction of KS Pay; `family` is paid, pending, failed, cancelled, refunded or unknown.
+
+    `word` is the status as it is written, where it is not the name of its family.
+    """
 
     id: str
     app: str
@@ -41,11 +44,23 @@ class T:
     created_at: datetime  # aware, UTC
     provider_order_id: str | None = None
     provider_txn_id: str | None = None
+    word: str = ""
+
+    @property
+    def status(self) -> str:
+        """The status as it is written."""
+        return self.word or self.family
+
+    @property
+    def partial(self) -> bool:
+        """Whether it was refunded in part."""
+        plain = "".join(c for c in self.word.casefold() if not c.isspace() and c not in "-_")
+        return self.family == "refunded" and plain.startswith("partial")
 
 
 @dataclass(frozen=True)
 class E:
-    """An entry of the ledger; `family` is paid, unpaid, cancelled, refunded or unknown."""
+    """An entry of the ledger; `family` is paid, unpaid, cancelled, refunded or unknown. `word` as in `T`."""
 
     source: str
     id: str
@@ -58,6 +73,12 @@ class E:
     transaction_id: str | None = None
     provider_order_id: str | None = None
     provider_txn_id: str | None = None
+    word: str = ""
+
+    @property
+    def status(self) -> str:
+        """The status as it is written."""
+        return self.word or self.family
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,11 @@ class Record:
     day: date
     since: datetime  # `createdAt`, or the start of an entry's day: which of two came earlier
     keys: frozenset[tuple[str, str]]  # (kind, value); the kinds are those of `_keys`
+    refunded: Decimal = Decimal(0)  # what the negative entries in it add up to, as a positive number
+
+    def key(self, kind: str) -> str | None:
+        """What a record that came by itself has as its key of this kind."""
+        return next((value for k, value in self.keys if k == kind), None)
 
     def shares(self, other: "Record", *kinds: str) -> bool:
         return any(kind in kinds for kind, _ in self.keys & other.keys)
@@ -116,6 +142,16 @@ class Record:
     @property
     def of_kspay(self) -> bool:
         return isinstance(self.parts[0], T)
+
+    def singles(self) -> "list[Record]":
+        """Its records, each by itself, but with the keys of all: a booking is several."""
+        booked = [part for part in self.parts if isinstance(part, E)]
+        if len(booked) < 2:
+            return [self]
+        return [
+            replace(self, id=(e.source, e.id), parts=(e,), amount=e.amount, day=e.day, since=midnight(e.day))
+            for e in booked
+        ]
 
     @property
     def age(self) -> tuple[datetime, tuple[str, ...]]:
@@ -192,28 +228,41 @@ def _records(
         )
         for e in entries
     ]
-    return ts, _book_refunds(es)
+    return ts, _book_refunds(ts, es)
 
 
-def _book_refunds(entries: list[Record]) -> list[Record]:
+def _names(ts: list[Record], es: list[Record]) -> dict[Record, str | None]:
+    """The transaction that each entry names, or stands for naming (reading 3)."""
+    known = {t.key("transaction") for t in ts}
+    of_reference = defaultdict(list)
+    for t in ts:
+        of_reference[t.key("reference")].append(t.key("transaction"))
+    names = {}
+    for e in es:
+        given, reference = e.key("transaction"), e.key("reference")
+        carriers = of_reference[reference] if reference else []
+        stands_for = carriers[0] if len(carriers) == 1 else None
+        names[e] = given if given in known else stands_for or given
+    return names
+
+
+def _book_refunds(ts: list[Record], entries: list[Record]) -> list[Record]:
     """Joins each refund to what it gives back (readings 3 and 4)."""
+    known = {t.key("transaction") for t in ts}
+    names = _names(ts, entries)
 
-    def has(record: Record, kind: str) -> bool:
-        return any(k == kind for k, _ in record.keys)
-
-    positives = sorted((e for e in entries if e.moneyed and e.amount > 0), key=lambda e: e.age)
-    negatives = sorted(
-        (e for e in entries if e.moneyed and e.amount < 0), key=lambda e: (not has(e, "transaction"), e.age)
-    )
+    def contradict(one: Record, other: Record) -> bool:
+        return names[one] != names[other] and names[one] in known and names[other] in known
 
     def positives_of(negative: Record) -> list[Record]:
         same = [p for p in positives if p.currency == negative.currency]
-        naming = [p for p in same if p.shares(negative, "transaction")]
-        of_reference = [p for p in same if p.shares(negative, "reference")]
-        if has(negative, "transaction"):
-            return naming or [p for p in of_reference if not has(p, "transaction")]
-        return of_reference
+        naming = [p for p in same if names[p] is not None and names[p] == names[negative]]
+        return naming or [p for p in same if p.shares(negative, "reference") and not contradict(p, negative)]
 
+    positives = sorted((e for e in entries if e.moneyed and e.amount > 0), key=lambda e: e.age)
+    negatives = sorted(
+        (e for e in entries if e.moneyed and e.amount < 0), key=lambda e: (names[e] is None, e.age)
+    )
     candidates = {n: positives_of(n) for n in negatives}
     booked: dict[Record, list[Record]] = {}
     for p in positives:
@@ -237,13 +286,14 @@ def _book_refunds(entries: list[Record]) -> list[Record]:
                 replace(
                     e,
                     family="refunded",
+                    refunded=sum((-n.amount for n in booked[e]), Decimal(0)),
                     parts=tuple(part for member in group for part in member.parts),
                     keys=frozenset(key for member in group for key in member.keys),
                 )
             )
         elif e in negatives:
             if e not in spent:
-                units.append(replace(e, family="refunded"))
+                units.append(replace(e, family="refunded", refunded=-e.amount))
         else:
             units.append(e)
     return units
@@ -259,11 +309,11 @@ def agree(kspay: str, ledger: str) -> bool:
     return (kspay, ledger) in (("paid", "paid"), ("refunded", "refunded"), ("refunded", "cancelled"))
 
 
-def within_tolerance(kspay: Decimal, ledger: Decimal, currency: str, tolerances: Tolerances) -> bool:
-    """Whether two amounts of one currency count as equal."""
+def within_tolerance(of: Decimal, other: Decimal, currency: str, tolerances: Tolerances) -> bool:
+    """Whether two amounts of one currency count as equal; a percentage is one of `of`, KS Pay's amount."""
     tolerance = tolerances.named.get(currency, tolerances.default)
-    difference = abs(kspay - ledger)
-    return difference <= tolerance.fixed or difference * 100 <= kspay * tolerance.percent
+    difference = abs(of - other)
+    return difference <= tolerance.fixed or difference * 100 <= abs(of) * tolerance.percent
 
 
 def total(records: Iterable[Record]) -> Decimal:
@@ -349,23 +399,38 @@ class Matcher:
         self.pairs("provider_id", ts, lambda t, e: t.shares(e, "provider_order", "provider_txn"))
 
     def reference_differs(self, ts: list[Record]) -> None:
+        counting = [t for t in ts if t.family not in ("failed", "cancelled")]
+        for t in sorted(counting, key=lambda t: t.id):
+            self.near_split([t] if t in self.free_transactions else [], self.naming(t))
+        for left, right in self.of_one_reference(counting):
+            self.near_split(left, right)
         self.pairs(
             "reference_differs",
             ts,
             lambda t, e: t.shares(e, "transaction", "reference") and not self.fits([t], [e]),
         )
 
+    def near_split(self, left: list[Record], right: list[Record]) -> None:
+        """Take one record and several of the other side whose sum nearly is its amount (reading 17)."""
+        if len(left) == 1 < len(right):
+            (one,), several = left, right
+        elif len(right) == 1 < len(left):
+            (one,), several = right, left
+        else:
+            return
+        missed = abs(one.amount - total(several))
+        alone = [abs(one.amount - part.amount) for part in several]
+        if missed * 100 <= abs(one.amount) * 5 and missed < min(alone):
+            self.take([Joined("reference_differs", tuple(left), tuple(right))])
+
     def reference_split(self, ts: list[Record]) -> None:
         rule = "reference_split"
         ts = [t for t in ts if t.family not in ("failed", "cancelled")]
         for t in sorted(ts, key=lambda t: t.id):
-            naming = [e for e in self.counting_entries(t.currency) if e.shares(t, "transaction")]
+            naming = self.naming(t)
             if len(naming) > 1 and self.fits([t], naming):
                 self.take([Joined(rule, (t,), tuple(naming))])
-        groups = {(key, t.currency) for t in ts for key in t.keys if key[0] == "reference"}
-        for key, currency in sorted(groups):
-            left = [t for t in ts if t in self.free_transactions and key in t.keys and t.currency == currency]
-            right = [e for e in self.counting_entries(currency) if key in e.keys]
+        for left, right in self.of_one_reference(ts):
             one_to_many = [
                 Joined(rule, (t,), tuple(right)) for t in left if len(right) > 1 and self.fits([t], right)
             ]
@@ -374,6 +439,18 @@ class Matcher:
             ]
             self.take(one_to_many)
             self.take(many_to_one)
+
+    def naming(self, t: Record) -> list[Record]:
+        """The entries that a split of this transaction adds up, if they name it."""
+        return [e for e in self.counting_entries(t.currency) if e.shares(t, "transaction")]
+
+    def of_one_reference(self, ts: list[Record]) -> Iterator[tuple[list[Record], list[Record]]]:
+        """What is left of each reference and currency when its turn comes."""
+        groups = {(key, t.currency) for t in ts for key in t.keys if key[0] == "reference"}
+        for key, currency in sorted(groups):
+            left = [t for t in ts if t in self.free_transactions and key in t.keys and t.currency == currency]
+            right = [e for e in self.counting_entries(currency) if key in e.keys]
+            yield left, right
 
     def counting_entries(self, currency: str) -> list[Record]:
         return [e for e in self.free_entries if e.family != "cancelled" and e.currency == currency]

@@ -66,7 +66,7 @@ def _stage_transactions(connection: Connection, transactions: Sequence[T], said_
             "created_at", "updated_at", "provider_order_id", "provider_txn_id", "file", "row_number",
         ),
         (
-            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.family, t.created_at, said_at,
+            (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.status, t.created_at, said_at,
              t.provider_order_id, t.provider_txn_id, "", 1)
             for t in transactions
         ),
@@ -82,7 +82,7 @@ def _stage_entries(connection: Connection, entries: Sequence[E]) -> None:
             "dated_on", "transaction_id", "provider_order_id", "provider_txn_id", "file", "row_number",
         ),
         (
-            (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.family, e.day,
+            (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.status, e.day,
              e.transaction_id, e.provider_order_id, e.provider_txn_id, "", 1)
             for e in entries
         ),

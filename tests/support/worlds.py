@@ -5,10 +5,11 @@ hypothesis strategy that draws few keys, amounts, days and families on both side
 records, one app, plain settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -32,12 +33,12 @@ def tx(
     app: str = "ap_1",
     order: str | None = None,
     txn: str | None = None,
+    word: str = "",
 ) -> T:
     """`tx_<number>`, created on a day of August 2026 (40 is 9 September) at a time in Kolkata."""
     local = datetime.combine(_day(day), time.fromisoformat(at), KOLKATA)
-    return T(
-        f"tx_{number}", app, reference, currency, Decimal(amount), family, local.astimezone(UTC), order, txn
-    )
+    at_utc = local.astimezone(UTC)
+    return T(f"tx_{number}", app, reference, currency, Decimal(amount), family, at_utc, order, txn, word)
 
 
 def entry(
@@ -66,12 +67,15 @@ def _day(day: int) -> date:
 
 FIRST = date(2026, 8, 10)
 APPS = ("ap_1", "ap_1", "ap_1", "ap_1", "ap_1", "ap_2")
-CURRENCIES = ("INR", "INR", "INR", "USD", "KWD")
+CURRENCIES = ("INR", "INR", "INR", "USD", "KWD", "JPY")
+DIGITS = {"INR": 2, "USD": 2, "KWD": 3, "JPY": 0}
 # Sums and near misses: 60 + 40 = 100; 99.50, 99.99 and 101 lie within some of the tolerances drawn below.
 AMOUNTS = tuple(Decimal(text) for text in ("100", "60", "40", "200", "99.5", "101", "99.99", "0"))
 # Three are one reference written differently; the last two normalise to nothing.
 REFERENCES = ("R1", "R2", "R3", None, "INV-7", "inv 7", "ＩＮＶ７", "--", "…")
 PROVIDER_IDS = (None, None, None, None, None, "p1", "p2")
+# How a payment that was refunded may be written: all of it, or in part.
+REFUNDED_WORDS = ("", "Refunded", "partially_refunded", "Partially Refunded", "PARTIALLY-REFUNDED")
 KSPAY_FAMILIES = ("paid", "paid", "paid", "refunded", "failed", "pending", "cancelled", "unknown")
 LEDGER_FAMILIES = ("paid", "paid", "paid", "refunded", "unpaid", "cancelled", "unknown")
 TOLERANCES = ("0", "0", "0.5", "1", "0.5%", "1%", "INR=1,KWD=0.01")
@@ -91,6 +95,19 @@ class World:
     period: Period
     covered: frozenset[date]
     broken: tuple[T | E, ...] = ()  # what came, and cannot be used
+
+    @property
+    def records(self) -> tuple[T | E, ...]:
+        """All of both sides, also what cannot be used."""
+        return (*self.transactions, *self.entries, *self.broken)
+
+    def beside(self, others: "Sequence[World]") -> "World":
+        """This world and others as one, under the settings of this one: each has apps of its own."""
+        ts, es = list(self.transactions), list(self.entries)
+        for number, other in enumerate(others, 2):
+            ts += [replace(t, app=f"{t.app}_{number}") for t in other.transactions]
+            es += [replace(e, app=f"{e.app}_{number}") for e in other.entries]
+        return replace(self, transactions=tuple(ts), entries=tuple(es))
 
 
 @dataclass(frozen=True)
@@ -136,16 +153,18 @@ def vocabularies(draw: st.DrawFn) -> Words:
 def transactions(draw: st.DrawFn, number: int, words: Words, zone: ZoneInfo) -> T:
     """The transaction `tx_<number>`."""
     created_at = datetime.combine(draw(st.sampled_from(words.days)), draw(st.sampled_from(TIMES)), zone)
+    family, currency = draw(st.sampled_from(KSPAY_FAMILIES)), draw(st.sampled_from(words.currencies))
     return T(
         id=f"tx_{number}",
         app=draw(st.sampled_from(APPS)),
         reference=draw(st.sampled_from(words.references)),
-        currency=draw(st.sampled_from(words.currencies)),
-        amount=draw(st.sampled_from(words.amounts)),
-        family=draw(st.sampled_from(KSPAY_FAMILIES)),
+        currency=currency,
+        amount=_rounded(draw(st.sampled_from(words.amounts)), currency),
+        family=family,
         created_at=created_at.astimezone(UTC),
         provider_order_id=draw(st.sampled_from(words.provider_ids)),
         provider_txn_id=draw(st.sampled_from(words.provider_ids)),
+        word=draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else "",
     )
 
 
@@ -155,18 +174,20 @@ def entries(draw: st.DrawFn, number: int, words: Words, known: Sequence[T], nega
 
     Every second one books a transaction of the world as it should, but for what is drawn to differ.
     """
+    family, currency = draw(st.sampled_from(LEDGER_FAMILIES)), draw(st.sampled_from(words.currencies))
     made = E(
         source=("default", "tally")[number % 2],
         id=f"L{number // 2}",
         app=draw(st.sampled_from(APPS)),
         reference=draw(st.sampled_from(words.references)),
-        currency=draw(st.sampled_from(words.currencies)),
-        amount=draw(st.sampled_from(words.amounts)),
-        family=draw(st.sampled_from(LEDGER_FAMILIES)),
+        currency=currency,
+        amount=_rounded(draw(st.sampled_from(words.amounts)), currency),
+        family=family,
         day=draw(st.sampled_from(words.days)),
         transaction_id=draw(st.sampled_from((None, None, None, "tx_0", "tx_1", "tx_unknown"))),
         provider_order_id=draw(st.sampled_from(words.provider_ids)),
         provider_txn_id=draw(st.sampled_from(words.provider_ids)),
+        word=draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else "",
     )
     if len(known) > 0 and draw(st.booleans()):
         booked = draw(st.sampled_from(known))
@@ -182,32 +203,179 @@ def entries(draw: st.DrawFn, number: int, words: Words, known: Sequence[T], nega
     return made
 
 
+def _rounded(amount: Decimal, currency: str) -> Decimal:
+    """The amount in the digits of its currency."""
+    return round(amount, DIGITS[currency])
+
+
+# What hardly ever comes about by chance is planted. A planter adds to the records that a world has by now.
+
+Planter = Callable[[st.DrawFn, Words, ZoneInfo, list[T], list[E]], None]
+
+
+def _new(
+    draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E], alone: bool = False
+) -> tuple[T, E]:
+    """A payment and an entry that books it, to be changed and added; `alone` is without other records' keys."""
+    t = draw(transactions(len(ts), words, zone))
+    e = draw(entries(len(es), words, (), False))
+    reference = f"N{len(ts)}-{len(es)}" if alone or draw(st.booleans()) else t.reference
+    t = replace(t, reference=reference)
+    return t, replace(
+        e, app=t.app, reference=reference, currency=t.currency, amount=t.amount, transaction_id=None, word=""
+    )
+
+
+def _add_entry(es: list[E], like: E, **changes: Any) -> None:
+    """An entry of a source and id of its own."""
+    number = len(es)
+    es.append(replace(like, source=("default", "tally")[number % 2], id=f"L{number // 2}", **changes))
+
+
+def _add_transaction(ts: list[T], like: T, **changes: Any) -> None:
+    ts.append(replace(like, id=f"tx_{len(ts)}", **changes))
+
+
+def _keyed(draw: st.DrawFn, t: T) -> dict[str, str | None]:
+    """The keys of an entry of this payment: its reference, its id, both, or one that nobody knows."""
+    return draw(
+        st.sampled_from(
+            (
+                {"reference": t.reference, "transaction_id": None},
+                {"reference": t.reference, "transaction_id": None},
+                {"reference": t.reference, "transaction_id": t.id},
+                {"reference": None, "transaction_id": t.id},
+                {"reference": "INV-7", "transaction_id": t.id},
+                {"reference": t.reference, "transaction_id": "tx_unknown"},
+                {"reference": t.reference, "transaction_id": "tx_0"},
+            )
+        )
+    )
+
+
+def _plant_split(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """Two that add up to one."""
+    t, e = _new(draw, words, zone, ts, es)
+    part = Decimal(40)
+    if draw(st.booleans()):
+        _add_transaction(ts, t, amount=t.amount + part)
+        _add_entry(es, e)
+        _add_entry(es, e, amount=part)
+    else:
+        _add_transaction(ts, t)
+        _add_transaction(ts, t, amount=part)
+        _add_entry(es, e, amount=t.amount + part)
+
+
+def _plant_near_split(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """Two to four that miss one by nothing, a unit, 5 %, or a unit more or less than 5 %."""
+    t, e = _new(draw, words, zone, ts, es, alone=True)
+    family = draw(st.sampled_from(("paid", "paid", "paid", "refunded", "pending")))
+    t = replace(t, family=family, word=draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else "")
+    e = replace(e, family="unpaid" if t.family == "pending" else t.family)
+    unit = Decimal(1).scaleb(-DIGITS[t.currency])
+    whole = draw(st.sampled_from((Decimal(100), Decimal(1000), Decimal(20), Decimal(200))))
+    missed = draw(st.sampled_from((whole / 20, whole / 20 - unit, whole / 20 + unit, unit, Decimal(0))))
+    left = whole + draw(st.sampled_from((missed, -missed)))
+    parts = []
+    for share in draw(
+        st.lists(st.sampled_from(("0.5", "0.333", "0.95", "0.04", "1.2")), min_size=1, max_size=3)
+    ):
+        parts.append(_rounded(whole * Decimal(share), t.currency))
+    parts.append(left - sum(parts))
+    if draw(st.booleans()) and all(part >= 0 for part in parts):
+        for part in parts:
+            _add_transaction(ts, t, amount=part)
+        _add_entry(es, e, amount=whole)
+    else:
+        _add_transaction(ts, t, amount=whole)
+        by_name = draw(st.booleans())
+        for part in parts:
+            if by_name:
+                _add_entry(es, e, amount=part, reference=None, transaction_id=ts[-1].id)
+            else:
+                _add_entry(es, e, amount=part)
+    if draw(st.integers(0, 3)) == 0:
+        _add_entry(es, e, amount=whole, family="cancelled")
+    if draw(st.integers(0, 3)) == 0:
+        _add_transaction(ts, t, amount=whole, family="failed", word="")
+
+
+def _plant_spelling(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """One reference, written differently."""
+    t, e = _new(draw, words, zone, ts, es)
+    _add_transaction(ts, t, reference="INV-7")
+    _add_entry(es, e, reference="inv 7")
+
+
+def _plant_duplicates(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """Payments and entries of one reference, of amounts that are the same or nearly so."""
+    t, e = _new(draw, words, zone, ts, es)
+    families = st.sampled_from(("paid", "paid", "paid", "refunded"))
+    amounts = st.sampled_from(
+        (t.amount, t.amount, t.amount, t.amount + 1, t.amount + Decimal("1.01"), -t.amount)
+    )
+    days = st.sampled_from((*words.days, *(FIRST + timedelta(days=offset) for offset in OFFSETS)))
+    for _ in range(draw(st.integers(1, 3))):
+        at = datetime.combine(draw(days), draw(st.sampled_from(TIMES)), zone).astimezone(UTC)
+        amount = _rounded(abs(draw(amounts)), t.currency)
+        _add_transaction(ts, t, amount=amount, family=draw(families), word="", created_at=at)
+    for _ in range(draw(st.integers(0, 3))):
+        amount = _rounded(draw(amounts), t.currency)
+        keys = _keyed(draw, ts[-1])
+        _add_entry(es, e, amount=amount, family=draw(families), day=draw(days), **keys)
+
+
+def _plant_refunds(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """One payment or two, booked, and one to three refunds of all, of a part or of too much."""
+    t, e = _new(draw, words, zone, ts, es)
+    days = st.sampled_from((*words.days, *(FIRST + timedelta(days=offset) for offset in OFFSETS)))
+    families = st.sampled_from(("paid", "refunded", "refunded", "refunded", "refunded", "pending", "unknown"))
+    amount = _rounded(draw(st.sampled_from((Decimal(100), Decimal("99.5"), Decimal(60)))), t.currency)
+    for _ in range(draw(st.sampled_from((1, 1, 2)))):
+        family = draw(families)
+        word = draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else ""
+        _add_transaction(ts, t, amount=amount, family=family, word=word)
+        if draw(st.integers(0, 4)):
+            booked = amount if draw(st.integers(0, 3)) else amount - 1
+            _add_entry(es, e, amount=booked, family="paid", **_keyed(draw, ts[-1]))
+    parts = st.sampled_from((amount, amount / 2, amount / 2, amount - 1, amount + 1, Decimal(1), Decimal(10)))
+    backs = [_rounded(part, t.currency) for part in draw(st.lists(parts, min_size=1, max_size=3))]
+    if len(backs) > 1 and draw(st.booleans()) and sum(backs[:-1]) < amount:
+        backs[-1] = amount - sum(backs[:-1])  # all of it, and no more
+    for back in backs:
+        family = draw(st.sampled_from(("paid", "refunded")))
+        _add_entry(es, e, amount=-back, family=family, day=draw(days), **_keyed(draw, ts[-1]))
+
+
+PLANTERS: tuple[Planter, ...] = (_plant_split, _plant_near_split, _plant_spelling)
+PLANTERS_WITH_REFUNDS: tuple[Planter, ...] = (
+    *PLANTERS,
+    _plant_near_split,
+    _plant_duplicates,
+    _plant_refunds,
+    _plant_refunds,
+)
+
+
 @st.composite
 def worlds(
     draw: st.DrawFn, *, rules: tuple[str, ...] = ALL_RULES, negatives: bool = True, most: int = 12
 ) -> World:
-    """A world of up to `most` records a side; `negatives` adds entries that book refunds.
+    """A world of up to about `most` records a side; `negatives` adds entries that book refunds.
 
-    What hardly ever comes about by chance is planted now and then: splits, and references spelled differently.
+    What hardly ever comes about by chance is planted now and then: splits, also such that nearly add up, references
+    spelled differently, duplicates, and refunds.
     """
     policy, words = draw(policies(rules)), draw(vocabularies())
     zone = ZoneInfo(policy.timezone)
-    ts = [draw(transactions(n, words, zone)) for n in range(draw(st.integers(0, most - 2)))]
-    es = [draw(entries(n, words, ts, negatives)) for n in range(draw(st.integers(0, most - 2)))]
-    planted = draw(st.sampled_from((None, None, "one to two", "two to one", "spelling")))
-    if planted:
-        t, e = draw(transactions(len(ts), words, zone)), draw(entries(len(es), words, (), False))
-        e = replace(e, app=t.app, reference=t.reference, currency=t.currency, amount=t.amount)
-        more, part = Decimal(100), Decimal(40)
-        if planted == "one to two":
-            es += [e, replace(e, id=f"{e.id}b", amount=part)]
-            ts.append(replace(t, amount=e.amount + part))
-        elif planted == "two to one":
-            ts += [t, replace(t, id=f"tx_{len(ts) + 1}", amount=more)]
-            es.append(replace(e, amount=t.amount + more))
-        else:
-            ts.append(replace(t, reference="INV-7"))
-            es.append(replace(e, reference="inv 7"))
+    planters = PLANTERS_WITH_REFUNDS if negatives else PLANTERS
+    planted = draw(st.lists(st.sampled_from(planters), max_size=2))
+    room = most - 2 if not planted else most // 3
+    ts = [draw(transactions(n, words, zone)) for n in range(draw(st.integers(0, room)))]
+    es = [draw(entries(n, words, ts, negatives)) for n in range(draw(st.integers(0, room)))]
+    for plant in planted:
+        plant(draw, words, zone, ts, es)
     period = Period(FIRST, FIRST + timedelta(days=draw(st.integers(0, 3))))
     covered = draw(st.frozensets(st.sampled_from([FIRST - timedelta(days=n) for n in range(1, 10)])))
     return World(tuple(ts), tuple(es), policy, period, covered)

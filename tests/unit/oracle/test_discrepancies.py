@@ -234,7 +234,7 @@ def test_a_duplicate_that_was_given_back_is_information() -> None:
 
 @pytest.mark.parametrize(("day", "duplicate"), [(3, True), (17, True), (2, False), (18, False)])
 def test_a_matched_one_within_the_duplicate_days_either_way(day: int, duplicate: bool) -> None:
-    outcome = run([tx(1), tx(2, "R1", "70", day=day)], [entry(1)])
+    outcome = run([tx(1), tx(2, day=day)], [entry(1)])
     assert found(outcome) == {"DUPLICATE_IN_KSPAY tx_2" if duplicate else "MISSING_IN_LEDGER tx_2"}
 
 
@@ -261,6 +261,8 @@ def test_an_unmatched_earlier_one_makes_the_later_a_duplicate() -> None:
         tx(1, family="unknown"),
         tx(1, "R2"),
         tx(1, app="ap_2"),
+        tx(1, currency="USD"),
+        tx(1, amount="99.99"),
     ],
 )
 def test_what_makes_no_duplicate(other: T) -> None:
@@ -289,7 +291,7 @@ def test_a_duplicate_entry_by_reference_and_by_name() -> None:
 
 @pytest.mark.parametrize(("day", "duplicate"), [(3, True), (17, True), (2, False), (18, False)])
 def test_a_duplicate_entry_within_the_duplicate_days(day: int, duplicate: bool) -> None:
-    outcome = run([tx(1)], [entry(1), entry(2, "R1", "70", day=day)])
+    outcome = run([tx(1)], [entry(1), entry(2, day=day)])
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2" if duplicate else "MISSING_IN_KSPAY L2"}
 
 
@@ -297,8 +299,67 @@ def test_a_matched_entry_counts_under_its_transactions_keys() -> None:
     """L1 names tx_1 and has no reference; L2 has the reference of tx_1 and names none, or the reverse."""
     outcome = run([tx(1)], [entry(1, None, names="tx_1"), entry(2, "R1")])
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2"}
-    outcome = run([tx(1)], [entry(1), entry(2, None, "70", "refunded", names="tx_1")], rules=("reference",))
+    outcome = run([tx(1)], [entry(1), entry(2, None, "100", "refunded", names="tx_1")], rules=("reference",))
     assert found(outcome) == {"DUPLICATE_IN_LEDGER L2"}
+
+
+def test_a_duplicate_is_of_one_amount_within_the_tolerance() -> None:
+    """1 % of the second payment is 0.99: it reaches 100.98, and not 101 or 98."""
+    percent = Tolerances(Tolerance(percent=Decimal(1)))
+    for first, duplicate in (
+        ("99.98", True),
+        ("98.01", True),
+        ("98", False),
+        ("99.99", True),
+        ("101", False),
+    ):
+        records = [tx(1, amount=first), tx(2, amount="99")], [entry(1, amount=first)]
+        expected = "DUPLICATE_IN_KSPAY tx_2" if duplicate else "MISSING_IN_LEDGER tx_2"
+        assert found(run(*records, tolerance=percent)) == {expected}, first
+    half = Tolerances(Tolerance(fixed=Decimal("0.5")))
+    booked = [entry(1, amount="100"), entry(2, amount="100.5")]
+    assert found(run([tx(1)], booked, tolerance=half)) == {"DUPLICATE_IN_LEDGER L2"}
+    booked = [entry(1, amount="100"), entry(2, amount="100.51")]
+    assert found(run([tx(1)], booked, tolerance=half)) == {"MISSING_IN_KSPAY L2"}
+
+
+def test_a_duplicate_entry_is_of_one_currency() -> None:
+    records = [tx(1)], [entry(1), entry(2, currency="USD")]
+    assert found(run(*records)) == {"MISSING_IN_KSPAY L2"}
+
+
+def test_a_duplicate_entry_is_of_one_sign() -> None:
+    """A tolerance of 250 reaches from 100 to -100, but a refund does not repeat a payment."""
+    wide = Tolerances(Tolerance(fixed=Decimal(250)))
+    records = [tx(1)], [entry(1), entry(2, amount="-101")]
+    assert found(run(*records, tolerance=wide, rules=("reference",))) == {"MISSING_IN_KSPAY L2"}
+
+
+def test_a_second_refund_repeats_the_first() -> None:
+    """L2 stands in the booking with L1; L3 is its equal, within the duplicate days of L2, not of L1."""
+    payment = [tx(1, family="refunded", day=1)]
+    twice = [entry(1, day=1), entry(2, amount="-100", day=15), entry(3, amount="-100", day=20)]
+    outcome = run(payment, twice)
+    assert found(outcome) == {"DUPLICATE_IN_LEDGER L3"}
+    told = Repeated(("default", "L2"), date(2026, 8, 15), frozenset({("tx_1",)}))
+    assert (only(outcome).repeats, only(outcome).difference) == (told, Decimal(100))
+    twice[2] = entry(3, amount="-100", day=23)
+    assert found(run(payment, twice)) == {"MISSING_IN_KSPAY L3"}
+    twice[2] = entry(3, amount="-99", day=20)
+    assert found(run(payment, twice)) == {"MISSING_IN_KSPAY L3"}
+
+
+def test_a_second_refund_repeats_the_first_of_an_unmatched_booking() -> None:
+    twice = [entry(1), entry(2, amount="-100", day=11), entry(3, amount="-100", day=12)]
+    assert found(run([], twice)) == {"MISSING_IN_KSPAY L1 L2", "DUPLICATE_IN_LEDGER L3"}
+
+
+def test_an_unmatched_booking_goes_by_its_positive() -> None:
+    """Booked twice, and the first taken back much later: its 100 of the 10th repeats the 100 of the 12th."""
+    outcome = run([tx(1)], [entry(1), entry(2, day=12), entry(3, amount="-100", day=29)])
+    assert found(outcome) == {"DUPLICATE_IN_LEDGER L1 L3"}
+    assert only(outcome).repeats == Repeated(("default", "L2"), date(2026, 8, 12), frozenset({("tx_1",)}))
+    assert only(outcome).difference == -100
 
 
 def test_the_one_that_a_duplicate_repeats() -> None:

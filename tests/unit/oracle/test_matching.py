@@ -355,6 +355,115 @@ def test_the_nearest_amount_among_those_that_differ() -> None:
     assert found == {"reference_differs tx_1 = L2"}
 
 
+# reference_differs: splits that nearly add up
+
+
+@pytest.mark.parametrize(
+    ("amount", "parts", "near"),
+    [
+        ("100", ("33.33", "33.33", "33.33"), True),  # a paisa short
+        ("100", ("60", "35"), True),  # 5 % short
+        ("100", ("60", "34.99"), False),
+        ("100", ("60", "45"), True),  # 5 % too much
+        ("100", ("60", "45.01"), False),
+        ("100", ("98", "1"), True),  # misses by 1; 98 alone by 2
+        ("100", ("98", "4"), False),  # misses by 2, as 98 alone does
+        ("100", ("98", "3"), True),  # misses by 1
+        ("100", ("96", "9"), False),  # misses by 5; 96 alone by 4
+        ("33.3", ("20", "11.635"), True),  # 5 % of 33.3 is 1.665
+        ("33.3", ("20", "11.634"), False),
+        ("0", ("5", "3"), False),
+    ],
+)
+@pytest.mark.parametrize("side", ["one to many", "many to one", "by name"])
+def test_a_sum_that_misses_by_little_is_one_match(
+    amount: str, parts: tuple[str, ...], near: bool, side: str
+) -> None:
+    if side == "many to one":
+        transactions = [tx(n, amount=part) for n, part in enumerate(parts, 1)]
+        entries = [entry(1, amount=amount)]
+    else:
+        key = (None, "tx_1") if side == "by name" else ("R1", None)
+        transactions = [tx(1, amount=amount)]
+        entries = [entry(n, key[0], part, names=key[1]) for n, part in enumerate(parts, 1)]
+    found = joined(transactions, entries, rules=("reference_differs",))
+    if near:
+        (words,) = found
+        assert words.split("=")[0].split() == ["reference_differs", *(t.id for t in transactions)]
+        assert words.split("=")[1].split() == [e.id for e in entries]
+    else:
+        assert {len(words.split()) for words in found} == {4}  # one pair, and the others stay free
+
+
+@pytest.mark.parametrize(("netted", "near"), [("-50", True), ("-50.01", False)])
+def test_a_refund_alone_counts_with_its_sign_in_a_near_split(netted: str, near: bool) -> None:
+    """Of two sales neither is the refund's, so it stands alone: 500 + 500 - 50 misses 1000 by 5 %."""
+    entries = [entry(1, amount="500"), entry(2, amount="500"), entry(3, amount=netted)]
+    found = joined([tx(1, amount="1000")], entries)
+    assert found == {f"reference_differs tx_1 = L1{' L2 L3' if near else ''}"}
+
+
+def test_near_splits_come_before_single_pairs() -> None:
+    """96 alone would be the best of all pairs."""
+    records = [tx(1, amount="101"), tx(2, "R2", "50")], [entry(1, amount="96"), entry(2, amount="4")]
+    assert joined(*records) == {"reference_differs tx_1 = L1 L2"}
+
+
+def test_a_near_split_has_exactly_one_on_one_side() -> None:
+    found = joined([tx(1), tx(2, amount="990")], [entry(1, amount="60"), entry(2, amount="39")])
+    assert found == {"reference_differs tx_1 = L1", "reference_differs tx_2 = L2"}
+
+
+def test_a_near_split_is_of_one_currency() -> None:
+    """60 and 39 INR are what is left in INR; 40 KWD stays alone, and is no third part."""
+    entries = [entry(1, amount="60"), entry(2, amount="39"), entry(3, amount="40", currency="KWD")]
+    assert joined([tx(1)], entries) == {"reference_differs tx_1 = L1 L2"}
+    entries = [entry(1, amount="60"), entry(2, amount="39", currency="KWD")]
+    assert joined([tx(1)], entries) == {"reference_differs tx_1 = L1"}
+
+
+def test_failed_and_cancelled_records_do_not_count_in_a_near_split() -> None:
+    entries = [entry(1, amount="60"), entry(2, amount="39"), entry(3, amount="39", family="cancelled")]
+    assert joined([tx(1)], entries) == {"reference_differs tx_1 = L1 L2"}
+    tries = [tx(1, amount="60", family="failed"), tx(2, amount="39", family="failed")]
+    assert joined(tries, [entry(1, family="unpaid")]) == {"reference_differs tx_1 = L1"}
+    waiting = [tx(1, amount="60", family="pending"), tx(2, amount="39", family="pending")]
+    assert joined(waiting, [entry(1, family="unpaid")]) == {"reference_differs tx_1 tx_2 = L1"}
+    assert joined([waiting[0], tx(2, amount="39")], [entry(1)]) == {"reference_differs tx_2 = L1"}
+
+
+def test_by_name_before_the_reference_in_a_near_split() -> None:
+    """60 and 39 name tx_2; with the 100 of the reference they would miss anything."""
+    named = [entry(1, amount="60", names="tx_2"), entry(2, amount="39", names="tx_2")]
+    found = joined([tx(1, "other", "150"), tx(2)], [*named, entry(3, amount="700")])
+    assert found == {"reference_differs tx_2 = L1 L2"}
+
+
+def test_what_a_pass_between_takes_may_leave_an_exact_sum() -> None:
+    """60, 40 and 7 are no split of 100; by its provider id 7 is another payment's."""
+    entries = [entry(1, amount="60"), entry(2, amount="40"), entry(3, amount="7", order="o1")]
+    found = joined([tx(1), tx(2, None, "7", order="o1")], entries)
+    assert found == {"provider_id tx_2 = L3", "reference_differs tx_1 = L1 L2"}
+
+
+def test_the_tolerance_comes_first() -> None:
+    """What lies within the tolerance is a split, and no near miss."""
+    entries = [entry(1, amount="60"), entry(2, amount="39")]
+    assert joined([tx(1)], entries, tolerance=rupee("1")) == {"reference_split tx_1 = L1 L2"}
+    assert joined([tx(1)], entries, tolerance=rupee("0.99")) == {"reference_differs tx_1 = L1 L2"}
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "parts"),
+    [("JPY", "1000", ("333", "333", "333")), ("KWD", "1.000", ("0.333", "0.333", "0.333"))],
+)
+def test_near_splits_of_currencies_with_other_digits(
+    currency: str, amount: str, parts: tuple[str, ...]
+) -> None:
+    entries = [entry(n, amount=part, currency=currency) for n, part in enumerate(parts, 1)]
+    assert joined([tx(1, amount=amount, currency=currency)], entries) == {"reference_differs tx_1 = L1 L2 L3"}
+
+
 # amount_date
 
 
@@ -439,7 +548,7 @@ def test_only_the_rules_in_force_apply() -> None:
         [tx(1), tx(2, "INV-7"), tx(3, "Z")],
         [entry(1, amount="60"), entry(2, amount="40"), entry(3, "inv 7")],
     )
-    assert joined(*records, rules=first) == {"reference_differs tx_1 = L1"}
+    assert joined(*records, rules=first) == {"reference_differs tx_1 = L1 L2"}
     assert joined(*records) == {"reference_split tx_1 = L1 L2", "reference_normalised tx_2 = L3"}
 
 
