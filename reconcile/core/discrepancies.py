@@ -66,16 +66,21 @@ TYPES: Mapping[str, DiscrepancyType] = MappingProxyType(
             Aspect.STATUS,
             "Transaction and entry are matched, but their statuses contradict each other.",
         ),
+        "REFUND_MISMATCH": DiscrepancyType(
+            Severity.HIGH,
+            Aspect.STATUS,
+            "Transaction and entry are matched, but the refunds that they tell of differ.",
+        ),
         "DUPLICATE_IN_KSPAY": DiscrepancyType(
             Severity.HIGH,
             Aspect.PRESENCE,
-            "An unmatched transaction repeats another one: same reference and amount, a few days apart.",
+            "An unmatched transaction repeats another one: same reference, currency and amount, a few days apart.",
             severity_of_refunded=Severity.INFO,
         ),
         "DUPLICATE_IN_LEDGER": DiscrepancyType(
             Severity.MEDIUM,
             Aspect.PRESENCE,
-            "An unmatched entry repeats another one: same reference and amount, a few days apart.",
+            "An unmatched entry repeats another one: same reference, currency, amount and sign, a few days apart.",
         ),
         "DATE_MISMATCH": DiscrepancyType(
             Severity.LOW,

@@ -5,23 +5,26 @@ Each phase is a folder and each step is a file; `PHASES` is the one list of them
 - policy: the settings as tables, the usable records and the records of the period as views
 - scope: which groups of records are matched: all of them, or those of what arrived or changed
 - prepare: the clean pairs that need no pass, then what the passes work on
-- rules: which pairs are possible, a rule a file; `pairing` ranks and takes them (`reconcile.match.passes`)
+- rules: which pairs and splits are possible, a rule a file; `pairing` ranks and takes them (`reconcile.match.passes`)
 - findings: writes the matches and what is wrong with them or with what is unmatched
 - discrepancies: which findings the run reports and as what, and what became of every record
 - checks: must return no rows
 - results: what the later stages read (`RESULTS`), and the numbers of the run
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from reconcile.core.discrepancies import TYPES
 from reconcile.core.errors import CheckFailed
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
-from reconcile.db.sql_files import read_sql, run_file
+from reconcile.db.sql_files import read_sql, run_file, sql_names
 from reconcile.match import planner
 from reconcile.match.passes import PHASES as TIMES
 from reconcile.match.passes import Watcher, run_passes
@@ -63,13 +66,16 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     ),
     "prepare": ("joins", "repeated_references", "simple", "records", "bookings", "pass_tables"),
     "rules": ("manual", *RULES, "amount_date"),
-    "pairing": ("begin_pass", "rank", "take", "discard"),
+    "pairing": ("begin_pass", "take_splits", "rank", "take", "discard"),
     "findings": ("matches", "findings", "save"),
     "discrepancies": ("found", "reported", "repeated", "rows", "save", "movements", "outcomes"),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance"),
     "results": ("views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
 }
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""
+
+REMEMBERED = ("policy", "scope", "prepare", "rules", "pairing", "findings")
+"""The phases whose results are kept from run to run. The others work everything out anew."""
 
 RESULTS = (
     "result_discrepancies",
@@ -134,7 +140,7 @@ def match(
     state_policy(connection, settings, apps)
     state_asked(connection, settings, run_id, apps, period)
     planner.use(connection, planner.MATCHING)
-    everything = note_policy(connection, apps) or match_all or _mostly_new(connection, apps)
+    everything = note_policy(connection, apps, _rules()) or match_all or _mostly_new(connection, apps)
     _scope(connection, everything, progress)
     planner.use(connection, planner.WHOLE_TABLES)
     _run_steps(connection, "prepare")
@@ -159,6 +165,17 @@ def match(
         _check(connection, check)
     run_step(connection, "results/views")
     return _numbers(connection)
+
+
+@cache
+def _rules() -> str:
+    """A fingerprint of all that decides what is matched and found: the statements, their order, the types.
+
+    So a program with other rules matches everything again, and nobody has to say that they changed.
+    """
+    steps = [f"match/{phase}/{step}" for phase in REMEMBERED for step in PHASES[phase]]
+    statements = [part for name in (*sql_names("migrations"), *steps) for part in (name, read_sql(name))]
+    return hashlib.sha256("\0".join([*RULES, *TYPES, *statements]).encode()).hexdigest()
 
 
 class _ShowsProgress(Watcher):

@@ -39,12 +39,20 @@ def _run_pass(connection: Connection, phase: int, rule: str, watcher: Watcher) -
     connection.execute(text(read_sql("match/pairing/begin_pass")), {"phase": phase, "rule": rule})
     watcher.begin(phase, rule)
     run_file(connection, f"match/rules/{rule}")
-    # A rule says which pairs are possible, and the best are taken; or it takes what it finds by itself.
-    if connection.execute(text("select to_regclass('pg_temp.possible_pair')")).scalar_one() is None:
-        return
-    run_file(connection, "match/pairing/rank")
-    watcher.pairs_ranked()
-    while run_file(connection, "match/pairing/take"):
-        run_file(connection, "match/pairing/discard")
-    connection.execute(text("drop table candidate"))
-    connection.execute(text("drop view possible_pair"))
+    # A rule says which splits are possible, or which pairs, or both; pairing takes the best, the splits first.
+    if _states(connection, "possible_split"):
+        while run_file(connection, "match/pairing/take_splits"):
+            pass
+        connection.execute(text("drop view possible_split"))
+    if _states(connection, "possible_pair"):
+        run_file(connection, "match/pairing/rank")
+        watcher.pairs_ranked()
+        while run_file(connection, "match/pairing/take"):
+            run_file(connection, "match/pairing/discard")
+        connection.execute(text("drop table candidate"))
+        connection.execute(text("drop view possible_pair"))
+
+
+def _states(connection: Connection, view: str) -> bool:
+    found = connection.execute(text("select to_regclass('pg_temp.' || :view)"), {"view": view})
+    return found.scalar_one() is not None

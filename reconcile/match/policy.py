@@ -14,9 +14,6 @@ from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.settings import Settings
 
-RULES_VERSION = 2
-"""Raise it with every change of what is matched or found: the next run then matches everything again."""
-
 STATED = ("policy", "known_transaction", "known_entry")
 """Of what `state_policy` makes, what other stages read too: the settings, and the usable records of the apps."""
 
@@ -106,10 +103,13 @@ def state_asked(
     )
 
 
-def note_policy(connection: Connection, apps: Sequence[str]) -> bool:
-    """Note the policy that the apps are matched by; whether some app was never matched, or by another one."""
+def note_policy(connection: Connection, apps: Sequence[str], rules: str) -> bool:
+    """Note the policy that the apps are matched by; whether some app was never matched, or by another one.
+
+    `rules` is a fingerprint of what is matched and found: with another one, everything is matched again.
+    """
     noted = connection.execute(
-        text(read_sql("match/policy/note_policy")), {"rules_version": RULES_VERSION, "apps": list(apps)}
+        text(read_sql("match/policy/note_policy")), {"rules": rules, "apps": list(apps)}
     )
     return noted.rowcount > 0
 

@@ -110,6 +110,16 @@ _DISCREPANCY = (
     ),
     Column("resolution", "For your decision: accept, write_off, ignore, match: with ids, or reopen."),
     Column("note", "For your note: why you decided, or what you found out."),
+    Column(
+        "kspay_refunded",
+        "What KS Pay says was given back; empty where it says only that it was a part. Only of a REFUND_MISMATCH.",
+        Form.AMOUNT,
+    ),
+    Column(
+        "ledger_refunded",
+        "What the refunds in the ledger add up to. Only of a REFUND_MISMATCH.",
+        Form.AMOUNT,
+    ),
 )
 
 FILES: Mapping[str, Sequence[Column]] = {

@@ -38,7 +38,11 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
         cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in AMOUNTS}
         amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
-        return {**cells, **amounts, "resolution": ""}
+        refunds = {
+            "kspay_refunded": _plain(row["kspay_refunded"], row["kspay_currency"], currencies),
+            "ledger_refunded": _plain(row["ledger_refunded"], row["ledger_currency"], currencies),
+        }
+        return {**cells, **amounts, **refunds, "resolution": ""}
 
     def resolved(row: Mapping[str, Any]) -> dict[str, str]:
         at = row["at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

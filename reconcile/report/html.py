@@ -228,6 +228,9 @@ def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
     first, *others = row["currency"].split(";")
     if others and (difference or len(others) > 1):
         return "", None  # records of several currencies on one side: there is no amount of them all
+    if row["type"] == "REFUND_MISMATCH":
+        given, booked = (Decimal(shown(row[name]) or 0) for name in ("kspay_refunded", "ledger_refunded"))
+        return first, exact_sum((given, booked.copy_negate())).copy_abs()
     written = (difference if TYPES[row["type"]].aspect is Aspect.AMOUNT else "") or kspay or ledger
     # copy_abs: a plain abs() would round to 28 digits.
     return first, Decimal(shown(written)).copy_abs() if written else None

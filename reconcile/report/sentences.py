@@ -68,6 +68,17 @@ class _Record:
         return f"The ledger books {what} on {day(self['ledger_date'])}"
 
     @property
+    def of_which_given_back(self) -> str:
+        """`, of which 100.00 INR was given back`; nothing where the ledger books no refund beside a payment."""
+        if not self["given_back"] or self["ledger_amount"] < 0:
+            return ""
+        return f", of which {self.given_back} was given back"
+
+    @property
+    def given_back(self) -> str:
+        return self.amount(self["given_back"], self["ledger_currency"])
+
+    @property
     def kspay_reference(self) -> str:
         return _with_reference(self["reference"])
 
@@ -133,6 +144,8 @@ class _Record:
         difference = self["difference"]
         if TYPES[self["type"]].aspect is Aspect.AMOUNT or difference is None:
             return ""
+        if not difference and self["given_back"]:
+            return "same amount before refunds"
         if not difference:
             return "same amount"
         return f"amounts differ by {self.amount(abs(difference), self['kspay_currency'])}"
@@ -173,6 +186,24 @@ def _currency(record: _Record) -> str:
 
 def _status(record: _Record) -> str:
     return f"{record.kspay_status} for {record.kspay}, but {record.ledger_status}{record.match}."
+
+
+def _refund(record: _Record) -> str:
+    kspay, ledger = record["kspay_refunded"], record["ledger_refunded"]
+    books = f"the ledger books a refund of {record.given_back}"
+    if kspay is None:
+        return (
+            f"{record.kspay_status}, so only a part of {record.kspay} was given back, but {books}, "
+            f"which is all of it{record.match}."
+        )
+    if not kspay:
+        return f"{record.kspay_status} for {record.kspay}, but {books}{record.match}."
+    gap = record.amount(abs(kspay - ledger), record["kspay_currency"])
+    direction = "too little" if kspay > ledger else "too much"
+    return (
+        f"KS Pay gave back {record.amount(kspay, record['kspay_currency'])}, but {books}, "
+        f"{gap} {direction}{record.match}."
+    )
 
 
 def _duplicate_in_kspay(record: _Record) -> str:
@@ -246,6 +277,7 @@ _SENTENCES = {
     "AMOUNT_MISMATCH": _amount,
     "CURRENCY_MISMATCH": _currency,
     "STATUS_MISMATCH": _status,
+    "REFUND_MISMATCH": _refund,
     "DUPLICATE_IN_KSPAY": _duplicate_in_kspay,
     "DUPLICATE_IN_LEDGER": _duplicate_in_ledger,
     "DATE_MISMATCH": _date,

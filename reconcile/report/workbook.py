@@ -227,12 +227,13 @@ def _amount(
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
-    """The rows of a CSV file, as a spreadsheet shows them."""
+    """The rows of a CSV file, as a spreadsheet shows them. Columns that an older file lacks are empty."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
-        next(reader)
+        names = next(reader)
+        lacking = dict.fromkeys(set(columns) - set(names), "")
         for values in reader:
-            yield dict(zip(columns, map(shown, values), strict=True))
+            yield dict(zip(names, map(shown, values), strict=True), **lacking)
 
 
 def is_exact(amount: str) -> bool:

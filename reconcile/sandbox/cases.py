@@ -114,6 +114,12 @@ def _zero_too_many(order: Order) -> None:
     order.plant("AMOUNT_MISMATCH", [paid], [entry])
 
 
+def _parts_a_paisa_short(order: Order) -> None:
+    order.priced("INR", "1000.00")
+    parts = [order.book(amount=Decimal("333.33")) for _ in range(3)]
+    order.plant("AMOUNT_MISMATCH", [order.pay()], parts)
+
+
 def _booked_in_rupees(order: Order) -> None:
     order.priced("USD", "49.99")
     order.plant("CURRENCY_MISMATCH", [order.pay()], [order.book(currency="INR")])
@@ -159,6 +165,35 @@ def _booked_but_pending(order: Order) -> None:
 
 def _booked_but_cancelled(order: Order) -> None:
     order.plant("STATUS_MISMATCH", [order.pay("cancelled")], [order.book()])
+
+
+# Given back
+
+
+def _refund_booked_but_paid(order: Order) -> None:
+    order.priced("INR", "699.00")
+    entries = [order.book(), order.book(days=2, amount=Decimal("-100.00"))]
+    order.plant("REFUND_MISMATCH", [order.pay()], entries)
+
+
+def _refund_booked_in_part(order: Order) -> None:
+    # KS Pay gave all of it back, and the refund names the transaction where the sale has its reference.
+    order.priced("INR", "1499.00")
+    paid = order.pay()
+    order.refund(paid, order.created_at + 2 * _DAYS)
+    paid["status"] = "refunded"
+    sale = order.book()
+    part = order.book(days=2, amount=Decimal("-1000.00"), reference="", transaction_id=paid["id"])
+    order.plant("REFUND_MISMATCH", [paid], [sale, part])
+
+
+def _refund_booked_whole(order: Order) -> None:
+    order.priced("INR", "2500.00")
+    paid = order.pay()
+    order.refund(paid, order.created_at + 2 * _DAYS)
+    paid["status"] = "partially_refunded"
+    entries = [order.book(), order.book(days=2, amount=Decimal("-2500.00"))]
+    order.plant("REFUND_MISMATCH", [paid], entries)
 
 
 # Twice
@@ -222,9 +257,10 @@ def _cash_booked_twice(order: Order) -> None:
 
 
 def _booked_again_otherwise(order: Order) -> None:
+    # Another amount repeats nothing: it is an entry of its own.
     order.pay()
     order.book()
-    order.plant("DUPLICATE_IN_LEDGER", entries=[order.book(amount=order.amount + 50)])
+    order.plant("MISSING_IN_KSPAY", entries=[order.book(amount=order.amount + 50)])
 
 
 # Days and waiting
@@ -356,9 +392,9 @@ _CYCLE: tuple[tuple[Case, ...], ...] = (
     _HARMLESS,
     (_paid_not_booked, _refunded_not_booked, _retried_not_booked, _reference_used_again),
     (_cash_sale, _no_reference, _unknown_transaction, _refund_without_payment),
-    (_fee_deducted, _digits_swapped, _rounded, _one_fils_off, _zero_too_many),
+    (_fee_deducted, _digits_swapped, _parts_a_paisa_short, _rounded, _one_fils_off, _zero_too_many),
     (_booked_in_rupees, _booked_converted, _dinar_for_dollar),
-    _HARMLESS,
+    (_refund_booked_but_paid, _refund_booked_in_part, _refund_booked_whole),
     (
         _booked_but_failed,
         _paid_but_open,

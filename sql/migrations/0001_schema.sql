@@ -39,6 +39,27 @@ create function money_moved(family text) returns boolean
 language sql immutable parallel safe
 return family in ('paid', 'refunded', 'unknown');
 
+-- Whether a word of family refunded says that only a part was given back. Words count whatever their case, blanks,
+-- hyphens and underscores, in the letters of every database: in one of Turkish I would be no i.
+create function refunded_in_part(status text) returns boolean
+language sql immutable parallel safe
+return starts_with(translate(lower(status collate "C"), E' -_\t\u00a0', ''), 'partial');
+
+-- Whether a transaction of one family and an entry of another tell the same.
+create function families_agree(kspay text, ledger text) returns boolean
+language sql immutable parallel safe
+return (kspay, ledger) in (
+    ('paid', 'paid'),
+    ('refunded', 'refunded'),
+    ('refunded', 'cancelled'),
+    ('pending', 'unpaid'),
+    ('pending', 'cancelled'),
+    ('failed', 'unpaid'),
+    ('failed', 'cancelled'),
+    ('cancelled', 'unpaid'),
+    ('cancelled', 'cancelled')
+);
+
 
 -- Runs, and what they fetched
 

@@ -1,7 +1,7 @@
 -- Grain: `open_item`: one row a discrepancy that is open after this run.
--- Purpose: The amount at stake is the difference where the amount is wrong, else the amount of the record, KS Pay's
--- first. It is null if the amounts are of two currencies. Then writes how these items differ from those of the run that
--- this one follows.
+-- Purpose: The amount at stake is the difference where the amount, or what was given back, is wrong, else the amount of
+-- the record, KS Pay's first. It is null if the amounts are of two currencies. Then writes how these items differ from
+-- those of the run that this one follows.
 -- Reads: asked, movements, policy, reported, reported_row, run_bases
 -- Makes: known_item, movements, open_item, run_bases
 
@@ -16,6 +16,7 @@ select
     case
         when several then 0
         when aspect = 'amount' and difference is not null then abs(difference)
+        when type = 'REFUND_MISMATCH' then abs(coalesce(kspay_refunded, 0) - ledger_refunded)
         else abs(coalesce(kspay_amount, ledger_amount, 0))
     end as amount
 from (

@@ -36,6 +36,9 @@ cross join lateral (
         known.app_id = repeating.app_id and known.comparable = repeating.comparable
         and known.reference = repeating.reference and known.number <> repeating.number
         and known.family in ('paid', 'refunded')
+        and known.currency = repeating.currency
+        and abs(known.amount - repeating.amount)
+        <= tolerance_of(repeating.tolerance_fixed, repeating.tolerance_percent, repeating.amount)
         and case
             when taken.match_no is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else
@@ -87,7 +90,8 @@ cross join policy
 cross join lateral (
     select known.number, known.source, known.ledger_id, known.business_on
     from (
-        select coalesce(bookings.lead_no, carrier.number) as number
+        -- Each entry of a booking counts with its own amount and date, and under the keys of all.
+        select beside.number
         from own_key
         cross join
             lateral (
@@ -120,14 +124,27 @@ cross join lateral (
                 where
                     own_key.kind = 'transaction_id' and app_id = repeating.app_id and transaction_id = own_key.key
             ) as carrier
-        left join bookings on bookings.entry_no = carrier.number
-        where own_key.found_no = repeating.found_no
+        cross join
+            lateral (
+                select
+                    coalesce((select lead_no from bookings where entry_no = carrier.number), carrier.number) as lead_no
+            ) as lead
+        cross join
+            lateral (
+                select lead.lead_no as number
+                union all
+                select entry_no from bookings where lead_no = lead.lead_no
+            ) as beside
+        where own_key.found_no = repeating.found_no and lead.lead_no <> repeating.number
     ) as candidate
     cross join lateral (select * from usable_entry where number = candidate.number offset 0) as known
     left join lateral (select match_no from pairings where entry_no = known.number limit 1) as taken on true
     where
-        known.number <> repeating.number
-        and known.family in ('paid', 'refunded')
+        known.family in ('paid', 'refunded')
+        and known.currency = repeating.currency
+        and (known.amount < 0) = (repeating.amount < 0)
+        and abs(known.amount - repeating.amount)
+        <= tolerance_of(repeating.tolerance_fixed, repeating.tolerance_percent, abs(repeating.amount))
         and case
             when taken.match_no is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
             else

@@ -63,7 +63,13 @@ with transactions as (
         string_agg(distinct status collate "C", ';') as status,
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
-        min(business_on) as business_on
+        min(business_on) as business_on,
+        count(*) as records,
+        -- KS Pay does not say how much it gave back of a transaction that is refunded in part.
+        case
+            when bool_or(family = 'refunded' and refunded_in_part(status)) then null
+            else coalesce(sum(amount) filter (where family = 'refunded'), 0)
+        end as refunded
     from involved
     inner join shown_transaction on shown_transaction.number = involved.number
     where involved.side = 'kspay'
@@ -92,7 +98,9 @@ entries as (
         string_agg(distinct entry.currency collate "C", ';') as currency,
         -- A booking counts as its positive entry.
         sum(entry.amount) filter (where bookings.entry_no is null) as amount,
-        min(entry.business_on) filter (where bookings.entry_no is null) as business_on
+        min(entry.business_on) filter (where bookings.entry_no is null) as business_on,
+        count(*) filter (where bookings.entry_no is null) as records,
+        sum(-entry.amount) filter (where entry.amount < 0 and entry.family in ('paid', 'refunded')) as refunded
     from involved
     inner join shown_entry as entry on entry.number = involved.number
     left join bookings on bookings.entry_no = entry.number
@@ -207,6 +215,11 @@ select
     other.record_id as other_id,
     other.business_on as other_date,
     other.mates as other_matched_with,
+    transactions.records as transactions,
+    entries.records as entries,
+    entries.refunded as given_back,
+    case when reported.type = 'REFUND_MISMATCH' then transactions.refunded end as kspay_refunded,
+    case when reported.type = 'REFUND_MISMATCH' then entries.refunded end as ledger_refunded,
     invalid.side as broken_side,
     invalid.reason as broken_reason,
     reported.facts,

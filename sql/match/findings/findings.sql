@@ -1,7 +1,7 @@
 -- Grain: one row a finding: one aspect of one match or unmatched record that is wrong, or will be on some as-of day.
 -- Purpose: A finding is kept at the match's lowest transaction. discrepancies/found decides what a run reports of it,
 -- and as which type.
--- Reads: match, policy, taken_txn, taken_unit, txn, unit, unit_key
+-- Reads: entry, match, policy, taken_txn, taken_unit, txn, unit, unit_entry, unit_key
 -- Makes: finding
 
 create temp table finding on commit drop as
@@ -17,8 +17,8 @@ free_units as (
     where not exists (select from taken_unit where taken_unit.entry_rank = unit.entry_rank)
 ),
 
--- Charged again: an unmatched payment of a reference that has another payment, matched within the
--- duplicate days either way, or unmatched and earlier by no more than those days.
+-- Charged again: an unmatched payment of a reference that has another payment of its amount and currency, matched
+-- within the duplicate days either way, or unmatched and earlier by no more than those days.
 charged_again as (
     select distinct free.transaction_rank
     from free_transactions as free
@@ -28,6 +28,9 @@ charged_again as (
         on other.app_id = free.app_id
             and other.ref_key = free.ref_key
             and other.transaction_rank <> free.transaction_rank
+            and other.currency = free.currency
+            and abs(other.amount - free.amount)
+            <= tolerance_of(free.tolerance_fixed, free.tolerance_percent, free.amount)
     left join taken_txn on taken_txn.transaction_rank = other.transaction_rank
     where
         free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
@@ -42,7 +45,8 @@ charged_again as (
 ),
 
 -- An entry is known by its own reference and named transaction, a matched one by those of its
--- transactions as well.
+-- transactions as well. One of a booking is known by the keys of all its entries, and has its own amount and date: so a
+-- second refund repeats the first.
 entry_key as (
     select entry_rank, app_id, kind, key from unit_key where kind in ('transaction_id', 'reference')
     union all
@@ -68,8 +72,14 @@ booked_again as (
             and others.kind = own.kind
             and others.key = own.key
             and others.entry_rank <> own.entry_rank
-    inner join unit as other on other.entry_rank = others.entry_rank
-    left join taken_unit on taken_unit.entry_rank = other.entry_rank
+    inner join unit_entry on unit_entry.unit_rank = others.entry_rank
+    inner join entry as other
+        on other.entry_rank = unit_entry.entry_rank
+            and other.currency = free.currency
+            and (other.amount < 0) = (free.amount < 0)
+            and abs(other.amount - free.amount)
+            <= tolerance_of(free.tolerance_fixed, free.tolerance_percent, abs(free.amount))
+    left join taken_unit on taken_unit.entry_rank = others.entry_rank
     where
         free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
         and case
@@ -95,9 +105,17 @@ wrong_match as (
     from match
     where not same_currency
     union all
-    select match_rank, 'status', case when any_unknown then 'UNKNOWN_STATUS' else 'STATUS_MISMATCH' end, null
+    select
+        match_rank,
+        'status',
+        case
+            when any_unknown then 'UNKNOWN_STATUS'
+            when refunds_differ then 'REFUND_MISMATCH'
+            else 'STATUS_MISMATCH'
+        end,
+        null
     from match
-    where any_unknown or families_disagree
+    where any_unknown or refunds_differ or families_disagree
     union all
     select match_rank, 'date', 'DATE_MISMATCH', null
     from match

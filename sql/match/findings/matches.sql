@@ -1,7 +1,8 @@
 -- Grain: one row a match of the passes.
 -- Purpose: Amounts are sums, dates the earliest; a booking counts as its positive entry. Where the currencies differ
--- nothing is subtracted.
--- Reads: agreeing, taken_txn, taken_unit, txn, unit
+-- nothing is subtracted. `refunds_differ`: the ledger books refunds, and KS Pay says paid, or refunded and another
+-- amount than these, or refunded in part where these are all of it.
+-- Reads: taken_txn, taken_unit, txn, unit
 -- Makes: match
 
 analyze taken_txn (transaction_rank, match_rank);
@@ -16,7 +17,14 @@ with transactions as (
         tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance,
         min(business_on) as kspay_on,
         bool_or(family = 'unknown') as any_unknown,
-        bool_or(family = 'pending') as any_pending
+        bool_or(family = 'pending') as any_pending,
+        bool_and(family in ('paid', 'refunded')) as all_moved,
+        sum(amount) filter (where family = 'refunded') as refunded,
+        -- What was given back of those that are refunded in part is not known.
+        coalesce(sum(amount) filter (where family = 'refunded' and not refunded_in_part(status)), 0) as surely_refunded,
+        tolerance_of(
+            max(tolerance_fixed), max(tolerance_percent), sum(amount) filter (where family = 'refunded')
+        ) as refund_tolerance
     from taken_txn
     inner join txn using (transaction_rank)
     group by match_rank
@@ -29,7 +37,8 @@ units as (
         sum(amount) as ledger_amount,
         min(business_on) as ledger_on,
         bool_or(family = 'unknown') as any_unknown,
-        bool_or(family = 'paid') as any_paid
+        bool_or(family = 'paid') as any_paid,
+        sum(refunded) as refunded
     from taken_unit
     inner join unit using (entry_rank)
     group by match_rank
@@ -41,7 +50,7 @@ disagreeing as (
     inner join txn using (transaction_rank)
     inner join taken_unit using (match_rank)
     inner join unit using (entry_rank)
-    where (txn.family, unit.family) not in (select kspay, ledger from agreeing)
+    where not families_agree(txn.family, unit.family)
 )
 
 select
@@ -54,6 +63,16 @@ select
     ledger_on,
     transactions.any_unknown or units.any_unknown as any_unknown,
     any_pending and not any_paid as waiting,
+    units.refunded > 0
+    and all_moved
+    and case
+        when transactions.refunded is null then true
+        when kspay_currency <> ledger_currency then false
+        when surely_refunded = transactions.refunded
+            then abs(transactions.refunded - units.refunded) > refund_tolerance
+        else
+            transactions.refunded - units.refunded <= refund_tolerance or units.refunded <= surely_refunded
+    end as refunds_differ,
     disagreeing.match_rank is not null as families_disagree
 from transactions
 inner join units using (match_rank)

@@ -2,14 +2,14 @@
 -- Purpose: `criteria` say what makes one pair better than another, in this order: false before true, smaller before
 -- larger. Ids by code points come last, so that no two pairs are ever equal. `reconcile explain` reads the order from
 -- the columns of `candidate`; test_replay proves that it is this one.
--- Reads: agreeing, pass, possible_pair, txn, unit
+-- Reads: pass, possible_pair, txn, unit
 -- Makes: candidate
 
 create temp table candidate on commit drop as
 with criteria as (
     select
         (select rule from pass) = 'reference_differs' and txn.currency <> unit.currency as currency_differs,
-        (txn.family, unit.family) not in (select kspay, ledger from agreeing) as family_disagrees,
+        not families_agree(txn.family, unit.family) as family_disagrees,
         abs(txn.amount - unit.amount) as amount_apart,
         abs(txn.business_on - unit.business_on) as days_apart,
         pair.transaction_rank,

@@ -8,7 +8,7 @@
 -- letters of the settings. Then it is looked up as every database folds case, and last as this one does: a Turkish one
 -- does not fold I to i.
 -- Reads: entries, policy, quarantine, runs, status_family, tolerance, transactions
--- Makes: agreeing, covered, known_entry, known_transaction, side_key, unusable, usable_entry, usable_transaction
+-- Makes: covered, known_entry, known_transaction, side_key, unusable, usable_entry, usable_transaction
 
 create temp view usable_transaction as
 select
@@ -66,7 +66,15 @@ select
         ->> translate(lower(btrim(held.status)), E' -_\t\u00a0', ''),
         'unknown'
     ) as family,
-    coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on
+    coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) as business_on,
+    coalesce(
+        ((select jsonb_object_agg(currency, fixed::text) from tolerance) ->> held.currency)::numeric,
+        (select tolerance_fixed from policy)
+    ) as tolerance_fixed,
+    coalesce(
+        ((select jsonb_object_agg(currency, percent::text) from tolerance) ->> held.currency)::numeric,
+        (select tolerance_percent from policy)
+    ) as tolerance_percent
 from entries as held
 where
     held.app_id = any((select app_ids from policy)::text[])
@@ -133,26 +141,9 @@ from runs
 cross join unnest(apps) as app_id
 where command = 'run' and state = 'finished';
 
--- Which families of a transaction and of an entry go together.
-create temp table agreeing on commit drop as
-select kspay, ledger
-from (
-    values
-    ('paid', 'paid'),
-    ('refunded', 'refunded'),
-    ('refunded', 'cancelled'),
-    ('pending', 'unpaid'),
-    ('pending', 'cancelled'),
-    ('failed', 'unpaid'),
-    ('failed', 'cancelled'),
-    ('cancelled', 'unpaid'),
-    ('cancelled', 'cancelled')
-) as families (kspay, ledger);
-
 -- A table that was never analysed is taken for hundreds of rows, and every join with it for hundreds of times too many.
 analyze policy;
 analyze status_family;
 analyze tolerance;
 analyze covered;
-analyze agreeing;
 analyze discrepancy_type;

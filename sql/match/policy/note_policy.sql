@@ -1,6 +1,6 @@
 -- Grain: one row an app.
--- Purpose: Records by which settings and rules the apps are matched. Changes only apps that were matched by others, or
--- never.
+-- Purpose: Records by which settings and rules (`:rules`, a fingerprint of them) the apps are matched. Changes only
+-- apps that were matched by others, or never.
 -- Reads: policy, status_family, tolerance
 -- Makes: matched_policies
 
@@ -14,7 +14,7 @@ select
                     convert_to(
                         cast(
                             jsonb_build_array(
-                                cast(:rules_version as integer),
+                                cast(:rules as text),
                                 to_jsonb(policy) - 'app_ids',
                                 (
                                     select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C")

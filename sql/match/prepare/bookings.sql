@@ -1,25 +1,48 @@
 -- Grain: one row a negative entry that belongs to a positive one (`booking`): together they book a refund.
 -- Purpose: A negative paid or refunded entry looks for positive ones of its currency that name the transaction that it
 -- names. If there are none, or if it names none, it looks for those of its reference, but not for those that name
--- another transaction. If a positive is the only one for all that look for it, and they do not exceed it, together they
--- are one booking. Otherwise the k-th positive pairs with the k-th negative of exactly its amount, by date, then id.
--- What is left stands alone. `unit` is what the passes match: an entry, or a booking under its positive entry.
--- `unit_entry` holds its entries, and `unit_key` the keys of all its entries. Records that a person joined form
--- bookings only among themselves.
--- Reads: entry
--- Makes: booking, sought, unit, unit_entry, unit_key
+-- another transaction, if KS Pay knows both. An entry names the transaction that it was given, if KS Pay knows it;
+-- else the only one that has its reference. If a positive is the only one for all that look for it, and they do not
+-- exceed it, together they are one booking. Otherwise the k-th positive pairs with the k-th negative of exactly its
+-- amount: first those that name something, then by date, then id. What is left stands alone. `unit` is what the passes
+-- match: an entry, or a booking under its positive entry; `refunded` is what its negative entries give back, 0 where it
+-- has none. `unit_entry` holds its entries, and `unit_key` the keys of all its entries. Records that a person joined
+-- form bookings only among themselves.
+-- Reads: entry, txn
+-- Makes: booking, exact_pair, sought, unit, unit_entry, unit_key
 
 create temp table booking (entry_rank bigint primary key, lead_rank bigint not null) on commit drop;
 
 create temp table sought on commit drop as
-with refundable as (
-    select * from entry where family in ('paid', 'refunded') and coalesce(tx_key, ref_key) is not null
+with only_one as (
+    select
+        app_id,
+        ref_key,
+        min(transaction_id) as transaction_id
+    from txn
+    where ref_key is not null
+    group by app_id, ref_key
+    having count(*) = 1
+),
+
+refundable as (
+    select
+        entry.*,
+        coalesce(given.transaction_id, only_one.transaction_id, entry.tx_key) as names,
+        coalesce(given.transaction_id, only_one.transaction_id) is not null as is_known
+    from entry
+    left join txn as given on given.app_id = entry.app_id and given.transaction_id = entry.tx_key
+    left join only_one on only_one.app_id = entry.app_id and only_one.ref_key = entry.ref_key
+    where entry.family in ('paid', 'refunded') and coalesce(entry.tx_key, entry.ref_key) is not null
 ),
 
 by_name as (
-    select negative.entry_rank, positive.entry_rank as lead_rank, 1 as step
+    select
+        negative.entry_rank,
+        positive.entry_rank as lead_rank,
+        false as unnamed
     from refundable as negative
-    inner join refundable as positive using (app_id, currency, tx_key)
+    inner join refundable as positive using (app_id, currency, names)
     where negative.amount < 0 and positive.amount > 0 and negative.decision_id is not distinct from positive.decision_id
 ),
 
@@ -27,28 +50,26 @@ by_reference as (
     select
         negative.entry_rank,
         positive.entry_rank as lead_rank,
-        case when negative.tx_key is not null then 2 else 3 end as step
+        negative.names is null as unnamed
     from refundable as negative
     inner join refundable as positive using (app_id, currency, ref_key)
     where
         negative.amount < 0 and positive.amount > 0
         and negative.decision_id is not distinct from positive.decision_id
-        and (
-            negative.tx_key is null
-            or (positive.tx_key is null and negative.entry_rank not in (select entry_rank from by_name))
-        )
+        and negative.entry_rank not in (select entry_rank from by_name)
+        and not coalesce(negative.names <> positive.names and negative.is_known and positive.is_known, false)
 ),
 
 either as (
-    select entry_rank, lead_rank, step from by_name
+    select entry_rank, lead_rank, unnamed from by_name
     union all
-    select entry_rank, lead_rank, step from by_reference
+    select entry_rank, lead_rank, unnamed from by_reference
 )
 
 select
     either.entry_rank,
     either.lead_rank,
-    either.step,
+    either.unnamed,
     negative.amount,
     negative.business_on,
     positive.amount as lead_amount,
@@ -71,54 +92,107 @@ where
         having sum(-amount) <= lead_amount
     );
 
--- Within a step, negatives of one amount that see one of the positives see the same ones, so that
--- pairing by rank is taking them one by one.
+-- Grain: one row a negative and a positive of exactly its amount that are both still free. `alone` are the pairs of
+-- groups in which all negatives see the same positives.
+create temp table exact_pair on commit drop as
+with free as (
+    select
+        sought.*,
+        array_agg(lead_rank) over (
+            partition by entry_rank order by lead_rank rows between unbounded preceding and unbounded following
+        ) as seen
+    from sought
+    where
+        lead_amount = -amount
+        and entry_rank not in (select entry_rank from booking) and lead_rank not in (select lead_rank from booking)
+),
+
+shared as (
+    select lead_rank
+    from free
+    group by lead_rank
+    having count(distinct seen) > 1
+)
+
+select
+    free.entry_rank,
+    free.lead_rank,
+    not bool_or(shared.lead_rank is not null) over (partition by free.entry_rank) as alone,
+    row_number() over (partition by free.lead_rank order by free.unnamed, free.business_on, free.entry_rank) as place,
+    row_number() over (partition by free.entry_rank order by free.lead_on, free.lead_rank) as lead_place
+from free
+left join shared using (lead_rank);
+
+-- Where all see the same, pairing by rank is taking them one by one.
+insert into booking
+select entry_rank, lead_rank
+from exact_pair
+where alone and place = lead_place;
+
+-- Elsewhere a round takes the pairs of which each is the first for the other.
 do $$
 begin
-    for this_step in 1..3 loop
+    loop
         insert into booking
         with free as (
-            select *
-            from sought
+            select entry_rank, lead_rank, place, lead_place
+            from exact_pair
             where
-                step = this_step and lead_amount = -amount
+                not alone
                 and entry_rank not in (select entry_rank from booking) and lead_rank not in (select lead_rank from booking)
         ),
 
-        ranked as (
+        first_one as (
             select
                 entry_rank,
                 lead_rank,
-                dense_rank() over (partition by lead_rank order by business_on, entry_rank) as place,
-                dense_rank() over (partition by entry_rank order by lead_on, lead_rank) as lead_place
+                place = min(place) over (partition by lead_rank) as of_lead,
+                lead_place = min(lead_place) over (partition by entry_rank) as of_entry
             from free
         )
 
         select entry_rank, lead_rank
-        from ranked
-        where place = lead_place;
+        from first_one
+        where of_lead and of_entry;
+        exit when not found;
     end loop;
 end
 $$;
 
 create temp table unit on commit drop as
+with given_back as (
+    select
+        booking.lead_rank,
+        sum(-entry.amount) as amount
+    from booking
+    inner join entry using (entry_rank)
+    group by booking.lead_rank
+)
+
 select
-    entry_rank,
-    number,
-    app_id,
-    source,
-    ledger_id,
-    currency,
-    amount,
-    business_on,
-    decision_id,
+    entry.entry_rank,
+    entry.number,
+    entry.app_id,
+    entry.source,
+    entry.ledger_id,
+    entry.currency,
+    entry.amount,
+    entry.business_on,
+    entry.decision_id,
+    entry.tolerance_fixed,
+    entry.tolerance_percent,
     case
-        when amount < 0 and family = 'paid' then 'refunded'
-        when entry_rank in (select lead_rank from booking) then 'refunded'
-        else family
-    end as family
+        when given_back.lead_rank is not null or (entry.amount < 0 and entry.family = 'paid') then 'refunded'
+        else entry.family
+    end as family,
+    case
+        when given_back.lead_rank is not null then given_back.amount
+        when entry.amount < 0 and entry.family in ('paid', 'refunded') then -entry.amount
+        else 0
+    end as refunded
 from entry
-where entry_rank not in (select entry_rank from booking);
+left join given_back on given_back.lead_rank = entry.entry_rank
+where entry.entry_rank not in (select entry_rank from booking);
 
 create temp table unit_entry on commit drop as
 select

@@ -1,8 +1,76 @@
--- Grain: one row a pair of a transaction and a unit that this rule allows.
+-- Grain: `possible_split`: one row a key and currency; `possible_pair`: one row a pair of a transaction and a unit.
 -- Purpose: The entry names the transaction or has its reference, and the amount or the currency differs. What agrees
--- was taken by the passes before, so all that is still free may pair.
--- Reads: free_txn, free_unit, unit_key
--- Makes: possible_pair
+-- was taken by the passes before, so all that is still free may pair. Before that the parts of one payment, or the
+-- payments of one entry, of which the sum is a little off: one record is left on one side and several on the other
+-- side, and their sum misses it by at most 5 % and by less than any of them alone does. Else the nearest part would
+-- pair with it, and the others would be missing.
+-- Reads: free_txn, free_unit, split_txn, split_unit, unit_key
+-- Makes: possible_pair, possible_split
+
+create or replace temp view possible_split as
+with txns as (
+    select
+        step,
+        app_id,
+        key,
+        currency,
+        count(*) as records,
+        sum(amount) as amount,
+        min(transaction_rank) as first_rank
+    from split_txn
+    group by step, app_id, key, currency
+),
+
+units as (
+    select
+        step,
+        app_id,
+        key,
+        currency,
+        count(*) as records,
+        sum(amount) as amount,
+        min(entry_rank) as first_rank
+    from split_unit
+    group by step, app_id, key, currency
+),
+
+near as (
+    select
+        step,
+        app_id,
+        key,
+        currency,
+        case when txns.records = 1 then 1 else 2 end as way,
+        case when txns.records = 1 then txns.first_rank else units.first_rank end as one,
+        case when txns.records = 1 then txns.amount else units.amount end as amount,
+        abs(txns.amount - units.amount) as missed
+    from txns
+    inner join units using (step, app_id, key, currency)
+    where
+        least(txns.records, units.records) = 1 and greatest(txns.records, units.records) > 1
+        and abs(txns.amount - units.amount)
+        <= 0.05 * abs(case when txns.records = 1 then txns.amount else units.amount end)
+),
+
+part as (
+    select step, app_id, key, currency, 1 as way, amount as part_amount
+    from split_unit
+    union all
+    select step, app_id, key, currency, 2, amount
+    from split_txn
+)
+
+select
+    step,
+    app_id,
+    key,
+    currency,
+    way,
+    near.one
+from near
+inner join part using (step, app_id, key, currency, way)
+group by step, app_id, key, currency, way, near.one, near.amount, near.missed
+having near.missed < min(abs(near.amount - part.part_amount));
 
 create or replace temp view possible_pair as
 select

@@ -77,8 +77,97 @@ EXAMPLES = {
     ),
     "DUPLICATE_IN_LEDGER": Example(
         [tx(1)],
-        [entry(1), entry(2, day=12), entry(3, None, names="tx_1", amount="5")],
-        {("DUPLICATE_IN_LEDGER", "medium", "", "L2"), ("DUPLICATE_IN_LEDGER", "medium", "", "L3")},
+        [entry(1), entry(2, day=12), entry(3, None, names="tx_1", day=13)],
+        # The one that names the transaction is matched.
+        {("DUPLICATE_IN_LEDGER", "medium", "", "L1"), ("DUPLICATE_IN_LEDGER", "medium", "", "L2")},
+    ),
+    "DUPLICATE_IN_KSPAY: only of one amount and currency": Example(
+        [tx(1), tx(2, amount="99.99"), tx(3, currency="USD")],
+        [entry(1)],
+        {("MISSING_IN_LEDGER", "high", "tx_2", ""), ("MISSING_IN_LEDGER", "high", "tx_3", "")},
+    ),
+    "DUPLICATE_IN_LEDGER: only of one amount and currency": Example(
+        [tx(1)],
+        [entry(1), entry(2, amount="99.99"), entry(3, currency="USD")],
+        {("MISSING_IN_KSPAY", "high", "", "L2"), ("MISSING_IN_KSPAY", "high", "", "L3")},
+    ),
+    "DUPLICATE_IN_LEDGER: a refund repeats a refund": Example(
+        [tx(1, family="refunded"), tx(2, "B")],
+        # The second refund of R1 repeats the first, which is booked with its payment, and so does that of C.
+        [
+            entry(1),
+            entry(2, amount="-100"),
+            entry(3, amount="-100", day=11),
+            entry(4, "B"),
+            entry(5, "C", "-70"),
+            entry(6, "C", "-70", day=11),
+        ],
+        {
+            ("DUPLICATE_IN_LEDGER", "medium", "", "L3"),
+            ("MISSING_IN_KSPAY", "high", "", "L5"),
+            ("DUPLICATE_IN_LEDGER", "medium", "", "L6"),
+        },
+    ),
+    "REFUND_MISMATCH: KS Pay says paid": Example(
+        [tx(1)], [entry(1), entry(2, amount="-30", day=12)], {("REFUND_MISMATCH", "high", "tx_1", "L1;L2")}
+    ),
+    "REFUND_MISMATCH: given back, and another part of it is booked": Example(
+        [tx(1, family="refunded")],
+        [entry(1), entry(2, amount="-30"), entry(3, amount="-50")],
+        {("REFUND_MISMATCH", "high", "tx_1", "L1;L2;L3")},
+    ),
+    "REFUND_MISMATCH: given back in part, and all of it is booked": Example(
+        [tx(1, family="Partially Refunded"), tx(2, "B", family="partially_refunded")],
+        [entry(1), entry(2, amount="-30"), entry(3, amount="-70"), entry(4, "B"), entry(5, "B", "-100")],
+        {("REFUND_MISMATCH", "high", "tx_1", "L1;L2;L3"), ("REFUND_MISMATCH", "high", "tx_2", "L4;L5")},
+    ),
+    "REFUND_MISMATCH: a payment of several entries, one of them given back": Example(
+        [tx(1, family="refunded")],
+        [entry(1, amount="60"), entry(2, amount="40"), entry(3, amount="-40")],
+        {("REFUND_MISMATCH", "high", "tx_1", "L1;L2;L3")},
+    ),
+    "REFUND_MISMATCH: not where both sides tell the same": Example(
+        [tx(1, family="refunded"), tx(2, "B", family="partially_refunded"), tx(3, "C", family="refunded")],
+        [
+            entry(1),
+            entry(2, amount="-60", day=11),
+            entry(3, amount="-40", day=12),
+            entry(4, "B"),
+            entry(5, "B", "-99.99"),
+            entry(6, "C", family="refunded"),
+        ],
+        set(),
+    ),
+    "REFUND_MISMATCH: not where KS Pay says neither paid nor refunded": Example(
+        [tx(1, family="failed"), tx(2, "B", family="unknown")],
+        [entry(1), entry(2, amount="-30"), entry(3, "B"), entry(4, "B", "-30")],
+        {("STATUS_MISMATCH", "high", "tx_1", "L1;L2"), ("UNKNOWN_STATUS", "medium", "tx_2", "L3;L4")},
+    ),
+    "REFUND_MISMATCH: not by a status of the ledger alone": Example(
+        [tx(1), tx(2, "B", family="partially_refunded")],
+        [entry(1, family="refunded"), entry(2, "B", family="refunded")],
+        {("STATUS_MISMATCH", "high", "tx_1", "L1")},
+    ),
+    "REFUND_MISMATCH: a refund and its payment meet through the transaction": Example(
+        [tx(1, "A", family="refunded"), tx(2, "B", family="refunded")],
+        # L1 names tx_1, and only tx_1 has the reference of L2; the other way round for tx_2.
+        [
+            entry(1, None, names="tx_1"),
+            entry(2, "A", "-100", day=12),
+            entry(3, "B"),
+            entry(4, "Z", "-100", names="tx_2", day=12),
+        ],
+        set(),
+    ),
+    "REFUND_MISMATCH: a reference of two transactions stands for neither": Example(
+        [tx(1, "A"), tx(2, "A", "50")],
+        [entry(1, None, names="tx_1"), entry(2, "A", "-100"), entry(3, "A", "50")],
+        {("MISSING_IN_KSPAY", "high", "", "L2")},
+    ),
+    "AMOUNT_MISMATCH: parts of which the sum is a little off": Example(
+        [tx(1)],
+        [entry(1, amount="33.33"), entry(2, amount="33.33"), entry(3, amount="33.33")],
+        {("AMOUNT_MISMATCH", "high", "tx_1", "L1;L2;L3")},
     ),
     "DATE_MISMATCH": Example(
         [tx(1, "A", day=10), tx(2, "B", day=10)],
@@ -174,7 +263,7 @@ def test_a_duplicate_names_what_it_repeats(fresh_engine: Engine, tmp_path: Path)
         entry(2, "R2", day=11),
         entry(3, "R3", "100", day=12),
         entry(4, "R3", "-100", day=13),
-        entry(5, "R3", "70", day=14),
+        entry(5, "R3", "100", day=14),
     ]
     desk.night(
         [replace(t, app="ap_repeats") for t in transactions], [replace(e, app="ap_repeats") for e in entries]

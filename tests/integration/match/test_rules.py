@@ -115,6 +115,62 @@ EXAMPLES = {
     "reference_normalised: two that might be meant are none": Example(
         [tx(1, "INV-7")], [entry(1, "inv 7"), entry(2, "Inv/7")], set()
     ),
+    "reference_differs: parts that miss a payment by little": Example(
+        [tx(1, "A"), tx(2, "B")],
+        # By at most 5 %.
+        [entry(1, "A", "60"), entry(2, "A", "35"), entry(3, "B", "60"), entry(4, "B", "34.99")],
+        {
+            ("reference_differs", "tx_1", "L1"),
+            ("reference_differs", "tx_1", "L2"),
+            ("reference_differs", "tx_2", "L3"),
+        },
+    ),
+    "reference_differs: payments that miss an entry by little": Example(
+        [tx(1, "A", "60"), tx(2, "A", "41"), tx(3, "A", "7", family="failed")],
+        [entry(1, "A"), entry(2, "A", "5", family="cancelled")],
+        {
+            ("reference_differs", "tx_1", "L1"),
+            ("reference_differs", "tx_2", "L1"),
+            ("reference_differs", "tx_3", "L2"),
+        },
+    ),
+    "reference_differs: not parts of which one alone is as near": Example(
+        [tx(1, "A")],
+        [entry(1, "A", "99"), entry(2, "A", "2")],
+        {("reference_differs", "tx_1", "L1")},
+    ),
+    "reference_differs: no parts where two are left on both sides": Example(
+        [tx(1, "A"), tx(2, "A", "500")],
+        [entry(1, "A", "60"), entry(2, "A", "39")],
+        {("reference_differs", "tx_1", "L1"), ("reference_differs", "tx_2", "L2")},
+    ),
+    "reference_differs: parts that name the transaction, each currency by itself": Example(
+        [tx(1, "A")],
+        [
+            entry(1, "B", "60", names="tx_1"),
+            entry(2, None, "39", names="tx_1"),
+            entry(3, "C", "7", names="tx_1", currency="USD"),
+        ],
+        {("reference_differs", "tx_1", "L1"), ("reference_differs", "tx_1", "L2")},
+    ),
+    "reference_split: a refund that names two transactions is in one": Example(
+        # Both negatives have reference A and name one of the two; their booking carries both names.
+        [tx(1, "B", "160", family="refunded"), tx(2, "C", "190", family="refunded")],
+        [
+            entry(1, "A"),
+            entry(2, "A", "-30", names="tx_1"),
+            entry(3, "A", "-20", names="tx_2"),
+            entry(4, None, "60", "unpaid", names="tx_1"),
+            entry(5, None, "90", "unpaid", names="tx_2"),
+        ],
+        {
+            ("reference_split", "tx_1", "L1"),
+            ("reference_split", "tx_1", "L2"),
+            ("reference_split", "tx_1", "L3"),
+            ("reference_split", "tx_1", "L4"),
+            ("reference_differs", "tx_2", "L5"),
+        },
+    ),
     "reference_differs": Example(
         [tx(1, "A"), tx(2, "B")],
         # An equal currency comes before a nearer amount.

@@ -24,7 +24,7 @@ COLUMNS = {
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"
         "ledger_reference,provider_order_id,provider_txn_id,currency,kspay_amount,ledger_amount,difference,"
         "kspay_status,ledger_status,kspay_date,ledger_date,payment_method,rule,suggested_counterpart,detail,"
-        "facts,resolution,note"
+        "facts,resolution,note,kspay_refunded,ledger_refunded"
     ),
     "matched": (
         "match_id,rule,transaction_ids,ledger_ids,currency,kspay_amount,ledger_amount,variance,kspay_date,ledger_date"
@@ -33,7 +33,7 @@ COLUMNS = {
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"
         "ledger_reference,provider_order_id,provider_txn_id,currency,kspay_amount,ledger_amount,difference,"
         "kspay_status,ledger_status,kspay_date,ledger_date,payment_method,rule,suggested_counterpart,detail,"
-        "facts,resolution,note,by,at"
+        "facts,resolution,note,kspay_refunded,ledger_refunded,by,at"
     ),
     "summary": "scope,side,currency,outcome,count,amount",
     "quarantine": "side,source,file,row,field,value,reason,raw",
@@ -164,6 +164,10 @@ def test_outcomes_add_up_and_agree_with_the_matches(report: Report) -> None:
         sums[key] += amount
         if row["outcome"].startswith("matched"):
             of_matches[key] += amount
+    # A match counts the entries that give back with their payment, the summary each by itself.
+    for row in report.rows("discrepancies"):
+        if row["type"] == "REFUND_MISMATCH":
+            matched["ledger", row["currency"]] -= Decimal(row["ledger_refunded"])
     assert of_matches == matched
 
 
@@ -322,7 +326,7 @@ def test_parquet_holds_the_same_with_real_types(report: Report) -> None:
     table = pq.read_table(report.folder / "discrepancies.parquet")
     rows = report.rows("discrepancies")
     assert table.column_names == list(rows[0])
-    amounts = ("kspay_amount", "ledger_amount", "difference")
+    amounts = ("kspay_amount", "ledger_amount", "difference", "kspay_refunded", "ledger_refunded")
     days = ("first_seen", "kspay_date", "ledger_date")
     assert {str(table.schema.field(name).type) for name in amounts} == {"decimal128(38, 4)"}
     assert {str(table.schema.field(name).type) for name in days} == {"date32[day]"}

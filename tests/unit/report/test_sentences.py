@@ -29,11 +29,15 @@ MATCH: dict[str, Any] = {
     "ledger_date": date(2026, 8, 3),
     "rule": "reference",
     "suggested_counterpart": None,
+    "given_back": None,
+    "transactions": 1,
+    "entries": 1,
 }
 NO_KSPAY = {"transaction_id": None, "kspay_date": None, "kspay_amount": None, "reference": None, "rule": None}
 NO_LEDGER = {"ledger_date": None, "ledger_amount": None, "ledger_reference": None, "rule": None}
 LESS = {"ledger_amount": Decimal("1246.50"), "difference": Decimal("3.50")}
 REPEATED = {"other_id": "tx_2", "other_date": date(2026, 8, 1), "other_matched_with": None}
+GIVEN_BACK = {"given_back": Decimal(100), "ledger_refunded": Decimal(100)}
 LATER = {"ledger_date": date(2026, 8, 8)}
 
 
@@ -71,6 +75,27 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             LESS | {"kspay_status": "failed", "ledger_status": None, "rule": "manual"},
             'KS Pay says "failed" for 1,250.00 INR, but the ledger gives no status, which counts as paid '
             "(matched by a person; amounts differ by 3.50 INR; same date).",
+        ),
+        (
+            "REFUND_MISMATCH",
+            GIVEN_BACK | {"kspay_refunded": Decimal(0)},
+            'KS Pay says "success" for 1,250.00 INR, but the ledger books a refund of 100.00 INR '
+            "(matched because both have reference ORD-17; same amount before refunds; same date).",
+        ),
+        (
+            "REFUND_MISMATCH",
+            GIVEN_BACK | {"kspay_status": "refunded", "kspay_refunded": Decimal(1250)},
+            "KS Pay gave back 1,250.00 INR, but the ledger books a refund of 100.00 INR, 1,150.00 INR too little "
+            "(matched because both have reference ORD-17; same amount before refunds; same date).",
+        ),
+        (
+            "REFUND_MISMATCH",
+            GIVEN_BACK
+            | {"kspay_status": "partially_refunded", "kspay_refunded": None}
+            | {"given_back": Decimal(1250), "ledger_refunded": Decimal(1250)},
+            'KS Pay says "partially_refunded", so only a part of 1,250.00 INR was given back, but the ledger books a '
+            "refund of 1,250.00 INR, which is all of it (matched because both have reference ORD-17; same amount "
+            "before refunds; same date).",
         ),
         (
             "DATE_MISMATCH",

@@ -51,13 +51,15 @@ def usable(amount: str | None, currency: str) -> bool:
         value = parse_amount(amount or "")
     except ValueError:
         return False
-    return currency in CURRENCIES and value >= 0 and decimals(value) <= CURRENCIES[currency]
+    return currency in CURRENCIES and decimals(value) <= CURRENCIES[currency]
 
 
 def as_transaction(record: Record, codes: dict[str, str]) -> T | None:
     currency = record["currencyCode"] or codes.get(record["currencyId"], "")
     created = record["createdAt"]
-    if not (record["id"] and created and created.endswith("Z") and usable(record["amount"], currency)):
+    if not (record["id"] and created and created.endswith("Z")):
+        return None
+    if not usable(record["amount"], currency) or record["amount"].startswith("-"):
         return None
     return T(
         id=record["id"],
@@ -69,6 +71,7 @@ def as_transaction(record: Record, codes: dict[str, str]) -> T | None:
         created_at=datetime.fromisoformat(created),
         provider_order_id=record["providerOrderId"],
         provider_txn_id=record["providerTxnId"],
+        word=record["status"] or "",
     )
 
 
