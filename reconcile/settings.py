@@ -60,7 +60,7 @@ class Variable(NamedTuple):
 
 
 class _Text(str):
-    """The text of a setting, and where it stands: nothing for the environment, else ` in reconcile.toml`."""
+    """The text of a setting, and where it is from: nothing for the environment, else ` in reconcile.toml`."""
 
     where: str
 
@@ -96,7 +96,7 @@ def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{text!r} is no time zone of the IANA list, such as Asia/Kolkata") from None
+        raise ValueError(f"{text!r} is not a time zone of the IANA list, such as Asia/Kolkata") from None
 
 
 def _database_url(text: str) -> str:
@@ -111,7 +111,7 @@ def _database_url(text: str) -> str:
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError("must be a PostgreSQL URL such as postgresql://user@host/database")
     if "@" in (url.host or ""):
-        raise ValueError("holds an @ too many: write that of the password as %40")
+        raise ValueError("has one @ too many: write an @ of the password as %40")
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
@@ -151,7 +151,7 @@ class Variables(BaseSettings):
         "moves each to `done/`, or to `refused/` with the reason beside it.",
     )
     RECONCILE_TIMEZONE: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
-        default=ZoneInfo("Asia/Kolkata"), description="The business time zone: it cuts the days."
+        default=ZoneInfo("Asia/Kolkata"), description="The business time zone: the days begin and end in it."
     )
     RECONCILE_LOOKBACK_DAYS: Annotated[int, _whole(1, 3660)] = Field(
         default=7, description="The days of a run without dates."
@@ -162,10 +162,10 @@ class Variables(BaseSettings):
         "change is seen within a week.",
     )
     RECONCILE_PAGE_SIZE: Annotated[int, _whole(1, 100_000)] = Field(
-        default=100, description="The records that are asked for at once."
+        default=100, description="How many records are requested at once: the size of a page."
     )
     RECONCILE_CONCURRENCY: Annotated[int, _whole(1, 64)] = Field(
-        default=4, description="The pages that are asked for at once."
+        default=4, description="How many pages are requested at once."
     )
     RECONCILE_GIVE_UP_SECONDS: Annotated[int, _whole(0, 86_400)] = Field(
         default=120, description="How long KS Pay may be unreachable without a break."
@@ -223,7 +223,7 @@ _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
 
 class _Source(PydanticBaseSettingsSource):
-    """One place where settings stand: the environment, or reconcile.toml. It wins over later ones as a whole."""
+    """One source of settings: the environment, or reconcile.toml. The first source that has a setting wins."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, object], where: str) -> None:
         super().__init__(settings_cls)
@@ -279,8 +279,8 @@ class Settings:
     """Everything a command may need to know from outside. What each means: `Variables`."""
 
     apps: tuple[Credentials, ...] = ()
-    app_ids: tuple[str, ...] = ()  # known even where the keys are missing: importing a ledger needs no keys
-    missing: tuple[str, ...] = ()  # the KSPAY_ variables that calls to KS Pay would still need
+    app_ids: tuple[str, ...] = ()  # known even without the keys, which an import of a ledger does not need
+    missing: tuple[str, ...] = ()  # the KSPAY_ variables that calls to KS Pay need and that are not set
     database_url: str | None = field(default=None, repr=False)  # may hold a password
     home: Path = _DEFAULTS.RECONCILE_HOME
     ledger: Path | None = None
@@ -359,9 +359,7 @@ class _Reader:
         known = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS), "apps", "currencies", "status", "ledger"}
         for name in tables:
             if name not in known:
-                raise UsageError(
-                    f"{TOML}: {name!r} is no setting that is known; docs/settings.md lists those that are"
-                )
+                raise UsageError(f"{TOML}: {name!r} is not a known setting; docs/settings.md lists them all")
         return tables
 
     def settings(self) -> Settings:
@@ -462,13 +460,13 @@ class _Reader:
             for name, words in table.items():
                 if (side, name) not in DEFAULT_FAMILIES:
                     allowed = ", ".join(f for s, f in DEFAULT_FAMILIES if s == side)
-                    raise UsageError(f"{TOML}: [status.{side}] {name} is no family (there are: {allowed})")
+                    raise UsageError(f"{TOML}: [status.{side}] {name} is not a family (known: {allowed})")
                 if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                     raise UsageError(f"{TOML}: [status.{side}] {name} must be a list of texts")
                 for word in words:
                     key = (side, word.strip().lower())
                     if extra.setdefault(key, Family(name)) != name:
-                        raise UsageError(f"{TOML}: [status.{side}] {word!r} stands in two families")
+                        raise UsageError(f"{TOML}: [status.{side}] {word!r} is in two families")
         return _families(extra)
 
     def profiles(self, currencies: Currencies) -> dict[str, Profile]:
@@ -487,12 +485,12 @@ class _Reader:
         return table
 
 
-_NO_JOINTS = str.maketrans("", "", " -_\t\xa0")
+_NO_SEPARATORS = str.maketrans("", "", " -_\t\xa0")
 
 
 def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, str], Family]:
     known = {(side, word): family for (side, family), words in DEFAULT_FAMILIES.items() for word in words}
-    # A database may fold ASCII letters only (LOCALE C): the usual spellings of other words are looked up as they stand.
+    # A database may fold ASCII letters only (LOCALE C): the usual spellings of other words are looked up as they are.
     spelt = {
         (side, spelling): family
         for (side, word), family in extra.items()
@@ -501,7 +499,7 @@ def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, s
     }
     words = {**spelt, **known, **extra}
     # Blanks, hyphens and underscores do not count: a word is looked up without them too, after all others.
-    bare = {(side, word.translate(_NO_JOINTS)): family for (side, word), family in words.items()}
+    bare = {(side, word.translate(_NO_SEPARATORS)): family for (side, word), family in words.items()}
     return MappingProxyType({**bare, **words})
 
 

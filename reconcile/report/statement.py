@@ -1,9 +1,9 @@
 """The close statement of a month: what was open at its start, what changed, and what is open at its end.
 
-Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency:
-what is no longer open has a minus. It is computed from the movements that each run wrote, run by run from the opening
-run to the closing run. Two things are checked: the lines add up, and the open items after every run equal those that
-the run itself reported. Otherwise it is an error.
+Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency.
+Items that are no longer open count with a minus. The lines are computed from the movements that each run wrote, from
+the opening run to the closing run. Two checks must hold: the lines add up, and the open items after every run are those
+that the run itself reported. Otherwise no statement is written.
 """
 
 import re
@@ -28,7 +28,7 @@ LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closin
 
 
 class Item(NamedTuple):
-    """What an open discrepancy is after a run."""
+    """An open discrepancy as it is after a run."""
 
     type: str
     facts: str
@@ -38,15 +38,15 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What one run did to the open items of one currency by one discrepancy."""
+    """How one discrepancy changed the open items of a currency in one run."""
 
     line: str
     discrepancy_id: str
     type: str
     app_id: str
     currency: str
-    count: int  # by how many more or fewer items are open
-    amount: Decimal  # by how much more or less is at stake
+    count: int  # change in the number of open items: 1, 0 or -1
+    amount: Decimal  # change in the amount at stake
     run_id: str
     as_of: date
     decision: str | None
@@ -60,7 +60,7 @@ class Line:
     app_id: str
     currency: str
     line: str
-    items: int  # how many discrepancies, or movements of them, it sums up
+    items: int  # how many discrepancies (opening, closing) or movements it sums up
     count: int
     amount: Decimal
 
@@ -73,7 +73,7 @@ class Position:
     run: int
     run_id: str
     as_of: date
-    open: Sequence[Mapping[str, Any]]  # as its run.json says
+    open: Sequence[Mapping[str, Any]]  # as in its run.json
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Statement:
 
     month: str
     last: date
-    opening: Mapping[str, Position]  # by app; none where it had no run before
+    opening: Mapping[str, Position]  # by app; an app without an earlier run has none
     closing: Mapping[str, Position]
     lines: Sequence[Line]
     movements: Sequence[Movement]
@@ -91,7 +91,7 @@ class Statement:
 def month_days(month: str) -> tuple[date, date]:
     """The first and the last day of `2026-08`. Raises UsageError for anything else."""
     if not re.fullmatch("[1-9][0-9]{3}-(0[1-9]|1[0-2])", month):
-        raise UsageError(f"--period {month!r} is no month; write it as 2026-08")
+        raise UsageError(f"--period {month!r} is not a month; write it as 2026-08")
     first = date.fromisoformat(f"{month}-01")
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
@@ -99,14 +99,14 @@ def month_days(month: str) -> tuple[date, date]:
 def read_statement(engine: Engine, month: str) -> Statement:
     """Work out the statement of a month from the database.
 
-    Raises UsageError if no run is as of a day of the month, CheckFailed if it does not add up.
+    Raises UsageError if no run is as of a day of the month, and CheckFailed if the statement does not add up.
     """
     first, last = month_days(month)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         closing = _positions(connection, last)
         if not any(first <= position.as_of for position in closing.values()):
             raise UsageError(
-                f"--period {month}: no finished run is as of a day of that month; reconcile runs lists those there are"
+                f"--period {month}: no finished run is as of a day of that month; reconcile runs lists all runs"
             )
         opening = _positions(connection, first - timedelta(days=1))
         lines: list[Line] = []
@@ -125,7 +125,7 @@ def _positions(connection: Connection, day: date) -> dict[str, Position]:
 
 
 def _chain(connection: Connection, position: Position | None) -> list[int]:
-    """The run of a position and those that it follows, back to the first."""
+    """The run of a position and the runs before it, back to the first."""
     if position is None:
         return []
     rows = connection.execute(
@@ -140,7 +140,7 @@ def _chain(connection: Connection, position: Position | None) -> list[int]:
 
 
 def _items(connection: Connection, position: Position | None, chain: list[int]) -> dict[str, Item | None]:
-    """All discrepancies that were ever open by then; None for those that no longer are."""
+    """All discrepancies that were open in any of these runs; None for those that no longer are."""
     if position is None:
         return {}
     rows = connection.execute(
@@ -157,7 +157,7 @@ def _items(connection: Connection, position: Position | None, chain: list[int]) 
 
 
 def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: Iterable[Item | None]) -> None:
-    """That these open items are as many, and as much is at stake, as the run itself said."""
+    """Check that number and amount of the open items are those that the run reported. Raises CheckFailed otherwise."""
     by_currency: defaultdict[str, list[Decimal]] = defaultdict(list)
     for item in items:
         if item is not None:
@@ -168,15 +168,15 @@ def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: I
         count, amount = its.get(currency, (0, Decimal(0)))
         if (len(amounts), exact_sum(amounts)) != (count, amount):
             raise _unproven(
-                f"{len(amounts)} open items of {exact_sum(amounts):f} {currency} add up after run {run_id}, "
-                f"which said {count} of {amount:f}"
+                f"after run {run_id} there are {len(amounts)} open items of {exact_sum(amounts):f} {currency}, "
+                f"but the run reported {count} of {amount:f}"
             )
 
 
 def _unproven(what: str) -> CheckFailed:
     return CheckFailed(
         f"the close statement does not add up, so none is written: {what}; "
-        "somebody may have changed the database: reconcile doctor looks further"
+        "somebody may have changed the database: reconcile doctor checks more"
     )
 
 
@@ -200,7 +200,7 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
         if follows:
             _prove(closing.app_id, run.run_id, run.open, state.values())
     if not follows:
-        # The opening was run again after the closing: it knows more, so the closing takes a step back.
+        # The opening run was made after the closing run and knows more, so some of its items are not in the closing.
         for key in sorted(state.keys() | final.keys()):
             kind = "reopened" if key in final else "cleared"
             moved += _moves(state, key, final.get(key), kind, closing.app_id, closing)
@@ -212,7 +212,7 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
 def _moves(
     state: dict[str, Item], key: str, after: Item | None, kind: str, app_id: str, where: Any
 ) -> list[Movement]:
-    """Let one discrepancy be `after` now: a movement, two where its currency changed, none where nothing did."""
+    """Change one discrepancy to `after`: one movement, two if its currency changed, none if nothing did."""
     before = state.get(key)
     shown = after or before
     if shown is None or before == after:
@@ -281,7 +281,7 @@ def _lines(
         count, amount = sum(one.count for one in terms), exact_sum(one.amount for one in terms)
         if (count, amount) != (end.count, end.amount):
             raise _unproven(
-                f"the lines of {currency or 'no currency'} give {count} items of {amount:f}, the closing is "
+                f"the lines of {currency or 'no currency'} add up to {count} items of {amount:f}, but the closing is "
                 f"{end.count} of {end.amount:f}"
             )
         lines += of_currency
@@ -289,7 +289,7 @@ def _lines(
 
 
 def write_statement(statement: Statement, currencies: Currencies, out: Path) -> tuple[Path, Path]:
-    """Write the statement and the movements behind its lines as CSV files, whole or not at all."""
+    """Write the statement and its movements as CSV files; neither is ever there in part."""
     paths = out / f"statement-{statement.month}.csv", out / f"statement-{statement.month}-items.csv"
     try:
         out.mkdir(parents=True, exist_ok=True)

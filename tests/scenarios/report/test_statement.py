@@ -363,10 +363,10 @@ def command(month: Month, make_command: MakeCommand) -> Command:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--period", "2026-13"), "--period '2026-13' is no month; write it as 2026-08"),
-        (("--period", "August"), "--period 'August' is no month"),
-        (("--period", "2026-8"), "--period '2026-8' is no month"),
-        (("--period", "2026-08-01"), "--period '2026-08-01' is no month"),
+        (("--period", "2026-13"), "--period '2026-13' is not a month; write it as 2026-08"),
+        (("--period", "August"), "--period 'August' is not a month"),
+        (("--period", "2026-8"), "--period '2026-8' is not a month"),
+        (("--period", "2026-08-01"), "--period '2026-08-01' is not a month"),
         ((), "give either a run, as reconcile runs lists them, or --period"),
         (("latest", "--period", "2026-08"), "give either a run"),
         (("nonsense",), "no run nonsense is known here"),
