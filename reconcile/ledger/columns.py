@@ -42,8 +42,6 @@ class Style:
     """Of the profile: what finds the reference."""
     currencies: frozenset[str] = frozenset()
     """Those that the ledger names without a doubt; they tell what a sign of several currencies means."""
-    passes_nothing: bool = False
-    """Whether nobody looked for rows that are no records: of a query, which is read once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from reconcile.ledger.cut_amounts import mark
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import Header, text_of
+from reconcile.ledger.passed_over import Kind, Watch
 from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, Profile
 from reconcile.ledger.table import (
     MERGED,
@@ -32,6 +33,7 @@ from reconcile.ledger.table import (
     number_text,
     tidy,
 )
+from reconcile.ledger.totals import Totals
 
 BROKEN = ""
 """The key in `RawRow.values` for the reason why a row cannot be cut into cells; its text is then under `line`.
@@ -40,6 +42,35 @@ No column has this name: a column without a header is called `column 3`."""
 _KEYS = frozenset(COLUMNS) - {"amount", "date", "status", "description"}
 _AMOUNTS = frozenset({"amount", IN, OUT})
 _READ = frozenset({*COLUMNS, IN, OUT, SIDE})
+
+
+@dataclass(slots=True)
+class Streamed:
+    """The rows of a query that are no records: it is read once, so they are found while it is read."""
+
+    watch: Watch | None = None
+    totals: Totals | None = None
+    rows: dict[int, Kind] = field(default_factory=dict)
+    """By number."""
+
+    def begin(self, header: Header, style: Style, profile: Profile) -> None:
+        """Before the first row, each time that the query is read."""
+        self.watch = Watch(header)
+        self.totals = Totals(header, style.amounts, profile, profile.currency)
+        self.rows = {}
+
+    def passes(self, record: Record) -> bool:
+        """Whether a row is passed over; takes it into account."""
+        assert self.watch is not None
+        assert self.totals is not None
+        number, cells = record
+        assert not isinstance(cells, BrokenRecord)  # a query's rows have all their cells
+        kind = self.watch.see(number, cells)
+        if self.totals.see(number, cells, kind, self.watch.totals.get(number)):
+            kind = Kind.TOTAL
+        if kind is not None:
+            self.rows[number] = kind
+        return kind is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +94,8 @@ class LedgerFile:
     """Further sheets of the workbook that belong to the same import."""
     leads: bool = True
     """False for one of `more`."""
+    streamed: "Streamed | None" = None
+    """Of a query: what was passed over when its rows were read last."""
     numbers: Counter[str] = field(default_factory=Counter)
     """How often each id that is made of several columns came so far, in all sheets of the import."""
 
@@ -86,9 +119,11 @@ class LedgerFile:
         above: dict[str, Cell] = {}
         if self.leads:
             self.numbers.clear()
+        if self.streamed is not None:
+            self.streamed.begin(self.header, self.style, self.profile)
         for record in self.table.records():
             row = self.row(record)
-            if row is None:
+            if row is None or (self.streamed is not None and self.streamed.passes(record)):
                 continue
             if self._changes_rows and BROKEN not in row.values:
                 row = RawRow(row.place, self._filled(dict(row.values), above))
@@ -115,11 +150,21 @@ class LedgerFile:
     @property
     def passed_over(self) -> int:
         """Rows that are no records, in all sheets."""
-        return sum(len(one.scan.passed.rows) for one in self.sheets if one.scan is not None)
+        return len(self.passed_rows)
+
+    @property
+    def passed_rows(self) -> list[tuple[int, Kind]]:
+        """These rows by number, and what each is. Of a query only after its rows were read."""
+        found = [one.scan.passed.rows for one in self.sheets if one.scan is not None]
+        if self.streamed is not None:
+            found.append(self.streamed.rows)
+        return [row for rows in found for row in rows.items()]
 
     def notes(self) -> list[str]:
         """What a person should know of the file though it can be read, each in a sentence."""
         found: list[str] = []
+        if self.streamed is not None and self.streamed.totals is not None:
+            found += [f"{self.name}: {says}" for says in self.streamed.totals.warnings]
         for one in self.sheets:
             if one.scan is not None:
                 found += [f"{one.name}: {says}" for says in (*one.scan.passed.warnings, *one.scan.notes())]

@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
 from reconcile.ledger.archive import SourceFile, unpack
 from reconcile.ledger.columns import agreed, profile_style, scan_columns
-from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.file import LedgerFile, Streamed
 from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.formats.detect import is_archive, open_tables
 from reconcile.ledger.formats.query import open_query
@@ -138,5 +138,6 @@ def open_query_ledger(profile: Profile) -> LedgerFile:
     where = f"[ledger.{profile.name}]"
     header = replace(find_header([(1, table.names)], profile), row=0, names_its_columns=False)
     check_header(where, header, profile, named_by_amounts=False)
-    style = replace(profile_style(profile), passes_nothing=True)
-    return LedgerFile(Path(where), where, table, header, style, profile=profile)
+    return LedgerFile(
+        Path(where), where, table, header, profile_style(profile), profile=profile, streamed=Streamed()
+    )

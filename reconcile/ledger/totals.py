@@ -110,54 +110,72 @@ class _Reader:
         return words.pop() if len(words) == 1 else None
 
 
-def checked(
-    table: Table, header: Header, style: AmountStyle, profile: Profile, watch: Watch, currency: str | None
-) -> Passed:
-    """Read the rows once more, and compare every line of totals with what stands above it.
+class Totals:
+    """Takes rows one after the other, and compares every line of totals with what stands above it."""
 
-    `currency` is that of rows that name none."""
-    reader = _Reader(header, style, profile)
-    sums: dict[str | None, dict[int, Sums]] = {}
-    mixed = {place: Sums() for place in reader.places}  # of all currencies: some programs add them up
-    passed, warnings = dict(watch.rows), []
-    for number, cells in table.records():
-        if number <= header.row or isinstance(cells, BrokenRecord):
-            continue
-        if (fitted := header.fitted(cells)) is None:
-            continue
-        kind = watch.rows.get(number)
-        if kind is not None and kind is not Kind.BALANCE and number not in watch.totals:
-            continue
-        found, code = reader.amounts(fitted)
-        if number not in watch.totals:
-            columns = sums.setdefault(code or currency, {place: Sums() for place in reader.places})
+    def __init__(self, header: Header, style: AmountStyle, profile: Profile, currency: str | None) -> None:
+        """`currency` is that of rows that name none."""
+        self._header = header
+        self._reader = _Reader(header, style, profile)
+        self._currency = currency
+        self._sums: dict[str | None, dict[int, Sums]] = {}
+        self._mixed = self._columns()  # of all currencies: some programs add them up
+        self.warnings: list[str] = []
+        """Lines of totals that are not the sum of their column, each in a sentence."""
+
+    def _columns(self) -> dict[int, Sums]:
+        return {place: Sums() for place in self._reader.places}
+
+    def see(self, number: int, cells: Sequence[Cell], kind: Kind | None, word: str | None) -> bool:
+        """Take one row into account: `kind` and `word` as `Watch` tells them. Gives whether it is a line of totals."""
+        if word is None and kind is not None and kind is not Kind.BALANCE:
+            return False
+        found, code = self._reader.amounts(cells)
+        if word is None:
+            columns = self._sums.setdefault(code or self._currency, self._columns())
             for place, amount in found.items():
-                for one in (columns[place], mixed[place]):
+                for one in (columns[place], self._mixed[place]):
                     one.balance(amount) if kind else one.add(amount)
-            continue
-        code = code or (reader.currency_in(fitted) if len(sums) > 1 else None)
+            return False
+        sums = self._sums
+        code = code or (self._reader.currency_in(cells) if len(sums) > 1 else None)
         chosen = sums if code not in sums else {code: sums[code]}
         missed = {
             place: added_up
             for place, said in found.items()
             if len(added_up := _missed(place, said, chosen)) == len(chosen) > 0
-            and not (chosen is sums and mixed[place].misses(said) is None)
+            and not (chosen is sums and self._mixed[place].misses(said) is None)
         }
-        if not watch.totals[number]:
+        if not word:
             rows = max((columns[place].rows for columns in chosen.values() for place in found), default=0)
             if missed or not any(found.values()) or rows < 2:
                 for place, amount in found.items() if len(sums) == 1 else ():
                     next(iter(sums.values()))[place].add(amount)
-                continue
-            passed[number] = Kind.TOTAL
-        warnings += [
-            _says(number, watch.totals[number], header.cells[place], found[place], added_up)
+                return False
+        self.warnings += [
+            _says(number, word, self._header.cells[place], found[place], added_up)
             for place, added_up in missed.items()
         ]
-        for columns in (*chosen.values(), mixed):
+        for columns in (*chosen.values(), self._mixed):
             for one in columns.values():
                 one.begin_part()
-    return Passed(passed, tuple(warnings))
+        return True
+
+
+def checked(
+    table: Table, header: Header, style: AmountStyle, profile: Profile, watch: Watch, currency: str | None
+) -> Passed:
+    """Read the rows of a table once more, and compare its lines of totals with what stands above them."""
+    totals = Totals(header, style, profile, currency)
+    passed = dict(watch.rows)
+    for number, cells in table.records():
+        if number <= header.row or isinstance(cells, BrokenRecord):
+            continue
+        if (fitted := header.fitted(cells)) is None:
+            continue
+        if totals.see(number, fitted, watch.rows.get(number), watch.totals.get(number)):
+            passed[number] = Kind.TOTAL
+    return Passed(passed, tuple(totals.warnings))
 
 
 def _missed(place: int, said: Decimal, sums: dict[str | None, dict[int, Sums]]) -> list[tuple[str, Decimal]]:

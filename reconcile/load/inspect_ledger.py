@@ -376,12 +376,7 @@ def _rows(
         f"An import makes of it: {counts.entries:,} entries, {counts.repeats:,} repeated, "
         f"{counts.quarantined:,} in quarantine, {ledger.passed_over:,} passed over."
     )
-    passed = [
-        (number, kind)
-        for sheet in ledger.sheets
-        if sheet.scan
-        for number, kind in sheet.scan.passed.rows.items()
-    ]
+    passed = ledger.passed_rows
     if passed:
         yield "Passed over, since it is no record:"
         yield from (f"  row {number}: {kind.value}" for number, kind in passed[:SHOWN])

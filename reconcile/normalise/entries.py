@@ -34,9 +34,6 @@ _LINE_BREAK = re.compile("[\r\n\t]")
 _CODE = re.compile("[A-Z]{3}", re.ASCII)
 _CARE = re.compile(r"['\\]|nul|nan\b|nat\b|<na>|\de[+-]?\d|#[#nrvd]", re.ASCII | re.IGNORECASE)
 """In a row of plain ASCII, what `tidy` or `lost_digits` may have something to say of."""
-_TOTALS = re.compile(
-    r"(?:grand |sub)? ?totals?\b|(?:opening|closing) balance\b|carried over\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +150,6 @@ def _entry(
     if style.reference is not None:
         reference = _found(style.reference, reference, description, has_column="reference" in values)
     if problems or amount is None:
-        if style.passes_nothing and any(
-            isinstance(one, str) and _TOTALS.match(one) for one in values.values()
-        ):
-            problems.append(("row", None, "looks like a line of totals"))
         return rejection(
             problems,
             side=Side.LEDGER,
