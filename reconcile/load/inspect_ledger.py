@@ -26,6 +26,7 @@ from reconcile.ledger.header import Header, check_header, find_header, first_row
 from reconcile.ledger.open import files_in, open_query_ledger, sheets_as_one
 from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, TOML, Profile
 from reconcile.ledger.table import BrokenRecord, Cell, Table, tidy, twice_decoded
+from reconcile.load.known_amounts import Hundredfold, hundredfold
 from reconcile.load.same_ids import SameIds
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Settings
@@ -233,15 +234,22 @@ def _described(
         yield ""
         yield f"Not found: {', '.join(missing)}. Name the headers in a profile."
     yield ""
+    minor = None
+    try:
+        minor = hundredfold(settings, ledger, profile) if not missing else None
+    except UsageError as error:  # all else can be told without a database
+        doubt = "; ".join(
+            filter(None, (doubt, f"the amounts are not compared with those of KS Pay: {error}"))
+        )
     if scan:
         yield f"Dates: {_dates(scan, profile)}"
         yield f"Amounts: {_amounts(scan)}"
-        yield from _ambiguous(ledger, scan, proposed, doubt)
+        yield from _ambiguous(ledger, scan, proposed, doubt, minor)
     if not missing:
         named = scan is not None and bool(scan.currencies)
         check_header(str(ledger.path), header, profile, named_by_amounts=named)  # as an import does
         yield from _rows(settings, ledger, profile)
-    yield from _profile(ledger, profile, scan)
+    yield from _profile(ledger, replace(profile, minor=profile.minor or minor is not None), scan)
 
 
 def _dates(scan: ColumnScan, profile: Profile) -> str:
@@ -272,10 +280,19 @@ def _amounts(scan: ColumnScan) -> str:
 
 
 def _ambiguous(
-    ledger: LedgerFile, scan: ColumnScan, proposed: Mapping[str, str], doubt: str
+    ledger: LedgerFile,
+    scan: ColumnScan,
+    proposed: Mapping[str, str],
+    doubt: str,
+    minor: Hundredfold | None,
 ) -> Iterator[str]:
     says = [doubt, *scan.unclear] if doubt else list(scan.unclear)
-    says += [*ledger.notes(), *_oddities(ledger)]
+    says += [*ledger.notes(), *_oddities(ledger, named_minor=minor is None)]
+    if minor is not None:
+        says.append(
+            f"the amounts are those of KS Pay in the minor unit (paise, cents): {minor.reference} has {minor.amount:f} "
+            f'here and {minor.partner:f} there; give the profile amounts = "minor"'
+        )
     if IN in proposed:
         says.append(
             f"{proposed[IN]!r} is taken for money that came in and {proposed[OUT]!r} for money that went out, as in "
@@ -287,7 +304,7 @@ def _ambiguous(
         yield from (f"  {one}" for one in says)
 
 
-def _oddities(ledger: LedgerFile) -> Iterator[str]:
+def _oddities(ledger: LedgerFile, *, named_minor: bool) -> Iterator[str]:
     """What a person would ask about, seen in the header and in the first rows."""
     header = ledger.header
     if header.row:
@@ -298,7 +315,7 @@ def _oddities(ledger: LedgerFile) -> Iterator[str]:
                 "the second of them is taken for an entry"
             )
     for cell, name in zip(header.cells, header.names, strict=True):
-        if name in ("amount", IN, OUT) and _MINOR.search(cell) and not ledger.profile.minor:
+        if name in ("amount", IN, OUT) and _MINOR.search(cell) and named_minor and not ledger.profile.minor:
             yield (
                 f"{cell!r} may be in the minor unit (paise, cents), 100 times the amounts of KS Pay: then give the "
                 'profile amounts = "minor"'
