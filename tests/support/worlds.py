@@ -103,11 +103,12 @@ class World:
 
     def beside(self, others: "Sequence[World]") -> "World":
         """This world and others as one, under the settings of this one: each has apps of its own."""
-        ts, es = list(self.transactions), list(self.entries)
+        ts, es, broken = list(self.transactions), list(self.entries), list(self.broken)
         for number, other in enumerate(others, 2):
             ts += [replace(t, app=f"{t.app}_{number}") for t in other.transactions]
             es += [replace(e, app=f"{e.app}_{number}") for e in other.entries]
-        return replace(self, transactions=tuple(ts), entries=tuple(es))
+            broken += [replace(each, app=f"{each.app}_{number}") for each in other.broken]
+        return replace(self, transactions=tuple(ts), entries=tuple(es), broken=tuple(broken))
 
 
 @dataclass(frozen=True)

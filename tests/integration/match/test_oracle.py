@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -220,6 +221,17 @@ def _a_reference(world: World, own: T | E) -> st.SearchStrategy[str | None]:
     return st.sampled_from([record.reference for record in records])
 
 
+def together(several: Sequence[World]) -> World:
+    """Worlds as one, under the settings of the first."""
+    return several[0].beside(several[1:])
+
+
+def side_by_side(world: World, histories: Sequence[Sequence[World]]) -> list[World]:
+    """The nights of several worlds as nights of one; where a history is shorter, nothing comes to its apps any more."""
+    nothing = replace(world, transactions=(), entries=(), broken=())
+    return [together(nights) for nights in zip_longest(*histories, fillvalue=nothing)]
+
+
 def scaled(usual: int) -> int:
     """So many worlds, or as many times more as the profile tries more than hypothesis does by itself."""
     return usual * max(100, settings().max_examples) // 100
@@ -235,34 +247,33 @@ def long(usual: int) -> settings:
     )
 
 
-@long(40)
-@given(worlds())
-def test_engine_and_oracle_agree(connection: Connection, world: World) -> None:
-    agree(connection, world)
+@long(15)
+@given(st.lists(worlds(), min_size=1, max_size=8))
+def test_engine_and_oracle_agree(connection: Connection, several: list[World]) -> None:
+    """Each world has apps of its own: nothing in one changes another, and many take hardly longer than one."""
+    agree(connection, together(several))
 
 
 @long(10)
-@given(st.lists(worlds(most=8), min_size=2, max_size=8))
-def test_engine_and_oracle_agree_on_many_apps_at_once(connection: Connection, several: list[World]) -> None:
-    """What one app holds changes nothing in another, and a run of many is as quick as one of few."""
-    agree(connection, several[0].beside(several[1:]))
-
-
-@long(25)
-@given(st.data(), worlds(most=9))
+@given(st.data(), st.lists(worlds(most=9), min_size=1, max_size=5))
 def test_any_order_of_arrival_ends_in_the_same_state(
-    connection: Connection, data: st.DataObject, world: World
+    connection: Connection, data: st.DataObject, several: list[World]
 ) -> None:
-    agree(connection, world, data.draw(nights_before(world)))
+    histories = [data.draw(nights_before(world)) for world in several]
+    agree(connection, together(several), side_by_side(several[0], histories))
 
 
-@long(8)
-@given(st.data(), worlds(most=7))
+@long(4)
+@given(st.data(), st.lists(worlds(most=7), min_size=1, max_size=4))
 def test_what_goes_into_quarantine_is_as_if_it_had_never_come(
-    connection: Connection, data: st.DataObject, world: World
+    connection: Connection, data: st.DataObject, several: list[World]
 ) -> None:
-    night, unusable = data.draw(ghosts(world))
-    agree(connection, replace(world, broken=unusable), [night])
+    nights, left = [], []
+    for world in several:
+        night, unusable = data.draw(ghosts(world))
+        nights.append(night)
+        left.append(replace(world, broken=unusable))
+    agree(connection, together(left), [together(nights)])
 
 
 @long(2)

@@ -47,6 +47,7 @@ def family(word: str, families: dict[str, str]) -> str:
 
 
 def usable(amount: str | None, currency: str) -> bool:
+    """Whether it is an amount of this currency; in the ledger it may be negative."""
     try:
         value = parse_amount(amount or "")
     except ValueError:
@@ -60,6 +61,8 @@ def as_transaction(record: Record, codes: dict[str, str]) -> T | None:
     if not (record["id"] and created and created.endswith("Z")):
         return None
     if not usable(record["amount"], currency) or record["amount"].startswith("-"):
+        return None
+    if Decimal(record["amount"]) < 0:
         return None
     return T(
         id=record["id"],
@@ -148,7 +151,9 @@ def test_exactly_the_planted_is_wrong(
     seed: int, first_day: date, days: int, timezone: str, rules: tuple[str, ...]
 ) -> None:
     merchant = Merchant.made_up(seed, first_day, days, timezone)
-    planted = Counter((p.type, tuple(sorted(p.transaction_ids)), p.ledger_ids) for p in merchant.planted)
+    planted = Counter(
+        (p.type, tuple(sorted(p.transaction_ids)), tuple(sorted(p.ledger_ids))) for p in merchant.planted
+    )
     assert must_report(merchant, rules) == planted
 
 
