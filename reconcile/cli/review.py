@@ -49,8 +49,8 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
 def explain(named: str, as_json: bool) -> None:
     """Show everything that is known about one record.
 
-    ID is the id of a transaction, of a ledger entry or of a discrepancy. If several sources of the ledger have an
-    entry with this id, write source:id.
+    ID is the id of a transaction, of a ledger entry or of a discrepancy, or a reference: then it tells of all
+    records that have it. If several sources of the ledger have an entry with this id, write source:id.
 
     Example:  reconcile explain tx_2f6c0a
     """

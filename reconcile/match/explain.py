@@ -40,15 +40,16 @@ _TOLD = {
 def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
     """The stories of all that goes by this id: a transaction's, an entry's (also `source:id`), a discrepancy's.
 
-    Several apps or sources may hold one id; then each has its story. Raises UsageError for an id that is nowhere.
+    Or by this reference. Several records may have one, and several apps or sources may hold one id; then each has its
+    story. Raises UsageError for what is nowhere.
     """
     forms = [named, *(named[at + 1 :] for at, letter in enumerate(named) if letter == ":")]
     with engine.connect() as connection:
-        subjects = _rows(connection, "subjects", id=named, forms=forms)
+        subjects = _rows(connection, "subjects", id=named, forms=forms, comparable=comparable(named))
     if not subjects:
         raise UsageError(
-            f"{named} is no id of a transaction, a ledger entry or a discrepancy that is known here: copy it from a "
-            "report, or fetch or import what holds it"
+            f"{named} is no id of a transaction, a ledger entry or a discrepancy that is known here, and no reference: "
+            "copy it from a report, or fetch or import what holds it"
         )
     return [_Teller(engine, settings, subject).story() for subject in subjects]
 

@@ -93,6 +93,15 @@ class _Record:
         return f"; {other} may be it: same amount, close date" if other else ""
 
     @property
+    def before_all_fetched(self) -> str:
+        """Of a refund: that its payment lies before the first day ever fetched, or may do so."""
+        first = self["first_fetched"]
+        if first is None or (self["ledger_amount"] > 0 and self["ledger_date"] >= first):
+            return ""
+        lies = "lies" if self["ledger_amount"] > 0 else "may lie"
+        return f": its payment {lies} before {day(first)}, the first day ever fetched"
+
+    @property
     def other(self) -> str:
         """What a duplicate repeats: `L-16 of 1 Aug 2026 (matched with tx_1)`."""
         partners = self["other_matched_with"]
@@ -169,7 +178,8 @@ def _missing_in_ledger(record: _Record) -> str:
 
 def _missing_in_kspay(record: _Record) -> str:
     return (
-        f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it{record.suggestion}."
+        f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it"
+        f"{record.before_all_fetched}{record.suggestion}."
     )
 
 

@@ -1,7 +1,7 @@
 -- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it.
 -- Purpose: Where it has several records: their distinct values, sorted by code points, ";" between; sums of amounts;
 -- earliest dates. A ledger id that several sources hold is written with its source.
--- Reads: asked, bookings, broken, decisions_in_force, discrepancies, involved, pairings,
+-- Reads: asked, bookings, broken, decisions_in_force, discrepancies, fetched_windows, involved, pairings,
 -- period_entry, period_transaction, repeated, reported, shown_entry, shown_transaction, suggestion
 -- Makes: reported_row, shared_id
 
@@ -218,6 +218,10 @@ select
     transactions.records as transactions,
     entries.records as entries,
     entries.refunded as given_back,
+    case
+        when reported.type = 'MISSING_IN_KSPAY' and entries.refunded > 0
+            then (select min(window_first) from fetched_windows where fetched_windows.app_id = reported.app_id)
+    end as first_fetched,
     case when reported.type = 'REFUND_MISMATCH' then transactions.refunded end as kspay_refunded,
     case when reported.type = 'REFUND_MISMATCH' then entries.refunded end as ledger_refunded,
     invalid.side as broken_side,

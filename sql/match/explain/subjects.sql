@@ -1,5 +1,6 @@
--- Grain: one record or one discrepancy with this id, of any app and source.
--- Purpose: An entry is found by its ledger id, and by source:id. `place` sorts the finds.
+-- Grain: one record or one discrepancy with this id or reference, of any app and source.
+-- Purpose: An entry is found by its ledger id, and by source:id; a record also by its reference. `place` sorts the
+-- finds.
 -- Reads: discrepancies, entries, entry_versions, quarantine, quarantine_versions, transactions
 -- Makes: none
 
@@ -28,6 +29,14 @@ with named as (
 select null as discrepancy_id, side, app_id, source, record_id
 from named
 where record_id = :id or (side = 'ledger' and entry_label(source, record_id) = :id)
+union
+select null, 'kspay', app_id, 'kspay', transaction_id
+from transactions
+where comparable = :comparable and reference = :id
+union
+select null, 'ledger', app_id, source, ledger_id
+from entries
+where comparable = :comparable and reference = :id
 union all
 select discrepancy_id, side, app_id, source, record_id
 from discrepancies

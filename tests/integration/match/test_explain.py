@@ -266,6 +266,12 @@ def test_an_id_that_is_nowhere(told: Told) -> None:
             told.story(named)
 
 
+def test_a_reference_tells_of_all_its_records(told: Told) -> None:
+    stories = explain(told.desk.engine, told.desk.settings, "split")
+    assert [story["record_id"] for story in stories] == ["tx_51", "L51", "L52"]
+    assert {story["now"]["reference"] for story in stories} == {"split"}
+
+
 @pytest.fixture(scope="module")
 def call(told: Told, make_command: MakeCommand, database_url: str) -> Callable[..., tuple[int, str, str]]:
     command = make_command(RECONCILE_DATABASE_URL=database_url)
@@ -298,6 +304,6 @@ def test_the_command_for_every_kind_of_id(told: Told, call: Callable[..., tuple[
     code, out, err = call("tx_nowhere")
     assert (code, out) == (2, "")
     assert err == (
-        "reconcile: tx_nowhere is no id of a transaction, a ledger entry or a discrepancy that is known here: "
-        "copy it from a report, or fetch or import what holds it\n"
+        "reconcile: tx_nowhere is no id of a transaction, a ledger entry or a discrepancy that is known here, and no "
+        "reference: copy it from a report, or fetch or import what holds it\n"
     )

@@ -30,6 +30,7 @@ MATCH: dict[str, Any] = {
     "rule": "reference",
     "suggested_counterpart": None,
     "given_back": None,
+    "first_fetched": None,
     "transactions": 1,
     "entries": 1,
 }
@@ -151,6 +152,23 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             NO_KSPAY | {"ledger_amount": Decimal(-500)},
             "The ledger books a refund of 500.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no "
             "transaction for it.",
+        ),
+        (
+            "MISSING_IN_KSPAY",
+            NO_KSPAY | {"ledger_amount": Decimal(-500), "first_fetched": date(2026, 8, 1)},
+            "The ledger books a refund of 500.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no "
+            "transaction for it: its payment may lie before 1 Aug 2026, the first day ever fetched.",
+        ),
+        (
+            "MISSING_IN_KSPAY",
+            NO_KSPAY | {"ledger_date": date(2026, 6, 3), "first_fetched": date(2026, 8, 1)},
+            "The ledger books 1,250.00 INR on 3 Jun 2026 with reference ORD-17, but KS Pay has no transaction for it: "
+            "its payment lies before 1 Aug 2026, the first day ever fetched.",
+        ),
+        (
+            "MISSING_IN_KSPAY",
+            NO_KSPAY | {"first_fetched": date(2026, 8, 1)},
+            "The ledger books 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no transaction for it.",
         ),
         (
             "TIMING_DIFFERENCE",
