@@ -74,11 +74,19 @@ class Block:
         return number, next(records(Lines([line]), self._table.delimiter))
 
 
-def in_blocks(table: DelimitedTable, header: Header, wanted: Collection[str]) -> Iterator[Block | Record]:
+Usual = dict[tuple[int, int], NDArray[np.uint8]]
+"""By first row and number of rows of a block, which of them are usual, a bit each: what one reading found is not
+searched again."""
+
+
+def in_blocks(
+    table: DelimitedTable, header: Header, wanted: Collection[str], usual: Usual | None = None
+) -> Iterator[Block | Record]:
     """The records of `table.records()`, as blocks of the `wanted` columns where this is certain.
 
-    Raises UnfinishedFile if the file has changed.
+    `usual` is filled by the first reading, and used by the next. Raises UnfinishedFile if the file has changed.
     """
+    usual = {} if usual is None else usual
     if table.text.encoding not in _BYTES or not table.text.line_feeds_only or table.quote != '"':
         yield from table.records()
         return
@@ -86,7 +94,7 @@ def in_blocks(table: DelimitedTable, header: Header, wanted: Collection[str]) ->
         chunks = _chunks(file)
         number = 1
         for chunk in chunks:
-            if (block := _block(table, header, wanted, chunk, number)) is not None:
+            if (block := _block(table, header, wanted, chunk, number, usual)) is not None:
                 yield block
                 number += len(block.usual)
                 continue
@@ -147,7 +155,7 @@ def _decoded(table: DelimitedTable, content: bytes, number: int) -> str:
 
 
 def _block(
-    table: DelimitedTable, header: Header, wanted: Collection[str], chunk: bytes, number: int
+    table: DelimitedTable, header: Header, wanted: Collection[str], chunk: bytes, number: int, known: Usual
 ) -> Block | None:
     """The chunk as a block; None if that is not certain to be right."""
     content = np.frombuffer(chunk, dtype=np.uint8)
@@ -180,11 +188,29 @@ def _block(
         return None
     if cells.num_rows != len(ends):
         return None
+    if table.delimiter == "\t" and quotes is not None:
+        return None  # a tab may stand inside a cell
+    if (found := known.get((number, len(ends)))) is not None:
+        usual = np.unpackbits(found, count=len(ends)).view(np.bool_)
+    else:
+        usual = _usual(table, header, chunk, content, ends, number)
+        known[number, len(ends)] = np.packbits(usual)
+    columns = {name: cells.column(names[place]).combine_chunks() for name, place in places.items()}
+    return Block(number, columns, usual, chunk, ends, table)
+
+
+def _usual(
+    table: DelimitedTable,
+    header: Header,
+    chunk: bytes,
+    content: NDArray[np.uint8],
+    ends: NDArray[np.intp],
+    number: int,
+) -> NDArray[np.bool_]:
+    """By row of a chunk, whether it is usual."""
     odd = _ODD[content]
     if table.delimiter == "\t":
-        if quotes is not None:
-            return None  # a tab may stand inside a cell
-        odd &= content != delimiter
+        odd &= content != ord("\t")
     usual = np.diff(ends, prepend=0) <= MAX_USUAL
     usual[np.searchsorted(ends, np.flatnonzero(odd), side="right")] = False
     usual[: max(0, header.row - number + 1)] = False
@@ -194,8 +220,7 @@ def _block(
             at = np.fromiter((found.start() for found in pattern.finditer(upper)), dtype=np.intp)
             usual[np.searchsorted(ends, at, side="right")] = False
     usual[np.searchsorted(ends, _spoiled(content), side="right")] = False
-    columns = {name: cells.column(names[place]).combine_chunks() for name, place in places.items()}
-    return Block(number, columns, usual, chunk, ends, table)
+    return usual
 
 
 def _spoiled(content: NDArray[np.uint8]) -> NDArray[np.intp]:

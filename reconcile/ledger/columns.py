@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -15,7 +16,7 @@ from reconcile.core.money import currency_code
 from reconcile.ledger import currency_names, dates
 from reconcile.ledger.amounts import USUAL, AmountColumn, AmountScan, AmountStyle
 from reconcile.ledger.beside import Beside, side_doubts, unclear_sides
-from reconcile.ledger.blocks import Block, in_blocks, match_whole
+from reconcile.ledger.blocks import Block, Usual, in_blocks, match_whole
 from reconcile.ledger.cut_amounts import CutAmounts
 from reconcile.ledger.dates import ISO_DAY, DateColumn, DateStyle
 from reconcile.ledger.formats.delimited import DelimitedTable
@@ -77,6 +78,9 @@ class ColumnScan:
     filled_down: bool = False
     """Whether the profile says that a blank date means the one above it."""
 
+    usual: Usual = field(default_factory=dict, repr=False, compare=False)
+    """What the next reading need not search again."""
+
     def notes(self) -> list[str]:
         """What an import should say of the rows, each in a sentence."""
         found = [
@@ -125,17 +129,17 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     scan = AmountScan(profile.currencies.digits, profile.side)
     watch = Watch(header)
     cuts = CutAmounts(table, header, profile)
-    sure = dates.SureDays()
+    usual: Usual = {}
     codes: Counter[str] = Counter()  # what the column of currencies holds
     shortened: Counter[str] = Counter()
     keys = [(name, place) for name in KEYS if (place := _place(name, header)) is not None]
     rows = last = short = blank_days = 0
     another: int | None = None
-    for part in _rows_to_scan(table, header, [*(beside.names if beside else ())], cuts):
+    for part in _rows_to_scan(table, header, [*(beside.names if beside else ())], cuts, usual):
         if isinstance(part, _Plain):
             rows += part.count
             scan.count_bare("amount", part.count)
-            part.note(beside, sure, codes)
+            part.note(beside, codes)
             continue
         row, cells = part
         last = row
@@ -164,9 +168,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         if day is not None:
             written = fitted[day]
             if isinstance(written, str):
-                if len(written) >= 10 and written[4] == "-" == written[7]:  # ISO, as nearly all
-                    _note_sure(sure, written[:10])
-                else:
+                if not (len(written) >= 10 and written[4] == "-" == written[7]):  # ISO, as nearly all
                     text = dates.clean(tidy(written))
                     if text:
                         texts[text] += 1
@@ -190,7 +192,9 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
                 scan.see_dress(amount)
         if beside is not None:
             beside.see(fitted, sign)
-    days = dates.decide(texts, sure)
+    days = dates.decide(texts)
+    if days.unclear:
+        days = dates.decide(texts, _sure_days(table, header, usual))
     if style.dates.format is not None:
         days = DateColumn(style.dates, {}, {})
     column = scan.column()
@@ -230,6 +234,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         cut=cuts.rows,
         shortened=shortened,
         filled_down="date" in profile.fill_down,
+        usual=usual,
     )
 
 
@@ -271,22 +276,17 @@ class _Plain:
         """How many they are."""
         return int(self.rows.sum())
 
-    def note(self, beside: Beside | None, sure: dates.SureDays, codes: Counter[str]) -> None:
+    def note(self, beside: Beside | None, codes: Counter[str]) -> None:
         """Hand on what they tell nevertheless."""
-        if not self.rows.any():
-            return
         if beside is not None:
             beside.see_block(self.block, self.rows)
-        chosen = pa.array(self.rows)
-        ends = pc.min_max(self.block.cells["date"].filter(chosen)).as_py()
-        _note_sure(sure, ends["min"], self.count - 1)
-        _note_sure(sure, ends["max"])
         if "currency" in self.block.cells:
-            codes.update(pc.unique(self.block.cells["currency"].filter(chosen)).to_pylist())
+            chosen = self.block.cells["currency"].filter(pa.array(self.rows))
+            codes.update(pc.unique(chosen).to_pylist())
 
 
 def _rows_to_scan(
-    table: Table, header: Header, wanted: Sequence[str], cuts: CutAmounts
+    table: Table, header: Header, wanted: Sequence[str], cuts: CutAmounts, usual: Usual
 ) -> Iterator[Record | _Plain]:
     """The records of a table, those that tell nothing by the block. `wanted` are further columns to look at."""
     needed = ["ledger_id", "date", "amount"]
@@ -294,7 +294,7 @@ def _rows_to_scan(
         yield from table.records()
         return
     more = [*wanted, *([cuts.name] if cuts.name else ()), *({"currency"} & set(header.names))]
-    for part in in_blocks(table, header, dict.fromkeys([*needed, *more])):
+    for part in in_blocks(table, header, dict.fromkeys([*needed, *more]), usual):
         if not isinstance(part, Block):
             yield part
             continue
@@ -312,6 +312,32 @@ def _rows_to_scan(
         yield _Plain(part, plain)
         for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)
+
+
+def _sure_days(table: Table, header: Header, usual: Usual) -> dates.SureDays:
+    """The days that are written in ISO 8601, from another pass. Real dates of a workbook are not sure: a spreadsheet
+    may have swapped day and month in them."""
+    sure = dates.SureDays()
+    place = header.names.index("date")
+    texts: Counter[str] = Counter()
+    records = (
+        in_blocks(table, header, ["date"], usual) if isinstance(table, DelimitedTable) else table.records()
+    )
+    for part in records:
+        if isinstance(part, Block):
+            counts = pc.value_counts(part.cells["date"].filter(pa.array(part.usual)))
+            texts.update(dict(zip(*(counts.field(one).to_pylist() for one in (0, 1)), strict=True)))
+            rest = [part.record(index) for index in np.flatnonzero(~part.usual).tolist()]
+        else:
+            rest = [part]
+        for row, cells in rest:
+            if row > header.row and not isinstance(cells, BrokenRecord) and place < len(cells):
+                texts[str(cells[place]) if isinstance(cells[place], str) else ""] += 1
+    for text, rows in texts.items():
+        if re.match(ISO_DAY, text, re.ASCII):
+            with suppress(ValueError):  # it is no day, and normalise says so
+                sure.add(date.fromisoformat(text[:10]), rows)
+    return sure
 
 
 def _another_table(row: int | None, header: Header) -> str | None:
@@ -339,13 +365,6 @@ def known_currencies(codes: Counter[str], scan: AmountScan, profile: Profile) ->
         elif meanings:
             vague.add(meanings)
     return frozenset(found | {code for one in vague if (code := currency_names.settled(one, found))})
-
-
-def _note_sure(sure: dates.SureDays, text: str, rows: int = 1) -> None:
-    try:
-        sure.add(date.fromisoformat(text), rows)
-    except ValueError:
-        return  # it is no day, and normalise says so
 
 
 def _place(name: str, header: Header) -> int | None:

@@ -134,7 +134,8 @@ class LedgerFile:
         if not isinstance(self.table, DelimitedTable) or self._changes_rows:
             yield from self.rows()
             return
-        for part in in_blocks(self.table, self.header, [name for name in self.columns if name in COLUMNS]):
+        wanted = [name for name in self.columns if name in COLUMNS]
+        for part in in_blocks(self.table, self.header, wanted, self.scan.usual if self.scan else None):
             if isinstance(part, Block):
                 if self.scan is not None and self.scan.cut:
                     mark(part, self.scan.cut)

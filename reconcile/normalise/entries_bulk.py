@@ -32,6 +32,9 @@ COLUMNS = (
 
 _IDS = ("transaction_id", "provider_order_id", "provider_txn_id")
 
+_SPAN = 256
+"""More than twice the decimals that a currency may have."""
+
 _KEPT = np.zeros(256, dtype=bool)
 _LOWER = np.arange(256, dtype=np.uint8)
 for _code in range(128):
@@ -73,8 +76,11 @@ class _Columns:
         written, needed = _decimals(self.columns["amount"])
         too_many = np.where((allowed == UNKNOWN_DIGITS) | (written == allowed), 0, needed - allowed)
         letters = (pc.binary_length(self.columns["ledger_id"]).to_numpy() > 0).astype(np.int64)
-        found, which = np.unique(np.stack([letters, allowed, too_many]), axis=1, return_inverse=True)
-        return [(one[0], one[1], one[2]) for one in found.T.tolist()], which.reshape(-1)
+        # One number for the three: sorting numbers is far quicker than sorting columns.
+        number = (letters * _SPAN + (allowed + _SPAN // 2)) * _SPAN + (too_many + _SPAN // 2)
+        _, first, which = np.unique(number, return_index=True, return_inverse=True)
+        traits = zip(letters[first].tolist(), allowed[first].tolist(), too_many[first].tolist(), strict=True)
+        return list(traits), which.reshape(-1)
 
     def lines(self) -> memoryview:
         """The entries as COPY reads them in its text format, with a line for each."""
