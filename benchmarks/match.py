@@ -31,8 +31,7 @@ from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
-from reconcile.db.sql_files import run_file
-from reconcile.load.staging_tables import number_load
+from reconcile.load.staging_tables import staging_tables
 from reconcile.match.engine import Matched, match
 from reconcile.settings import Settings
 
@@ -40,7 +39,8 @@ APP = "ap_bench"
 LAST = date(2026, 8, 31)
 DAYS = 119  # no divisor of a thousand: every kind of record falls on every day
 PERIOD = Period(LAST - timedelta(days=DAYS - 1), LAST)
-NIGHT = Period(LAST - timedelta(days=1), LAST)
+NIGHT_DAYS = 2
+NIGHT = Period(LAST - timedelta(days=NIGHT_DAYS - 1), LAST)
 NIGHTLY = 10_000
 HISTORY_DAYS = 730
 CLEANEST = 50  # of a thousand, those from here on agree in all
@@ -217,7 +217,7 @@ class Bench:
                 matching(engine, settings, before)
                 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                     connection.execute(text("vacuum analyze"))
-                load_night(engine, until + 1, until + NIGHTLY)
+                fill(engine, until + NIGHTLY, NIGHT_DAYS, first=until + 1)
                 taken = [matching(engine, settings, NIGHT, keep=False)[0].proven for _ in range(self.rounds)]
             medians.append(median(taken))
             print(f"| {rows:,} | {medians[-1]:.2f} |")
@@ -225,36 +225,24 @@ class Bench:
         return medians[1] <= OF_NO_HISTORY * medians[0]
 
 
-def fill(engine: Engine, until: int, days: int = DAYS, last: date = LAST, cleanest: int = 0) -> None:
-    """Records as they lie in the tables once they are loaded; of each thousand those from the `cleanest` on."""
-    values = {"app": APP, "first": 1, "until": until, "last": last, "days": days, "cleanest": cleanest}
+def fill(
+    engine: Engine, until: int, days: int = DAYS, last: date = LAST, cleanest: int = 0, first: int = 1
+) -> None:
+    """Records taken in by the loader, as after a fetch and an import; of each thousand those from the `cleanest` on."""
+    values = {"app": APP, "first": first, "until": until, "last": last, "days": days, "cleanest": cleanest}
+    for table, statement in (("transactions", TRANSACTIONS), ("entries", ENTRIES)):
+        with staging_tables(engine) as tables:
+            staged = statement.format(table=f"staged_{table}", more=", file, row_number", values=", '', 1")
+            tables._connection.execute(text(staged), values)
+            if table == "transactions":
+                tables.take_in_transactions(APP, [Period(last - timedelta(days=days - 1), last)])
+            else:
+                tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
     with engine.begin() as connection:
-        for table, statement in (("transactions", TRANSACTIONS), ("entries", ENTRIES)):
-            connection.execute(text(statement.format(table=table, more="", values="")), values)
-            connection.execute(text(f"analyze {table}"))
+        for table in ("transactions", "entries"):
             # The first who reads new rows marks each as committed: that is neither ours nor the bare join's.
             connection.execute(select(func.sum(column("number"))).select_from(sql_table(table)))
         connection.execute(text(BROKEN), values)
-
-
-def load_night(engine: Engine, first: int, until: int) -> None:
-    """The records of a night, taken in as a fetch and an import take them in."""
-    values = {"app": APP, "first": first, "until": until, "last": LAST, "days": 2, "cleanest": 0}
-    for side, source, statement in (("kspay", "kspay", TRANSACTIONS), ("ledger", "default", ENTRIES)):
-        table = "staged_transactions" if side == "kspay" else "staged_entries"
-        with engine.begin() as connection:
-            run_file(connection, "load/staging_tables")
-            connection.execute(
-                text(statement.format(table=table, more=", file, row_number", values=", '', 1")), values
-            )
-            connection.execute(
-                text("insert into staged_scope (app_id, side, source) values (:app, :side, :source)"),
-                {"app": APP, "side": side, "source": source},
-            )
-            number_load(connection)
-            run_file(connection, "load/take_in_transactions" if side == "kspay" else "load/take_in_entries")
-            run_file(connection, "load/take_in_quarantine")
-            connection.execute(text("discard temp"))
 
 
 @dataclass(frozen=True)
