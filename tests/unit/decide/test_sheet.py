@@ -56,6 +56,25 @@ def test_every_dialect_that_programs_save(tmp_path: Path) -> None:
         assert row.number == 3
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("above", "number"),
+    [
+        ("sep={0}\r\n", 4),
+        ("\ufeffsep={0}\r\n", 4),
+        ('"sep={0}"\r\n', 4),
+        ("Decisions of March 2026\r\n", 4),
+        ("Decisions of March 2026{0}{0}{0}\r\n{0}{0}{0}\r\n", 5),
+        ("sep={0}\r\nDecisions of March 2026\r\n\r\n", 6),
+    ],
+)
+def test_lines_above_the_header(tmp_path: Path, above: str, number: int, delimiter: str) -> None:
+    content = above.format(delimiter) + sheet(ROWS, delimiter=delimiter)
+    (row,) = read(tmp_path, content)
+    assert row == Row(number, **CELLS)
+    assert holds_decisions(tmp_path / "filled.csv")
+
+
 @pytest.mark.parametrize(
     "columns",
     [
