@@ -11,10 +11,11 @@ from sql_tables import markdown_table, tables
 
 from reconcile.cli.main import cli
 from reconcile.core.discrepancies import OUTCOMES, TYPES
+from reconcile.core.money import Currencies
 from reconcile.report.columns import FILES
 from reconcile.settings import DEFAULT_FAMILIES, SECRETS, VARIABLES
-from reconcile.validate.dataset_rules import RULES
-from reconcile.validate.rules import Rule, rules
+from reconcile.validate.rules import Rule
+from reconcile.validate.suites import COLUMNS, RULES, rules
 
 _PLACE = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 
@@ -97,14 +98,32 @@ def _columns() -> str:
 def _expectations() -> str:
     suites: dict[str, tuple[Rule, list[str]]] = {}
     for suite, parts in RULES.items():
-        of_records = rules(suite) if suite in ("transactions", "entries") else ()
+        of_records = rules(suite, Currencies(), {}) if suite in COLUMNS else ()
         for rule in (*of_records, *(rule for part in parts.values() for rule in part)):
             suites.setdefault(rule.name, (rule, []))[1].append(suite)
     rows = [
-        [_code(rule.name), ", ".join(names), rule.weight, f"{rule.field} {rule.reason}".strip(), rule.why]
+        [
+            _code(rule.name),
+            ", ".join(names),
+            ", ".join(map(_code, rule.columns)),
+            rule.weight,
+            f"{rule.field} {rule.reason}".strip(),
+            rule.why,
+        ]
         for rule, names in suites.values()
     ]
-    return markdown_table(["expectation", "suite", "weight", "what is wrong", "why it exists"], rows)
+    return markdown_table(
+        ["expectation", "suite", "columns", "weight", "what is wrong", "why it exists"], rows
+    )
+
+
+def _suite_columns() -> str:
+    rows = [
+        [_code(column), suite, _code(field)]
+        for suite, columns in COLUMNS.items()
+        for column, field in columns.items()
+    ]
+    return markdown_table(["column", "on", "field in quarantine.csv"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -115,5 +134,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "outcomes": _outcomes,
     "settings": _settings,
     "statuses": _statuses,
+    "suite_columns": _suite_columns,
     "tables": tables,
 }

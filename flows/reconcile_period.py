@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 from prefect import Task, flow, get_client, get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext
@@ -32,6 +32,7 @@ from reconcile.core.records import Period
 from reconcile.kspay.errors import CallError
 from reconcile.pipeline import Finished, Request, Stage
 from reconcile.settings import Settings
+from reconcile.validate_all import write_docs_of_held
 
 T = TypeVar("T")
 
@@ -119,6 +120,7 @@ def reconcile_period(
             return Failed(message=str(error))
         raise
     _show(finished)
+    _show_data_docs(command.settings if command else settings, finished)
     return Completed(message=one_line(finished))
 
 
@@ -248,6 +250,22 @@ def _show(finished: Finished) -> None:
     with get_client(sync_client=True) as client:
         report = finished.report
         client.set_flow_run_name(context.flow_run.id, f"{report['from']} to {report['to']}")
+
+
+def _show_data_docs(settings: Settings, finished: Finished) -> None:
+    """Great Expectations' own pages beside the files of the run, and the artifact that links to them."""
+    folder = finished.folder / "data-docs"
+    try:
+        write_docs_of_held(settings, folder)
+    except ReconcileError as error:  # the run is done all the same
+        get_run_logger().warning("no pages of Great Expectations: %s", error)
+        return
+    create_link_artifact(
+        link=(folder / "index.html").resolve().as_uri(),
+        link_text="What was demanded of the records, and what was found",
+        key="data-docs",
+        description=f"Great Expectations' pages of run {finished.run_id}",
+    )
 
 
 def _check_server() -> None:

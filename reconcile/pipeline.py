@@ -30,7 +30,6 @@ from reconcile.load.fetch_plan import FetchPlan, default_period, plan_fetch
 from reconcile.load.import_ledger import (
     Imported,
     Ledgers,
-    bytes_of,
     check_snapshot,
     import_ledger,
     ledgers_of_run,
@@ -41,7 +40,8 @@ from reconcile.report.csv_files import writing_aside
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import validate_period, validate_results
-from reconcile.validate.validator import Validator, preload_beside
+from reconcile.validate.great_expectations import preload
+from reconcile.validate.validator import Validator
 
 T = TypeVar("T")
 
@@ -94,13 +94,14 @@ def reconcile_period(
     ledgers = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
     if request.snapshot:
         check_snapshot([ledger for ledger, _ in ledgers.files])
-    preload_beside(bytes_of(ledger for ledger, _ in ledgers.files))
+    preload()
+    validator = Validator.of(settings, request.allow)
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait, advice=", or add --wait"))
         runs.sweep(engine, app_ids)
-        context = Context(settings, engine, app_ids, Validator(settings.currencies, request.allow), progress)
+        context = Context(settings, engine, app_ids, validator, progress)
         timed = _Timed(stage)
         taken = Inbox()
         if settings.inbox is not None:
@@ -130,6 +131,8 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
     """Only fetch: KS Pay → Postgres. Without a period it is that of a run without dates."""
     check_period(period, settings.timezone)
     apps = settings.kspay_apps()
+    preload()
+    validator = Validator.of(settings)
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
         app_ids = tuple(app.app_id for app in apps)
@@ -138,7 +141,6 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
         period = period or default_period(engine, settings, app_ids)
         run_id = runs.start(engine, "fetch", app_ids, period, None)
         with runs.failing(engine, run_id):
-            validator = Validator(settings.currencies)
             run = RunContext(
                 settings, engine, app_ids, validator, progress, run_id=run_id, apps=apps, period=period
             )
@@ -165,11 +167,12 @@ def import_files(
     profile = settings.profile(profile_name)
     app_ids = settings.known_app_ids()
     ledgers = open_ledgers(paths, profile)
-    preload_beside(bytes_of(ledgers))
+    preload()
+    validator = Validator.of(settings, allow)
     if snapshot:
         check_snapshot(ledgers)
     with open_store(settings) as engine:
-        context = Context(settings, engine, app_ids, Validator(settings.currencies, allow), progress)
+        context = Context(settings, engine, app_ids, validator, progress)
         return [import_ledger(context, ledger, profile, snapshot=snapshot) for ledger in ledgers]
 
 

@@ -6,6 +6,7 @@ file that holds it. In reconcile.toml a setting has the variable's own name. `Va
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -197,6 +198,11 @@ class Variables(BaseSettings):
         default=20_000,
         description="How many matches the workbook's sheet Matched holds. `matched.csv` has all of them.",
     )
+    RECONCILE_EXPECT_SECONDS: Annotated[int, _whole(1, 86_400)] = Field(
+        default=60,
+        description="How long one statement may take that judges the records of a load. An expectation that takes "
+        "longer was not evaluated, and that is a failure.",
+    )
 
 
 def _is_secret(variable: FieldInfo) -> bool:
@@ -217,6 +223,16 @@ VARIABLES: Mapping[str, Variable] = {
     name: Variable(_shown_default(one), one.description or "") for name, one in Variables.model_fields.items()
 }
 """By name, what the docs show of each setting."""
+
+_EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "name": (),
+    "on": ("transactions", "entries"),
+    "expectation": (),
+    "weight": ("quarantines", "warns", "blocks"),
+    "why": (),
+}
+"""Of an [[expect]]: what must be given, and what it may be. All other keys are arguments of the expectation."""
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 _DEFAULTS = Variables.model_construct()
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
@@ -275,6 +291,19 @@ def _wrong(name: str, text: str, reason: object) -> UsageError:
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """An [[expect]] of reconcile.toml, as it stands there: `reconcile.validate.own` says whether it is sound."""
+
+    name: str
+    on: str
+    """`transactions` or `entries`."""
+    expectation: str
+    weight: str
+    why: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a command may need to know from outside. What each means: `Variables`."""
 
@@ -301,6 +330,8 @@ class Settings:
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    expect_seconds: int = _DEFAULTS.RECONCILE_EXPECT_SECONDS
+    expects: tuple[Expect, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
@@ -356,7 +387,15 @@ class _Reader:
             tables = tomllib.loads(text, parse_float=Decimal)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{TOML} is not valid TOML: {error}") from None
-        known = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS), "apps", "currencies", "status", "ledger"}
+        known = {
+            *VARIABLES,
+            *(f"{name}_FILE" for name in SECRETS),
+            "apps",
+            "currencies",
+            "status",
+            "ledger",
+            "expect",
+        }
         for name in tables:
             if name not in known:
                 raise UsageError(f"{TOML}: {name!r} is not a known setting; docs/settings.md lists them all")
@@ -395,6 +434,8 @@ class _Reader:
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),
+            expect_seconds=values.RECONCILE_EXPECT_SECONDS,
+            expects=self.expects(),
         )
 
     def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
@@ -477,6 +518,28 @@ class _Reader:
             except ValueError as error:
                 raise UsageError(f"{TOML}: [ledger.{name}] {error}") from None
         return profiles
+
+    def expects(self) -> tuple[Expect, ...]:
+        tables = self.toml.get("expect", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise UsageError(f"{TOML}: expect must be written as [[expect]]")
+        found: dict[str, Expect] = {}
+        for number, table in enumerate(tables, 1):
+            name = table.get("name")
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise UsageError(
+                    f"{TOML}: [[expect]] number {number}: name must be given, in letters, digits and _: order_number"
+                )
+            if name in found:
+                raise UsageError(f"{TOML}: two [[expect]] have the name {name}")
+            values = dict(table)
+            for key, allowed in _EXPECT_KEYS.items():
+                value = values.pop(key, None)
+                if not isinstance(value, str) or not value.strip() or (allowed and value not in allowed):
+                    must = f"one of {', '.join(allowed)}" if allowed else "given, as a text"
+                    raise UsageError(f"{TOML}: [[expect]] {name}: {key} must be {must}")
+            found[name] = Expect(arguments=values, **{key: str(table[key]).strip() for key in _EXPECT_KEYS})
+        return tuple(found.values())
 
     def table(self, name: str) -> dict[str, Any]:
         table = self.toml.get(name, {})

@@ -1,29 +1,27 @@
 """`reconcile validate`: all expectations alone, over what the database holds. Nothing is written there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused
-from reconcile.core.progress import Progress
-from reconcile.core.records import Entry, Period, Place, Transaction
+from reconcile.core.progress import Progress, silent
+from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
-from reconcile.db.sql_files import read_sql
+from reconcile.db.sql_files import read_sql, run_file
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import validate_batch, validate_period, validate_results
+from reconcile.validate.great_expectations import preload
 from reconcile.validate.rules import Batch, Weight
-from reconcile.validate.validator import BATCH, Validator, preload
-
-_HELD = Place("database", 0)
+from reconcile.validate.validator import Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +34,20 @@ class Validated:
     """What blocks, and what could not be evaluated: that is a failure, and no success."""
 
 
-def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> Validated:
-    """BatchCheck every record, every day and the results; write Great Expectations' own pages into `docs`.
+def validate_all(
+    settings: Settings, docs: Path | None, progress: Progress, suites_folder: Path | None = None
+) -> Validated:
+    """Validate every record, every day and the results; write Great Expectations' own pages into `docs`, and the suites
+    as its JSON into `suites_folder`.
 
     Matching is done as the next run would, and taken back. Raises CheckFailed where a result of ours is wrong.
     """
     app_ids = settings.known_app_ids()
     preload()
+    validator = Validator.of(settings, docs=docs)
+    if suites_folder is not None:
+        validator.write_suites(suites_folder)
     with open_store(settings) as engine:
-        validator = Validator(settings.currencies, docs=docs)
         for app_id in app_ids:
             _validate_held(engine, validator, app_id, progress)
         period = _period(engine, app_ids, settings.timezone.key)
@@ -74,44 +77,35 @@ def validate_all(settings: Settings, docs: Path | None, progress: Progress) -> V
 
 
 def _validate_held(engine: Engine, validator: Validator, app_id: str, progress: Progress) -> None:
+    """Judge what is held of an app, and what of it is in quarantine."""
     for suite, side in (("transactions", "kspay"), ("entries", "ledger")):
-        records = 0
         with engine.connect() as connection:
-            rows = _transactions(connection, app_id) if side == "kspay" else _entries(connection, app_id)
-            while batch := list(islice(rows, BATCH)):
-                records += len(batch)
-                progress("validate", f"{app_id}: {records:,} {suite}", None)
-                if side == "kspay":
-                    validator.transactions(batch)  # type: ignore[arg-type]  # of this side
-                else:
-                    validator.entries(batch)  # type: ignore[arg-type]
-        with engine.connect() as connection:
-            unusable = connection.execute(
-                text("select count(*) from quarantine where app_id = :app_id and side = :side"),
+            connection.execute(text("select set_config('reconcile.app', :app_id, false)"), {"app_id": app_id})
+            run_file(connection, f"validate/held_{suite}")
+            connection.commit()
+            with validator.judging(connection, suite, f"judged_{suite}", app_id) as judging:
+                progress("validate", f"{app_id}: {judging.size:,} {suite}", None)
+                failures = judging.count()
+                judging.note(failures, len(judging.name(judging.most)) if judging.most else 0)
+            unusable, typed = connection.execute(
+                text("select count(*), count(typed) from quarantine where app_id = :app_id and side = :side"),
                 {"app_id": app_id, "side": side},
-            ).scalar_one()
-        if records or unusable:
+            ).one()
+        records = judging.size - typed + unusable
+        if records:
             # What blocks is said with the rest at the end.
             with suppress(InputRefused):
-                validate_batch(validator, suite, app_id, Batch(records + unusable, unusable, 0, 0))
+                validate_batch(validator, suite, app_id, Batch(records, unusable, 0, 0))
 
 
-def _transactions(connection: Connection, app_id: str) -> Iterator[Transaction]:
-    rows = connection.execution_options(yield_per=BATCH).execute(
-        text(read_sql("validate/transactions")), {"app_id": app_id}
-    )
-    for row in rows.tuples():
-        values: list[Any] = [*row, _HELD]
-        yield Transaction(*values)
-
-
-def _entries(connection: Connection, app_id: str) -> Iterator[Entry]:
-    rows = connection.execution_options(yield_per=BATCH).execute(
-        text(read_sql("validate/entries")), {"app_id": app_id}
-    )
-    for row in rows.tuples():
-        values: list[Any] = [*row, _HELD]
-        yield Entry(*values)
+def write_docs_of_held(settings: Settings, folder: Path) -> None:
+    """Write Great Expectations' own pages about all records that the database holds; the results are left out."""
+    preload()
+    validator = Validator.of(settings, docs=folder)
+    with open_store(settings) as engine:
+        for app_id in settings.known_app_ids():
+            _validate_held(engine, validator, app_id, silent)
+    validator.write_docs()
 
 
 def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | None:

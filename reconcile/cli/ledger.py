@@ -42,14 +42,16 @@ def ledger_import(
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
+    settings = Settings.read()
+    allowed = check_allowed(allow, settings)
     with showing_progress() as progress:
         show_imports(
             pipeline.import_files(
-                Settings.read(),
+                settings,
                 paths,
                 profile,
                 snapshot=snapshot,
-                allow=check_allowed(allow),
+                allow=allowed,
                 progress=progress,
             )
         )

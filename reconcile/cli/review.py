@@ -73,7 +73,14 @@ def explain(named: str, as_json: bool) -> None:
     metavar="DIR",
     help="Also write the pages of Great Expectations to this folder.",
 )
-def validate(docs: Path | None) -> None:
+@click.option(
+    "--suites",
+    "suites",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write every suite to this folder, as the JSON of Great Expectations.",
+)
+def validate(docs: Path | None, suites: Path | None) -> None:
     """Check all expectations on the data in the database.
 
     The exit code is 3 if one that blocks does not hold.
@@ -84,7 +91,7 @@ def validate(docs: Path | None) -> None:
     from reconcile.validate_all import validate_all
 
     with showing_progress() as progress:
-        found = validate_all(Settings.read(), docs, progress)
+        found = validate_all(Settings.read(), docs, progress, suites)
     for suite in found.suites:
         click.echo(
             f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
@@ -96,6 +103,8 @@ def validate(docs: Path | None) -> None:
         click.echo(f"warning: {line}")
     if docs is not None:
         click.echo(f"Pages: {docs / 'index.html'}")
+    if suites is not None:
+        click.echo(f"Suites: {suites}")
     for line in found.problems:
         click.echo(f"reconcile: {line}", err=True)
     if found.problems:

@@ -84,10 +84,10 @@ def run(
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
-    request = pipeline.Request(
-        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow), snapshot
-    )
     settings = Settings.read()
+    request = pipeline.Request(
+        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow, settings), snapshot
+    )
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):
             try:

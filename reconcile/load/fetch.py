@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from time import monotonic
 
 from sqlalchemy import Engine, text
 
@@ -23,12 +22,8 @@ from reconcile.normalise.transactions_bulk import TransactionsInBulk
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import validate_batch
 from reconcile.validate.rules import Batch
-from reconcile.validate.validator import preload
 
 _NAMED = 5  # so many transactions that KS Pay does not give are named
-
-_FAR = 0.05
-"""Seconds that the first calls take to a server of which Python then mostly waits for answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +81,13 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         ) as kspay,
         staging_tables(engine) as tables,
     ):
-        started = monotonic()
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
-        if monotonic() - started > _FAR:
-            preload()
         kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
         staging: Staging[Sequence[RawRow], Transaction] = Staging(
             tables,
             Side.KSPAY,
             TransactionsInBulk(app.app_id, settings.currencies),
             TransactionNormaliser(app.app_id, settings.currencies, codes),
-            validator.transactions,
         )
         for days in ranges:
             staging.add(_pages(kspay, days, app.app_id, progress), days)
@@ -104,13 +95,11 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         by_id = _ById(app.app_id, progress)
         staging.add([row] for row in by_id.rows(kspay, ids))
 
-        def check(batch: Batch) -> tuple[str, ...]:
-            validator.transactions_in_bulk(staging.traits)
-            return validate_batch(validator, "transactions", app.app_id, batch)
+        allowed = tables.judge(validator, Side.KSPAY, settings.currencies, app.app_id)
 
-        # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts:
-        # beside pages that come fast it would only take turns with them.
-        preload()
+        def check(batch: Batch) -> tuple[str, ...]:
+            return (*allowed, *validate_batch(validator, "transactions", app.app_id, batch))
+
         loaded = tables.take_in_transactions(app.app_id, ranges, check)
         _record_windows(engine, run.run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day

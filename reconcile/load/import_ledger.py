@@ -1,6 +1,6 @@
 """A ledger: read, normalised, validated, and imported as a whole or not at all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +12,16 @@ from reconcile.ledger.blocks import Block
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.staging import Staging
-from reconcile.load.staging_tables import Loaded, StagingTables, staging_tables
+from reconcile.load.staging_tables import staging_tables
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.normalise.entries_bulk import EntriesInBulk
-from reconcile.normalise.normaliser import Traits
 from reconcile.settings import Profile, Settings
 from reconcile.validate.dataset_rules import validate_batch
-from reconcile.validate.rules import Batch, BatchCheck
-from reconcile.validate.validator import BATCH, preload
+from reconcile.validate.rules import Batch
+from reconcile.validate.validator import BATCH
 
 _NAMED = 5
 """Entries that a warning names."""
-
-_AT_ONCE = 20_000
-"""Rows that are staged again together, since each time all that are staged are gone through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +73,6 @@ def ledgers_of_run(settings: Settings, path: Path | None, profile: Profile, *, b
     return Ledgers(files, unfinished)
 
 
-def bytes_of(ledgers: Iterable[LedgerFile]) -> int:
-    """Of the files; the result of a query is none."""
-    return sum(ledger.path.stat().st_size for ledger in ledgers if ledger.path.is_file())
-
-
-class _Unusable(Exception):
-    """Entries that were typed in bulk may not be used: those with these traits."""
-
-    def __init__(self, traits: set[Traits]) -> None:
-        super().__init__(traits)
-        self.traits = traits
-
-
 def import_ledger(
     context: Context, ledger: LedgerFile, profile: Profile, *, snapshot: bool = False
 ) -> Imported:
@@ -111,41 +94,23 @@ def import_ledger(
         for sheet in ledger.sheets:
             in_bulk = EntriesInBulk(sheet, app_ids[0], profile.name, profile.currency, settings.currencies)
             careful = EntryNormaliser.of(sheet, profile, app_ids, settings.currencies)
-            staging: Staging[Block | Sequence[RawRow], Entry] = Staging(
-                tables, Side.LEDGER, in_bulk, careful, validator.entries
-            )
+            staging: Staging[Block | Sequence[RawRow], Entry] = Staging(tables, Side.LEDGER, in_bulk, careful)
             staging.add(_parts(sheet, context.progress))
-        # Only delimited text is typed in bulk, and it is one sheet: the last one's normaliser and traits are all.
+        allowed = tables.judge(validator, Side.LEDGER, settings.currencies, file)
 
         def check(batch: Batch) -> tuple[str, ...]:
-            return validate_batch(validator, "entries", file, batch)
+            return (*allowed, *validate_batch(validator, "entries", file, batch))
 
-        def check_all(batch: Batch) -> tuple[str, ...]:
-            if unusable := validator.entries_in_bulk(staging.traits):
-                raise _Unusable(unusable)
-            return check(batch)
-
-        def load(check: BatchCheck) -> Loaded:
-            return tables.take_in_entries(
-                app_ids,
-                profile.name,
-                file,
-                sha256=ledger.sha256,
-                snapshot_timezone=settings.timezone.key if snapshot else None,
-                timezone=settings.timezone.key,
-                passed_over=ledger.passed_over,
-                check=check,
-            )
-
-        # Great Expectations is imported while Postgres takes in what was staged, and validates before that counts.
-        # It hardly ever refuses a record: then all is rolled back, and such rows are validated one by one.
-        preload()
-        try:
-            loaded = load(check_all)
-        except _Unusable as found:
-            tables.undo()
-            _stage_again(ledger, in_bulk, staging, tables, found.traits)
-            loaded = load(check)
+        loaded = tables.take_in_entries(
+            app_ids,
+            profile.name,
+            file,
+            sha256=ledger.sha256,
+            snapshot_timezone=settings.timezone.key if snapshot else None,
+            timezone=settings.timezone.key,
+            passed_over=ledger.passed_over,
+            check=check,
+        )
     assert loaded.import_id is not None, "every import has a number"
     return Imported(
         import_id=loaded.import_id,
@@ -202,27 +167,3 @@ def _parts(ledger: LedgerFile, progress: Progress) -> Iterator[Block | Sequence[
             rows = []
         progress("ledger", f"{ledger.name}: {read:,} rows", None)
     yield rows
-
-
-def _stage_again(
-    ledger: LedgerFile,
-    in_bulk: EntriesInBulk,
-    staging: Staging[Block | Sequence[RawRow], Entry],
-    tables: StagingTables,
-    traits: set[Traits],
-) -> None:
-    """Stage the rows that were typed in bulk to entries with these traits one by one: each gets its own rejection."""
-    rows: list[RawRow] = []
-
-    def stage() -> None:
-        # The same rows come back under the same numbers.
-        tables.remove([row.place.row for row in rows])
-        staging.add([rows])
-        rows.clear()
-
-    for part in ledger.parts():
-        if isinstance(part, Block):
-            rows += in_bulk.rows_with(traits, part)
-            if len(rows) >= _AT_ONCE:
-                stage()
-    stage()

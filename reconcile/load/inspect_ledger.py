@@ -28,8 +28,10 @@ from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, TOML, Profile
 from reconcile.ledger.table import BrokenRecord, Cell, Table, tidy, twice_decoded
 from reconcile.load.known_amounts import Hundredfold, hundredfold
 from reconcile.load.same_ids import SameIds
+from reconcile.load.staging_tables import as_it_came
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Settings
+from reconcile.validate.refusals import refusal
 from reconcile.validate.validator import BATCH, Validator
 
 SHOWN = 5
@@ -353,7 +355,7 @@ def _rows(
     """What an import would make of the rows, by the code of an import."""
     app_ids = settings.app_ids or ("",)
     known = profile.currency != UNKNOWN or "currency" in ledger.columns
-    validator = validator or Validator(settings.currencies)
+    validator = validator or Validator.of(settings)
     same = SameIds()
     first: list[Entry] = []
     for sheet in ledger.sheets:
@@ -363,8 +365,12 @@ def _rows(
             found = normaliser(batch)
             usable, refused = list(found.records), list(found.rejections)
             if known:  # else no expectation can be asked about the amounts
-                usable, more = validator.entries(usable, [row.values for row in found.raw])
-                refused += more
+                broken = validator.entries(usable) if usable else {}
+                refused += [
+                    refusal(usable[at], broken[at], settings.currencies, as_it_came(found.raw[at]))
+                    for at in sorted(broken)
+                ]
+                usable = [entry for at, entry in enumerate(usable) if at not in broken]
             same.add(usable, refused)
             first += usable[: SHOWN - len(first)]
     counts = same.counts()

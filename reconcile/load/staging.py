@@ -1,26 +1,20 @@
-"""Rows of one side on their way into the staging tables: typed and validated, while Postgres stores those before."""
+"""Rows of one side on their way into the staging tables: typed, while Postgres stores those before."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Generic
 
-from reconcile.core.records import Period, RawRow, Rejection, Side
+from reconcile.core.records import Period, RawRow, Side
 from reconcile.load.background import Submit, in_turn
 from reconcile.load.staging_tables import StagingTables
-from reconcile.normalise.normaliser import Normalised, Normaliser, Record, Rows, Traits
-from reconcile.validate.validator import BATCH, Values
-
-Validate = Callable[[Sequence[Record], Sequence[Values]], tuple[list[Record], list[Rejection]]]
-"""Gives the records that may be used, and a rejection for each other one. The second argument are the values as
-they came."""
+from reconcile.normalise.normaliser import Normalised, Normaliser, Record, Rows
+from reconcile.validate.validator import BATCH
 
 
 class Staging(Generic[Rows, Record]):
     """Gives each part to the bulk normaliser first, and what that leaves to the careful one.
 
-    Records that are typed one by one are validated before they are staged. Those that are typed in bulk are not:
-    `traits` counts them, for the validation of all together.
+    Whether a record may be used is not asked here: all are staged, and judged together.
     """
 
     def __init__(
@@ -29,14 +23,11 @@ class Staging(Generic[Rows, Record]):
         side: Side,
         in_bulk: Normaliser[Rows, Record],
         careful: Normaliser[Sequence[RawRow], Record],
-        validate: Validate[Record],
     ) -> None:
-        self.traits: Counter[Traits] = Counter()
         self._tables = tables
         self._side = side
         self._in_bulk: Normaliser[Rows, Record] = in_bulk
         self._careful: Normaliser[Sequence[RawRow], Record] = careful
-        self._validate: Validate[Record] = validate
 
     def add(self, parts: Iterable[Rows], days: Period | None = None) -> None:
         """Stage all rows of these parts; `days` are the UTC days asked for, of a fetch."""
@@ -46,10 +37,9 @@ class Staging(Generic[Rows, Record]):
             rest: list[RawRow] = []
             for part in parts:
                 found = self._in_bulk(part)
-                if size := found.traits.total():
-                    self.traits.update(found.traits)
+                if found.count:
                     in_bulk.append(found)
-                    count += size
+                    count += found.count
                 rest += found.rest
                 if count >= BATCH:
                     self._stage_lines(postgres, in_bulk, count)
@@ -70,5 +60,4 @@ class Staging(Generic[Rows, Record]):
 
     def _stage_rows(self, postgres: Submit, rows: Sequence[RawRow], days: Period | None) -> None:
         found = self._careful(rows)
-        usable, refused = self._validate(found.records, [row.values for row in found.raw])
-        postgres(partial(self._tables.add, usable, [*found.rejections, *refused], days))
+        postgres(partial(self._tables.add, found.records, found.rejections, days, found.raw))

@@ -3,18 +3,23 @@
 A fetch or an import becomes visible as a whole or not at all; the same input again changes no row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from operator import attrgetter
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.core.records import Entry, Period, Rejection, Side, Transaction
+from reconcile.core.money import Currencies
+from reconcile.core.records import Entry, Period, Place, RawRow, Rejection, Side, Transaction
+from reconcile.core.rejections import raw_json
 from reconcile.db.copy import copy_lines, copy_rows
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.normalise import entries_bulk, transactions_bulk
-from reconcile.validate.rules import Batch, BatchCheck
+from reconcile.validate.refusals import refusal
+from reconcile.validate.rules import Batch, BatchCheck, Broken
+from reconcile.validate.validator import BATCH, Validator
 
 _TRANSACTION = (
     "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status", "created_at", "updated_at",
@@ -32,7 +37,14 @@ _IN_BULK = {
     Side.KSPAY: ("staged_transactions", transactions_bulk.COLUMNS),
     Side.LEDGER: ("staged_entries", entries_bulk.COLUMNS),
 }
+_JUDGED = {
+    Side.KSPAY: ("transactions", "staged_transactions", "staged_transactions"),
+    Side.LEDGER: ("entries", "staged_entries", "staged_entries"),
+}
+"""By side, the suite, the file of its view in sql/validate, and the table."""
 
+_AT_ONCE = 50_000
+"""Records that are refused together; more take too much memory."""
 
 _MANY = 10_000
 """A load of more records than this refreshes the statistics of their table. Without them the planner takes a million
@@ -72,21 +84,47 @@ class StagingTables:
         records: Sequence[Transaction | Entry],
         rejections: Sequence[Rejection],
         days: Period | None = None,
+        came: Sequence[RawRow] = (),
     ) -> None:
-        """Add one batch; `days` are the UTC days asked for, of a fetch. Others see nothing of it yet."""
-        transactions = [record for record in records if isinstance(record, Transaction)]
-        entries = [record for record in records if isinstance(record, Entry)]
-        asked = {"fetched_first": days and days.first, "fetched_last": days and days.last}
-        for table, columns, batch, more in (
-            ("staged_transactions", _TRANSACTION, transactions, {}),
-            ("staged_entries", _ENTRY, entries, {}),
-            ("staged_rejections", _REJECTION, rejections, asked),
-        ):
-            if batch:
-                names = (*columns, "file", "row_number", *more)
-                rows = _rows(batch, columns, tuple(more.values()))
-                self._read += copy_rows(self._connection, table, names, rows)
+        """Add one batch; `days` are the UTC days asked for, of a fetch. Others see nothing of it yet.
+
+        `came` are the rows that the records were, one for each.
+        """
+        fetched = {"fetched_first": days and days.first, "fetched_last": days and days.last}
+        kspay = bool(records) and isinstance(records[0], Transaction)
+        self._copy(
+            "staged_transactions" if kspay else "staged_entries",
+            _TRANSACTION if kspay else _ENTRY,
+            records,
+            fetched if kspay else {},
+            map(as_it_came, came) if came else repeat(None, len(records)),
+        )
+        self._copy(
+            "staged_rejections",
+            _REJECTION,
+            rejections,
+            fetched,
+        )
+        self._read += len(records) + len(rejections)
         self._connection.commit()
+
+    def _copy(
+        self,
+        table: str,
+        columns: Sequence[str],
+        records: Sequence[Transaction | Entry | Rejection],
+        more: Mapping[str, object],
+        came: Iterable[str | None] | None = None,
+    ) -> None:
+        if not records:
+            return
+        rows = map(attrgetter(*columns, "place.file", "place.row"), records)
+        names, extra = (*columns, "file", "row_number", *more), tuple(more.values())
+        if came is None:
+            copy_rows(self._connection, table, names, (row + extra for row in rows))
+        else:
+            whole = ((*row, *extra, written) for row, written in zip(rows, came, strict=True))
+            copy_rows(self._connection, table, (*names, "came"), whole)
 
     def add_lines(self, side: Side, lines: bytes, count: int) -> None:
         """Add so many records that were typed in bulk: lines of COPY's text format already."""
@@ -94,18 +132,66 @@ class StagingTables:
         self._read += count
         self._connection.commit()
 
-    def remove(self, row_numbers: Sequence[int]) -> None:
-        """Remove the entries of these rows of the file."""
-        removed = self._connection.execute(
-            text("delete from staged_entries where row_number = any(:numbers)"),
-            {"numbers": list(row_numbers)},
-        )
-        self._read -= removed.rowcount
-        self._connection.commit()
+    def judge(
+        self, validator: Validator, side: Side, currencies: Currencies, subject: str
+    ) -> tuple[str, ...]:
+        """Ask the suite of this side about all that was staged, and move what it refuses to the rejections.
 
-    def undo(self) -> None:
-        """Roll back what was taken in and is not committed; all that was staged stays."""
-        self._connection.rollback()
+        `subject` is the file or the app that the records are of. Gives the names of what would have blocked and was
+        allowed. Raises as `Validator.judging`; then nothing of it is used.
+        """
+        connection = self._connection
+        suite, view, table = _JUDGED[side]
+        run_file(connection, f"validate/{view}")
+        connection.commit()
+        with validator.judging(connection, suite, f"judged_{suite}", subject) as judging:
+            failures = judging.count()
+            judging.refuse(failures)
+            refused = 0
+            most = judging.most
+            # A list of many rows takes much memory: then they are asked about a part of the table at a time.
+            for condition in self._parts(table, judging.size, most) if most else ():
+                connection.exec_driver_sql(read_sql(f"validate/{view}") + condition)
+                connection.commit()
+                broken = judging.name(most)
+                refused += len(broken)
+                self._refuse(side, currencies, broken)
+            judging.note(failures, refused)
+        return tuple(failure.expectation for failure in failures if failure.allowed)
+
+    def _parts(self, table: str, size: int, most: int) -> Iterator[str]:
+        """Conditions on the view that cut a table of `size` rows into parts; none where few rows are broken."""
+        if most <= _AT_ONCE:
+            yield ""
+            return
+        pages = self._connection.scalar(text("select pg_relation_size(:name) / 8192"), {"name": table})
+        step = max(1, pages * _AT_ONCE // size)
+        for first in range(0, pages, step):
+            yield f"where staged.ctid >= '({first},0)'::tid and staged.ctid < '({first + step},0)'::tid"
+
+    def _refuse(self, side: Side, currencies: Currencies, broken: Broken) -> None:
+        """Move the records at these places to the rejections."""
+        connection = self._connection
+        kind = Transaction if side is Side.KSPAY else Entry
+        statement = text(
+            read_sql("load/refuse_transactions" if side is Side.KSPAY else "load/refuse_entries")
+        )
+        places = sorted(broken)
+        for start in range(0, len(places), BATCH):
+            by_days: dict[Period | None, list[Rejection]] = {}
+            for row in (
+                connection.execute(statement, {"places": places[start : start + BATCH]}).mappings().all()
+            ):
+                values = dict(row)
+                place, came = values.pop("place"), values.pop("came")
+                first, last = values.pop("fetched_first", None), values.pop("fetched_last", None)
+                values["place"] = Place(values.pop("file"), values.pop("row_number"))
+                record = kind(**values)
+                days = Period(first, last) if first is not None else None
+                by_days.setdefault(days, []).append(refusal(record, broken[place], currencies, came))
+            for days, rejections in by_days.items():
+                self._read -= len(rejections)
+                self.add([], rejections, days)
 
     def take_in_transactions(
         self, app_id: str, ranges: Iterable[Period], check: BatchCheck | None = None
@@ -209,11 +295,14 @@ def number_load(connection: Connection) -> None:
     run_file(connection, "load/number_load")
 
 
-def _rows(
-    records: Sequence[Transaction | Entry | Rejection], columns: Sequence[str], more: tuple[object, ...]
-) -> Iterator[tuple[object, ...]]:
-    found = map(attrgetter(*columns, "place.file", "place.row"), records)
-    return (values + more for values in found) if more else found
+def as_it_came(row: RawRow) -> str:
+    """A row as the quarantine shows it."""
+    values = row.values
+    return raw_json(
+        {name: value for name, value in values.items() if name != "signature"}
+        if "signature" in values
+        else values
+    )
 
 
 @contextmanager

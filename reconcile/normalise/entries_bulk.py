@@ -1,12 +1,11 @@
 """Rows of a ledger in their usual form, typed a block at a time: the bulk normaliser of this side.
 
-Usual are short ASCII texts, an ISO day, and an amount with a decimal point; nearly every ledger has no others. Every
-other row is left to `reconcile.normalise.entries`. Amounts stay the digits that were written, until Postgres reads
-them as numeric.
+Usual are short ASCII texts, an ISO day, and an amount with a decimal point that fits its currency; nearly every ledger
+has no others. Every other row is left to `reconcile.normalise.entries`. Amounts stay the digits that were written,
+until Postgres reads them as numeric.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from reconcile.ledger.blocks import Block, match_whole
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.passed_over import TOTAL_IDS
 from reconcile.normalise.entries import usual_day
-from reconcile.normalise.normaliser import Normalised, Traits
+from reconcile.normalise.normaliser import Normalised
 
 COLUMNS = (
     "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status", "dated_on",
@@ -32,8 +31,6 @@ COLUMNS = (
 
 _IDS = ("transaction_id", "provider_order_id", "provider_txn_id")
 
-_SPAN = 256
-"""More than twice the decimals that a currency may have."""
 
 _KEPT = np.zeros(256, dtype=bool)
 _LOWER = np.arange(256, dtype=np.uint8)
@@ -63,24 +60,6 @@ class _Columns:
             return self
         columns = {name: column.filter(pa.array(chosen)) for name, column in self.columns.items()}
         return _Columns(self.app_id, self.source, self.file, self.rows[chosen], self.numbers[chosen], columns)
-
-    def traits(self, digits: Mapping[str, int]) -> tuple[list[Traits], NDArray[np.intp]]:
-        """Each combination of traits once, and which of them each entry has. `digits` are the decimals of each known
-        currency."""
-        if not len(self.rows):
-            return [], self.rows
-        coded = self.columns["currency"].dictionary_encode()
-        allowed = np.array(
-            [digits.get(code, UNKNOWN_DIGITS) for code in coded.dictionary.to_pylist()], dtype=np.int64
-        )[coded.indices.to_numpy()]
-        written, needed = _decimals(self.columns["amount"])
-        too_many = np.where((allowed == UNKNOWN_DIGITS) | (written == allowed), 0, needed - allowed)
-        letters = (pc.binary_length(self.columns["ledger_id"]).to_numpy() > 0).astype(np.int64)
-        # One number for the three: sorting numbers is far quicker than sorting columns.
-        number = (letters * _SPAN + (allowed + _SPAN // 2)) * _SPAN + (too_many + _SPAN // 2)
-        _, first, which = np.unique(number, return_index=True, return_inverse=True)
-        traits = zip(letters[first].tolist(), allowed[first].tolist(), too_many[first].tolist(), strict=True)
-        return list(traits), which.reshape(-1)
 
     def lines(self) -> memoryview:
         """The entries as COPY reads them in its text format, with a line for each."""
@@ -112,25 +91,12 @@ class EntriesInBulk:
     def __call__(self, rows: Block | Sequence[RawRow], /) -> Normalised[Entry]:
         if not isinstance(rows, Block):
             return Normalised(rest=rows)
-        found, traits, which = self._typed(rows)
+        found = self._columns(rows)
         others = np.ones(len(rows.usual), dtype=bool)
         others[found.rows] = False
-        counts = np.bincount(which, minlength=len(traits)).tolist()
         return Normalised(
-            lines=found.lines,
-            traits=Counter(dict(zip(traits, counts, strict=True))),
-            rest=self._rows(rows, np.flatnonzero(others)),
+            lines=found.lines, count=len(found.rows), rest=self._rows(rows, np.flatnonzero(others))
         )
-
-    def rows_with(self, traits: Collection[Traits], block: Block) -> list[RawRow]:
-        """The rows of a block that are typed in bulk to entries with any of these traits."""
-        found, all_traits, which = self._typed(block)
-        chosen = np.array([trait in traits for trait in all_traits], dtype=bool)[which]
-        return self._rows(block, found.rows[chosen])
-
-    def _typed(self, block: Block) -> tuple["_Columns", list[Traits], NDArray[np.intp]]:
-        found = self._columns(block)
-        return found, *found.traits(self.currencies.digits)
 
     def _rows(self, block: Block, indexes: NDArray[np.intp]) -> list[RawRow]:
         rows = (self.ledger.row(block.record(index)) for index in indexes.tolist())
@@ -175,7 +141,24 @@ class EntriesInBulk:
         good &= ~match_whole(columns["ledger_id"], TOTAL_IDS)
         # A reference of which nothing is left is compared as it is.
         good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
-        return found.only(good)
+        usual = found.only(good)
+        if not len(usual.rows):
+            return usual
+        return usual.only(self._fits(usual.columns["currency"], usual.columns["amount"]))
+
+    def _fits(self, currency: Any, amount: Any) -> NDArray[np.bool_]:
+        """Which amounts have no more decimals than their currency, and a known one.
+
+        Whether a record may be used is not decided here: who is to be shown a row as it was written must not lose it.
+        """
+        digits = self.currencies.digits
+        coded = currency.dictionary_encode()
+        allowed = np.array(
+            [digits.get(code, UNKNOWN_DIGITS) for code in coded.dictionary.to_pylist()], dtype=np.int64
+        )[coded.indices.to_numpy()]
+        written, needed = _decimals(amount)
+        fits: NDArray[np.bool_] = (written <= allowed) | (needed <= allowed)
+        return fits
 
 
 def _each(column: Any, work: Callable[[str], object], kind: Any = None) -> Any:

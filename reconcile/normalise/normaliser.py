@@ -7,18 +7,14 @@ A bulk normaliser leaves each row that it is not certain of to the careful one o
 careful one types to the same: tests/integration/normalise/test_parity.py feeds both the same rows.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from reconcile.core.records import Entry, RawRow, Rejection, Transaction
 
 Record = TypeVar("Record", bound=Transaction | Entry)
 Rows = TypeVar("Rows", contravariant=True)
-
-Traits = tuple[int, ...]
-"""What the expectations look at in a record: small numbers, see `reconcile.validate.validator`."""
 
 
 def _nothing() -> bytes:
@@ -37,8 +33,8 @@ class Normalised(Generic[Record]):
     """Rows that cannot be typed."""
     lines: Callable[[], bytes | memoryview] = _nothing
     """Records typed in bulk, as COPY reads them in its text format: a line each, without a line break at the end."""
-    traits: Counter[Traits] = field(default_factory=Counter)
-    """How many records of `lines` have each combination of traits; nothing with none where there are no lines."""
+    count: int = 0
+    """How many records `lines` has."""
     rest: Sequence[RawRow] = ()
     """Rows for the careful normaliser."""
 

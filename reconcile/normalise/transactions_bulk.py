@@ -5,19 +5,18 @@ become lines for COPY at once; every other one is left to `reconcile.normalise.t
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
 
-from reconcile.core.money import Currencies
+from reconcile.core.money import UNKNOWN_DIGITS, Currencies
 from reconcile.core.records import NO_ASCII_KEY, TEXT_FAULTS, RawRow, Transaction
 from reconcile.kspay.paging.listing import FIELDS
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR
 from reconcile.normalise.fields import MAX_KEY
-from reconcile.normalise.normaliser import Normalised, Traits
+from reconcile.normalise.normaliser import Normalised
 
 _fields_of = itemgetter(*(name for name in FIELDS if name != "currencyId"))
 
@@ -57,8 +56,8 @@ class TransactionsInBulk:
         # Some record is not in the usual form: each is looked at by itself.
         each = [self([row]) for row in rows]
         return Normalised(
-            lines=lambda: b"\n".join(one.lines() for one in each if one.traits),
-            traits=sum((one.traits for one in each), Counter()),
+            lines=lambda: b"\n".join(one.lines() for one in each if one.count),
+            count=sum(one.count for one in each),
             rest=[row for one in each for row in one.rest],
         )
 
@@ -86,16 +85,8 @@ class TransactionsInBulk:
             if not "".join(codes).isascii():
                 return None  # of other letters some have ASCII ones for capitals
             codes = tuple(map(str.upper, codes))
-            kinds = Counter(
-                zip(
-                    codes,
-                    [len(amount.partition(".")[2]) for amount in amounts],
-                    [text[:4] for text in created],
-                    [text[:3] for text in ids],
-                    strict=True,
-                )
-            )
-            if any(decimals > digits.get(code, -1) for code, decimals, _, _ in kinds):
+            kinds = set(zip(codes, [len(amount.partition(".")[2]) for amount in amounts], strict=True))
+            if any(decimals > digits.get(code, UNKNOWN_DIGITS) for code, decimals in kinds):
                 return None
             texts = [ids, _nullable(references), codes, statuses, *map(_nullable, optional)]
             if not all(map(all, texts)) or (
@@ -131,11 +122,7 @@ class TransactionsInBulk:
         usual = special.count(b"\\") == nulls and special.translate(None, b"\\") == _SEPARATORS * len(rows)
         if not usual or len(max(lines, key=len)) > MAX_KEY:
             return None
-        traits: Counter[Traits] = Counter()
-        for (code, decimals, year, letters), count in kinds.items():
-            # Decimals are counted as they are written, a zero at the end too.
-            traits[1, digits[code], decimals - digits[code], 0, int(year), int(letters != "tx_")] += count
-        return Normalised(lines=lambda: written, traits=traits)
+        return Normalised(lines=lambda: written, count=len(rows))
 
 
 def _nullable(column: Sequence[str | None]) -> Sequence[str]:

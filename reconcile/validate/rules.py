@@ -1,6 +1,6 @@
-"""What a record must hold to be used, each rule once and with its reason; and what a suite of rules said."""
+"""What a suite is made of: its expectations, each once with its weight and why it exists; and what a suite said."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,21 +19,34 @@ class Weight(StrEnum):
     WARNS = "warns"  # it is counted, and shown
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """One expectation of a suite."""
+SEVERITIES = {Weight.BLOCKS: "critical", Weight.QUARANTINES: "warning", Weight.WARNS: "info"}
+"""The weights in the words of Great Expectations."""
+
+
+class Rule(msgspec.Struct, frozen=True, eq=False):
+    """One expectation of a suite, known by its identity."""
 
     name: str
     weight: Weight
-    column: str
-    """Of the frame that is validated: an attribute of the record, or a helper column."""
-    field: str
-    """The field at fault as its source names it."""
-    reason: str
-    """What is wrong with a record that breaks it, after the field's name."""
-    why: str
     expectation: str
-    """The class in `great_expectations.expectations`."""
+    """The class: one of Great Expectations', or one of ours in `reconcile.validate.expectations`."""
     arguments: Mapping[str, Any]
+    """As the class takes them: the columns that it looks at, and what they must hold."""
+    why: str
+    field: str = ""
+    """Of a rule of single records: the field at fault, or several joined by ";", as the source names them."""
+    reason: str = ""
+    """What is wrong with what breaks it, after the field's name."""
+    own: bool = False
+    """Whether the merchant added it, in [[expect]] of reconcile.toml."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it looks at."""
+        found = [
+            self.arguments[name] for name in ("column", "column_A", "column_B") if name in self.arguments
+        ]
+        return (*found, *self.arguments.get("column_list", ()))
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,9 +59,19 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of a whole (a file, a day, a currency): which, and what is wrong with it."""
     allowed: bool = False
     """Whether a person allowed by name what would have blocked."""
+    why: str = ""
+    """Why the expectation exists."""
 
 
-class Validation(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True):
+    """An expectation, as the page tells of it."""
+
+    expectation: str
+    weight: Weight
+    why: str
+
+
+class Validation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a suite said of the batches of a run."""
 
     suite: str
@@ -59,6 +82,8 @@ class Validation(msgspec.Struct, frozen=True):
     records: int
     quarantined: int
     failures: tuple[Failure, ...]
+    demands: tuple["Demand", ...] = ()
+    """All that the suite demands, in its order."""
 
     def __add__(self, other: "Validation") -> "Validation":
         """Both together; they must be of one suite."""
@@ -82,78 +107,6 @@ class Validation(msgspec.Struct, frozen=True):
         )
 
 
-def rules(suite: str) -> tuple[Rule, ...]:
-    """The suite `transactions` or `entries`."""
-    kspay = suite == "transactions"
-    common = (
-        Rule(
-            name="id_present",
-            weight=Weight.QUARANTINES,
-            column="id_letters",
-            field="id" if kspay else "ledger_id",
-            reason="is missing",
-            why="A record without an id can be neither updated nor matched twice over safely.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 1},
-        ),
-        Rule(
-            name="currency_known",
-            weight=Weight.QUARANTINES,
-            column="currency_decimals",
-            field="currencyCode" if kspay else "currency",
-            reason="is neither an ISO 4217 code nor one of [currencies] in reconcile.toml",
-            why="Without its currency's minor unit an amount can be neither compared nor written.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 0},
-        ),
-        Rule(
-            name="amount_fits_currency",
-            weight=Weight.QUARANTINES,
-            column="decimals_too_many",
-            field="amount",
-            reason="has more decimals than its currency",
-            why="There is no tenth of a paisa: such an amount is computed or read wrongly; it is not rounded.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"max_value": 0},
-        ),
-    )
-    if not kspay:
-        return common  # an entry's amount may have any sign: a negative one books a refund
-    return (
-        *common,
-        Rule(
-            name="amount_not_negative",
-            weight=Weight.QUARANTINES,
-            column="below_zero",
-            field="amount",
-            reason="is negative",
-            why="KS Pay shows a refund by its status, never by a negative amount.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"max_value": 0},
-        ),
-        Rule(
-            name="created_since_2000",
-            weight=Weight.WARNS,
-            column="created_year",
-            field="createdAt",
-            reason="is before the year 2000",
-            why="A payment older than KS Pay itself carries a default, such as 1970-01-01, for its time.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"min_value": 2000},
-        ),
-        Rule(
-            name="id_has_prefix",
-            weight=Weight.WARNS,
-            column="id_foreign",
-            field="id",
-            reason="does not begin with tx_",
-            why="KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
-            expectation="ExpectColumnValuesToBeBetween",
-            arguments={"max_value": 0},
-        ),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a load is about to do, for the expectations that validate it as a whole before it counts."""
@@ -168,3 +121,6 @@ class Batch:
 BatchCheck = Callable[[Batch], tuple[str, ...]]
 """Gives the names of what would have blocked and was allowed; raises InputRefused for a load that must not be
 used: then nothing of it is kept."""
+
+Broken = Mapping[str, Sequence[Rule]]
+"""By place of a staged record, the rules that it breaks and that quarantine it."""

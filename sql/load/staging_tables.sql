@@ -7,13 +7,17 @@
 create temp table staged_transactions (
     like transactions,
     file text not null,
-    row_number integer not null
+    row_number integer not null,
+    came text,  -- the record as it came, of one that was typed by itself; else it came as it is typed
+    fetched_first date,  -- likewise: the days that were asked for
+    fetched_last date
 );
 
 create temp table staged_entries (
     like entries,
     file text not null,
-    row_number integer not null
+    row_number integer not null,
+    came text  -- as above
 );
 
 -- These a record gets when it is taken in.

@@ -74,7 +74,10 @@ where
 
 merge into quarantine as held
 using (
-    select rejected.*, array(select import_id from this_import) as imports
+    select
+        rejected.*,
+        array(select import_id from this_import) as imports,
+        case when length(rejected.typed) <= 10000 then rejected.typed::jsonb end as said  -- a longer one was cut
     from rejected
 ) as seen
     on
@@ -90,7 +93,7 @@ when matched and (not held.imports @> seen.imports or (
     update
         set
             file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
-            reason = seen.reason, raw = seen.raw, currency = seen.currency,
+            reason = seen.reason, raw = seen.raw, typed = seen.said, currency = seen.currency,
             dated_on = seen.dated_on, dated_at = seen.dated_at,
             -- Every answer that holds it narrows the days.
             fetched_first = case
@@ -105,11 +108,11 @@ when matched and (not held.imports @> seen.imports or (
             end,
             imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     dated_on, dated_at, fetched_first, fetched_last, imports, since
 ) values (
     seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
-    seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on, seen.dated_at,
+    seen.field, seen.value, seen.reason, seen.raw, seen.said, seen.currency, seen.dated_on, seen.dated_at,
     seen.fetched_first, seen.fetched_last, seen.imports, statement_timestamp()  -- one for all that came together
 );
 

@@ -1,0 +1,114 @@
+"""Expectation classes of our own, registered with Great Expectations as its documentation says: by being defined.
+
+Each asks one question of a row, in SQL where the rows are in Postgres, and in Python where they are a frame. Both
+answer exactly: no amount becomes a binary float. Importing this module imports Great Expectations.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from great_expectations.execution_engine import PandasExecutionEngine, SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnMapMetricProvider,
+    ColumnPairMapMetricProvider,
+    column_condition_partial,
+    column_pair_condition_partial,
+)
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_
+
+from reconcile.core.money import MAX_DECIMALS, decimals
+
+_JOINTS = " -_\t\xa0"
+_NO_JOINTS = str.maketrans("", "", _JOINTS)
+
+
+class _DecimalsFitCurrency(ColumnPairMapMetricProvider):
+    """Whether an amount (column A) has at most the decimals of its currency (column B)."""
+
+    condition_metric_name = "column_pair_values.decimals_fit_currency"
+    condition_domain_keys = (
+        "batch_id", "table", "column_A", "column_B", "row_condition", "condition_parser", "ignore_row_if",
+    )  # fmt: skip
+    condition_value_keys = ("digits",)
+
+    @column_pair_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column_A: Any, column_B: Any, digits: Mapping[str, int], **_: object
+    ) -> ColumnElement[bool]:
+        by_digits: dict[int, list[str]] = {}
+        for code, count in sorted(digits.items()):
+            by_digits.setdefault(count, []).append(code)
+        allowed = case(
+            *((column_B.in_(codes), count) for count, codes in sorted(by_digits.items())), else_=MAX_DECIMALS
+        )
+        return func.scale(func.trim_scale(column_A)) <= allowed
+
+    @column_pair_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column_A: Any, column_B: Any, digits: Mapping[str, int], **_: object) -> Any:
+        fits = [
+            decimals(amount) <= digits.get(code, MAX_DECIMALS)
+            for amount, code in zip(column_A, column_B, strict=True)
+        ]
+        return column_A.__class__(fits, index=column_A.index, dtype=bool)
+
+
+class ExpectAmountsToFitTheirCurrency(ColumnPairMapExpectation):
+    """Expect amounts (column A) to have at most the decimals that their currency (column B) has.
+
+    `digits` are those of each currency. A currency that is not among them is another expectation's business.
+    """
+
+    digits: dict[str, int]
+    ignore_row_if: Literal["either_value_is_missing"] = "either_value_is_missing"
+
+    map_metric = "column_pair_values.decimals_fit_currency"
+    domain_keys = (
+        "batch_id", "table", "column_A", "column_B", "row_condition", "condition_parser", "ignore_row_if",
+    )  # fmt: skip
+    success_keys = ("digits", "mostly")
+    args_keys = ("column_A", "column_B", "digits")
+
+
+class _StatusKnown(ColumnMapMetricProvider):
+    """Whether a status is one of the words; case, blanks, hyphens and underscores do not count."""
+
+    condition_metric_name = "column_values.status_known"
+    condition_value_keys = ("words",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: Any, words: Sequence[str], **_: object) -> ColumnElement[bool]:
+        written = func.lower(column)
+        # Nearly every status is a word as it stands.
+        unknown = and_(
+            written.not_in(words),
+            # Written out, since Great Expectations cannot render a blank of this kind as a parameter.
+            func.translate(written, literal_column(r"E' -_\t\u00a0'"), literal_column("''")).not_in(words),
+            func.btrim(column).not_in(words),
+        )
+        return not_(unknown)
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, words: Sequence[str], **_: object) -> Any:
+        known = frozenset(words)
+        return column.map(
+            lambda text: (
+                not known.isdisjoint((text.lower(), text.lower().translate(_NO_JOINTS), text.strip()))
+            )
+        ).astype(bool)
+
+
+class ExpectStatusesToBeKnown(ColumnMapExpectation):
+    """Expect statuses to be among the words that have a family."""
+
+    words: list[str]
+
+    map_metric = "column_values.status_known"
+    success_keys = ("words", "mostly")
+    args_keys = ("column", "words")
+
+
+OURS: Mapping[str, type] = {
+    one.__name__: one for one in (ExpectAmountsToFitTheirCurrency, ExpectStatusesToBeKnown)
+}
+"""By the name that a suite uses."""

@@ -1,0 +1,426 @@
+"""Great Expectations asked: a suite about the rows of a view in Postgres, or about a small frame.
+
+All that is peculiar about the library stands here. It takes some seconds and 220 MB to import, so it is imported where
+it is first asked, or ahead of that with `preload`.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
+from sqlalchemy import Connection, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import StaticPool
+
+from reconcile.core.errors import CheckFailed
+from reconcile.validate.late_imports import import_late
+from reconcile.validate.rules import SEVERITIES, Rule
+
+_COUNTING = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_ON_FRAME = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["row"],
+    "return_unexpected_index_query": False,
+    "partial_unexpected_count": 0,
+}
+_FOR_PEOPLE = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["place"],
+    "return_unexpected_index_query": True,
+    "partial_unexpected_count": 20,
+}
+
+_NUMERIC = psycopg.adapters.types["numeric"].oid
+
+_loading = threading.Lock()
+
+
+def load() -> Any:
+    """Import Great Expectations and our own classes, once however many threads ask, with its calls home turned off."""
+    with _loading:
+        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+        import_late()
+        import great_expectations
+
+        # What it could not evaluate is an error of ours, in one line; it would log pages of it.
+        logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+
+        import reconcile.validate.expectations  # noqa: F401 - its classes register themselves
+
+        return great_expectations
+
+
+def preload() -> threading.Thread:
+    """Begin the import of Great Expectations in the background; who asks it meanwhile waits for it."""
+
+    def work() -> None:
+        # An import that fails fails again, with its message, where the library is asked.
+        with contextlib.suppress(ImportError):
+            load()
+
+    thread = threading.Thread(target=work, name="preload great_expectations", daemon=True)
+    thread.start()
+    return thread
+
+
+class NotEvaluatedError(Exception):
+    """Great Expectations could not evaluate a rule: why, in its words."""
+
+    def __init__(self, rule: Rule, reason: str) -> None:
+        super().__init__(f"expectation {rule.name} was not evaluated: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
+class _ExactFloat(Dumper):
+    """A number of a suite as the decimal that it is written as: Great Expectations keeps 0.1 as a binary float, and
+    Postgres would turn each amount into one too, to compare the two."""
+
+    oid = _NUMERIC
+
+    def dump(self, obj: float) -> bytes:
+        return repr(obj).encode()
+
+
+def _decimal(value: Any) -> Any:
+    """A number as the decimal that it is written as, also a binary float; anything else as it is."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    return Decimal(value) if isinstance(value, str | Decimal) else value
+
+
+class _ComparesExactly:
+    """Compares as a number with what a bound is written as: 100000.1 is not what a binary float makes of it."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(_decimal(self) < _decimal(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(_decimal(self) <= _decimal(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(_decimal(self) > _decimal(other))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(_decimal(self) >= _decimal(other))
+
+
+class _Exact(_ComparesExactly, str):
+    """A decimal of Postgres as text: Great Expectations writes it into its pages digit for digit, where it would make a
+    binary float of a Decimal."""
+
+    __slots__ = ()
+
+
+class _ExactDecimal(_ComparesExactly, Decimal):
+    """A decimal of a frame."""
+
+    __slots__ = ()
+
+
+class _ExactLoader(Loader):
+    def load(self, data: Buffer) -> _Exact:
+        return _Exact(bytes(data).decode())
+
+
+class _Borrowed(StaticPool):
+    """Of a connection that is somebody else's: whatever becomes of the pool, it is never closed."""
+
+    def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
+        pass
+
+
+class GreatExpectations:
+    """One context, in memory. With `docs`, a folder, every result is kept for Great Expectations' own pages."""
+
+    def __init__(self, docs: Path | None = None) -> None:
+        self._docs = docs
+        self._numbers = count(1)
+        self._suites: dict[str, tuple[Sequence[Rule], Any]] = {}
+
+    # The library is not waited for before there is something to ask.
+
+    @cached_property
+    def _gx(self) -> Any:
+        return load()
+
+    @cached_property
+    def _context(self) -> Any:
+        context = self._gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        return context
+
+    @cached_property
+    def _frames(self) -> Any:
+        asset = self._context.data_sources.add_pandas("frames").add_dataframe_asset("frame")
+        return asset.add_batch_definition_whole_dataframe("whole")
+
+    def expectation_class(self, name: str) -> type:
+        """The class of a name, `ExpectColumnValuesToNotBeNull` or as `expect_column_values_to_not_be_null`; raises
+        ValueError where there is none."""
+        classes = self._gx.expectations  # imports the library, before what rests on it
+        from reconcile.validate.expectations import OURS
+
+        camel = "".join(part.capitalize() for part in name.split("_")) if "_" in name else name
+        found = OURS.get(camel) or getattr(classes, camel, None)
+        if not isinstance(found, type):
+            raise ValueError(f"Great Expectations has no expectation {name}")  # noqa: TRY004 - a wrong setting
+        return found
+
+    def expectation(self, rule: Rule) -> Any:
+        """A rule as Great Expectations has it; raises ValueError with what it says of a wrong one."""
+        kind = self.expectation_class(rule.expectation)
+        with warnings.catch_warnings():
+            # A condition that is written as a text is what a settings file can hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return kind(
+                severity=SEVERITIES[rule.weight],
+                notes=rule.why,
+                meta={"name": rule.name, "weight": rule.weight.value},
+                **rule.arguments,
+            )
+
+    def suite(self, name: str, rules: Sequence[Rule], *, kept: bool = True) -> Any:
+        """A suite of these rules; one that is kept is made once, and stands in the pages."""
+        held = self._suites.get(name)
+        if held is None or held[0] != rules:
+            made = self._gx.ExpectationSuite(
+                name=name, expectations=[self.expectation(rule) for rule in rules]
+            )
+            if not kept:
+                return made
+            held = self._suites[name] = (rules, self._context.suites.add(made))
+        return held[1]
+
+    def on_frame(
+        self, name: str, rules: Sequence[Rule], columns: Mapping[str, Sequence[Any]]
+    ) -> dict[str, Any]:
+        """What it says of each rule about rows that are given by columns; a broken one names their numbers in `row`."""
+        from pandas import DataFrame, Series
+
+        # Whole numbers of the machine's own are validated all at once; all else stays what it is, never a float.
+        frame = DataFrame(
+            {
+                column: Series(values, dtype="int64")
+                if all(type(one) is int for one in values)
+                else Series(
+                    [_ExactDecimal(one) if type(one) is Decimal else one for one in values], dtype="object"
+                )
+                for column, values in columns.items()
+            }
+        )
+        frame["row"] = range(len(frame))
+        return self._ask(self._frames, name, rules, _ON_FRAME, {"dataframe": frame})
+
+    @contextmanager
+    def on_view(self, connection: Connection, view: str, seconds: int) -> Iterator["View"]:
+        """Ask about the rows of a view that only this connection may see: a temporary one.
+
+        Ends the connection's transaction, so call it between commits. No statement takes longer than `seconds`.
+        """
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        adapters = driver.adapters
+        usual = adapters.get_loader(_NUMERIC, Format.TEXT)
+        adapters.register_dumper(float, _ExactFloat)
+        adapters.register_loader(_NUMERIC, _ExactLoader)
+        connection.execute(
+            text("select set_config('statement_timeout', :limit, false)"), {"limit": f"{seconds}s"}
+        )
+        connection.commit()
+        name = f"{view} {next(self._numbers)}"
+        with warnings.catch_warnings():
+            # A source of Postgres alone would connect by itself, and see nothing of ours.
+            warnings.simplefilter("ignore")
+            source = self._context.data_sources.add_sql(
+                name,
+                connection_string="postgresql+psycopg://",
+                kwargs={"creator": lambda: driver, "poolclass": _Borrowed},
+                create_temp_table=False,
+            )
+        try:
+            asset = source.add_table_asset(view, table_name=view)
+            yield View(self, asset.add_batch_definition_whole_table("whole"), seconds)
+        finally:
+            if self._docs is None:
+                self._context.data_sources.delete(name)
+            adapters.register_loader(_NUMERIC, usual)
+            driver.rollback()
+            connection.execute(text("reset statement_timeout"))
+            connection.commit()
+
+    def _ask(
+        self,
+        batches: Any,
+        name: str,
+        rules: Sequence[Rule],
+        form: Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        kept: bool = True,
+    ) -> dict[str, Any]:
+        if not rules:
+            raise CheckFailed("a suite without expectations was asked to validate")
+        suite = self.suite(name, rules, kept=kept)
+        # Batch.validate rather than a ValidationDefinition, which keeps every result in memory.
+        if self._docs is not None and kept:
+            definition = self._gx.ValidationDefinition(
+                name=f"{name} {next(self._numbers)}", data=batches, suite=suite
+            )
+            outcome = self._context.validation_definitions.add(definition).run(
+                batch_parameters=parameters, result_format=form
+            )
+        else:
+            outcome = batches.get_batch(parameters).validate(suite, result_format=form)
+        return {result.expectation_config.meta["name"]: result for result in outcome.results}
+
+    def write_suite(self, name: str, rules: Sequence[Rule], folder: Path) -> None:
+        """Write a suite as its own JSON; what it numbers by chance is left out, so that the same suite gives the same
+        bytes."""
+        plain = self.suite(name, rules).to_json_dict()
+        plain.pop("id", None)
+        for one in plain["expectations"]:
+            one.pop("id", None)
+        text = json.dumps(plain, ensure_ascii=False, indent=2, sort_keys=True)
+        (folder / f"{name.replace(' ', '_')}.json").write_text(f"{text}\n", "utf-8")
+
+    def write_docs(self) -> None:
+        """Write Great Expectations' own pages about all that was validated into the folder `docs`."""
+        assert self._docs is not None
+        self._context.add_data_docs_site(
+            site_name="reconcile",
+            site_config={
+                "class_name": "SiteBuilder",
+                "show_how_to_buttons": False,
+                "store_backend": {
+                    "class_name": "TupleFilesystemStoreBackend",
+                    "base_directory": str(self._docs.resolve()),
+                },
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+        self._context.build_data_docs()
+
+
+class Count(NamedTuple):
+    """Of one rule: how many rows break it, and how many have what it looks at."""
+
+    broken: int
+    of: int
+
+
+class View:
+    """Rows of a view, for as long as it can be asked about."""
+
+    def __init__(self, library: GreatExpectations, batches: Any, seconds: int) -> None:
+        self._library = library
+        self._batches = batches
+        self._seconds = seconds
+
+    def counts(self, name: str, rules: Sequence[Rule], size: int) -> dict[str, "Count"]:
+        """By rule, how many of the `size` rows break it; of a rule about a whole column 1 where it is broken.
+
+        Raises NotEvaluatedError for a rule that could not be evaluated on all of them.
+        """
+        try:
+            return self._counts(name, rules, size, kept=True)
+        except NotEvaluatedError:
+            # All are evaluated in one scan, and fail together: each alone shows which one it was.
+            for rule in rules:
+                self._counts(f"{name}: {rule.name}", [rule], size, kept=False)
+            raise
+
+    def _counts(self, name: str, rules: Sequence[Rule], size: int, *, kept: bool) -> dict[str, "Count"]:
+        form = _COUNTING if self._library._docs is None else _FOR_PEOPLE
+        results = self._library._ask(self._batches, name, rules, form, kept=kept)
+        found = {}
+        for rule in rules:
+            result = results.get(rule.name)
+            if result is None:
+                raise NotEvaluatedError(rule, "it was passed over")
+            if (reason := exception_of(result)) is not None:
+                if "statement timeout" in reason:
+                    reason = f"it took longer than {self._seconds} seconds"
+                raise NotEvaluatedError(rule, reason)
+            said = result.result
+            if "unexpected_count" not in said:
+                found[rule.name] = Count(0 if result.success else 1, size)
+                continue
+            conditional = rule.arguments.get("row_condition") is not None
+            if said.get("element_count") != size and not conditional:
+                raise NotEvaluatedError(rule, f"it looked at {said.get('element_count')} of {size} rows")
+            broken = said["unexpected_count"]
+            if not result.success and not broken:
+                raise NotEvaluatedError(rule, "it failed without a row that breaks it")
+            looked_at = size if conditional else size - said.get("missing_count", 0)
+            found[rule.name] = Count(0 if result.success else broken, looked_at)  # `mostly` forgives some
+        return found
+
+    def places(self, name: str, rules: Sequence[Rule], most: int) -> dict[str, list[Rule]]:
+        """By place of a row, which of these rules it breaks; at most `most` rows break any of them."""
+        form = {
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": ["place"],
+            "return_unexpected_index_query": True,  # without it the list of rows is missing too
+            "exclude_unexpected_values": True,
+            "partial_unexpected_count": most,  # the list is cut there
+        }
+        results = self._library._ask(self._batches, f"{name}: broken", rules, form, kept=False)
+        found: dict[str, list[Rule]] = {}
+        for rule in rules:
+            result = results[rule.name]
+            if (reason := exception_of(result)) is not None:
+                raise NotEvaluatedError(rule, reason)
+            said = result.result
+            # Without the values it is one list of all places.
+            places = [place for one in said.get("unexpected_index_list") or () for place in one["place"]]
+            if len(places) != said["unexpected_count"]:
+                raise NotEvaluatedError(rule, "it failed without naming every record that broke it")
+            for place in places:
+                found.setdefault(place, []).append(rule)
+        return found
+
+
+def exception_of(result: Any) -> str | None:
+    """Why an expectation was not evaluated; None where it was."""
+    info = result.exception_info or {}
+    found = [info] if "raised_exception" in info else list(info.values())
+    for one in found:
+        if one.get("raised_exception"):
+            said = str(one.get("exception_message")).strip()
+            return next(
+                (line.strip() for line in said.splitlines() if line.strip()), "it raised an exception"
+            )
+    return None
+
+
+def exactly(value: object) -> object:
+    """A value of a settings file as Great Expectations takes it: a number with a point is a float there.
+
+    Raises ValueError for a number that a float cannot hold digit for digit.
+    """
+    if isinstance(value, Decimal):
+        if Decimal(repr(float(value))) != value:
+            raise ValueError(f"{value} has more digits than Great Expectations can hold exactly")
+        return float(value)
+    if isinstance(value, list):
+        return [exactly(one) for one in value]
+    if isinstance(value, dict):
+        return {key: exactly(one) for key, one in value.items()}
+    return value
