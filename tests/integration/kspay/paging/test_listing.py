@@ -147,27 +147,27 @@ SOUND = b'{"id":"tx_sound","amount":"1.00"}'
 @pytest.mark.parametrize(
     ("row", "faults", "values"),
     [
-        (b'{"id":"tx_1","amount":NaN}', [("amount", "NaN", "is no number")], {"amount": "NaN"}),
-        (b'{"id":"tx_1","fee":-Infinity}', [("fee", "-Infinity", "is no number")], {"fee": "-Infinity"}),
+        (b'{"id":"tx_1","amount":NaN}', [("amount", "NaN", "NaN or infinite")], {"amount": "NaN"}),
+        (b'{"id":"tx_1","fee":-Infinity}', [("fee", "-Infinity", "NaN or infinite")], {"fee": "-Infinity"}),
         (
             b'{"id":"tx_1","note":"caf\xe9 \xc3"}',
-            [("note", r"caf\xe9 \xc3", "no UTF-8")],
+            [("note", r"caf\xe9 \xc3", "not UTF-8")],
             {"note": r"caf\xe9 \xc3"},
         ),
         (
             b'{"id":"tx_1","note":"x\\\xff","more":"\\\\\xfe \\"","u":"\\u00\xff\\u0041"}',
-            [("note", r"x\\xff", "no UTF-8"), ("more", r'\\xfe "', "no UTF-8"), ("u", r"\u00\xffA", "no UTF-8")],
+            [("note", r"x\\xff", "not UTF-8"), ("more", r'\\xfe "', "not UTF-8"), ("u", r"\u00\xffA", "not UTF-8")],
             {"note": r"x\\xff", "more": r'\\xfe "', "u": r"\u00\xffA"},
         ),
-        (b'{"id":"tx_\xff"}', [("id", r"tx_\xff", "no UTF-8")], {"id": r"tx_\xff"}),
-        (b'{"id":"tx_1","n\xf6te":"x"}', [(r"n\xf6te", r"n\xf6te", "no UTF-8")], {r"n\xf6te": "x"}),
+        (b'{"id":"tx_\xff"}', [("id", r"tx_\xff", "not UTF-8")], {"id": r"tx_\xff"}),
+        (b'{"id":"tx_1","n\xf6te":"x"}', [(r"n\xf6te", r"n\xf6te", "not UTF-8")], {r"n\xf6te": "x"}),
         (
             b'{"id":"tx_1","a":{"b":["\xff",NaN]}}',
-            [("a.b", r"\xff", "no UTF-8"), ("a.b", "NaN", "is no number")],
+            [("a.b", r"\xff", "not UTF-8"), ("a.b", "NaN", "NaN or infinite")],
             {},
         ),
-        (b'{"id":"tx_1","signature":"geheim\xff"}', [("signature", "", "no UTF-8")], {}),
-        (b'{"id":"tx_1","amount":1e400,"fee":NaN}', [("fee", "NaN", "is no number")], {"amount": Decimal("1e400")}),
+        (b'{"id":"tx_1","signature":"geheim\xff"}', [("signature", "", "not UTF-8")], {}),
+        (b'{"id":"tx_1","amount":1e400,"fee":NaN}', [("fee", "NaN", "NaN or infinite")], {"amount": Decimal("1e400")}),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(
