@@ -108,7 +108,7 @@ def _file(settings: Settings, source: SourceFile, profile: Profile) -> Iterator[
             )
             profile = replace(profile, encoding=guess)
             found = candidates(path, where, guess)
-        table, header, proposed, id_columns = _propose(found, where)
+        table, header, proposed, id_columns = _propose(found, where, guess)
         profile = replace(profile, columns=proposed, id_columns=id_columns)
         header = find_header(first_rows(table.records()), profile)
         tables = [(table, header, "")]
@@ -167,9 +167,11 @@ def _one_currency(header: Header, scan: ColumnScan, profile: Profile) -> str | N
     return named.pop() if len(named) == 1 else None
 
 
-def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, str], tuple[str, ...]]:
+def _propose(
+    tables: list[Table], where: str, encoding: str | None
+) -> tuple[Table, Header, dict[str, str], tuple[str, ...]]:
     """The table and the row whose cells look most like a header, what each may be, and the columns that together may
-    be an id where none is one."""
+    be an id where none is one. `encoding` is the one that was guessed, if any."""
     best: tuple[int, Table, dict[str, str]] | None = None
     likeliest: tuple[int, list[str]] = 0, []  # a row of words where none is known
     for table in tables:
@@ -189,8 +191,13 @@ def _propose(tables: list[Table], where: str) -> tuple[Table, Header, dict[str, 
             if len(words) > 1
             else ""
         )
+        read_as = (
+            f"; the profile needs encoding = {_quoted(encoding)} too, by which this is read"
+            if encoding
+            else ""
+        )
         raise InputRefused(
-            f"{where}: no row looks like a header with an id, an amount and a date in it{advice}"
+            f"{where}: no row looks like a header with an id, an amount and a date in it{advice}{read_as}"
         )
     _, table, columns = best
     ids: tuple[str, ...] = ()

@@ -122,7 +122,8 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "is a CAMT statement of a bank (ISO 20022, XML); download it as CSV or XLSX instead",
         ),
         (
-            r"<!doctype html|<(?:html|head|body|table|style|meta|div)\b|<\?xml.*?<html\b|<!--.*?<(?:html|table)\b",
+            r"<!doctype html|<(?:html|head|title|body|table|caption|thead|tbody|tr|t[dh]|style|meta|link|"
+            r"script|div|span|p|center|font|h[1-6])\b|<\?xml.*?<html\b|<!--.*?<(?:html|table)\b",
             "is HTML, whatever its name says; open it in a spreadsheet and save it as XLSX or CSV",
         ),
         (
