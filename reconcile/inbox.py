@@ -91,6 +91,9 @@ def read_inbox(context: Context, profile: Profile) -> Inbox:
                     if replaced := decided[-1].replaced():
                         more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
                         warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
+                    if doubts := decided[-1].warnings:
+                        more = f"; and {len(doubts) - SHOWN} more" if len(doubts) > SHOWN else ""
+                        warn(_shown(path), f"{'; '.join(doubts[:SHOWN])}{more}")
             else:
                 # Those of an archive are all looked at before the first is taken in.
                 for ledger in open_ledgers([path], profile):

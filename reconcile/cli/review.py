@@ -18,7 +18,8 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
     """Record the decisions that people wrote into a report.
 
     FILE is a discrepancies.csv, a resolved.csv or the workbook. Its column resolution says accept, write_off, ignore,
-    reopen, or match: and the ids of the other side with ; between them. The column note may say anything.
+    reopen, match for the suggested counterpart, or match: and the ids of the other side with ; between them. The
+    column note may say anything.
 
     Example:  reconcile resolve discrepancies.csv --by "Asha Rao" --dry-run
     """
@@ -40,6 +41,8 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
         for line in error.lines:
             click.echo(line, err=True)
         raise
+    for line in taken.warnings:
+        click.echo(f"warning: {taken.file}, {line}", err=True)
     show_decisions(taken, dry_run=dry_run)
 
 

@@ -1,4 +1,4 @@
-"""Manual matches: the records that a person's `match:<ids>` matches, those of its discrepancy and those it names."""
+"""Manual matches: the records that a person's `match` matches, those of its discrepancy and those it names."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,6 @@ from sqlalchemy import Connection, text
 
 from reconcile.core.records import Side
 from reconcile.db.sql_files import read_sql
-from reconcile.match.policy import state_policy
-from reconcile.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,7 +32,7 @@ class MatchedRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatchRequest:
-    """A `match:` row: the record of its discrepancy, and the ids that it names."""
+    """A `match` row: the record of its discrepancy, and the ids that it names or that are suggested."""
 
     discrepancy_id: str
     app_id: str
@@ -50,12 +48,14 @@ _WHAT = {Side.KSPAY: "a transaction", Side.LEDGER: "a ledger entry"}
 
 
 class ManualMatches:
-    """The records of both sides that the requests name, as they are now."""
+    """The records of both sides that the requests name, as they are now.
 
-    def __init__(self, connection: Connection, settings: Settings, requests: Sequence[MatchRequest]) -> None:
+    The policy must have been stated for their apps (`reconcile.match.policy.state_policy`).
+    """
+
+    def __init__(self, connection: Connection, requests: Sequence[MatchRequest]) -> None:
         self._connection = connection
         self._app_ids = sorted({request.app_id for request in requests})
-        state_policy(connection, settings, tuple(self._app_ids))
         self._in_force = connection.execute(
             text(read_sql("decide/matches_in_force")), {"app_ids": self._app_ids}
         ).all()

@@ -7,7 +7,7 @@ view `decisions_in_force`).
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,24 @@ from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide.audit_trail import Decision, DecisionSource
 from reconcile.decide.manual_match import ManualMatches, MatchedRecord, MatchRequest
-from reconcile.decide.sheet import MATCH, WORDS, Row, Sheet
+from reconcile.decide.sheet import ACCEPT, MATCH, WORDS, Row, Sheet
+from reconcile.match.engine import suggested
+from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 
-_ALLOWED = "accept, write_off, ignore, match:<ids with ; between>, or reopen"
+_ALLOWED = "accept, write_off, ignore, match, match:<ids with ; between>, or reopen"
+_NO_SUGGESTION = (
+    "match without ids takes the suggested counterpart, and this row has none now: write match: and the ids of the "
+    "other side, with ; between"
+)
+
+
+def _bare_word(word: str) -> str:
+    """A word without what does not count in it: case, blanks, hyphens, underscores."""
+    return "".join(word.replace("-", " ").replace("_", " ").split()).lower()
+
+
+_WORD_OF = {_bare_word(word): word for word in WORDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ class ResolveResult:
     notes: int  # without a decision
     unchanged: int  # rows that repeat what is in force
     changes: tuple[Change, ...]
+    warnings: tuple[str, ...]  # of rows that were taken and may be meant otherwise
 
     def replaced(self) -> list[str]:
         """The decisions that were in force before and are replaced, each in a few words."""
@@ -85,7 +100,7 @@ class _Request:
 
     row: Row
     word: str | None
-    ids: tuple[str, ...]  # of a match, in order and without repeats
+    ids: tuple[str, ...]  # of a match, in order and without repeats; none: its suggested counterpart
 
     @property
     def content(self) -> tuple[object, ...]:
@@ -131,6 +146,7 @@ def resolve_sheet(
         notes=len(checked.decisions) - decided,
         unchanged=checked.unchanged,
         changes=tuple(checked.changes),
+        warnings=tuple(checked.warnings),
     )
 
 
@@ -147,7 +163,9 @@ class _RowChecker:
         self.refusals: list[Refusal] = []
         self.decisions: list[Decision] = []
         self.changes: list[Change] = []
+        self.warnings: list[str] = []
         self.unchanged = 0
+        self._suggested: Mapping[str, str] = {}
 
     def check(self, rows: Sequence[Row]) -> "_RowChecker":
         ids = sorted({row.discrepancy_id for row in rows})
@@ -156,7 +174,8 @@ class _RowChecker:
         for made in self._connection.execute(text(read_sql("decide/history")), {"ids": ids}):
             self._history[made.discrepancy_id].append(made)
         asked = self._without_repeats([one for row in rows if (one := self._parse(row)) is not None])
-        joined = self._match_records(asked)
+        self._look_up(asked)
+        asked, joined = self._match_records(asked)
         for one in asked:
             if one.word != MATCH:
                 self._decide(one, None)
@@ -175,11 +194,11 @@ class _RowChecker:
         if not row.resolution and known is not None and not self._is_new(row.note, known):
             return None  # the note came with the report; nobody changed the row
         word, colon, rest = row.resolution.partition(":")
-        word = word.strip().lower()
+        word = _WORD_OF.get(_bare_word(word), word)
         ids = tuple(dict.fromkeys(one.strip() for one in rest.split(";") if one.strip()))
-        if row.resolution and (word not in WORDS or (word == MATCH) != bool(colon)):
+        if row.resolution and (word not in WORDS or (colon and word != MATCH)):
             self._refuse(row, f"{_short(row.resolution)!r} is not a decision: write {_ALLOWED}")
-        elif word == MATCH and not ids:
+        elif colon and not ids:
             self._refuse(
                 row, "match: names no record: write the ids of the other side after it, with ; between"
             )
@@ -207,32 +226,79 @@ class _RowChecker:
                 self._refuse(one.row, f"is in rows {numbers} with different content: keep one of them")
         return once
 
-    def _match_records(self, asked: Sequence[_Request]) -> dict[str, tuple[MatchedRecord, ...]]:
-        """By discrepancy, the records that its `match:` row matches; rows without a valid match are refused."""
-        rows = {one.row.discrepancy_id: one.row for one in asked if one.word == MATCH}
-        requests = [self._match_request(one) for one in asked if one.word == MATCH]
-        if not requests:
-            return {}
-        matches = ManualMatches(self._connection, self._settings, requests)
-        joined: dict[str, tuple[MatchedRecord, ...]] = {}
-        for request in requests:
-            try:
-                joined[request.discrepancy_id] = matches.records_of(request)
-            except ValueError as error:
-                self._refuse(rows[request.discrepancy_id], str(error))
-        takers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
-        for request in requests:
-            for record in joined.get(request.discrepancy_id, ()):
-                takers[request.app_id, *record.key].append(request.discrepancy_id)
-        in_force = matches.records_in_force(
-            except_of=[one.row.discrepancy_id for one in asked if one.word is not None]
+    def _look_up(self, asked: Sequence[_Request]) -> None:
+        """State the policy for what is matched, and find the suggestions that the rows ask for or pass by."""
+        if any(one.word == MATCH for one in asked) or self._accepts_missing(asked):
+            apps = sorted({self._discrepancies[one.row.discrepancy_id].app_id for one in asked})
+            state_policy(self._connection, self._settings, apps)
+        if any(one.word == MATCH and not one.ids for one in asked) or self._accepts_missing(asked):
+            self._suggested = suggested(self._connection, [one.row.discrepancy_id for one in asked])
+
+    def _accepts_missing(self, asked: Sequence[_Request]) -> bool:
+        return any(
+            one.word == ACCEPT and self._discrepancies[one.row.discrepancy_id].aspect == "presence"
+            for one in asked
         )
+
+    def _match_records(
+        self, asked: list[_Request]
+    ) -> tuple[list[_Request], Mapping[str, tuple[MatchedRecord, ...]]]:
+        """The rows, and by discrepancy the records that its `match` row matches.
+
+        Rows without a valid match are refused. A `match` without ids gets those of its suggested counterpart. Where
+        its record is matched so already, by an earlier decision or by a row of this file, it becomes a mere note.
+        """
+        bare = {one.row.discrepancy_id for one in asked if one.word == MATCH and not one.ids}
+        asked = [self._with_suggestion(one) for one in asked]
+        rows = {one.row.discrepancy_id: one.row for one in asked if one.word == MATCH}
+        requests = {one.row.discrepancy_id: self._match_request(one) for one in asked if one.word == MATCH}
+        if not requests:
+            return asked, {}
+        matches = ManualMatches(self._connection, list(requests.values()))
+        deciding = {one.row.discrepancy_id for one in asked if one.word is not None}
+        settled = matches.records_in_force(except_of=deciding - bare)
+        joined: dict[str, tuple[MatchedRecord, ...]] = {}
+        done: set[str] = set()  # their match is in force, or another row of the file asks for it
+        for one, request in requests.items():
+            if not request.ids:
+                if (request.app_id, request.side, request.source, request.record_id) in settled:
+                    done.add(one)
+                else:
+                    self._refuse(rows[one], _NO_SUGGESTION)
+                continue
+            try:
+                joined[one] = matches.records_of(request)
+            except ValueError as error:
+                self._refuse(rows[one], str(error))
+        asked_for: set[tuple[str, tuple[MatchedRecord, ...]]] = set()
+        # Both records of a suggestion have a row. Of two `match` without ids, the transaction's row keeps the match.
+        for one in sorted(joined, key=lambda one: (one in bare, requests[one].side != Side.KSPAY)):
+            app_id = requests[one].app_id
+            by = {settled.get((app_id, *record.key)) for record in joined[one]}
+            if one in bare and ((len(by) == 1 and None not in by) or (app_id, joined[one]) in asked_for):
+                done.add(one)
+                del joined[one]
+            else:
+                asked_for.add((app_id, joined[one]))
+        takers: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+        for one in requests:
+            for record in joined.get(one, ()):
+                takers[requests[one].app_id, *record.key].append(one)
+        in_force = matches.records_in_force(except_of=deciding - done)
         for key, ids in takers.items():
             for one in ids:
                 if one in joined and (len(ids) > 1 or key in in_force):
                     self._refuse(rows[one], _taken_twice(key[-1], in_force.get(key), [rows[i] for i in ids]))
                     del joined[one]
-        return joined
+        return [
+            replace(one, word=None, ids=()) if one.row.discrepancy_id in done else one for one in asked
+        ], joined
+
+    def _with_suggestion(self, asked: _Request) -> _Request:
+        counterpart = self._suggested.get(asked.row.discrepancy_id)
+        if asked.word != MATCH or asked.ids or counterpart is None:
+            return asked
+        return replace(asked, ids=(counterpart,))
 
     def _match_request(self, asked: _Request) -> MatchRequest:
         known = self._discrepancies[asked.row.discrepancy_id]
@@ -262,6 +328,12 @@ class _RowChecker:
             covers = _covers(known, joined if decision == MATCH else None)
             if note:
                 covers += f", note: {_printable(note)}"
+            if decision == ACCEPT and known.discrepancy_id in self._suggested:
+                self.warnings.append(
+                    f"row {row.number}, {known.discrepancy_id}: is accepted, but "
+                    f"{_printable(self._suggested[known.discrepancy_id])} has the same amount and a near date: "
+                    "write match if they belong together"
+                )
             replaces = ""
             if decision is not None and _is_in_force(known):
                 replaces = f"{known.decision} by {_who_and_when(_newest_decision(history))}"

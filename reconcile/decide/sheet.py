@@ -26,9 +26,10 @@ MARKS = ("discrepancy_id", "facts")
 _TITLE = 20
 """Rows among which the header is looked for."""
 
+ACCEPT = "accept"
 MATCH = "match"
-WORDS = ("accept", "write_off", "ignore", MATCH, "reopen")
-"""The words that people write into `resolution`; after `match` come a colon and ids."""
+WORDS = (ACCEPT, "write_off", "ignore", MATCH, "reopen")
+"""The words that people write into `resolution`; after `match` may come a colon and ids."""
 
 
 @dataclass(frozen=True, slots=True)

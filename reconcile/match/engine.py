@@ -13,7 +13,7 @@ Each phase is a folder and each step is a file; `PHASES` is the one list of them
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -66,7 +66,16 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     ),
     "prepare": ("joins", "repeated_references", "simple", "records", "bookings", "pass_tables"),
     "rules": ("manual", *RULES, "amount_date"),
-    "pairing": ("begin_pass", "take_splits", "rank", "take", "discard"),
+    "pairing": (
+        "begin_pass",
+        "take_splits",
+        "rank",
+        "take",
+        "discard",
+        "left_by_passes",
+        "found_unmatched",
+        "take_suggestions",
+    ),
     "findings": ("matches", "findings", "save"),
     "discrepancies": ("found", "reported", "repeated", "rows", "save", "movements", "outcomes"),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance"),
@@ -146,7 +155,9 @@ def match(
     _run_steps(connection, "prepare")
     run_passes(connection, RULES, _ShowsProgress(progress))
     if settings.accept_suggestions:  # then a suggestion is a match, and nothing is wrong with its records
+        run_step(connection, "pairing/left_by_passes")
         run_step(connection, "rules/amount_date")
+        run_step(connection, "pairing/take_suggestions")
     run_step(connection, "findings/matches")
     run_step(connection, "findings/findings")
     planner.use(connection, planner.WHOLE_TABLES if everything else planner.FEW_RECORDS)
@@ -154,7 +165,7 @@ def match(
     few = not everything and not _long_period(connection)
     planner.use(connection, planner.FEW_RECORDS if few else planner.WHOLE_TABLES)
     if not settings.accept_suggestions:
-        run_step(connection, "rules/amount_date")
+        _suggest(connection)
     progress("match", "discrepancies", 1)
     for step in PHASES["discrepancies"]:
         if step == "outcomes":
@@ -191,6 +202,22 @@ def run_step(connection: Connection, step: str) -> None:
     """Run one file of `sql/match`, named by its phase and its name, with the switches that it needs."""
     with planner.switches_of(connection, step):
         run_file(connection, f"match/{step}")
+
+
+def suggested(connection: Connection, discrepancy_ids: Sequence[str]) -> Mapping[str, str]:
+    """By discrepancy, the id of its suggested counterpart, of an entry as `source:id`; only those that have one.
+
+    It is what the last run suggested, as far as both records and all their rivals are still as they were. The policy
+    must have been stated (`reconcile.match.policy.state_policy`).
+    """
+    _suggest(connection)
+    rows = _rows(connection, "explain/suggestions", ids=list(discrepancy_ids))
+    return {row.discrepancy_id: row.counterpart for row in rows}
+
+
+def _suggest(connection: Connection) -> None:
+    run_step(connection, "pairing/found_unmatched")
+    run_step(connection, "rules/amount_date")
 
 
 def find_groups(connection: Connection) -> None:

@@ -108,7 +108,7 @@ _DISCREPANCY = (
     Column(
         "facts", "A short word that changes when anything changes that a decision about the row rests on."
     ),
-    Column("resolution", "For your decision: accept, write_off, ignore, match: with ids, or reopen."),
+    Column("resolution", "For your decision: accept, write_off, ignore, match, match: with ids, or reopen."),
     Column("note", "For your note: why you decided, or what you found out."),
     Column(
         "kspay_refunded",

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from reconcile.decide.audit_trail import verify
 from reconcile.decide.resolve import RowsRefused
 from reconcile.doctor import totals
 from reconcile.match.policy import state_policy
+from tests.support.arrivals import arrive
 from tests.support.desk import Desk, Row
 from tests.support.worlds import entry, tx
 
@@ -208,7 +210,7 @@ def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp
     rows = {row["transaction_id"] or row["ledger_id"]: row for row in desk.rows}
     app = desk.apps[0]
     for record, resolution, reason in (
-        ("tx_1", "match", "'match' is not a decision"),
+        ("tx_1", "matching", "'matching' is not a decision"),
         ("tx_1", "match:", "names no record"),
         ("tx_1", "match: ; ;", "names no record"),
         ("tx_1", "accept:L1", "'accept:L1' is not a decision"),
@@ -359,3 +361,92 @@ def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk
     assert "totals are conserved" in totals(desk.engine, settings)
     desk.night()
     assert "totals are conserved" in totals(desk.engine, settings)
+
+
+# A `match` without ids
+
+
+def test_match_alone_takes_the_suggestion_from_either_row(desk: Desk) -> None:
+    for kind, counterpart in (("MISSING_IN_LEDGER", "L1"), ("MISSING_IN_KSPAY", "tx_1")):
+        desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", day=12)))
+        row = desk.one(kind)
+        assert row["suggested_counterpart"] == counterpart
+        assert desk.resolve(row | {"resolution": "Match "}).decisions == 1
+        assert desk.resolve(row | {"resolution": "match"}).unchanged == 1
+        desk.night()
+        assert desk.pairs == {("manual", "tx_1", "L1")}
+        assert desk.statuses() == {kind: "resolved"}
+        decided = desk.one(kind)
+        # The same sheet once more: what it asks for is so.
+        assert desk.resolve(row | {"resolution": "match"}).unchanged == 1
+        desk.resolve(decided | {"resolution": "reopen"})
+
+
+def test_match_in_the_rows_of_both_records_is_one_match(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    rows = [row | {"resolution": "match"} for row in desk.rows]
+    taken = desk.resolve(*rows, rows[0] | {"note": ""})
+    assert (taken.decisions, taken.unchanged) == (1, 2)
+    assert [change.type for change in taken.changes] == ["MISSING_IN_LEDGER"]
+    assert desk.resolve(*rows).unchanged == 2
+    desk.night()
+    assert desk.pairs == {("manual", "tx_1", "L1")}
+    assert desk.resolve(*rows).unchanged == 2
+
+
+def test_match_alone_and_a_ledger_id_of_two_sources(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", "7", source="tally")))
+    row = desk.one("MISSING_IN_LEDGER")
+    assert row["suggested_counterpart"] == "default:L1"
+    desk.resolve(row | {"resolution": "match"})
+    desk.night()
+    assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"default:L1"}
+
+
+def test_match_alone_is_refused_where_nothing_is_suggested_now(desk: Desk) -> None:
+    desk.night(
+        of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")),
+        of(desk, entry(1, "X"), entry(2, "Y", "40"), entry(3, "C", "61")),
+    )
+    rows = {row["transaction_id"] or row["ledger_id"]: row | {"resolution": "match"} for row in desk.rows}
+    nothing = "match without ids takes the suggested counterpart, and this row has none now"
+    assert nothing in refused(desk, rows["tx_3"])  # it is about an amount
+    # The counterpart is another one than the person saw.
+    desk.night((), of(desk, entry(8, "Z", "1")))
+    with desk.engine.connect() as connection:
+        arrive(connection, (), of(desk, entry(1, "X", "90")), desk.apps, datetime(2027, 1, 1, tzinfo=UTC))
+        connection.commit()
+    assert nothing in refused(desk, rows["tx_1"])
+    # Somebody matched the counterpart with another record.
+    desk.resolve(rows["tx_3"] | {"resolution": "match:L2"}, by="Ravi")
+    said = refused(desk, rows["tx_2"])
+    assert f"L2 is already in the manual match of {rows['tx_3']['discrepancy_id']}" in said
+    desk.night()
+    assert nothing in refused(desk, rows["tx_2"])
+
+
+def test_two_candidates_are_no_suggestion_to_take(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(2, "C")))
+    said = refused(desk, desk.one("MISSING_IN_LEDGER") | {"resolution": "match"})
+    assert said.endswith("this row has none now: write match: and the ids of the other side, with ; between")
+
+
+def test_accept_beside_a_suggestion_warns_and_is_taken(desk: Desk) -> None:
+    desk.night(of(desk, tx(1, "A"), tx(2, "B", "40")), of(desk, entry(1, "X")))
+    rows = {row["transaction_id"] or row["ledger_id"]: row | {"resolution": "accept"} for row in desk.rows}
+    taken = desk.resolve(*rows.values())
+    assert taken.decisions == 3
+    assert [warning.partition(": ")[2] for warning in sorted(taken.warnings, key=len)] == [
+        f"is accepted, but {record} has the same amount and a near date: write match if they belong together"
+        for record in ("tx_1", "default:L1")
+    ]
+    assert desk.resolve(*rows.values()).warnings == ()  # it is in force, and was said
+    assert desk.resolve(rows["tx_2"] | {"resolution": "ignore"}).warnings == ()
+
+
+@pytest.mark.parametrize("written", ["Write off", "write-off", "WRITE_OFF", "writeoff", " write  Off "])
+def test_words_count_whatever_their_case_blanks_and_hyphens(desk: Desk, written: str) -> None:
+    desk.night(of(desk, tx(1)))
+    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": written})
+    desk.night()
+    assert desk.one("MISSING_IN_LEDGER")["decision"] == "write_off"

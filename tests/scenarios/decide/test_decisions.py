@@ -313,3 +313,54 @@ def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, sm
     assert newer.endswith(f" of {monday['discrepancy_id']}")
     row = first(command.latest(), "resolved", "DUPLICATE_IN_LEDGER")
     assert (row["resolution"], row["note"]) == ("accept", "Ravi and I talked")
+
+
+def test_match_alone_takes_the_suggestion(small_shop: Shop, make_command: MakeCommand) -> None:
+    merchant, sandbox = small_shop
+    command = make_command(sandbox)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    command.good("run", *days(small_shop), "--ledger", "ledger.csv")
+    missing = first(command.latest(), "discrepancies", "MISSING_IN_LEDGER")
+    # An entry without a reference, of the same amount and day.
+    (command.folder / "more.csv").write_text(
+        "ledger_id,amount,currency,date\n"
+        f"EXTRA-1,{missing['kspay_amount']},{missing['currency']},{missing['kspay_date']}\n",
+        "utf-8",
+    )
+    command.good("ledger", "import", "more.csv")
+    command.good("run", *days(small_shop))
+    rows = {row["discrepancy_id"]: row for row in command.latest().rows("discrepancies")}
+    row = rows[missing["discrepancy_id"]]
+    assert row["suggested_counterpart"] == "EXTRA-1"
+
+    accepted = command.folder / "accepted.csv"
+    save(accepted, [row | {"resolution": "accept"}])
+    said = command.good("resolve", accepted, "--by", "Asha", "--dry-run")
+    assert [line for line in said.err.splitlines() if line.startswith("warning")] == [
+        f"warning: accepted.csv, row 2, {row['discrepancy_id']}: is accepted, but default:EXTRA-1 has the same amount "
+        "and a near date: write match if they belong together"
+    ]
+
+    unlike = next(one for one in rows.values() if not one["suggested_counterpart"])
+    refused = command(
+        "resolve", save(command.folder / "bad.csv", [unlike | {"resolution": "match"}]), "--by", "Asha"
+    )
+    assert (refused.code, refused.out) == (3, "")
+    assert "match without ids takes the suggested counterpart, and this row has none now" in refused.err
+
+    both = [one | {"resolution": "match"} for one in (row, row_of_entry(rows, "EXTRA-1"))]
+    matched = save(command.folder / "matched.csv", both)
+    shown = command.good("resolve", matched, "--by", "Asha", "--dry-run").out
+    assert f"transaction {row['transaction_id']} with ledger entry default:EXTRA-1" in shown
+    assert "1 decision, 0 notes, 1 row unchanged" in command.good("resolve", matched, "--by", "Asha").out
+    command.good("run", *days(small_shop))
+    after = command.latest()
+    assert ("manual", row["transaction_id"], "EXTRA-1") in {
+        (one["rule"], one["transaction_ids"], one["ledger_ids"]) for one in after.rows("matched")
+    }
+    assert [one["resolution"] for one in after.rows("resolved")] == ["match:default:EXTRA-1"]
+    assert "match" in command.good("explain", row["discrepancy_id"]).out
+
+
+def row_of_entry(rows: dict[str, Row], ledger_id: str) -> Row:
+    return next(row for row in rows.values() if row["ledger_id"] == ledger_id)
