@@ -48,9 +48,10 @@ class _Record:
 
     @property
     def ledger_status(self) -> str:
+        refund = f" and books a refund of {self.given_back}" if self.is_booked_with_a_refund else ""
         if self["ledger_status"]:
-            return f'the ledger says "{self["ledger_status"]}"'
-        return "the ledger gives no status, which counts as paid"
+            return f'the ledger says "{self["ledger_status"]}"{refund}'
+        return f"the ledger gives no status, which counts as paid{',' if refund else ''}{refund}"
 
     @property
     def received(self) -> str:
@@ -68,11 +69,9 @@ class _Record:
         return f"The ledger books {what} on {day(self['ledger_date'])}"
 
     @property
-    def of_which_given_back(self) -> str:
-        """`, of which 100.00 INR was given back`; nothing where the ledger books no refund beside a payment."""
-        if not self["given_back"] or self["ledger_amount"] < 0:
-            return ""
-        return f", of which {self.given_back} was given back"
+    def is_booked_with_a_refund(self) -> bool:
+        """Whether the ledger books a refund beside a payment."""
+        return bool(self["given_back"]) and self["ledger_amount"] > 0
 
     @property
     def given_back(self) -> str:
@@ -184,7 +183,10 @@ def _missing_in_kspay(record: _Record) -> str:
 
 
 def _amount(record: _Record) -> str:
-    difference = record["difference"]
+    difference, booked = record["difference"], record["ledger_amount"]
+    if booked < 0:
+        refund = record.amount(-booked, record["ledger_currency"])
+        return f"{record.shows}, but the ledger books only a refund of {refund} and no payment{record.match}."
     gap = record.amount(abs(difference), record["kspay_currency"])
     direction = "too little" if difference > 0 else "too much"
     return f"{record.shows}, but the ledger books {record.ledger}, {gap} {direction}{record.match}."

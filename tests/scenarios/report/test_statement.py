@@ -156,6 +156,9 @@ def lines(statement: Statement) -> dict[Key, tuple[int, int, Decimal]]:
 
 def stake(row: Row) -> tuple[str, Decimal]:
     both = row["kspay_amount"] or row["ledger_amount"]
+    if row["type"] == "REFUND_MISMATCH":
+        difference = Decimal(row["kspay_refunded"] or 0) - Decimal(row["ledger_refunded"])
+        return row["currency"], abs(difference)
     written = (row["difference"] if TYPES[row["type"]].aspect is Aspect.AMOUNT else "") or both
     return row["currency"].partition(";")[0], abs(Decimal(written or 0))
 

@@ -160,6 +160,19 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             "transaction for it: its payment may lie before 1 Aug 2026, the first day ever fetched.",
         ),
         (
+            "AMOUNT_MISMATCH",
+            {"ledger_amount": Decimal(-1250), "difference": Decimal(2500), "rule": "reference_differs"}
+            | {"given_back": Decimal(1250)},
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books only a refund of 1,250.00 INR and no "
+            "payment (matched because both have reference ORD-17; same date).",
+        ),
+        (
+            "STATUS_MISMATCH",
+            GIVEN_BACK | {"kspay_status": "cancelled", "rule": "reference"},
+            'KS Pay says "cancelled" for 1,250.00 INR, but the ledger says "settled" and books a refund of 100.00 INR '
+            "(matched because both have reference ORD-17; same amount before refunds; same date).",
+        ),
+        (
             "MISSING_IN_KSPAY",
             NO_KSPAY | {"ledger_date": date(2026, 6, 3), "first_fetched": date(2026, 8, 1)},
             "The ledger books 1,250.00 INR on 3 Jun 2026 with reference ORD-17, but KS Pay has no transaction for it: "
