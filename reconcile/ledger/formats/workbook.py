@@ -297,7 +297,7 @@ def _look(
                 _note_faults(where, piece, found.faults)
                 _note_hidden(piece, found.hidden)
                 if telling is not None:
-                    _note_styles(piece, telling, found.styles)
+                    _note_styles(where, piece, telling, found.styles)
         if columns * _MOST_ROWS > MAX_CELLS:
             _check_cells(archive, part, where)
         if part.filename in names:
@@ -363,10 +363,16 @@ def _note(
     found.setdefault(int(place[2]), []).append((_number(place[1]), fault))
 
 
-def _note_styles(piece: bytes, telling: re.Pattern[bytes], found: dict[int, dict[int, int]]) -> None:
+def _note_styles(
+    where: str, piece: bytes, telling: re.Pattern[bytes], found: dict[int, dict[int, int]]
+) -> None:
     for tag in _CELL.finditer(piece):
         style = telling.search(tag[0])
         place = _PLACES.search(tag[0]) if style else None
+        if style and place is None:  # else a side that the format shows would be lost
+            raise InputRefused(
+                f"{where}: holds cells without an address, and their number format shows a side or more; save it as CSV"
+            )
         if style and place:
             found.setdefault(int(place[2]), {})[_number(place[1])] = int(style[1])
 

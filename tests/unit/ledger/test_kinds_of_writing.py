@@ -423,6 +423,19 @@ def test_a_workbook_of_another_program(way: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_side_that_a_format_shows_is_lost_in_no_way_of_writing(way: str) -> None:
+    sheet = Sheet().rows(NAMES, cells("L1", amount=5), cells("L2", amount=6))
+    sheet.sheets[0].write_number(1, 2, 250, sheet.book.add_format({"num_format": '0.00" Dr"'}))
+    content = _packed(WAYS[way](_parts(sheet.bytes())))
+    keys = {"side": {"in": [""], "out": ["Dr"]}}
+    if way == "no places":
+        with pytest.raises(InputRefused, match="save it as CSV"):
+            read(content, keys)
+    else:
+        assert [row[2] for row in read(content, keys)] == ["-250 INR", "6 INR"]
+
+
 @given(st.sets(st.sampled_from(list(WAYS)), min_size=2))
 @settings(deadline=None, max_examples=40)
 def test_a_workbook_of_another_program_in_several_ways(ways: set[str]) -> None:
