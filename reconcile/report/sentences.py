@@ -8,6 +8,9 @@ from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.money import Currencies
 from reconcile.core.wording import amount_text, day, days
 
+_SHOWN = 40
+"""Letters that a sentence shows of a value that cannot be used."""
+
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
     """One sentence that says what is wrong, with the values of both sides, and why the records are matched.
@@ -269,7 +272,11 @@ def _timing(record: _Record) -> str:
 
 def _invalid(record: _Record) -> str:
     side = "KS Pay" if record["broken_side"] == "kspay" else "the ledger"
-    return f"A record of {side} cannot be used: {record['broken_reason']} (see quarantine.csv)."
+    # What the record says, and never its file and row: they may differ where the data are the same.
+    value = " ".join(record["broken_value"].split())
+    shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    said = f'{record["broken_field"]}: "{shown}"' if value else f"{record['broken_field']}: nothing"
+    return f"A record of {side} cannot be used: {record['broken_reason']} ({said}; see quarantine.csv)."
 
 
 # A match has one of these types only where a person matched what the rules left unmatched.

@@ -116,7 +116,7 @@ invalid as (
         min(broken.record_id) as record_id,
         string_agg(distinct broken.currency collate "C", ';') as currency,
         min(broken.business_on) as business_on,
-        min(broken.reason collate "C") as reason
+        min(array[broken.reason, broken.field, broken.value] collate "C") as told
     from involved
     inner join broken on broken.broken_rank = involved.number
     where involved.side = 'broken'
@@ -225,7 +225,9 @@ select
     case when reported.type = 'REFUND_MISMATCH' then transactions.refunded end as kspay_refunded,
     case when reported.type = 'REFUND_MISMATCH' then entries.refunded end as ledger_refunded,
     invalid.side as broken_side,
-    invalid.reason as broken_reason,
+    invalid.told[1] as broken_reason,
+    invalid.told[2] as broken_field,
+    invalid.told[3] as broken_value,
     reported.facts,
     reported.side = 'kspay' as of_kspay,
     decided.decision,

@@ -81,6 +81,13 @@ def test_what_an_expectation_refuses_is_shown_as_it_came(run: Command) -> None:
         assert '"currencyId":' in raw, "by the names that KS Pay gives"
 
 
+def test_the_sentence_of_a_bad_record_says_what_it_says(run: Command) -> None:
+    told = [row["detail"] for row in run.latest().rows("discrepancies") if row["type"] == "INVALID_RECORD"]
+    assert [
+        one for one in told if "amount is negative" in one and '(amount: "-250"; see quarantine.csv)' in one
+    ]
+
+
 def test_the_others_are_reconciled(run: Command, calm_shop: Shop) -> None:
     document = run.latest().document()
     (fetched,) = document["fetched"]

@@ -37,6 +37,7 @@ MATCH: dict[str, Any] = {
 NO_KSPAY = {"transaction_id": None, "kspay_date": None, "kspay_amount": None, "reference": None, "rule": None}
 NO_LEDGER = {"ledger_date": None, "ledger_amount": None, "ledger_reference": None, "rule": None}
 LESS = {"ledger_amount": Decimal("1246.50"), "difference": Decimal("3.50")}
+BROKEN = {"rule": None, "broken_side": "ledger", "broken_reason": "amount is not a number"}
 REPEATED = {"other_id": "tx_2", "other_date": date(2026, 8, 1), "other_matched_with": None}
 GIVEN_BACK = {"given_back": Decimal(100), "ledger_refunded": Decimal(100)}
 LATER = {"ledger_date": date(2026, 8, 8)}
@@ -215,8 +216,19 @@ LATER = {"ledger_date": date(2026, 8, 8)}
         ),
         (
             "INVALID_RECORD",
-            {"rule": None, "broken_side": "ledger", "broken_reason": "amount is not a number"},
-            "A record of the ledger cannot be used: amount is not a number (see quarantine.csv).",
+            BROKEN | {"broken_field": "amount", "broken_value": "12 \n x"},
+            'A record of the ledger cannot be used: amount is not a number (amount: "12 x"; see quarantine.csv).',
+        ),
+        (
+            "INVALID_RECORD",
+            BROKEN | {"broken_field": "amount", "broken_value": "7" * 41},
+            "A record of the ledger cannot be used: amount is not a number "
+            f'(amount: "{"7" * 40}…"; see quarantine.csv).',
+        ),
+        (
+            "INVALID_RECORD",
+            BROKEN | {"broken_field": "date", "broken_value": " "},
+            "A record of the ledger cannot be used: amount is not a number (date: nothing; see quarantine.csv).",
         ),
     ],
 )
