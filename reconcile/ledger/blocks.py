@@ -28,6 +28,9 @@ SIZE = 2**19
 MAX_USUAL = 500
 """Bytes of a usual line; so no cell of one is longer than a key may be."""
 
+_BLANK = 2
+"""Bytes of a line that holds nothing but its end. Arrow fills such a row with blank cells, the record has one."""
+
 _NEWLINE, _RETURN, _QUOTE, _BACKSLASH = b'\n\r"\\'
 _ODD = np.ones(256, dtype=bool)
 _ODD[ord(" ") : ord("~") + 1] = False
@@ -211,7 +214,8 @@ def _usual(
     odd = _ODD[content]
     if table.delimiter == "\t":
         odd &= content != ord("\t")
-    usual = np.diff(ends, prepend=0) <= MAX_USUAL
+    lengths = np.diff(ends, prepend=0)
+    usual = (lengths > _BLANK) & (lengths <= MAX_USUAL)
     usual[np.searchsorted(ends, np.flatnonzero(odd), side="right")] = False
     usual[: max(0, header.row - number + 1)] = False
     upper = chunk.upper()

@@ -251,6 +251,7 @@ def entries_both_ways(ledger: LedgerFile) -> int:
 @given(rows=rows_of_cells, how=writings, changes=edits)
 @example(rows=[USUAL] * 12, how=Writing(",", "all", "\r\n", "utf-8"), changes=[])
 @example(rows=[USUAL] * 12, how=Writing("\t", "needed", "\n", "cp1252"), changes=[(200, b'"')])
+@example(rows=[USUAL], how=Writing(",", "none", "\n", "utf-8"), changes=[(78, b"\n")])
 def test_entries_typed_in_bulk_are_as_those_typed_one_by_one(
     rows: list[tuple[str, ...]], how: Writing, changes: list[tuple[int, bytes]]
 ) -> None:
