@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 import httpx
@@ -26,9 +26,10 @@ from prefect.states import Completed, Failed
 
 from flows.summary import one_line, summary
 from reconcile import pipeline
-from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.errors import DatabaseLost, DatabaseUnreachable, ReconcileError, UsageError
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period
+from reconcile.db.runs import mishap
 from reconcile.kspay.errors import CallError
 from reconcile.pipeline import Finished, Request, Stage
 from reconcile.settings import Settings
@@ -38,6 +39,9 @@ T = TypeVar("T")
 
 FETCH_RETRY_SECONDS = (60, 300, 900)
 """Waits before a deployed run fetches again, after RECONCILE_GIVE_UP_SECONDS of trying gave nothing."""
+
+DATABASE_RETRY_SECONDS = (30, 60, 300, 900)
+"""Waits before a deployed run begins again, after its database did not answer or went away in the middle."""
 
 LOG_SECONDS = 15
 """How often a stage that is at work gets another line in the run's log."""
@@ -104,13 +108,17 @@ def reconcile_period(
     try:
         if command is None:
             settings, request = Settings.read(), _request(from_date, to_date, ledger, profile, out, wait)
-            finished = pipeline.reconcile_period(
-                settings, request, stage=as_task(FETCH_RETRY_SECONDS), progress=_logged()
+            finished = _with_database(
+                lambda: pipeline.reconcile_period(
+                    settings, request, stage=as_task(FETCH_RETRY_SECONDS), progress=_logged()
+                )
             )
         else:
             # The command promises to give up after RECONCILE_GIVE_UP_SECONDS, so it does not fetch again.
-            finished = pipeline.reconcile_period(
-                command.settings, command.request, stage=as_task(()), progress=_logged(command.progress)
+            finished = _reported(
+                lambda: pipeline.reconcile_period(
+                    command.settings, command.request, stage=as_task(()), progress=_logged(command.progress)
+                )
             )
             command.finished = finished
     except BaseException as error:
@@ -162,7 +170,7 @@ def as_task(fetch_retry_seconds: Sequence[float]) -> Stage:
         # was refused stays refused. A fetch loads everything or nothing, so it can be repeated.
         waits = list(fetch_retry_seconds) if name == "fetch" else []
         task: Task[[], T] = Task(
-            work,
+            lambda: _reported(work),
             name=name,
             task_run_name=name,
             retries=len(waits),
@@ -174,6 +182,30 @@ def as_task(fetch_retry_seconds: Sequence[float]) -> Stage:
         return task()
 
     return stage
+
+
+def _reported(work: Callable[[], T]) -> T:
+    """Do the work. A full disk and a lost database become the error of one line that the command reports."""
+    try:
+        return work()
+    except Exception as error:
+        if (known := mishap(error)) is None:
+            raise
+        raise known from None
+
+
+def _with_database(run: Callable[[], T]) -> T:
+    """Run; and if the database does not answer or goes away, run again from the start when it may be back.
+
+    What was fetched and imported before is kept, and the run that was cut off is marked as failed.
+    """
+    for wait in DATABASE_RETRY_SECONDS:
+        try:
+            return _reported(run)
+        except (DatabaseLost, DatabaseUnreachable) as error:
+            get_run_logger().warning("%s; the run begins again in %d seconds", error, wait)
+            sleep(wait)
+    return _reported(run)
 
 
 def may_pass(_task: object, _run: TaskRun, state: State[Any]) -> bool:

@@ -84,7 +84,7 @@ def main() -> NoReturn:
         from reconcile.db.runs import mishap
 
         if (said := mishap(error)) is not None:
-            _fail(said, 1, debug=debug)
+            _fail(str(said), said.exit_code, debug=debug)
         # SQLAlchemy's text repeats the statement and its values; the driver's own text is enough.
         text = str(error.orig) if isinstance(error, DBAPIError) else str(error)
         line = " ".join(text.split()) or "no details"

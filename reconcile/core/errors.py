@@ -2,7 +2,9 @@
 
     ReconcileError            1  the base class; raised itself only for a fault of this program
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
+    ├── DatabaseLost          1  the database went away in the middle; it may come back
     ├── UsageError            2  wrong use or settings: names the option or variable, and what to do
+    │   └── DatabaseUnreachable   2  the configured database does not answer; it may do so later
     ├── InputRefused          3  a file, decisions or a batch that must not be used: names the place
     │   └── UnfinishedFile        3  a file that somebody still writes
     ├── KSPayError            4  KS Pay refused, contradicted itself or stayed unreachable
@@ -29,10 +31,18 @@ class CheckFailed(ReconcileError):
     """A check of the program's own results failed; nothing was reported."""
 
 
+class DatabaseLost(ReconcileError):
+    """The database went away while it was used. Time may cure it."""
+
+
 class UsageError(ReconcileError):
     """Wrong use of a command, or a missing or impossible setting."""
 
     exit_code = 2
+
+
+class DatabaseUnreachable(UsageError):
+    """The database of RECONCILE_DATABASE_URL does not answer. Time may cure it."""
 
 
 class InputRefused(ReconcileError):

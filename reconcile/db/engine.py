@@ -8,7 +8,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import DatabaseUnreachable, UsageError
 from reconcile.db import SCHEMA
 from reconcile.db.embedded.cluster import Home
 from reconcile.db.embedded.server import embedded_postgres
@@ -17,13 +17,16 @@ from reconcile.settings import Settings
 
 CONNECT_SECONDS = 10
 
+_NOT_YET = ("starting up", "shutting down", "recovery", "too many", "reserved for")
+"""What a server says that refuses a connection for now. Such an error has no code."""
+
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Engine]:
     """An engine on the configured database, else on the embedded one, with all migrations applied.
 
-    Raises UsageError if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection, or
-    if `migrate` refuses the database.
+    Raises DatabaseUnreachable if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection,
+    and UsageError if `migrate` refuses the database.
     """
     with ExitStack() as stack:
         url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
@@ -40,10 +43,13 @@ def open_store(settings: Settings) -> Iterator[Engine]:
         except DBAPIError as error:
             if settings.database_url is None:
                 raise
-            where = f"the database at {engine.url.host or 'the socket'}"
-            what = "does not answer" if isinstance(error, OperationalError) else "cannot be set up"
+            where = f"RECONCILE_DATABASE_URL: the database at {engine.url.host or 'the socket'}"
             reason = " ".join(str(error.orig).split())
-            raise UsageError(f"RECONCILE_DATABASE_URL: {where} {what}: {reason}") from None
+            if isinstance(error, OperationalError):
+                if "FATAL:" in reason and not any(words in reason for words in _NOT_YET):
+                    raise UsageError(f"{where} refuses the connection: {reason}") from None
+                raise DatabaseUnreachable(f"{where} does not answer: {reason}") from None
+            raise UsageError(f"{where} cannot be set up: {reason}") from None
         yield engine
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.db import SCHEMA
@@ -15,9 +15,9 @@ _FIRST_OF_0_1 = "0001_records"  # the first migration of version 0.1; now there 
 def migrate(engine: Engine, *, empty: str) -> None:
     """Apply the migrations that this database lacks, in order, each in one transaction with its record.
 
-    Two processes that start together take turns (an advisory lock). Raises UsageError for a database that
-    version 0.1 made (`empty` says how to get an empty one), and ReconcileError for one that is newer than
-    this program or whose migrations were edited after they were applied.
+    Two processes that start together take turns (an advisory lock). Raises UsageError for a database that version
+    0.1 made (`empty` says how to get an empty one) or where the role lacks a right, and ReconcileError for one that
+    is newer than this program or whose migrations were edited after they were applied.
     """
     migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
     with engine.connect() as connection:
@@ -27,8 +27,11 @@ def migrate(engine: Engine, *, empty: str) -> None:
                 f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
                 "name one with UTF8 (createdb -E UTF8 -T template0 NAME)"
             )
+        _check_rights(connection)
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-        connection.execute(text(f"create schema if not exists {SCHEMA}"))
+        # Even where the schema is there, `if not exists` would ask for the right to make one.
+        if not connection.scalar(text("select to_regnamespace(:name) is not null"), {"name": SCHEMA}):
+            connection.execute(text(f"create schema {SCHEMA}"))
         run_file(connection, "db/migrations_table")
         connection.commit()
         applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
@@ -58,3 +61,18 @@ def migrate(engine: Engine, *, empty: str) -> None:
             connection.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
+
+
+def _check_rights(connection: Connection) -> None:
+    """A role needs no more than a schema of its own and temporary tables. Raises UsageError that says what to grant."""
+    row = connection.execute(text(read_sql("db/rights")), {"schema": SCHEMA}).one()
+    if not row.may_use_temporary:
+        raise UsageError(
+            f"RECONCILE_DATABASE_URL: the role {row.role} may not make temporary tables: as an administrator, run: "
+            f"grant temporary on database {row.database} to {row.role}"
+        )
+    if not row.may_make_tables:
+        raise UsageError(
+            f"RECONCILE_DATABASE_URL: the role {row.role} has no schema {SCHEMA} of its own and may not make one: "
+            f"as an administrator, run: create schema {SCHEMA} authorization {row.role}"
+        )

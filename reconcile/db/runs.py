@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.core.errors import DISK_FULL, Busy, ReconcileError, Stopped, UsageError
+from reconcile.core.errors import DISK_FULL, Busy, DatabaseLost, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
 from reconcile.db.locks import app_locks
 from reconcile.db.sql_files import read_sql
@@ -96,7 +96,7 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
         elif not isinstance(error, Exception):  # as Prefect ends a run that is cancelled
             reason = str(Stopped(0))
         else:
-            reason = mishap(error) or f"a fault of ours: {type(error).__name__}"
+            reason = str(mishap(error) or f"a fault of ours: {type(error).__name__}")
         # If the database itself failed, the next run records how this one ended.
         with suppress(DBAPIError), engine.begin() as connection:
             _fail(connection, [run_id], reason)
@@ -107,19 +107,24 @@ def _fail(connection: Connection, run_ids: Sequence[str], error: str) -> None:
     connection.execute(text(read_sql("db/fail_runs")), {"run_ids": list(run_ids), "error": error})
 
 
-def mishap(error: BaseException) -> str | None:
-    """The line for a failure that is no fault of ours: a full disk, or a database that went away; else None."""
+def mishap(error: BaseException) -> ReconcileError | None:
+    """The error to report for a failure that is no fault of ours: a full disk, or a database that went away.
+
+    None for any other failure.
+    """
     cause: BaseException | None = error
     while cause is not None:
         driver = cause.orig if isinstance(cause, DBAPIError) else cause
         words = next(iter(str(driver).splitlines()), "")  # what follows are hints
         state = getattr(driver, "sqlstate", None)
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:
-            return f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
+            return ReconcileError(
+                f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
+            )
         if state == _DISK_FULL or "could not extend file" in words:
-            return f"the database's disk is full ({words}): free space and start again"
+            return ReconcileError(f"the database's disk is full ({words}): free space and start again")
         if _is_lost(cause, driver, state):
-            return f"the database went away ({words}): when it is back, start it again"
+            return DatabaseLost(f"the database went away ({words}): when it is back, start it again")
         cause = cause.__cause__ or cause.__context__
     return None
 

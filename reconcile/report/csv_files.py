@@ -173,7 +173,7 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
 
 
 def move_in_place(aside: Path, folder: Path) -> None:
-    """Give the finished files their final folder, on the disk before anybody is with_detail of them."""
+    """Give the finished files their final folder, on the disk before anybody hears of them."""
     for path in [*sorted(aside.iterdir()), aside]:
         _sync(path)
     aside.rename(folder)

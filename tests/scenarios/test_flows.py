@@ -17,10 +17,13 @@ from typing import Any, TypeVar
 
 import pytest
 import requests
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from flows.summary import escaped
 from reconcile.sandbox.server import serve
 from tests.support.driver import CSVS, MEASURED, Command, MakeCommand, Report, Shop
+from tests.support.gate import Hold, gate
 
 T = TypeVar("T")
 
@@ -54,6 +57,12 @@ right, os.environ["KSPAY_SECRET_KEY"] = os.environ["KSPAY_SECRET_KEY"], "wrong"
 assert module.reconcile_period(out="refused", **parameters).is_failed()
 os.environ["KSPAY_SECRET_KEY"], os.environ["KSPAY_BASE_URL"] = right, sys.argv[3]
 assert module.reconcile_period(out="late", **parameters).is_completed()
+"""
+AGAIN = """
+import sys
+from flows import reconcile_period as module
+module.DATABASE_RETRY_SECONDS = (1,) * 50
+module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="ledger.csv", return_state=True)
 """
 GUARD = """
 import os, signal, subprocess, sys, threading
@@ -299,6 +308,36 @@ def test_only_what_time_may_cure_is_fetched_again(
     refused = next(run for run in world.runs(None) if run["parameters"].get("out") == "refused")
     assert world.tasks(refused)["fetch"]["run_count"] == 1
     assert "KSPAY_SECRET_KEY" in refused["state"]["message"]
+
+
+def test_a_database_that_goes_away_costs_no_night(
+    world: Prefect, make_command: MakeCommand, make_database: Callable[[], str], calm_shop: Shop
+) -> None:
+    url = make_database()
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held:
+        command = flow_command(world, make_command, calm_shop, RECONCILE_DATABASE_URL=url)
+        command.settings["KSPAY_BASE_URL"] = held.base_url
+        with background([sys.executable, "-c", AGAIN, *world.days], command, "again.log"):
+            assert hold.held.wait(120)
+            run = world.runs(None)[0]
+            admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+            with admin.connect() as connection:
+                connection.exec_driver_sql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            hold.go.set()
+            until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] in ENDED)
+    assert world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED"
+    until(lambda: any("begins again" in line for line in world.logs(run)))
+    said = world.logs(run)
+    assert [line for line in said if "the database went away (" in line]
+    assert not [line for line in said if "Traceback" in line or "[SQL" in line]
+    plain = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(plain.folder / "ledger.csv")
+    plain.good(*run_words(world))
+    assert command.latest().same() == plain.latest().same()
 
 
 def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:

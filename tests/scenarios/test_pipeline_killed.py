@@ -208,7 +208,7 @@ def test_the_disk_of_the_database_is_full(fresh_engine: Engine) -> None:
     )
     with fresh_engine.connect() as connection, pytest.raises(DBAPIError) as raised:
         connection.exec_driver_sql(full)
-    says = runs.mishap(raised.value) or ""
+    says = str(runs.mishap(raised.value))
     assert says.startswith("the database's disk is full (could not extend file")
     assert says.endswith(": free space and start again")
     assert runs.mishap(ValueError("no such thing")) is None

@@ -1,19 +1,20 @@
 """Migrations: applied once, whoever starts at the same time, and never on a database that is not ours to change."""
 
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.errors import DatabaseUnreachable, ReconcileError, UsageError
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
@@ -207,3 +208,70 @@ def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
             found.append(families_found.tuples().all())
     assert found[0] == found[1]
     assert [family for _, family in found[0]] == ["paid"] * 6 + ["unknown"]
+
+
+@pytest.fixture
+def role(postgres_url: str, make_database: Callable[[], str]) -> Iterator[tuple[Engine, str]]:
+    """A role that is no superuser, and a database in which nobody has any right by himself: both as administrators
+    make them. Gives the administrator's engine, and the URL by which the role connects."""
+    url = make_url(make_database())
+    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("create role \"night runner\" login password 'its own'"))
+        connection.execute(text(f"revoke all on database {url.database} from public"))
+        connection.execute(text(f'grant connect on database {url.database} to "night runner"'))
+    yield admin, url.set(username="night runner", password="its own").render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text('drop owned by "night runner" cascade'))
+        connection.execute(text(f'revoke all on database {url.database} from "night runner"'))
+        connection.execute(text('drop role "night runner"'))
+
+
+def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engine, str]) -> None:
+    admin, url = role
+    settings = Settings(database_url=url)
+    for says, given in (
+        (
+            'the role "night runner" may not make temporary tables: as an administrator, run: ',
+            'grant temporary on database {} to "night runner"',
+        ),
+        (
+            'the role "night runner" has no schema reconcile of its own and may not make one: '
+            "as an administrator, run: ",
+            'create schema reconcile authorization "night runner"',
+        ),
+    ):
+        statement = given.format(make_url(url).database)
+        with pytest.raises(UsageError) as refused, open_store(settings):
+            pass
+        assert str(refused.value) == f"RECONCILE_DATABASE_URL: {says}{statement}"
+        with admin.connect() as connection:
+            connection.exec_driver_sql(statement)
+    with open_store(settings) as engine, engine.connect() as connection:
+        assert connection.scalar(text("select count(*) from transactions")) == 0
+        connection.execute(text("create temp table scratch (number integer)"))
+    with open_store(settings):
+        pass
+    with admin.connect() as connection:
+        connection.exec_driver_sql('revoke usage on schema reconcile from "night runner"')
+    with pytest.raises(UsageError, match="has no schema reconcile of its own"), open_store(settings):
+        pass
+
+
+def test_a_database_that_does_not_answer_may_do_so_later(make_database: Callable[[], str]) -> None:
+    url = make_url(make_database())
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    nowhere = f"postgresql+psycopg://somebody@127.0.0.1:{port}/books"
+    with (
+        pytest.raises(DatabaseUnreachable, match="does not answer"),
+        open_store(Settings(database_url=nowhere)),
+    ):
+        pass
+    stranger = url.set(username="nobody knows").render_as_string(hide_password=False)
+    with (
+        pytest.raises(UsageError, match="refuses the connection") as refused,
+        open_store(Settings(database_url=stranger)),
+    ):
+        pass
+    assert not isinstance(refused.value, DatabaseUnreachable)

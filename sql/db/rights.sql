@@ -1,0 +1,14 @@
+-- Grain: one row.
+-- Purpose: Whether the role may do what the program needs: make temporary tables, and tables in its schema or, where
+-- there is none, the schema. Names are as a statement needs them, with quotes where those are needed.
+-- Reads: none
+-- Makes: none
+
+select
+    quote_ident(current_user) as role,
+    quote_ident(current_database()) as database,
+    has_database_privilege(current_database(), 'TEMPORARY') as may_use_temporary,
+    case
+        when to_regnamespace(:schema) is null then has_database_privilege(current_database(), 'CREATE')
+        else has_schema_privilege(:schema, 'CREATE') and has_schema_privilege(:schema, 'USAGE')
+    end as may_make_tables
