@@ -167,6 +167,7 @@ class Rejection(msgspec.Struct, frozen=True):
     reason: str  # why it cannot be used and what to do; several joined by ";"
     raw: str  # the whole record as JSON with sorted keys, without secrets
     currency: str | None = None  # if known
+    amount: Decimal | None = None  # if it can be read surely, and its currency is known
     dated_on: date | None = None  # as of Entry
     dated_at: datetime | None = None  # likewise; for KS Pay `createdAt`
     typed: str | None = (

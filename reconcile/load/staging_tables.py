@@ -30,8 +30,8 @@ _ENTRY = (
     "dated_at", "transaction_id", "provider_order_id", "provider_txn_id", "description",
 )  # fmt: skip
 _REJECTION = (
-    "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "dated_on", "dated_at",
-    "typed",
+    "side", "app_id", "source", "record_id", "field", "value", "reason", "raw", "currency", "amount", "dated_on",
+    "dated_at", "typed",
 )  # fmt: skip
 _IN_BULK = {
     Side.KSPAY: ("staged_transactions", transactions_bulk.COLUMNS),

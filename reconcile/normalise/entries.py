@@ -27,7 +27,7 @@ from reconcile.ledger.file import BROKEN, LedgerFile
 from reconcile.ledger.profile import IN, OUT, SIDE, Profile
 from reconcile.ledger.sides import word_of
 from reconcile.ledger.table import Formatted, UnreadableCell, lost_digits, tidy
-from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, names, text_of
+from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, names, sure_amount, text_of
 from reconcile.normalise.normaliser import Normalised
 
 _LINE_BREAK = re.compile("[\r\n\t]")
@@ -159,6 +159,7 @@ def _entry(
             place=row.place,
             record=values,
             currency=currency if currency in currencies.digits else None,
+            amount=sure_amount(amount, currency, currencies),
             dated_on=dated_on,
             dated_at=dated_at,
         )

@@ -2,7 +2,9 @@
 
 import re
 from datetime import datetime
+from decimal import Decimal
 
+from reconcile.core.money import Currencies, decimals
 from reconcile.core.rejections import Problem
 from reconcile.ledger.dates import FIRST_YEAR, LAST_YEAR, parse_iso
 from reconcile.ledger.table import UnreadableCell
@@ -40,6 +42,12 @@ def text_of(name: str, value: object, limit: int, problems: list[Problem]) -> st
 
 def names(problems: list[Problem], field: str) -> bool:
     return any(problem[0] == field for problem in problems)
+
+
+def sure_amount(amount: Decimal | None, currency: str, currencies: Currencies) -> Decimal | None:
+    """The amount of a record that cannot be used, where it was read and its currency can hold it."""
+    digits = currencies.digits.get(currency)
+    return None if amount is None or digits is None or decimals(amount) > digits else amount
 
 
 def instant(name: str, value: object, problems: list[Problem]) -> datetime | None:

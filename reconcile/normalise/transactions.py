@@ -9,7 +9,7 @@ from typing import Any
 from reconcile.core.money import Currencies, currency_code, parse_amount
 from reconcile.core.records import TEXT_FAULTS, RawRow, Rejection, Side, Transaction
 from reconcile.core.rejections import Problem, rejection
-from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, instant, names, text_of
+from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, instant, names, sure_amount, text_of
 from reconcile.normalise.normaliser import Normalised
 
 _USUAL_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
@@ -20,6 +20,7 @@ TEXTS = (
 )  # fmt: skip
 _IN_ORDER = ("id", "appId", "currencyCode", "currencyId", "amount", "createdAt", "updatedAt", *TEXTS[3:])
 """The fields of a transaction as a rejection names them."""
+_OF_THE_AMOUNT = {"amount", "currencyCode", "currencyId"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ def _transaction(
             place=row.place,
             record={name: value for name, value in values.items() if name != "signature"},
             currency=currency if currency in currencies.digits else None,
+            # One below zero is a fault, and one in a damaged text may be.
+            amount=None
+            if amount is None or amount < 0 or named & _OF_THE_AMOUNT
+            else sure_amount(amount, currency, currencies),
             dated_at=created_at,
         )
     return Transaction(

@@ -124,9 +124,14 @@ class _Text:
     def quarantine(self, explanation: Explanation) -> Iterator[str]:
         for stay in explanation["quarantine"]:
             until = f" until {_instant(stay['cleared_at'])}" if stay["cleared_at"] else ""
+            amount = (
+                ""
+                if stay["amount"] is None
+                else f" ({amount_text(stay['amount'], stay['currency'], self.currencies)})"
+            )
             yield (
-                f"since {_instant(stay['since'])}{until}: {stay['file']}, row {stay['row']}, {stay['field']}: "
-                f"{stay['reason']}"
+                f"since {_instant(stay['since'])}{until}: {stay['file']}, row {stay['row']}{amount}, "
+                f"{stay['field']}: {stay['reason']}"
             )
 
     def booking(self, explanation: Explanation) -> Iterator[str]:

@@ -226,7 +226,7 @@ def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
     """The currency and the amount at stake, as sql/match/discrepancies/movements works them out."""
     kspay, ledger, difference = row["kspay_amount"], row["ledger_amount"], row["difference"]
     first, *others = row["currency"].split(";")
-    if others and (difference or len(others) > 1):
+    if others and (difference or len(others) > 1 or not (kspay and ledger)):
         return "", None  # records of several currencies on one side: there is no amount of them all
     if row["type"] == "REFUND_MISMATCH":
         given, booked = (Decimal(shown(row[name]) or 0) for name in ("kspay_refunded", "ledger_refunded"))

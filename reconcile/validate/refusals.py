@@ -40,6 +40,8 @@ def refusal(
         else {field: value for field, value in shown.items() if value not in (None, "")}
     )
     currency = record.currency if record.currency in currencies.digits else None
+    at_fault = {field for rule in broken for field in rule.field.split(";")}
+    amount = record.amount if currency is not None and "amount" not in at_fault else None
     if isinstance(record, Transaction):
         return rejection(
             problems,
@@ -50,6 +52,7 @@ def refusal(
             record=raw,
             record_id=record.transaction_id,
             currency=currency,
+            amount=amount,
             dated_at=record.created_at,
             typed=typed,
         )
@@ -62,6 +65,7 @@ def refusal(
         record=raw,
         record_id=record.ledger_id,
         currency=currency,
+        amount=amount,
         dated_on=record.dated_on,
         dated_at=record.dated_at,
         typed=typed,

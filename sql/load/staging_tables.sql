@@ -39,6 +39,7 @@ create temp table staged_rejections (
     reason text not null,
     raw text not null,
     currency text,
+    amount numeric,
     dated_on date,
     dated_at timestamptz,
     fetched_first date,  -- of KS Pay's: the days that were asked for

@@ -92,7 +92,7 @@ select
             'provider_txn_id', provider_txn_id, 'description', description
         )
     )::text,
-    currency, dated_on, dated_at, null, null
+    currency, amount, dated_on, dated_at, null, null
 from staged_entries
 inner join contested using (app_id, source, ledger_id);
 

@@ -60,11 +60,11 @@ where
 
 insert into quarantine_versions (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports, (select import_id from this_import)
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, (select import_id from this_import)
 from released;
 
 delete from quarantine as held using released
@@ -84,17 +84,17 @@ using (
         held.app_id = seen.app_id and held.side = seen.side and held.source = seen.source
         and held.record_id is not distinct from seen.record_id and held.content = seen.content
 when matched and (not held.imports @> seen.imports or (
-    held.file, held.row_number, held.field, held.value, held.reason, held.raw, held.currency, held.dated_on,
-    held.dated_at, held.fetched_first, held.fetched_last
+    held.file, held.row_number, held.field, held.value, held.reason, held.raw, held.currency, held.amount,
+    held.dated_on, held.dated_at, held.fetched_first, held.fetched_last
 ) is distinct from (
-    seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.dated_on,
-    seen.dated_at, seen.fetched_first, seen.fetched_last
+    seen.file, seen.row_number, seen.field, seen.value, seen.reason, seen.raw, seen.currency, seen.amount,
+    seen.dated_on, seen.dated_at, seen.fetched_first, seen.fetched_last
 )) then
     update
         set
             file = seen.file, row_number = seen.row_number, field = seen.field, value = seen.value,
             reason = seen.reason, raw = seen.raw, typed = seen.said, currency = seen.currency,
-            dated_on = seen.dated_on, dated_at = seen.dated_at,
+            amount = seen.amount, dated_on = seen.dated_on, dated_at = seen.dated_at,
             -- Every answer that holds it narrows the days.
             fetched_first = case
                 when seen.fetched_first <= held.fetched_last and held.fetched_first <= seen.fetched_last
@@ -109,11 +109,12 @@ when matched and (not held.imports @> seen.imports or (
             imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    dated_on, dated_at, fetched_first, fetched_last, imports, since
+    amount, dated_on, dated_at, fetched_first, fetched_last, imports, since
 ) values (
     seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
-    seen.field, seen.value, seen.reason, seen.raw, seen.said, seen.currency, seen.dated_on, seen.dated_at,
-    seen.fetched_first, seen.fetched_last, seen.imports, statement_timestamp()  -- one for all that came together
+    seen.field, seen.value, seen.reason, seen.raw, seen.said, seen.currency, seen.amount, seen.dated_on,
+    seen.dated_at, seen.fetched_first, seen.fetched_last, seen.imports,
+    statement_timestamp()  -- one for all that came together
 );
 
 -- A record that goes into quarantine or comes out of it is matched again, and its group with it.

@@ -67,7 +67,7 @@ select
             'providerName', provider_name, 'providerStatus', provider_status
         )
     )::text,
-    currency, null, created_at, null, null
+    currency, amount, null, created_at, null, null
 from newest
 where
     contenders > 1

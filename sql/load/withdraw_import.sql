@@ -116,11 +116,11 @@ where
 
 insert into quarantine_versions (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports, null
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, null
 from released;
 
 delete from quarantine as held using released
@@ -165,11 +165,11 @@ order by former.app_id asc, former.source asc, former.record_id asc, former.cont
 
 insert into quarantine (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
-    dated_on, dated_at, fetched_first, fetched_last, since, imports
+    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
 from restored
 on conflict do nothing;
 

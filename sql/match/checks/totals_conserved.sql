@@ -4,7 +4,8 @@
 -- database does not hold. Sets of records are compared by a fingerprint of their numbers. The records come from the
 -- tables, not from the views that give outcomes. Where something is wrong, the records that only one of both has are
 -- named.
--- Reads: entries, held_record, outcome, pairings, period_entry, period_transaction, tally, transactions
+-- Reads: asked, broken, entries, held_record, outcome, pairings, period_entry, period_transaction, policy, quarantine,
+-- tally, transactions
 -- Makes: none
 
 with carried as (
@@ -18,6 +19,7 @@ stored as (
         'period' as scope,
         side,
         currency,
+        false as quarantined,
         count(*) as records,
         sum(amount) as amount,
         bit_xor(hashint8extended(number, 0)) as print
@@ -28,6 +30,7 @@ stored as (
         'carried',
         'kspay',
         transactions.currency,
+        false,
         count(*),
         sum(transactions.amount),
         bit_xor(hashint8extended(number, 0))
@@ -40,6 +43,7 @@ stored as (
         'carried',
         'ledger',
         entries.currency,
+        false,
         count(*),
         sum(entries.amount),
         bit_xor(hashint8extended(number, 0))
@@ -47,6 +51,42 @@ stored as (
     inner join entries using (number)
     where carried.side = 'ledger'
     group by entries.currency
+    union all
+    select
+        'period',
+        quarantine.side,
+        coalesce(quarantine.currency, ''),
+        true,
+        count(*),
+        coalesce(sum(quarantine.amount), 0),
+        0
+    from quarantine
+    inner join policy on quarantine.app_id = any(policy.app_ids)
+    cross join asked
+    where
+        coalesce(
+            coalesce(dated_on, cast((dated_at at time zone policy.timezone) as date))
+            between asked.period_first and asked.period_last,
+            true
+        )
+    group by quarantine.side, quarantine.currency
+    union all
+    select
+        'carried',
+        quarantine.side,
+        coalesce(quarantine.currency, ''),
+        true,
+        count(*),
+        coalesce(sum(quarantine.amount), 0),
+        0
+    from carried
+    inner join broken on broken.broken_rank = carried.number
+    inner join quarantine
+        on
+            quarantine.app_id = broken.app_id and quarantine.side = broken.side and quarantine.source = broken.source
+            and quarantine.record_id is not distinct from broken.record_id and quarantine.content = broken.content
+    where carried.side = 'broken'
+    group by quarantine.side, quarantine.currency
 ),
 
 told as (
@@ -54,12 +94,12 @@ told as (
         scope,
         side,
         currency,
+        outcome = 'quarantined' as quarantined,
         sum(records) as records,
         sum(amount) as amount,
         bit_xor(print) as print
     from tally
-    where outcome <> 'quarantined'
-    group by scope, side, currency
+    group by scope, side, currency, outcome = 'quarantined'
 ),
 
 differing as (
@@ -67,12 +107,13 @@ differing as (
         scope,
         coalesce(stored.side, told.side) as side,
         coalesce(stored.currency, told.currency) as currency,
+        quarantined,
         coalesce(told.records, 0) as told_records,
         coalesce(told.amount, 0) as told_amount,
         coalesce(stored.records, 0) as stored_records,
         coalesce(stored.amount, 0) as stored_amount
     from stored
-    full join told using (scope, side, currency)
+    full join told using (scope, side, currency, quarantined)
     where (stored.records, stored.amount, stored.print) is distinct from (told.records, told.amount, told.print)
 ),
 
@@ -86,8 +127,9 @@ select
     side,
     scope || ' ' || currency as record,
     format(
-        '%s records of %s have an outcome, %s of %s are in the database',
-        told_records, told_amount, stored_records, stored_amount
+        '%s records of %s %s, %s of %s are in the database',
+        told_records, told_amount, case when quarantined then 'are told as quarantined' else 'have an outcome' end,
+        stored_records, stored_amount
     ) as found
 from differing
 union all
@@ -98,7 +140,7 @@ select
 from held_record
 full join given using (side, number)
 where
-    (select exists(select from differing where scope = 'period'))
+    (select exists(select from differing where scope = 'period' and not quarantined))
     and (held_record.number is null or given.number is null)
 union all
 -- Each of `outcome` is taken out of the count and put in again, so that the sums above say nothing of these.

@@ -1,7 +1,7 @@
 -- Grain: `open_item`: one row a discrepancy that is open after this run.
 -- Purpose: The amount at stake is the difference where the amount, or what was given back, is wrong, else the amount of
--- the record, KS Pay's first. It is null if the amounts are of two currencies. Then writes how these items differ from
--- those of the run that this one follows.
+-- the record, KS Pay's first. It is 0 if the amounts are of two currencies, or of a record that cannot be used and of
+-- which it cannot be read. Then writes how these items differ from those of the run that this one follows.
 -- Reads: asked, movements, policy, reported, reported_row, run_bases
 -- Makes: known_item, movements, open_item, run_bases
 

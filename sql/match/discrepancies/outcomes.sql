@@ -43,8 +43,8 @@ record as (
     select 'ledger', number, currency, amount, business_on, null, money_moved(family)
     from shown_entry
     union all
-    -- The amount of a record that cannot be used is not to be trusted: it counts, but adds nothing.
-    select 'broken', broken_rank, coalesce(currency, ''), 0, business_on, null, false from broken
+    -- A record that cannot be used adds nothing where its amount cannot be read surely.
+    select 'broken', broken_rank, coalesce(currency, ''), coalesce(amount, 0), business_on, null, false from broken
 ),
 
 scoped as (
@@ -147,7 +147,7 @@ with counted as (
         payment_type,
         counts,
         1,
-        amount,
+        outcome.amount,
         case when outcome.side = 'broken' then 0 else hashint8extended(number, 0) end,
         0
     from outcome

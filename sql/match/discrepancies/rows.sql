@@ -115,6 +115,13 @@ invalid as (
         min(broken.side) as side,
         min(broken.record_id) as record_id,
         string_agg(distinct broken.currency collate "C", ';') as currency,
+        -- Where its amount can be read. Rows of one ledger id are as many payments; records with one id of KS Pay are
+        -- one transaction, whose amount is known only if they agree.
+        case
+            when min(broken.currency collate "C") < max(broken.currency collate "C") then null
+            when min(broken.side) = 'ledger' then sum(broken.amount)
+            when min(broken.amount) = max(broken.amount) then min(broken.amount)
+        end as amount,
         min(broken.business_on) as business_on,
         min(array[broken.reason, broken.field, broken.value] collate "C") as told
     from involved
@@ -192,12 +199,14 @@ select
         when transactions.currency <> entries.currency then transactions.currency || ';' || entries.currency
         else coalesce(transactions.currency, entries.currency, invalid.currency)
     end as currency,
-    transactions.currency as kspay_currency,
-    entries.currency as ledger_currency,
-    transactions.amount as kspay_amount,
-    entries.amount as ledger_amount,
+    coalesce(transactions.currency, case when invalid.side = 'kspay' then invalid.currency end) as kspay_currency,
+    coalesce(entries.currency, case when invalid.side = 'ledger' then invalid.currency end) as ledger_currency,
+    coalesce(transactions.amount, case when invalid.side = 'kspay' then invalid.amount end) as kspay_amount,
+    coalesce(entries.amount, case when invalid.side = 'ledger' then invalid.amount end) as ledger_amount,
     case
-        when invalid.found_no is null and coalesce(transactions.currency = entries.currency, true)
+        when invalid.side = 'kspay' then invalid.amount
+        when invalid.side = 'ledger' then -invalid.amount
+        when coalesce(transactions.currency = entries.currency, true)
             then coalesce(transactions.amount, 0) - coalesce(entries.amount, 0)
     end as difference,
     transactions.status as kspay_status,

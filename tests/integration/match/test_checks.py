@@ -27,6 +27,7 @@ ENTRIES = [
     entry(6, "E", amount="60"),
     entry(7, "E", amount="40"),
 ]
+BROKEN = [entry(8, "F", currency="USD")]
 
 # The stored number of a record.
 NUMBER = """
@@ -75,6 +76,11 @@ SPOILT = {
         "totals_conserved",
         "period INR",
     ),
+    "a quarantined amount that the quarantine does not hold": (
+        "update tally set amount = amount + 0.01 where side = 'ledger' and outcome = 'quarantined'",
+        "totals_conserved",
+        "period USD",
+    ),
     "two outcomes of one record": (
         "insert into outcome select * from outcome where side = 'kspay' and outcome = 'unmatched'",
         "totals_conserved",
@@ -113,7 +119,7 @@ SPOILT = {
 @pytest.fixture
 def matched(fresh_engine: Engine) -> Iterator[Connection]:
     with fresh_engine.connect() as connection:
-        arrive(connection, TRANSACTIONS, ENTRIES, APPS, datetime(2026, 9, 1, tzinfo=UTC))
+        arrive(connection, TRANSACTIONS, ENTRIES, APPS, datetime(2026, 9, 1, tzinfo=UTC), BROKEN)
         connection.execute(text("discard temp"))
         record_run(connection, "night", APPS, AUGUST, "running")
         match(connection, Settings(app_ids=APPS), "night", APPS, AUGUST, silent)

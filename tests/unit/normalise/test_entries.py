@@ -255,6 +255,38 @@ def test_a_rejections_currency_is_one_that_can_be_reported() -> None:
     assert rejected(read_transaction({"amount": "x", "currencyCode": "rupees"})).currency is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({"createdAt": None}, "1250.5"),
+        ({"createdAt": None, "amount": "12.345"}, None),  # more decimals than its currency has
+        ({"createdAt": None, "amount": "-5"}, None),
+        ({"createdAt": None, "currencyCode": "XYZ"}, None),
+        ({"createdAt": None, TEXT_FAULTS: (("amount", "NaN", "is no number"),)}, None),
+        ({"amount": "much"}, None),
+    ],
+)
+def test_a_transactions_amount_is_kept_where_it_is_sure(changes: dict[str, Any], amount: str | None) -> None:
+    found = rejected(read_transaction({"amount": "1250.50"} | changes))
+    assert found.amount == (None if amount is None else Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount"),
+    [
+        ({"date": "soon"}, "499.5"),
+        ({"date": "soon", "amount": "(499.50)"}, "-499.5"),
+        ({"date": "soon", "amount": "499.505"}, None),
+        ({"date": "soon", "currency": "XYZ"}, None),
+        ({"date": "soon", "currency": ""}, None),
+        ({"amount": "much"}, None),
+    ],
+)
+def test_an_entrys_amount_is_kept_where_it_is_sure(changes: dict[str, str], amount: str | None) -> None:
+    found = rejected(read_entry({"amount": "499.50", "currency": "INR"} | changes))
+    assert found.amount == (None if amount is None else Decimal(amount))
+
+
 def test_an_empty_object_is_a_rejection() -> None:
     (found,) = TransactionNormaliser("ap", CURRENCIES, {}).typed([RawRow(PLACE, {})])
     assert rejected(found).field == "currencyCode;amount;createdAt"

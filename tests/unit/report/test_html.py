@@ -191,14 +191,19 @@ def test_at_stake_is_the_difference_of_an_amount_mismatch_and_else_the_amount(ma
         row(3, type="MISSING_IN_KSPAY", kspay_amount="", ledger_amount="-20.00", difference="20.00"),
         row(4, type="CURRENCY_MISMATCH", currency="USD;INR", kspay_amount="9.00", ledger_amount="8.00", difference=""),
         row(5, type="INVALID_RECORD", currency="", kspay_amount="", difference=""),
+        row(7, type="INVALID_RECORD", kspay_amount="", ledger_amount="-2.00", difference="2.00"),
+        # Rows of one id, of two currencies.
+        row(8, type="INVALID_RECORD", currency="INR;USD", kspay_amount="", difference=""),
         # Joined by hand over two currencies: there is no amount of both.
         row(6, type="DATE_MISMATCH", currency="INR;USD", kspay_amount="5.00", ledger_amount="5.00", difference="0.00"),
     )  # fmt: skip
     assert {money.currency: (money.count, str(money)) for money in page.at_stake} == {
-        "INR": (3, "93.00"),
+        "INR": (4, "95.00"),
         "USD": (1, "9.00"),
     }
-    assert (page.open, page.without_amount, page.not_listed) == (6, 2, 2)
+    (invalid,) = (kind for kind in page.kinds if kind.type == "INVALID_RECORD")
+    assert {money.currency: money.count for money in invalid.amounts} == {"INR": 1, "": 2}
+    assert (page.open, page.without_amount, page.not_listed) == (8, 3, 3)
 
 
 def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
