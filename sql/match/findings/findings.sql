@@ -62,10 +62,16 @@ entry_key as (
     inner join txn using (transaction_rank)
 ),
 
-booked_again as (
-    select distinct free.entry_rank
+-- Found by their keys first, and only then compared: the planner would begin with the currency alone, all with all.
+sharing as materialized (
+    select
+        own.entry_rank,
+        others.entry_rank as other_unit_rank,
+        other.entry_rank as other_rank,
+        other.currency,
+        other.amount,
+        other.business_on
     from free_units as free
-    cross join policy
     inner join entry_key as own on own.entry_rank = free.entry_rank
     inner join entry_key as others
         on others.app_id = own.app_id
@@ -73,21 +79,28 @@ booked_again as (
             and others.key = own.key
             and others.entry_rank <> own.entry_rank
     inner join unit_entry on unit_entry.unit_rank = others.entry_rank
-    inner join entry as other
-        on other.entry_rank = unit_entry.entry_rank
-            and other.currency = free.currency
-            and (other.amount < 0) = (free.amount < 0)
+    inner join entry as other on other.entry_rank = unit_entry.entry_rank
+    where free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
+),
+
+booked_again as (
+    select distinct free.entry_rank
+    from sharing as other
+    cross join policy
+    inner join free_units as free
+        on free.entry_rank = other.entry_rank
+            and free.currency = other.currency
+            and (free.amount < 0) = (other.amount < 0)
             and abs(other.amount - free.amount)
             <= tolerance_of(free.tolerance_fixed, free.tolerance_percent, abs(free.amount))
-    left join taken_unit on taken_unit.entry_rank = others.entry_rank
+    left join taken_unit on taken_unit.entry_rank = other.other_unit_rank
     where
-        free.family in ('paid', 'refunded') and other.family in ('paid', 'refunded')
-        and case
+        case
             when
                 taken_unit.entry_rank is not null
                 then abs(other.business_on - free.business_on) <= policy.duplicate_days
             else
-                (other.business_on, other.entry_rank) < (free.business_on, free.entry_rank)
+                (other.business_on, other.other_rank) < (free.business_on, free.entry_rank)
                 and free.business_on - other.business_on <= policy.duplicate_days
         end
 ),

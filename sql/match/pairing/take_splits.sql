@@ -1,14 +1,31 @@
 -- Grain: one row a record that is taken.
 -- Purpose: One round of taking splits: each takes the one record and all that is left on the other side. Those by the
 -- name of a transaction come first (`step`). A booking may carry several keys: of groups that share one only the first
--- by its key is taken, and the others are looked at again in the next round. Rounds repeat until none is left.
+-- by its key is taken, and the others are looked at again in the next round. Rounds repeat until none is left. What is
+-- possible and what may be taken are worked out first: the planner expects few rows of such joins, and would begin with
+-- the currency alone, all records with all.
 -- Reads: pass, possible_split, split_txn, split_unit
 -- Makes: taken_txn, taken_unit
 
-with fitting as materialized (
+with possible as materialized (
     select *
     from possible_split
-    where step = (select min(step) from possible_split)
+),
+
+fitting as materialized (
+    select *
+    from possible
+    where step = (select min(step) from possible)
+),
+
+carried_txn as materialized (
+    select step, app_id, key, currency, transaction_rank
+    from split_txn
+),
+
+carried_unit as materialized (
+    select step, app_id, key, currency, entry_rank
+    from split_unit
 ),
 
 part as materialized (
@@ -18,9 +35,9 @@ part as materialized (
         app_id,
         key,
         currency,
-        split_unit.entry_rank
+        carried_unit.entry_rank
     from fitting
-    inner join split_unit using (step, app_id, key, currency)
+    inner join carried_unit using (step, app_id, key, currency)
 ),
 
 now_taken as materialized (
@@ -43,10 +60,10 @@ now_txn as materialized (
         app_id,
         key,
         currency,
-        split_txn.transaction_rank
+        carried_txn.transaction_rank
     from now_taken
-    inner join split_txn using (step, app_id, key, currency)
-    where now_taken.way = 2 or split_txn.transaction_rank = now_taken.one
+    inner join carried_txn using (step, app_id, key, currency)
+    where now_taken.way = 2 or carried_txn.transaction_rank = now_taken.one
 ),
 
 match as (
