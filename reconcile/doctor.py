@@ -46,6 +46,8 @@ def examine() -> Iterator[Finding]:
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
+            if settings.expects:
+                yield _check("[[expect]]", lambda: _expects(engine, settings))
             yield _check("decisions", lambda: _decisions(engine))
             yield _check("totals", lambda: totals(engine, settings))
     except ReconcileError as error:
@@ -91,6 +93,12 @@ def _database(engine: Engine, settings: Settings) -> str:
         f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
         f"{row.quarantined:,} in quarantine"
     )
+
+
+def _expects(engine: Engine, settings: Settings) -> str:
+    from reconcile.validate.validator import Validator  # imports what only those pay for who have [[expect]]
+
+    return f"{Validator.of(settings).try_own(engine)} of your own, each can be evaluated"
 
 
 def _decisions(engine: Engine) -> str:

@@ -98,6 +98,7 @@ def reconcile_period(
     validator = Validator.of(settings, request.allow)
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
+        validator.try_own(engine)
         app_ids = tuple(app.app_id for app in apps)
         stack.enter_context(app_locks(engine, app_ids, wait=request.wait, advice=", or add --wait"))
         runs.sweep(engine, app_ids)
@@ -135,6 +136,7 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
     validator = Validator.of(settings)
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
+        validator.try_own(engine)
         app_ids = tuple(app.app_id for app in apps)
         stack.enter_context(app_locks(engine, app_ids, wait=False))
         runs.sweep(engine, app_ids)
@@ -172,6 +174,7 @@ def import_files(
     if snapshot:
         check_snapshot(ledgers)
     with open_store(settings) as engine:
+        validator.try_own(engine)
         context = Context(settings, engine, app_ids, validator, progress)
         return [import_ledger(context, ledger, profile, snapshot=snapshot) for ledger in ledgers]
 

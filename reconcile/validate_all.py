@@ -48,6 +48,7 @@ def validate_all(
     if suites_folder is not None:
         validator.write_suites(suites_folder)
     with open_store(settings) as engine:
+        validator.try_own(engine)
         for app_id in app_ids:
             _validate_held(engine, validator, app_id, progress)
         period = _period(engine, app_ids, settings.timezone.key)

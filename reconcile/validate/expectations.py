@@ -4,10 +4,13 @@ Each asks one question of a row, in SQL where the rows are in Postgres, and in P
 answer exactly: no amount becomes a binary float. Importing this module imports Great Expectations.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from great_expectations.compatibility.pydantic import root_validator, validator
 from great_expectations.execution_engine import PandasExecutionEngine, SqlAlchemyExecutionEngine
+from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
     ColumnMapMetricProvider,
@@ -15,7 +18,7 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_condition_partial,
     column_pair_condition_partial,
 )
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_
+from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, literal, literal_column, not_
 
 from reconcile.core.money import MAX_DECIMALS, decimals
 
@@ -70,6 +73,66 @@ class ExpectAmountsToFitTheirCurrency(ColumnPairMapExpectation):
     args_keys = ("column_A", "column_B", "digits")
 
 
+class _AmountBetween(ColumnMapMetricProvider):
+    """Whether an amount lies between two bounds, which are texts."""
+
+    condition_metric_name = "column_values.amount_between"
+    condition_value_keys = ("min_value", "max_value", "strict_min", "strict_max")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: Any, **bounds: Any) -> ColumnElement[bool]:
+        return and_(*_within(column, lambda bound: cast(literal(bound), Numeric), **bounds))
+
+    @column_condition_partial(engine=PandasExecutionEngine)
+    def _pandas(cls, column: Any, **bounds: Any) -> Any:
+        return column.map(lambda amount: all(_within(amount, Decimal, **bounds))).astype(bool)
+
+
+def _within(
+    amount: Any,
+    number: Callable[[str], Any],
+    *,
+    min_value: str | None,
+    max_value: str | None,
+    strict_min: bool,
+    strict_max: bool,
+    **_: object,
+) -> Iterator[Any]:
+    if min_value is not None:
+        yield amount > number(min_value) if strict_min else amount >= number(min_value)
+    if max_value is not None:
+        yield amount < number(max_value) if strict_max else amount <= number(max_value)
+
+
+class ExpectAmountsToBeBetween(ExpectColumnValuesToBeBetween):
+    """Expect amounts to lie between two bounds, which are decimals written as texts.
+
+    The class of Great Expectations keeps a bound as a binary float, which has 15 to 17 digits.
+    """
+
+    min_value: str | None = None
+    max_value: str | None = None
+
+    map_metric = "column_values.amount_between"
+
+    @validator("min_value", "max_value")
+    def _is_a_number(cls, text: str | None) -> str | None:
+        try:
+            number = Decimal(text or 0)
+        except InvalidOperation:
+            raise ValueError(f"{text!r} is not a number") from None
+        if not number.is_finite():
+            raise ValueError(f"{text!r} is not a number that an amount can be compared with")
+        return text
+
+    @root_validator(skip_on_failure=True)
+    def _in_order(cls, values: dict[str, Any]) -> dict[str, Any]:
+        least, most = values["min_value"], values["max_value"]
+        if None not in (least, most) and Decimal(least) > Decimal(most):
+            raise ValueError("min_value cannot be greater than max_value")
+        return values
+
+
 class _StatusKnown(ColumnMapMetricProvider):
     """Whether a status is one of the words; case, blanks, hyphens and underscores do not count."""
 
@@ -109,6 +172,7 @@ class ExpectStatusesToBeKnown(ColumnMapExpectation):
 
 
 OURS: Mapping[str, type] = {
-    one.__name__: one for one in (ExpectAmountsToFitTheirCurrency, ExpectStatusesToBeKnown)
+    one.__name__: one
+    for one in (ExpectAmountsToBeBetween, ExpectAmountsToFitTheirCurrency, ExpectStatusesToBeKnown)
 }
 """By the name that a suite uses."""

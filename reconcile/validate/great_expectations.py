@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from sqlalchemy.pool import StaticPool
 
 from reconcile.core.errors import CheckFailed
 from reconcile.validate.late_imports import import_late
-from reconcile.validate.rules import SEVERITIES, Rule
+from reconcile.validate.rules import SEVERITIES, Rule, Weight
 
 _COUNTING = {"result_format": "BASIC", "partial_unexpected_count": 0}
 _ON_FRAME = {
@@ -43,6 +44,13 @@ _FOR_PEOPLE = {
     "return_unexpected_index_query": True,
     "partial_unexpected_count": 20,
 }
+
+NAMES_NO_RECORD = "is about a whole column and names no record: give it the weight warns or blocks"
+
+_SHOWN = 10
+"""Values that break a rule about a whole column, and are named."""
+
+_RAISED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _NUMERIC = psycopg.adapters.types["numeric"].oid
 
@@ -277,17 +285,25 @@ class GreatExpectations:
     ) -> dict[str, Any]:
         if not rules:
             raise CheckFailed("a suite without expectations was asked to validate")
-        suite = self.suite(name, rules, kept=kept)
-        # Batch.validate rather than a ValidationDefinition, which keeps every result in memory.
-        if self._docs is not None and kept:
-            definition = self._gx.ValidationDefinition(
-                name=f"{name} {next(self._numbers)}", data=batches, suite=suite
-            )
-            outcome = self._context.validation_definitions.add(definition).run(
-                batch_parameters=parameters, result_format=form
-            )
-        else:
-            outcome = batches.get_batch(parameters).validate(suite, result_format=form)
+        try:
+            suite = self.suite(name, rules, kept=kept)
+            # Batch.validate rather than a ValidationDefinition, which keeps every result in memory.
+            if self._docs is not None and kept:
+                definition = self._gx.ValidationDefinition(
+                    name=f"{name} {next(self._numbers)}", data=batches, suite=suite
+                )
+                outcome = self._context.validation_definitions.add(definition).run(
+                    batch_parameters=parameters, result_format=form
+                )
+            else:
+                outcome = batches.get_batch(parameters).validate(suite, result_format=form)
+        except (self._gx.exceptions.GreatExpectationsError, *_RAISED) as error:
+            # Most of what a rule raises is in its result. Of the rest each alone shows which one it was.
+            if len(rules) == 1:
+                raise NotEvaluatedError(rules[0], _first_line(f"{type(error).__name__}: {error}")) from None
+            for rule in rules:
+                self._ask(batches, f"{name}: {rule.name}", [rule], form, parameters, kept=False)
+            raise
         return {result.expectation_config.meta["name"]: result for result in outcome.results}
 
     def write_suite(self, name: str, rules: Sequence[Rule], folder: Path) -> None:
@@ -319,10 +335,14 @@ class GreatExpectations:
 
 
 class Count(NamedTuple):
-    """Of one rule: how many rows break it, and how many have what it looks at."""
+    """Of one rule: how many rows break it, and how many have what it looks at.
+
+    `found` is of a broken rule about a whole column: what was found instead.
+    """
 
     broken: int
     of: int
+    found: str | None = None
 
 
 class View:
@@ -333,13 +353,13 @@ class View:
         self._batches = batches
         self._seconds = seconds
 
-    def counts(self, name: str, rules: Sequence[Rule], size: int) -> dict[str, "Count"]:
+    def counts(self, name: str, rules: Sequence[Rule], size: int, *, kept: bool = True) -> dict[str, "Count"]:
         """By rule, how many of the `size` rows break it; of a rule about a whole column 1 where it is broken.
 
         Raises NotEvaluatedError for a rule that could not be evaluated on all of them.
         """
         try:
-            return self._counts(name, rules, size, kept=True)
+            return self._counts(name, rules, size, kept=kept)
         except NotEvaluatedError:
             # All are evaluated in one scan, and fail together: each alone shows which one it was.
             for rule in rules:
@@ -359,18 +379,42 @@ class View:
                     reason = f"it took longer than {self._seconds} seconds"
                 raise NotEvaluatedError(rule, reason)
             said = result.result
-            if "unexpected_count" not in said:
-                found[rule.name] = Count(0 if result.success else 1, size)
+            if "element_count" not in said:
+                if rule.weight is Weight.QUARANTINES:
+                    raise NotEvaluatedError(rule, f"{rule.expectation} {NAMES_NO_RECORD}")
+                found[rule.name] = Count(0, size) if result.success else Count(1, size, self._found(rule))
                 continue
             conditional = rule.arguments.get("row_condition") is not None
-            if said.get("element_count") != size and not conditional:
-                raise NotEvaluatedError(rule, f"it looked at {said.get('element_count')} of {size} rows")
+            if said["element_count"] != size and not conditional:
+                raise NotEvaluatedError(rule, f"it looked at {said['element_count']} of {size} rows")
             broken = said["unexpected_count"]
             if not result.success and not broken:
                 raise NotEvaluatedError(rule, "it failed without a row that breaks it")
             looked_at = size if conditional else size - said.get("missing_count", 0)
             found[rule.name] = Count(0 if result.success else broken, looked_at)  # `mostly` forgives some
         return found
+
+    def _found(self, rule: Rule) -> str:
+        """What was found where a rule about a whole column is broken, for people."""
+        form = {"result_format": "BASIC", "partial_unexpected_count": _SHOWN}
+        results = self._library._ask(self._batches, f"{rule.name}: found", [rule], form, kept=False)
+        said = results[rule.name].result
+        observed = said.get("observed_value")
+        if isinstance(observed, dict):  # of quantiles
+            observed = observed.get("values")
+        parts = [
+            f"{name}{', '.join(map(str, values))}"
+            for name, values in (
+                (
+                    "found ",
+                    observed if isinstance(observed, list) else [] if observed is None else [observed],
+                ),
+                ("unexpected ", said.get("partial_unexpected_list") or ()),
+                ("missing ", said.get("partial_missing_list") or ()),
+            )
+            if values
+        ]
+        return "; ".join(parts) or "found no value"
 
     def places(self, name: str, rules: Sequence[Rule], most: int) -> dict[str, list[Rule]]:
         """By place of a row, which of these rules it breaks; at most `most` rows break any of them."""
@@ -403,24 +447,36 @@ def exception_of(result: Any) -> str | None:
     found = [info] if "raised_exception" in info else list(info.values())
     for one in found:
         if one.get("raised_exception"):
-            said = str(one.get("exception_message")).strip()
-            return next(
-                (line.strip() for line in said.splitlines() if line.strip()), "it raised an exception"
-            )
+            return _first_line(str(one.get("exception_message")))
     return None
+
+
+def _first_line(said: str) -> str:
+    line = next((line.strip() for line in said.splitlines() if line.strip()), "it raised an exception")
+    return re.sub(r"^\(psycopg\.errors\.\w+\) ", "", line)
 
 
 def exactly(value: object) -> object:
     """A value of a settings file as Great Expectations takes it: a number with a point is a float there.
 
-    Raises ValueError for a number that a float cannot hold digit for digit.
+    Raises ValueError for a number that a float cannot hold digit for digit: it makes one of whole numbers too.
     """
-    if isinstance(value, Decimal):
-        if Decimal(repr(float(value))) != value:
-            raise ValueError(f"{value} has more digits than Great Expectations can hold exactly")
-        return float(value)
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        if not _held(value):
+            raise ValueError(
+                f"{value} has more digits than Great Expectations can hold exactly; "
+                "ExpectColumnValuesToBeBetween of amounts takes any"
+            )
+        return value if isinstance(value, int) else float(value)
     if isinstance(value, list):
         return [exactly(one) for one in value]
     if isinstance(value, dict):
         return {key: exactly(one) for key, one in value.items()}
     return value
+
+
+def _held(value: Decimal | int) -> bool:
+    try:
+        return Decimal(repr(float(value))) == value
+    except OverflowError:
+        return False

@@ -1,17 +1,28 @@
 """The merchant's own expectations: [[expect]] of reconcile.toml as rules. Great Expectations says which are wrong."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+import msgspec
 
 from reconcile.core.errors import UsageError
 from reconcile.ledger.profile import TOML
 from reconcile.settings import Expect
-from reconcile.validate.great_expectations import GreatExpectations, exactly
+from reconcile.validate.great_expectations import NAMES_NO_RECORD, GreatExpectations, exactly
 from reconcile.validate.rules import Rule, Weight
 from reconcile.validate.suites import COLUMNS, names
 
-_CONDITION = re.compile(r'col\("\w+"\)(?:\.notnull\(\)| *(?:[<>]=?|[=!]=) *(?:"[^"]*"|-?\d+(?:\.\d+)?))')
+_CONDITION = re.compile(
+    r'col\("(?P<column>\w+)"\)(?:\.notnull\(\)| *(?:[<>]=?|[=!]=) *(?:"[^"]*"|(?P<number>-?\d+(?:\.\d+)?)))'
+)
 """A condition as a text: `col("amount") < 0`. Anything else Great Expectations would pass on as bare SQL."""
+
+_NOT_GIVEN = (
+    "batch_id", "catch_exceptions", "description", "id", "meta", "notes", "rendered_content", "result_format",
+    "severity", "windows",
+)  # fmt: skip
+"""Arguments of every expectation that say nothing about the records, or that `weight` and `why` say."""
 
 
 def own_rules(expects: Iterable[Expect], library: GreatExpectations) -> Mapping[str, tuple[Rule, ...]]:
@@ -32,6 +43,7 @@ def own_rules(expects: Iterable[Expect], library: GreatExpectations) -> Mapping[
 
 def _rule(one: Expect, library: GreatExpectations) -> Rule:
     kind = library.expectation_class(one.expectation)  # imports the library
+    from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
     from great_expectations.expectations.expectation import (
         ColumnAggregateExpectation,
         ColumnMapExpectation,
@@ -44,37 +56,67 @@ def _rule(one: Expect, library: GreatExpectations) -> Rule:
         raise ValueError(f"{one.expectation} is about no column")  # noqa: TRY004 - a wrong setting
     weight = Weight(one.weight)
     if weight is Weight.QUARANTINES and not issubclass(kind, of_records):
-        raise ValueError(
-            f"{one.expectation} is about a whole column and names no record: give it the weight warns or blocks"
-        )
-    arguments = {name: exactly(value) for name, value in one.arguments.items()}
+        raise ValueError(f"{one.expectation} {NAMES_NO_RECORD}")
+    expectation, given = one.expectation, dict(one.arguments)
+    for name, value in given.items():
+        if name in _NOT_GIVEN:
+            raise ValueError(f"{name} is nothing that an [[expect]] may say")
+        if name in ("column", "column_A", "column_B") and not isinstance(value, str):
+            raise ValueError(f"{name} must be the name of a column")
+        if name == "column_list" and not isinstance(value, list):
+            raise ValueError("column_list must be a list of columns")
+    if kind is ExpectColumnValuesToBeBetween and given.get("column") == "amount":
+        expectation = "ExpectAmountsToBeBetween"
+        given |= {name: _written(given[name]) for name in ("min_value", "max_value") if name in given}
+    arguments = {name: exactly(value) for name, value in given.items()}
     condition = arguments.get("row_condition")
     if isinstance(condition, str):
-        if not _CONDITION.fullmatch(condition):
-            raise ValueError(
-                f'row_condition: {condition!r} is not a comparison such as col("amount") < 0; write several as a table'
-            )
+        _check_condition(condition)
         arguments["condition_parser"] = "great_expectations"
     elif isinstance(condition, dict) and "pass_through" in str(condition):
         raise ValueError("row_condition: pass_through is not taken")
     fields = COLUMNS[one.on]
-    rule = Rule(one.name, weight, one.expectation, arguments, one.why, own=True)
-    for column in rule.columns:
+    rule = Rule(one.name, weight, expectation, arguments, one.why, own=True)
+    for column in (*rule.columns, *_columns_of(condition)):
         if column not in fields:
             raise ValueError(f"{one.on} have no column {column!r}; they have {', '.join(fields)}")
     made = library.expectation(rule)
     if "mostly" in arguments and not 0 < made.mostly <= 1:
         raise ValueError("mostly is a share, above 0 and at most 1")
-    return Rule(
-        one.name,
-        weight,
-        one.expectation,
-        arguments,
-        one.why,
+    return msgspec.structs.replace(
+        rule,
         field=";".join(fields[column] for column in rule.columns),
         reason=f"breaks {one.name}: {one.why}",
-        own=True,
     )
+
+
+def _written(bound: object) -> object:
+    """A number as a text, digit for digit; anything else as it is."""
+    return f"{bound:f}" if isinstance(bound, Decimal) else str(bound) if type(bound) is int else bound
+
+
+def _check_condition(condition: str) -> None:
+    found = _CONDITION.fullmatch(condition)
+    if not found:
+        raise ValueError(
+            f'row_condition: {condition!r} is not a comparison such as col("amount") < 0; write several as a table'
+        )
+    if found["number"] is not None:
+        exactly(Decimal(found["number"]))
+
+
+def _columns_of(condition: object) -> Iterator[object]:
+    """The columns that a condition names."""
+    if isinstance(condition, str) and (found := _CONDITION.fullmatch(condition)):
+        yield found["column"]
+    elif isinstance(condition, list):
+        for one in condition:
+            yield from _columns_of(one)
+    elif isinstance(condition, dict):
+        column = condition.get("column")
+        if isinstance(column, dict):
+            yield column.get("name")
+        yield from _columns_of(condition.get("conditions"))
 
 
 def _one_line(error: ValueError) -> str:

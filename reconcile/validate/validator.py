@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, table
+from sqlalchemy import Connection, Engine, func, select, table
 
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry
+from reconcile.db.sql_files import run_file
 from reconcile.ledger.profile import TOML
 from reconcile.settings import Settings
 from reconcile.validate.great_expectations import Count, GreatExpectations, NotEvaluatedError, exception_of
@@ -84,13 +85,27 @@ class Validator:
         Ends the connection's transaction. Raises InputRefused for what blocks, UsageError for an [[expect]] that
         cannot be evaluated, and CheckFailed where that is an expectation of ours.
         """
-        with self._turn:
-            try:
-                yield Judging(self, connection, suite, view, subject)
-            except NotEvaluatedError as error:
-                if error.rule.own:
-                    raise UsageError(f"{TOML}: [[expect]] {error.rule.name}: {error.reason}") from None
-                raise CheckFailed(str(error)) from None
+        with self._turn, _refused():
+            yield Judging(self, connection, suite, view, subject)
+
+    def try_own(self, engine: Engine) -> int:
+        """Ask the merchant's own expectations about records that are made up, before any other is read.
+
+        Gives the number of expectations. Raises UsageError for one that cannot be evaluated: a regex that is none,
+        or a bound of another kind than the column.
+        """
+        tried = 0
+        for suite in SUITES:
+            own = [rule for rule in self.rules[suite] if rule.own]
+            if own:
+                view = f"sample_{suite}"
+                with self._turn, _refused(), engine.connect() as connection:
+                    run_file(connection, f"validate/{view}")
+                    size = _size(connection, view)
+                    with self._library.on_view(connection, view, self._seconds) as rows:
+                        rows.counts(view, own, size, kept=False)
+                tried += len(own)
+        return tried
 
     def entries(self, batch: Sequence[Entry]) -> dict[int, list[Rule]]:
         """By place in the batch, the rules that quarantine an entry; without a database, for `ledger inspect`.
@@ -104,7 +119,7 @@ class Validator:
             "date": [one.dated_on or (one.dated_at.date() if one.dated_at else None) for one in batch],
         }
         broken: dict[int, list[Rule]] = {}
-        with self._turn:
+        with self._turn, _refused():
             results = self._library.on_frame("entries", found, columns)
             for rule, indexes in _broken_rules(found, results, len(batch), blanks=True).items():
                 for index in indexes if rule.weight is Weight.QUARANTINES else ():
@@ -212,11 +227,10 @@ class Judging:
         self._subject = subject
         self._rules = validator.rules[suite]
         self._counts: Mapping[str, Count] = {}
-        self.size = connection.execute(select(func.count()).select_from(table(view))).scalar_one()
-        connection.commit()
+        self.size = _size(connection, view)
 
     def count(self) -> tuple[Failure, ...]:
-        """What is broken; `says` where it blocks: by its weight, or because every record breaks an [[expect]]."""
+        """What is broken; `blocks` by its weight, or because every record breaks an [[expect]]."""
         if not self.size:
             return ()
         v = self._validator
@@ -224,7 +238,7 @@ class Judging:
             self._counts = view.counts(self._suite, self._rules, self.size)
         failures = []
         for rule in self._rules:
-            broken, of = self._counts[rule.name]
+            broken, of, found = self._counts[rule.name]
             if broken:
                 # A rule that all records break is wrong rather than all of them.
                 everything = (
@@ -234,16 +248,19 @@ class Judging:
                     and broken * 2 > self.size
                 )
                 blocks = everything or rule.weight is Weight.BLOCKS
-                many = f"{broken:,} of {self.size:,} records break it"
-                if everything:
-                    many = f"every one of {of:,} records breaks it, so it blocks"
-                says = f"{self._subject}: {many}: {rule.why.rstrip('.')}"
+                if found is not None:
+                    what = f"{', '.join(rule.columns)}: {found}, where {_demanded(rule)}"
+                elif everything:
+                    what = f"every one of {of:,} records breaks it, so it blocks"
+                else:
+                    what = f"{broken:,} of {self.size:,} records break it"
+                says = f"{self._subject}: {what}: {rule.why.rstrip('.')}"
                 failures.append(
                     Failure(
                         rule.name,
                         rule.weight,
                         broken,
-                        (says,) if blocks else (),
+                        (says,) if blocks or found is not None else (),
                         allowed=blocks and rule.name in v._allow,
                         why=rule.why,
                     )
@@ -253,7 +270,7 @@ class Judging:
     def refuse(self, failures: Sequence[Failure]) -> None:
         """Raise InputRefused if one of these blocks and is not allowed."""
         for failure in failures:
-            if failure.says and not failure.allowed:
+            if failure.says and failure.weight is not Weight.WARNS and not failure.allowed:
                 raise InputRefused(f"[[expect]] {failure.expectation}: {_refusal(failure)}")
 
     @property
@@ -286,6 +303,37 @@ class Judging:
     def _view_of(self) -> Any:
         v = self._validator
         return v._library.on_view(self._connection, self._view, v._seconds)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Say of an expectation that could not be evaluated whose fault it is."""
+    try:
+        yield
+    except NotEvaluatedError as error:
+        if error.rule.own:
+            raise UsageError(f"{TOML}: [[expect]] {error.rule.name}: {error.reason}") from None
+        raise CheckFailed(str(error)) from None
+
+
+def _size(connection: Connection, view: str) -> int:
+    size: int = connection.execute(select(func.count()).select_from(table(view))).scalar_one()
+    connection.commit()
+    return size
+
+
+def _demanded(rule: Rule) -> str:
+    """What a rule demands of a whole column, in the words of reconcile.toml."""
+    named = ("column", "row_condition", "condition_parser")
+    return ", ".join(
+        f"{name} is {_plain(value)}" for name, value in rule.arguments.items() if name not in named
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def _refusal(failure: Failure) -> str:

@@ -144,9 +144,9 @@ WRONG = {
     "not a column's": (expecting(expectation='"ExpectTableRowCountToEqual"', value="1"), "about no column"),
     "more digits": (
         expecting(
-            expectation='"ExpectColumnValuesToBeBetween"',
+            expectation='"ExpectColumnValuesToBeInSet"',
             column='"amount"',
-            max_value="12345678901234567890.12",
+            value_set="[12345678901234567890.12]",
         ),
         "more digits than",
     ),
@@ -188,6 +188,55 @@ def test_a_wrong_one_is_refused_with_its_name_and_what_is_wrong(command: Command
     assert says in done.complaint
     assert "[[expect]]" in done.complaint
     assert ("mine" if "id_present" not in toml else "id_present") in done.complaint
+
+
+@pytest.mark.parametrize(
+    ("name", "on"), [("no such column", "entries"), ("raises while evaluated", "transactions")]
+)
+def test_every_command_refuses_a_wrong_one_and_leaves_nothing_half_done(
+    command: Command, name: str, on: str
+) -> None:
+    toml, says = WRONG[name]
+    toml, says = toml.replace('"entries"', f'"{on}"'), says.replace("entries", on)
+    reports = sorted(path.name for path in (command.folder / "reports").iterdir())
+    held = [command.good(*one).out for one in (("ledger", "list"), ("runs",))]
+    with replaced(command.folder / "reconcile.toml", toml):
+        for words in (("run", *DAYS, "--ledger", "ledger.csv"), ("fetch", *DAYS), ("validate",)):
+            done = command(*words)
+            assert (done.code, done.out) == (2, ""), words
+            assert done.complaint.count("\n") <= 1
+            assert "[[expect]] mine: " in done.complaint
+            assert says in done.complaint
+        doctor = command("doctor")
+        assert doctor.code == 2
+        assert says in doctor.out + doctor.err
+        # Who only looks something up is not troubled, and pays for no Great Expectations.
+        assert [command.good(*one).out for one in (("ledger", "list"), ("runs",))] == held
+    assert sorted(path.name for path in (command.folder / "reports").iterdir()) == reports
+
+
+def test_doctor_counts_those_that_can_be_evaluated(command: Command) -> None:
+    assert "3 of your own, each can be evaluated" in command("doctor").out
+
+
+def test_one_about_a_whole_column_says_what_was_found(command: Command) -> None:
+    about = {"expectation": '"ExpectColumnMaxToBeBetween"', "column": '"amount"', "max_value": "500.5"}
+    says = "ledger.csv: amount: found 100000000000.00, where max_value is 500.5: Since"
+    with replaced(command.folder / "reconcile.toml", expecting(weight='"blocks"', **about)):
+        refused = command("ledger", "import", "ledger.csv")
+        assert refused.code == 3
+        assert f"[[expect]] mine: {says}: nothing of it is used" in refused.complaint
+        done = command("validate")
+        assert "100000000000.00, where max_value is 500.5" in done.err
+    toml = expecting(
+        weight='"warns"',
+        expectation='"ExpectColumnDistinctValuesToEqualSet"',
+        column='"currency"',
+        value_set='["EUR", "INR"]',
+    )
+    with replaced(command.folder / "reconcile.toml", toml):
+        done = command("validate")
+        assert "missing EUR, where value_set is EUR, INR: Since (mine)" in done.out
 
 
 def test_one_that_every_record_breaks_blocks_and_says_so(command: Command) -> None:
