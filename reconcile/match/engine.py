@@ -77,7 +77,17 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "take_suggestions",
     ),
     "findings": ("matches", "findings", "save"),
-    "discrepancies": ("found", "reported", "repeated", "rows", "save", "movements", "outcomes"),
+    "discrepancies": (
+        "found",
+        "reported",
+        "repeated",
+        "elsewhere",
+        "mates",
+        "rows",
+        "save",
+        "movements",
+        "outcomes",
+    ),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance"),
     "results": ("views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
 }

@@ -38,8 +38,9 @@ OF_STEP: Mapping[str, Profile] = {
     "scope/changed_records": {"enable_seqscan": "off"},
     # Sorting is quicker than hashing so many groups of one row.
     "prepare/repeated_references": {"enable_hashagg": "off"},
-    # Duplicates are few, and each looks up its own.
+    # Duplicates are few, and so are the records whose counterpart another one has: each looks up its own.
     "discrepancies/repeated": {"enable_nestloop": "on"},
+    "discrepancies/mates": {"enable_nestloop": "on"},
 }
 """By step (phase/file): switches that hold for this step only."""
 

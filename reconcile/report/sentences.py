@@ -98,7 +98,7 @@ class _Record:
     def before_all_fetched(self) -> str:
         """Of a refund: that its payment lies before the first day ever fetched, or may do so."""
         first = self["first_fetched"]
-        if first is None or (self["ledger_amount"] > 0 and self["ledger_date"] >= first):
+        if first is None or self["others"] or (self["ledger_amount"] > 0 and self["ledger_date"] >= first):
             return ""
         lies = "lies" if self["ledger_amount"] > 0 else "may lie"
         return f": its payment {lies} before {day(first)}, the first day ever fetched"
@@ -109,6 +109,28 @@ class _Record:
         partners = self["other_matched_with"]
         state = f"matched with {partners}" if partners else "not matched"
         return f"{self['other_id']} of {day(self['other_date'])} ({state})"
+
+    @property
+    def elsewhere(self) -> str:
+        """Of a record without a counterpart: that the other side has one by its reference or name, which is matched
+        otherwise."""
+        count, key = self["others"], self["other_key"]
+        if not count:
+            return ""
+        of_kspay = self["kspay_date"] is not None
+        if count > 1:
+            what = "entries" if of_kspay else "transactions"
+            which = "that name it" if self["other_by_name"] else f"of reference {key}"
+            return f"; the {count} {what} {which} are matched otherwise"
+        if not self["other_by_name"]:
+            which = (
+                f"the one {'entry' if of_kspay else 'transaction'} of reference {key}, {self['other_id']},"
+            )
+        elif of_kspay:
+            which = f"the entry that names it, {self['other_id']},"
+        else:
+            which = f"transaction {key}"
+        return f"; {which} is matched with {self['other_matched_with']}"
 
     @property
     def match(self) -> str:
@@ -174,14 +196,15 @@ def _with_reference(reference: str | None) -> str:
 
 def _missing_in_ledger(record: _Record) -> str:
     return (
-        f"{record.received}{record.kspay_reference}, but the ledger has no entry for it{record.suggestion}."
+        f"{record.received}{record.kspay_reference}, but the ledger has no entry for it"
+        f"{record.elsewhere}{record.suggestion}."
     )
 
 
 def _missing_in_kspay(record: _Record) -> str:
     return (
         f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it"
-        f"{record.before_all_fetched}{record.suggestion}."
+        f"{record.elsewhere}{record.before_all_fetched}{record.suggestion}."
     )
 
 
@@ -267,7 +290,7 @@ def _timing(record: _Record) -> str:
         what = f"{record.received}{record.kspay_reference}, but the ledger has no entry for it yet"
     else:
         what = f"{record.books}{record.ledger_reference}, but KS Pay has no transaction for it yet"
-    return f"{what}; it may follow in the next days{record.suggestion}."
+    return f"{what}{record.elsewhere}; it may follow in the next days{record.suggestion}."
 
 
 def _invalid(record: _Record) -> str:

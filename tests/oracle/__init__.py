@@ -90,11 +90,28 @@ from tests.oracle.matching import (
     match,
     midnight,
     public,
+    raw_keys,
     total,
     within_tolerance,
 )
 
-__all__ = ["ALL_RULES", "D", "E", "M", "Matching", "Outcome", "Policy", "Repeated", "T", "match", "reconcile"]
+__all__ = [
+    "ALL_RULES",
+    "D",
+    "E",
+    "Elsewhere",
+    "M",
+    "Matching",
+    "Outcome",
+    "Policy",
+    "Repeated",
+    "T",
+    "match",
+    "reconcile",
+]
+
+
+ALONE = ("MISSING_IN_LEDGER", "MISSING_IN_KSPAY", "TIMING_DIFFERENCE")
 
 
 @dataclass(frozen=True)
@@ -113,6 +130,19 @@ class D:
         None  # None also where it was refunded in part, and nobody knows how much
     )
     ledger_refunded: Decimal | None = None
+    elsewhere: "Elsewhere | None" = None
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a record without a counterpart shares with records of the other side that are matched otherwise: how many
+    they are, the id of the first of them and, if it is the only one, the ids that it is matched with."""
+
+    key: str
+    by_name: bool
+    records: int
+    id: tuple[str, ...]
+    mates: frozenset[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -230,10 +260,40 @@ def _repeated(
     if not found:
         return None
     *_, other, unit = min(found, key=lambda one: one[:3])
+    return Repeated(other.id, other.day, _mates(unit, matched))
+
+
+def _mates(unit: Record, matched: dict[Record, Joined]) -> frozenset[tuple[str, ...]]:
+    """The ids of the records of the other side that a unit is matched with."""
     joined = matched.get(unit)
     mates = (joined.entries if unit.of_kspay else joined.transactions) if joined else ()
-    ids = [(p.id,) if isinstance(p, T) else (p.source, p.id) for mate in mates for p in mate.parts]
-    return Repeated(other.id, other.day, frozenset(ids))
+    return frozenset((p.id,) if isinstance(p, T) else (p.source, p.id) for mate in mates for p in mate.parts)
+
+
+def _elsewhere(record: Record, matched: dict[Record, Joined]) -> Elsewhere | None:
+    """What the other side has by the name or else the reference of a record, where all of it is matched otherwise; a
+    booking is known by its positive entry here."""
+    for kind in ("transaction", "reference"):
+        key = next((value for of, value in _own_keys(record) & record.keys if of == kind), None)
+        found = [
+            other
+            for other in matched
+            if key is not None and other.of_kspay is not record.of_kspay and (kind, key) in _own_keys(other)
+        ]
+        if key is not None and found:
+            first = min(found, key=lambda other: other.id)
+            mates = _mates(first, matched) if len(found) == 1 else frozenset()
+            return Elsewhere(key, kind == "transaction", len(found), first.id, mates)
+    return None
+
+
+def _own_keys(record: Record) -> frozenset[tuple[str, str]]:
+    (lead,) = (
+        part
+        for part in record.parts
+        if record.id == ((part.id,) if isinstance(part, T) else (part.source, part.id))
+    )
+    return raw_keys(lead)
 
 
 def _type_of_unmatched(record: Record, repeated: Repeated | None, policy: Policy, as_of: date) -> str | None:
@@ -290,7 +350,8 @@ class _Reporter:
         found = _type_of_unmatched(record, repeated, self.policy, self.period.last)
         name = {None: "excluded", "TIMING_DIFFERENCE": "timing"}.get(found, "unmatched")
         ts, es = ((record,), ()) if record.of_kspay else ((), (record,))
-        self.case(ts, es, [found] if found else [], name, repeated)
+        elsewhere = _elsewhere(record, matched) if found in ALONE else None
+        self.case(ts, es, [found] if found else [], name, repeated, elsewhere)
 
     def parts(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
         return [part for record in (*ts, *es) for part in record.parts]
@@ -315,6 +376,7 @@ class _Reporter:
         types: list[str],
         name: str,
         repeated: Repeated | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         for part in self.current(ts, es):
             self.count("period", part, name)
@@ -340,6 +402,7 @@ class _Reporter:
                     repeats=repeated if found.startswith("DUPLICATE") else None,
                     kspay_refunded=at_most if refunds and known else None,
                     ledger_refunded=sum((e.refunded for e in es), Decimal(0)) if refunds else None,
+                    elsewhere=elsewhere,
                 )
             )
 

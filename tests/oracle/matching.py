@@ -125,7 +125,7 @@ class Record:
     family: str
     day: date
     since: datetime  # `createdAt`, or the start of an entry's day: which of two came earlier
-    keys: frozenset[tuple[str, str]]  # (kind, value); the kinds are those of `_keys`
+    keys: frozenset[tuple[str, str]]  # (kind, value); the kinds are those of `raw_keys`
     refunded: Decimal = Decimal(0)  # what the negative entries in it add up to, as a positive number
 
     def key(self, kind: str) -> str | None:
@@ -172,7 +172,7 @@ def normalise(reference: str) -> str:
     return "".join(c for c in folded if unicodedata.category(c)[0] in "LM" or unicodedata.category(c) == "Nd")
 
 
-def _keys(record: T | E) -> frozenset[tuple[str, str]]:
+def raw_keys(record: T | E) -> frozenset[tuple[str, str]]:
     named = record.id if isinstance(record, T) else record.transaction_id
     reference = record.reference
     pairs = [
@@ -200,7 +200,7 @@ def _records(
     """The records of one app without the keys that are none, refund bookings joined."""
     overloaded: set[tuple[str, str]] = set()
     for side in (transactions, entries):
-        count = Counter(key for record in side for key in _keys(record))
+        count = Counter(key for record in side for key in raw_keys(record))
         overloaded |= {key for key, carriers in count.items() if carriers > MOST_RECORDS_OF_A_KEY}
     ts = [
         Record(
@@ -211,7 +211,7 @@ def _records(
             t.family,
             business_date(t, zone),
             t.created_at,
-            _keys(t) - overloaded,
+            raw_keys(t) - overloaded,
         )
         for t in transactions
     ]
@@ -224,7 +224,7 @@ def _records(
             e.family,
             e.day,
             midnight(e.day),
-            _keys(e) - overloaded,
+            raw_keys(e) - overloaded,
         )
         for e in entries
     ]

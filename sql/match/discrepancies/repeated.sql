@@ -1,23 +1,26 @@
 -- Grain: one row a reported duplicate, for the record that it repeats: of those that make it a duplicate
--- (findings/findings) a matched one, then the nearest by date, then the lowest id by code points; and one row for each
--- record of the other side that this is matched with (`is_mate`).
--- Purpose: Duplicates are few, so each is looked up by index, however large the period is. `limit` and `offset 0` keep
--- the planner from joining whole tables, as it would where they have no statistics yet.
+-- (findings/findings) a matched one, then the nearest by date, then the lowest id by code points.
+-- Purpose: `other_record` are the records that sentences name beside their own. Duplicates are few, so each is looked
+-- up by index, however large the period is. `limit` and `offset 0` keep the planner from joining whole tables, as it
+-- would where they have no statistics yet.
 -- Reads: bookings, crowded_keys, entries, involved, pairings, policy, reported, shown_entry, shown_transaction,
 -- transactions, usable_entry, usable_transaction
--- Makes: repeated
+-- Makes: other_record
 
-create temp table repeated (
+create temp table other_record (
     found_no bigint not null,
     side text not null,
     number bigint not null,
     source text,
     record_id text not null,
     business_on date,
-    is_mate boolean not null
+    is_mate boolean not null,  -- matched with the one that is named
+    key text,  -- of discrepancies/elsewhere: what both carry
+    by_name boolean,  -- likewise: it is the id of a transaction, and no reference
+    records integer  -- likewise: how many there are, of which this is the first
 ) on commit drop;
 
-insert into repeated
+insert into other_record (found_no, side, number, source, record_id, business_on, is_mate)
 with repeating as materialized (
     select reported.found_no, own.*
     from reported
@@ -50,15 +53,7 @@ cross join lateral (
     limit 1
 ) as other;
 
-insert into repeated
-select repeated.found_no, 'ledger', mate.number, mate.source, mate.ledger_id, null, true
-from repeated
-cross join lateral (select match_no from pairings where transaction_no = repeated.number limit 1) as own
-cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
-cross join lateral (select number, source, ledger_id from entries where number = taken.entry_no limit 1) as mate
-where repeated.side = 'kspay';
-
-insert into repeated
+insert into other_record (found_no, side, number, source, record_id, business_on, is_mate)
 with repeating as materialized (
     select reported.found_no, own.*
     from reported
@@ -157,14 +152,3 @@ cross join lateral (
         known.ledger_id collate "C"
     limit 1
 ) as other;
-
-insert into repeated
-select distinct repeated.found_no, 'kspay', mate.number, null, mate.transaction_id, null::date, true
-from repeated
-cross join lateral (select match_no from pairings where entry_no = repeated.number limit 1) as own
-cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as beside
-cross join lateral (select transaction_no from pairings where entry_no = beside.entry_no offset 0) as taken
-cross join lateral (select number, transaction_id from transactions where number = taken.transaction_no limit 1) as mate
-where repeated.side = 'ledger' and not repeated.is_mate;
-
-analyze repeated;

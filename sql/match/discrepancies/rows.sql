@@ -1,8 +1,8 @@
 -- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it.
 -- Purpose: Where it has several records: their distinct values, sorted by code points, ";" between; sums of amounts;
 -- earliest dates. A ledger id that several sources hold is written with its source.
--- Reads: asked, bookings, broken, decisions_in_force, discrepancies, fetched_windows, involved, pairings,
--- period_entry, period_transaction, repeated, reported, shown_entry, shown_transaction, suggestion
+-- Reads: asked, bookings, broken, decisions_in_force, discrepancies, fetched_windows, involved, other_record, pairings,
+-- period_entry, period_transaction, reported, shown_entry, shown_transaction, suggestion
 -- Makes: reported_row, shared_id
 
 create temp table shared_id on commit drop as
@@ -46,7 +46,7 @@ where
         union
         select number from shown_entry
         union
-        select number from repeated where side = 'ledger'
+        select number from other_record where side = 'ledger'
     );
 
 analyze shared_id;
@@ -155,19 +155,22 @@ suggested as (
 
 named as (
     select
-        repeated.found_no,
-        repeated.is_mate,
-        repeated.business_on,
+        found_no,
+        is_mate,
+        other_record.business_on,
+        other_record.key,
+        other_record.by_name,
+        other_record.records,
         case
-            when shared_id.ledger_id is null then repeated.record_id
-            else entry_label(repeated.source, repeated.record_id)
+            when shared_id.ledger_id is null then other_record.record_id
+            else entry_label(other_record.source, other_record.record_id)
         end as written
-    from repeated
+    from other_record
     inner join reported using (found_no)
     left join shared_id
         on
-            repeated.side = 'ledger' and shared_id.app_id = reported.app_id
-            and shared_id.ledger_id = repeated.record_id
+            other_record.side = 'ledger' and shared_id.app_id = reported.app_id
+            and shared_id.ledger_id = other_record.record_id
 ),
 
 other as (
@@ -175,6 +178,9 @@ other as (
         found_no,
         max(written) filter (where not is_mate) as record_id,
         max(business_on) as business_on,
+        max(key) as key,
+        bool_or(by_name) as by_name,
+        max(records) as records,
         string_agg(written, ' and ' order by written collate "C") filter (where is_mate) as mates
     from named
     group by found_no
@@ -224,6 +230,9 @@ select
     other.record_id as other_id,
     other.business_on as other_date,
     other.mates as other_matched_with,
+    other.key as other_key,
+    other.by_name as other_by_name,
+    other.records as others,
     transactions.records as transactions,
     entries.records as entries,
     entries.refunded as given_back,

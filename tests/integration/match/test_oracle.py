@@ -15,7 +15,7 @@ from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.match.engine import match
 from reconcile.settings import Settings
-from tests.oracle import D, E, M, Outcome, Repeated, T, reconcile
+from tests.oracle import D, E, Elsewhere, M, Outcome, Repeated, T, reconcile
 from tests.oracle import match as match_all
 from tests.support.arrivals import arrive, record_run
 from tests.support.worlds import REFUNDED_WORDS, World, entry, tx, worlds
@@ -91,14 +91,16 @@ def _read(connection: Connection) -> Outcome:
             " inner join shown_entry using (number) where found_no = reported.found_no"
             " and involved.side = 'ledger') as entries,"
             " row.kspay_refunded, row.ledger_refunded, row.other_date,"
-            " (select array_remove(array[source, record_id], null) from repeated"
+            " row.other_key, row.other_by_name, row.others,"
+            " (select array_remove(array[source, record_id], null) from other_record"
             " where found_no = reported.found_no and not is_mate) as other,"
-            " (select array_agg(array_remove(array[source, record_id], null)) from repeated"
+            " (select array_agg(array_remove(array[source, record_id], null)) from other_record"
             " where found_no = reported.found_no and is_mate) as mates"
             " from reported_row as row inner join reported using (discrepancy_id)"
         )
     )
     for row in reported:
+        mates = frozenset(map(tuple, row.mates or ()))
         found.discrepancies.add(
             D(
                 row.type,
@@ -108,10 +110,12 @@ def _read(connection: Connection) -> Outcome:
                 tuple(sorted((source, ledger_id) for source, ledger_id in row.entries or ())),
                 row.aspect,
                 row.difference,
-                row.other
-                and Repeated(tuple(row.other), row.other_date, frozenset(map(tuple, row.mates or ()))),
+                Repeated(tuple(row.other), row.other_date, mates) if row.other and not row.others else None,
                 row.kspay_refunded,
                 row.ledger_refunded,
+                Elsewhere(row.other_key, row.other_by_name, row.others, tuple(row.other), mates)
+                if row.others
+                else None,
             )
         )
     for row in connection.execute(

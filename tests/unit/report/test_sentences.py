@@ -31,6 +31,8 @@ MATCH: dict[str, Any] = {
     "suggested_counterpart": None,
     "given_back": None,
     "first_fetched": None,
+    "others": None,
+    "other_key": None,
     "transactions": 1,
     "entries": 1,
 }
@@ -183,6 +185,29 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             "MISSING_IN_KSPAY",
             NO_KSPAY | {"first_fetched": date(2026, 8, 1)},
             "The ledger books 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no transaction for it.",
+        ),
+        (
+            # Its payment is there, so it does not lie before the first day.
+            "MISSING_IN_KSPAY",
+            NO_KSPAY
+            | {"ledger_amount": Decimal(-500), "first_fetched": date(2026, 8, 1), "others": 1}
+            | {"other_key": "ORD-17", "other_by_name": False, "other_id": "tx_2", "other_matched_with": "L1"},
+            "The ledger books a refund of 500.00 INR on 3 Aug 2026 with reference ORD-17, but KS Pay has no "
+            "transaction for it; the one transaction of reference ORD-17, tx_2, is matched with L1.",
+        ),
+        (
+            "MISSING_IN_LEDGER",
+            NO_LEDGER | {"others": 3, "other_key": "tx_1", "other_by_name": True},
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but the ledger has no entry for it; "
+            "the 3 entries that name it are matched otherwise.",
+        ),
+        (
+            "TIMING_DIFFERENCE",
+            NO_LEDGER
+            | {"others": 1, "other_key": "ORD-17", "other_by_name": False, "other_id": "L1"}
+            | {"other_matched_with": "tx_2"},
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but the ledger has no entry for it yet; "
+            "the one entry of reference ORD-17, L1, is matched with tx_2; it may follow in the next days.",
         ),
         (
             "TIMING_DIFFERENCE",
