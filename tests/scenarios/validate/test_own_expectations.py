@@ -12,6 +12,8 @@ from tests.support.driver import Command, MakeCommand, Shop
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
+LONG = "123456789012345678901234567890"
+
 SOUND = """
 [[expect]]
 name = "payment_allowed"
@@ -30,6 +32,16 @@ column = "reference"
 regex = '^(?!STRAY)'
 weight = "quarantines"
 why = "Our shop numbers its orders itself."
+
+[[expect]]
+name = "ceiling_in_yen"
+on = "entries"
+expectation = "ExpectColumnValuesToBeBetween"
+column = "amount"
+max_value = 123456789012345678901234567890
+row_condition = 'col("currency") == "JPY"'
+weight = "quarantines"
+why = "Nothing dearer is sold."
 
 [[expect]]
 name = "ceiling_in_rupees"
@@ -63,10 +75,12 @@ def command(calm_shop: Shop, make_command: MakeCommand) -> Command:
         return text.getvalue().strip()
 
     common = {"date": "2026-04-02", "currency": "INR", "status": "paid"}
+    yen = common | {"currency": "JPY"}
     lines += [
         line(**common, ledger_id="X1", reference="STRAY-1", amount="10.00"),
         line(**common, ledger_id="X2", reference="DEAR-1", amount="99999999999.99"),
         line(**common, ledger_id="X3", reference="DEAR-2", amount="100000000000.00"),
+        line(**yen, ledger_id="X5", reference="LONG-1", amount=LONG),
         line(**common, ledger_id="X4", reference="a" * 199 + "b" + "a" * 200, amount="1.00"),
     ]
     ledger.write_text("\n".join([header, *lines, ""]), "utf-8")
@@ -93,6 +107,7 @@ def test_the_rows_are_in_quarantine_with_place_field_value_and_reason(command: C
 def test_the_page_and_run_json_say_what_was_found_and_why(command: Command) -> None:
     latest = command.latest()
     page = (command.folder / "reports" / "latest" / "report.html").read_text("utf-8")
+    assert f"{int(LONG):,}" in page, "at its ceiling, and to the last digit"
     for words in ("order_number", "Our shop numbers its orders itself.", "Nothing else is switched on"):
         assert words in page
     assert "A record without an id" in page, "why each expectation is there, also where it holds"
@@ -216,18 +231,18 @@ def test_every_command_refuses_a_wrong_one_and_leaves_nothing_half_done(
 
 
 def test_doctor_counts_those_that_can_be_evaluated(command: Command) -> None:
-    assert "3 of your own, each can be evaluated" in command("doctor").out
+    assert "4 of your own, each can be evaluated" in command("doctor").out
 
 
 def test_one_about_a_whole_column_says_what_was_found(command: Command) -> None:
     about = {"expectation": '"ExpectColumnMaxToBeBetween"', "column": '"amount"', "max_value": "500.5"}
-    says = "ledger.csv: amount: found 100000000000.00, where max_value is 500.5: Since"
+    says = f"ledger.csv: amount: found {LONG}, where max_value is 500.5: Since"
     with replaced(command.folder / "reconcile.toml", expecting(weight='"blocks"', **about)):
         refused = command("ledger", "import", "ledger.csv")
         assert refused.code == 3
         assert f"[[expect]] mine: {says}: nothing of it is used" in refused.complaint
         done = command("validate")
-        assert "100000000000.00, where max_value is 500.5" in done.err
+        assert f"found {LONG}, where max_value is 500.5" in done.err
     toml = expecting(
         weight='"warns"',
         expectation='"ExpectColumnDistinctValuesToEqualSet"',
@@ -262,7 +277,7 @@ def test_one_that_blocks_can_be_allowed_by_name(command: Command) -> None:
     with replaced(command.folder / "reconcile.toml", toml):
         refused = command("ledger", "import", "ledger.csv")
         assert refused.code == 3
-        assert "[[expect]] mine: ledger.csv: 2 of" in refused.complaint
+        assert "[[expect]] mine: ledger.csv: 3 of" in refused.complaint
         command.good("ledger", "import", "ledger.csv", "--allow", "mine")
         assert command("ledger", "import", "ledger.csv", "--allow", "id_present").code == 2
 
