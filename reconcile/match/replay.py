@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconcile.core.money import exact_sum
 from reconcile.core.records import Side
 from reconcile.core.wording import days as spoken_days
 from reconcile.db.sql_files import read_sql
@@ -17,7 +18,8 @@ from reconcile.match.engine import RULES, find_groups, run_step
 from reconcile.match.passes import PHASES as PASSES
 from reconcile.match.passes import Watcher, run_passes
 
-_SPLIT = "reference_split"
+_SPLITS = ("reference_split", "reference_differs")
+"""The rules that add up what is left of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class _KeepsPairs(Watcher):
         self._connection = connection
 
     def begin(self, _phase: int, rule: str) -> None:
-        if rule == _SPLIT:
+        if rule in _SPLITS:
             run_step(self._connection, "explain/left_of_group")
 
     def pairs_ranked(self) -> None:
@@ -213,20 +215,24 @@ class View:
                     "rule": rule,
                     "candidates": sum((seen.phase, seen.rule) == (phase, rule) for seen in self._own_seen()),
                     "taken_with": [*map(self._name, self.mates)] if taken else [],
-                    "sums": self._sums(phase) if rule == _SPLIT else [],
+                    "sums": self._sums(phase, rule),
                 }
             )
             if taken:
                 break
         return described
 
-    def _sums(self, phase: int) -> list[dict[str, Any]]:
+    def _sums(self, phase: int, rule: str) -> list[dict[str, Any]]:
         keys = set()
         for (transaction_rank, entry_rank), shared in self.again.keys.items():
             if self.own_rank == (transaction_rank if self.side == Side.KSPAY else entry_rank):
                 keys |= {f"the reference {key}" for kind, key in shared if kind == "reference"}
                 keys |= {f"the name {key}" for kind, key in shared if kind == "transaction id"}
-        return [dict(row._mapping) for row in self.again.sums if row.phase == phase and row.key in keys]
+        return [
+            dict(row._mapping)
+            for row in self.again.sums
+            if (row.phase, row.rule) == (phase, rule) and row.key in keys
+        ]
 
     def candidates(self) -> list[dict[str, Any]]:
         """Every record of the other side that shares a key with it, and what came of the two."""
@@ -260,7 +266,7 @@ class View:
 
     def _came_of(self, other: int) -> str:
         if other in self.mates:
-            return f"matched with it by {self.rule}"
+            return f"matched with it by {self.rule}{self._added_up()}"
         pair = self._pair(other)
         for seen in self.again.seen:
             if (seen.transaction_rank, seen.entry_rank) == pair:
@@ -277,6 +283,25 @@ class View:
         if ours is not None:
             return f"not considered: this one was matched before, by {self.rule}{_in_phase(self.phase)}"
         return "no rule pairs them: they share no more than this, and they are not the only ones still free that do"
+
+    def _added_up(self) -> str:
+        """Of a match that a rule added up: what the parts come to, and by what they miss the one record."""
+        if self.rule not in _SPLITS or self.rule is None:
+            return ""
+        own = (self.again.transactions if self.side == Side.KSPAY else self.again.units)[self.own_rank]
+        of_match = [
+            [row for row in rows.values() if row.match_rank == own.match_rank]
+            for rows in (self.again.transactions, self.again.units)
+        ]
+        (one, *others), parts = sorted(of_match, key=len)
+        if others or len(parts) < 2:
+            return ""
+        what = "entries" if parts is of_match[1] else "transactions"
+        total = exact_sum(part.amount for part in parts)
+        missed = exact_sum((total, one.amount.copy_negate()))
+        direction = "less" if missed < 0 else "more"
+        apart = f", {missed.copy_abs():f} {direction} than {one.amount:f}" if missed else ""
+        return f": {len(parts)} {what} add up to {total:f}{apart}"
 
     def _lost(self, lost: Seen) -> str:
         """Why a possible pair was not taken: the pair before it that took one of the two."""
@@ -321,19 +346,34 @@ class View:
 
     def group(self) -> list[dict[str, Any]]:
         """All records that share keys with it, directly or through others, and what became of each."""
-        rows = [(Side.KSPAY, row) for row in self.again.transactions.values()]
-        rows += [(Side.LEDGER, row) for row in self.again.entries]
         return [
-            {
-                "side": str(side),
-                "record": row.name,
-                "family": row.family,
-                "currency": row.currency,
-                "amount": row.amount,
-                "business_date": row.business_on,
-                "rule": row.rule,
-            }
-            for side, row in rows
+            *(
+                {
+                    "side": str(Side.KSPAY),
+                    "record": row.name,
+                    "family": row.family,
+                    "currency": row.currency,
+                    "amount": row.amount,
+                    "business_date": row.business_on,
+                    "part_of": None,
+                    "rule": row.rule,
+                }
+                for row in self.again.transactions.values()
+            ),
+            # Of a booking each entry with what it says itself.
+            *(
+                {
+                    "side": str(Side.LEDGER),
+                    "record": row.name,
+                    "family": row.own_family,
+                    "currency": row.own_currency,
+                    "amount": row.own_amount,
+                    "business_date": row.own_business_on,
+                    "part_of": row.part_of,
+                    "rule": row.rule,
+                }
+                for row in self.again.entries
+            ),
         ]
 
 

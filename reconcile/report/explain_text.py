@@ -160,8 +160,23 @@ class _Text:
                 ledger = amount_text(total["ledger_amount"], total["currency"], self.currencies)
                 yield (
                     f"  left of {total['key']}: {total['transactions']} of KS Pay, {kspay}; "
-                    f"{total['entries']} of the ledger, {ledger}"
+                    f"{total['entries']} of the ledger, {ledger}{self._missed(total)}"
                 )
+
+    def _missed(self, total: Explanation) -> str:
+        """By what a sum misses the other side and, where it may be parts of one record, what that depends on."""
+        if not total["missed"]:
+            return ""
+        missed = (
+            f"; they miss each other by {amount_text(total['missed'], total['currency'], self.currencies)}"
+        )
+        if total["nearest"] is None or total["rule"] != "reference_differs":
+            return missed
+        one = total["kspay_amount"] if total["transactions"] == 1 else total["ledger_amount"]
+        percent = f"{100 * total['missed'] / abs(one):.4f}".rstrip("0").rstrip(".") if one else ""
+        share = f" ({percent} %)" if percent else ""
+        nearest = amount_text(total["nearest"], total["currency"], self.currencies)
+        return f"{missed}{share}, the nearest part alone misses it by {nearest}"
 
     def _where(self, one: Explanation) -> tuple[str, str]:
         return ("" if one["phase"] is None else f"phase {one['phase']}: "), one["rule"]
@@ -197,6 +212,8 @@ class _Text:
             return
         for one in explanation["group"][:_SHOWN]:
             rule = f"matched by {one['rule']}" if one["rule"] else "unmatched"
+            if one["part_of"]:
+                rule = f"gives back of {one['part_of']} in one booking, {rule}"
             yield (
                 f"{one['record']}: {amount_text(one['amount'], one['currency'], self.currencies)} on "
                 f"{day(one['business_date'])}, {one['family']}, {rule}"
@@ -252,7 +269,7 @@ class _Text:
 
 
 def _sum_key(total: Explanation) -> tuple[object, ...]:
-    return total["key"], total["currency"], total["kspay_amount"], total["ledger_amount"]
+    return total["rule"], total["key"], total["currency"], total["kspay_amount"], total["ledger_amount"]
 
 
 _KINDS = {"comparable": "normalised reference"}

@@ -1,6 +1,7 @@
 -- Grain: one row a key and currency of which several records are free.
--- Purpose: What reference_split is about to add up of the record's own references and of the entries that name one
--- transaction.
+-- Purpose: What the running pass is about to add up of the record's own references and of the entries that name one
+-- transaction. `missed` is how far apart the two sums are, `nearest` how far the nearest part alone is from the one
+-- record of the other side.
 -- Reads: free_txn, free_unit, pass, unit_key
 -- Makes: left_of_group
 
@@ -23,17 +24,33 @@ with side as (
     from free_unit as unit
     inner join unit_key using (entry_rank)
     where unit.family <> 'cancelled' and unit_key.kind = 'transaction_id'
+),
+
+summed as (
+    select
+        key,
+        currency,
+        count(*) filter (where side = 'kspay') as transactions,
+        sum(amount) filter (where side = 'kspay') as kspay_amount,
+        count(*) filter (where side = 'ledger') as entries,
+        sum(amount) filter (where side = 'ledger') as ledger_amount
+    from side
+    group by key, currency
+    having count(distinct side) = 2 and count(*) > 2
 )
 
 select
-    (select phase from pass),
-    key,
-    currency,
-    count(*) filter (where side = 'kspay'),
-    sum(amount) filter (where side = 'kspay'),
-    count(*) filter (where side = 'ledger'),
-    sum(amount) filter (where side = 'ledger')
-from side
-group by key, currency
-having
-    count(distinct side) = 2 and count(*) > 2
+    pass.phase,
+    pass.rule,
+    summed.*,
+    abs(kspay_amount - ledger_amount) as missed,
+    (
+        select min(abs(part.amount - case when transactions = 1 then kspay_amount else ledger_amount end))
+        from side as part
+        where
+            part.key = summed.key and part.currency = summed.currency
+            and part.side = case when transactions = 1 then 'ledger' else 'kspay' end
+            and 1 in (transactions, entries)
+    ) as nearest
+from summed
+cross join pass

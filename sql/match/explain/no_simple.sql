@@ -12,13 +12,16 @@ create temp table left_transaction on commit drop as select number from scope_tr
 
 create temp table left_entry on commit drop as select number from scope_entry;
 
--- Grain: one sum that reference_split looked at: all that is still free of one key and currency.
+-- Grain: one sum that a pass looked at: all that is still free of one key and currency.
 create temp table left_of_group (
     phase integer not null,
+    rule text not null,
     key text not null,
     currency text not null,
     transactions bigint,
     kspay_amount numeric,
     entries bigint,
-    ledger_amount numeric
+    ledger_amount numeric,
+    missed numeric,
+    nearest numeric
 ) on commit drop;

@@ -1,5 +1,5 @@
--- Grain: one sum that reference_split looked at, in the order of the passes.
--- Purpose: Says which sums reference_split compared.
+-- Grain: one sum that a pass looked at, in the order of the passes.
+-- Purpose: Says which sums reference_split and reference_differs compared.
 -- Reads: left_of_group
 -- Makes: none
 

@@ -71,6 +71,8 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             tx(171, "parted", "171"),
             tx(181, None, "5", order="order_18"),
             tx(191, "currency", "5"),
+            tx(201, "thirds", "1000"),
+            tx(211, "halves", "100"),
         ],
         [
             entry(11, "family", family="cancelled"),
@@ -99,6 +101,9 @@ def told(fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Told
             entry(182, None, "9", order="order_18"),
             entry(191, "currency", "5", currency="USD"),
             entry(192, "currency", "9"),
+            *(entry(200 + number, "thirds", "333.33") for number in (1, 2, 3)),
+            entry(211, "halves", "50"),
+            entry(212, "halves", "20"),
             *(entry(1000 + number, "CASH", "12") for number in range(501)),
         ],
     )
@@ -174,6 +179,25 @@ def test_a_sum_that_a_split_looked_at(told: Told) -> None:
     assert "left of the reference split: 1 of KS Pay, 100.00 INR; 2 of the ledger, 100.00 INR" in said
 
 
+def test_a_sum_that_misses_by_little(told: Told) -> None:
+    said = told.text("tx_201")
+    assert (
+        "reference_differs: matched with default:L201 and default:L202 and default:L203\n"
+        "    left of the reference thirds: 1 of KS Pay, 1,000.00 INR; 3 of the ledger, 999.99 INR; they miss each "
+        "other by 0.01 INR (0.001 %), the nearest part alone misses it by 666.67 INR"
+    ) in said
+    added_up = "matched with it by reference_differs: 3 entries add up to 999.99, 0.01 less than 1000"
+    assert told.why("tx_201", "default:L202") == told.why("L202", "tx_201") == added_up
+    assert told.why("tx_51", "default:L51") == "matched with it by reference_split: 2 entries add up to 100"
+
+
+def test_a_sum_that_misses_by_too_much(told: Told) -> None:
+    assert (
+        "left of the reference halves: 1 of KS Pay, 100.00 INR; 2 of the ledger, 70.00 INR; they miss each other by "
+        "30.00 INR (30 %), the nearest part alone misses it by 50.00 INR"
+    ) in told.text("L212")
+
+
 def test_a_suggestion_and_one_that_is_none(told: Told) -> None:
     assert (
         "default:L91: equal amount and currency, 1 day apart; each is the other's only candidate"
@@ -220,6 +244,8 @@ def test_a_booking(told: Told) -> None:
         said = told.text(named)
         assert "default:L161: 70.00 INR" in said
         assert "default:L162: -70.00 INR, gives back of it" in said
+        assert "default:L161: 70.00 INR on 10 Aug 2026, paid, unmatched" in said
+        assert "-70.00 INR on 12 Aug 2026, paid, gives back of default:L161 in one booking, unmatched" in said
 
 
 def test_before_and_after_a_change(told: Told) -> None:
