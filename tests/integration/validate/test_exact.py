@@ -38,9 +38,8 @@ def unit(currency: str) -> Decimal:
 
 
 def at_and_about(currency: str) -> tuple[Decimal, Decimal, Decimal]:
-    return limit(currency), *(
-        exact_sum((limit(currency), step)) for step in (unit(currency), -unit(currency))
-    )
+    most, step = limit(currency), unit(currency)
+    return most, exact_sum((most, step)), exact_sum((most, -step))
 
 
 def settings(expectation: str = "ExpectColumnValuesToBeBetween", weight: str = "quarantines") -> Settings:
