@@ -69,7 +69,7 @@ class KSPay:
             ThreadPoolExecutor(concurrency, thread_name_prefix="kspay") if concurrency > 1 else None
         )
         self._period_reader = PeriodReader(
-            self._calls, self._server_now, page_size, concurrency, self._workers
+            self._calls, self.server_now, page_size, concurrency, self._workers
         )
         self.payments = Payments(credentials, self._transport, self._tokens, self._calls, backoff_seconds)
         """The calls that begin, process and confirm single payments."""
@@ -92,9 +92,15 @@ class KSPay:
             self._workers.shutdown(cancel_futures=True)
         self._transport.close()
 
+    def server_now(self) -> datetime:
+        """The server's time, aware, in UTC. Gets tokens first if the server has not answered yet."""
+        if not self._clock.known:
+            self._tokens.current()
+        return self._clock.now()
+
     def server_today(self) -> date:
         """The server's UTC day."""
-        return self._server_now().date()
+        return self.server_now().date()
 
     def currencies(self) -> list[CurrencyInfo]:
         """`GET /currencies`."""
@@ -150,12 +156,6 @@ class KSPay:
     @first_accepted_day.setter
     def first_accepted_day(self, day: date | None) -> None:
         self._period_reader.first_accepted_day = day
-
-    def _server_now(self) -> datetime:
-        """The server's time, aware, in UTC. Gets tokens first if the server has not answered yet."""
-        if not self._clock.known:
-            self._tokens.current()
-        return self._clock.now()
 
     def _list(self, call: str, path: str) -> list[Mapping[str, Any]]:
         rows = self._calls.get(call, path)

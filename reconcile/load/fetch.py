@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Engine, text
 
 from reconcile.context import RunContext
+from reconcile.core.errors import UsageError
+from reconcile.core.periods import last_closed_day
 from reconcile.core.progress import Pace, Progress
 from reconcile.core.records import Family, Period, Place, RawRow, Side, Transaction
 from reconcile.db.sql_files import read_sql
@@ -23,6 +25,9 @@ from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import validate_batch
 from reconcile.validate.rules import Batch
 
+CLOCK_SLACK = timedelta(minutes=5)
+"""By how much two clocks may differ without a word."""
+
 _NAMED = 5  # so many transactions that KS Pay does not give are named
 
 
@@ -38,6 +43,9 @@ class Fetched:
     unknown_ids: list[str]  # those of them that KS Pay did not give
     accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
     may_lack_from: str | None  # the instant since which records of the period may be missing
+    clock_minutes: (
+        int  # by how much the clock of this machine is ahead of KS Pay's; 0 for less than CLOCK_SLACK
+    )
     records: int
     repeats: int  # the same record again, where windows overlap or pages shift
     usable: int
@@ -48,6 +56,11 @@ class Fetched:
     def warnings(self) -> list[str]:
         """What the fetch could not cover, a line each."""
         found = []
+        if self.clock_minutes:
+            found.append(
+                f"fetch: {self.app_id}: the clock of this machine is {abs(self.clock_minutes):,} minutes "
+                f"{'ahead of' if self.clock_minutes > 0 else 'behind'} KS Pay's: set it"
+            )
         if self.may_lack_from is not None:
             found.append(
                 f"fetch: {self.app_id}: KS Pay takes no date after its today, and may not list the last days to their "
@@ -82,6 +95,7 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         staging_tables(engine) as tables,
     ):
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
+        clock_ahead = _clock_ahead(kspay, run)
         kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
         staging: Staging[Sequence[RawRow], Transaction] = Staging(
             tables,
@@ -114,6 +128,7 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         unknown_ids=by_id.unknown,
         accepted_from=accepted.isoformat() if accepted else None,
         may_lack_from=_may_lack_from(kspay, plan.periods[0].last, settings),
+        clock_minutes=round(clock_ahead / timedelta(minutes=1)) if abs(clock_ahead) > CLOCK_SLACK else 0,
         records=loaded.read,
         repeats=loaded.repeats,
         usable=loaded.usable,
@@ -121,6 +136,24 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         added=loaded.added,
         changed=loaded.changed,
     )
+
+
+def _clock_ahead(kspay: KSPay, run: RunContext) -> timedelta:
+    """By how much the clock of this machine is ahead of KS Pay's.
+
+    Raises UsageError if the run therefore took a day for over that is not: what is not paid yet would be missing.
+    """
+    server = kspay.server_now()
+    ahead = datetime.now(UTC) - server
+    at, zone = server + CLOCK_SLACK, run.settings.timezone
+    newest = last_closed_day(at, zone) if run.nightly else at.astimezone(zone).date()
+    if run.period.last > newest:
+        raise UsageError(
+            f"the clock of this machine is wrong: it says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, KS Pay's says "
+            f"{server:%Y-%m-%d %H:%M} UTC, when {run.period.last} "
+            f"{'is not over' if run.nightly else 'lies in the future'}: set the clock, and run again"
+        )
+    return ahead
 
 
 def _may_lack_from(kspay: KSPay, last: date, settings: Settings) -> str | None:
