@@ -99,15 +99,17 @@ def reconcile_period(
     Args:
         from_date: First day of the period, such as 2026-08-01. Give both dates or neither.
         to_date: Last day of the period, included. Ages are counted from it.
-        ledger: Path of the ledger file on the worker's machine. Empty: RECONCILE_LEDGER, else what was imported before.
+        ledger: Path of the ledger file on the worker's machine, inside RECONCILE_LEDGER_ROOT. Empty: RECONCILE_LEDGER,
+            else what was imported before.
         profile: Name of a [ledger.NAME] of reconcile.toml that says how to read the file. Usually empty.
-        out: Folder for the report files, on the worker's machine.
+        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT.
         wait: If another run is at work, wait for its end instead of failing.
     """
     command = _command.get()
     try:
         if command is None:
-            settings, request = Settings.read(), _request(from_date, to_date, ledger, profile, out, wait)
+            settings = Settings.read()
+            request = _request(settings, from_date, to_date, ledger, profile, out, wait)
             finished = _with_database(
                 lambda: pipeline.reconcile_period(
                     settings, request, stage=as_task(FETCH_RETRY_SECONDS), progress=_logged()
@@ -219,7 +221,13 @@ def deployment_values() -> dict[str, str]:
 
 
 def _request(
-    from_date: object, to_date: object, ledger: str | None, profile: str | None, out: str, wait: bool
+    settings: Settings,
+    from_date: object,
+    to_date: object,
+    ledger: str | None,
+    profile: str | None,
+    out: str,
+    wait: bool,
 ) -> Request:
     first, last = _day("from_date", from_date), _day("to_date", to_date)
     period = None
@@ -230,7 +238,28 @@ def _request(
             raise UsageError(f"from_date {first} lies after to_date {last}")
         period = Period(first, last)
     # A field of Prefect's form that was filled and emptied again holds an empty text.
-    return Request(period, Path(ledger) if ledger else None, profile or None, Path(out or "reports"), wait)
+    return Request(
+        period,
+        _inside(settings.ledger_root, "ledger", ledger, "RECONCILE_LEDGER_ROOT") if ledger else None,
+        profile or None,
+        _inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT"),
+        wait,
+    )
+
+
+def _inside(root: Path | None, parameter: str, path: str, variable: str) -> Path:
+    """A path of Prefect's form, links resolved. Raises UsageError if it leads out of the folder that the settings name:
+    whoever may use the page must not read or write wherever the worker may."""
+    folder = (root or Path()).resolve()
+    try:
+        found = (folder / path).resolve()
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
+        found = Path("/")
+    if not found.is_relative_to(folder):
+        raise UsageError(
+            f"{parameter}: {path} is not in {folder}: give a path inside of it, or set {variable}"
+        )
+    return found
 
 
 def _day(name: str, value: object) -> date | None:

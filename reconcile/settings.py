@@ -151,6 +151,16 @@ class Variables(BaseSettings):
         description="A folder. The next run takes in the ledgers, archives of ledgers and decision files in it, and "
         "moves each to `done/`, or to `refused/` with the reason beside it.",
     )
+    RECONCILE_LEDGER_ROOT: _OptionalPath = Field(
+        default=None,
+        json_schema_extra={"shown": "the folder of the deployment"},
+        description="A run that is started on Prefect's page reads ledgers only from this folder. Paths are inside it.",
+    )
+    RECONCILE_OUT_ROOT: _OptionalPath = Field(
+        default=None,
+        json_schema_extra={"shown": "the folder of the deployment"},
+        description="A run that is started on Prefect's page writes reports only below this folder.",
+    )
     RECONCILE_TIMEZONE: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
         default=ZoneInfo("Asia/Kolkata"), description="The business time zone: the days begin and end in it."
     )
@@ -314,6 +324,8 @@ class Settings:
     home: Path = _DEFAULTS.RECONCILE_HOME
     ledger: Path | None = None
     inbox: Path | None = None
+    ledger_root: Path | None = None
+    out_root: Path | None = None
     timezone: ZoneInfo = _DEFAULTS.RECONCILE_TIMEZONE
     lookback_days: int = _DEFAULTS.RECONCILE_LOOKBACK_DAYS
     reread_days: int = _DEFAULTS.RECONCILE_REREAD_DAYS
@@ -418,6 +430,8 @@ class _Reader:
             home=values.RECONCILE_HOME,
             ledger=values.RECONCILE_LEDGER,
             inbox=values.RECONCILE_INBOX,
+            ledger_root=values.RECONCILE_LEDGER_ROOT,
+            out_root=values.RECONCILE_OUT_ROOT,
             timezone=values.RECONCILE_TIMEZONE,
             lookback_days=values.RECONCILE_LOOKBACK_DAYS,
             reread_days=values.RECONCILE_REREAD_DAYS,

@@ -123,6 +123,9 @@ def check_header(
                 'together are one: ledger_id = ["Date", "Description", "Amount"]'
             )
         advice += "".join(f"; {says}" for says in notes)
+        if len(absent) == len(_needed(profile)) + len(profile.id_columns):
+            # It may be no ledger at all, but a file of keys: nothing of it is repeated, since others may read this.
+            raise InputRefused(f"{row}: the header lacks the {columns}; none of its names is known{advice}")
         raise InputRefused(f"{row}: the header lacks the {columns}; found: {found}{advice}")
     keys = [_key(cell) for cell in header.cells]
     for name in STANDARD:

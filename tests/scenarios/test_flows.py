@@ -53,6 +53,15 @@ def said(**parameters):
 assert said(from_date="2026-03-01") == "from_date and to_date go together: give both, or neither"
 assert said(to_date="2026-02-30", from_date="2026-02-01").startswith("to_date: '2026-02-30' is no day")
 assert said(ledger="", from_date="", to_date="").startswith("no ledger yet")
+os.symlink("/etc", "elsewhere")
+for path in ("/etc/passwd", "../other.csv", "elsewhere/passwd", "x/../../y.csv", "loop"):
+    os.path.lexists("loop") or os.symlink("loop", "loop")
+    for parameter in ("ledger", "out"):
+        says = said(**{"ledger": "ledger.csv", parameter: path})
+        assert says.startswith(f"{parameter}: {path} is not in {os.getcwd()}: give a path inside of it"), says
+os.environ["RECONCILE_LEDGER_ROOT"] = "books"
+assert said(ledger="ledger.csv").startswith(f"{os.getcwd()}/books/ledger.csv: no ledger there")
+del os.environ["RECONCILE_LEDGER_ROOT"]
 right, os.environ["KSPAY_SECRET_KEY"] = os.environ["KSPAY_SECRET_KEY"], "wrong"
 assert module.reconcile_period(out="refused", **parameters).is_failed()
 os.environ["KSPAY_SECRET_KEY"], os.environ["KSPAY_BASE_URL"] = right, sys.argv[3]

@@ -81,6 +81,29 @@ def test_refused_with_one_line(outcomes: dict[str, tuple[Outcome, Command]], nam
     assert not command.home.exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hunter2hunter2",
+        "-----BEGIN PRIVATE KEY-----\nhunter2+AB/hunter2==\n-----END PRIVATE KEY-----\n",
+        "KSPAY_SECRET_KEY=hunter2\nOTHER=hunter2,x\n",
+        '[[apps]]\nsecret_key = "hunter2"\n',
+        "machine example.com;login asha;password hunter2\n",
+        "root:hunter2:0:0:root:/root:/bin/sh\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["keys", "keys.csv"])
+def test_nothing_of_a_file_that_is_no_ledger_is_repeated(
+    make_command: MakeCommand, content: str, name: str
+) -> None:
+    """It may hold keys, and Prefect's page may show the error to people who must not know them."""
+    command = make_command(None, embedded=True, **KEYS)
+    (command.folder / name).write_text(content)
+    outcome = command("run", *DAYS, "--ledger", name)
+    assert outcome.code == 3
+    assert "hunter2" not in outcome.out + outcome.err
+
+
 def test_an_empty_folder(make_command: MakeCommand) -> None:
     command = make_command(None, embedded=True, **KEYS)
     outcome = command("run", *DAYS, "--ledger", "user")

@@ -217,7 +217,10 @@ REFUSED = {
         b"ledger_id,date,currency\n",
         "row 1: the header lacks the column amount; found: ledger_id, date",
     ),
-    "nothing needed": (b"a,b\n1,2\n", "lacks the columns ledger_id, amount, date; found: a, b"),
+    "nothing needed": (
+        b"a,b\n1,2\n",
+        "lacks the columns ledger_id, amount, date; none of its names is known",
+    ),
     "no header": (b"L1,10,2026-08-01,INR\n", "lacks the columns ledger_id, amount, date"),
     "a column twice": (b"ledger_id,amount,Amount ,date,currency\n", "repeats the column amount"),
     "an optional column twice": (f"{HEADER},status,STATUS\n".encode(), "repeats the column status"),
