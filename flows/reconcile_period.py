@@ -247,10 +247,10 @@ def _request(
     )
 
 
-def _inside(root: Path | None, parameter: str, path: str, variable: str) -> Path:
+def _inside(root: Path, parameter: str, path: str, variable: str) -> Path:
     """A path of Prefect's form, links resolved. Raises UsageError if it leads out of the folder that the settings name:
     whoever may use the page must not read or write wherever the worker may."""
-    folder = (root or Path()).resolve()
+    folder = root.resolve()
     try:
         found = (folder / path).resolve()
     except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL

@@ -151,14 +151,12 @@ class Variables(BaseSettings):
         description="A folder. The next run takes in the ledgers, archives of ledgers and decision files in it, and "
         "moves each to `done/`, or to `refused/` with the reason beside it.",
     )
-    RECONCILE_LEDGER_ROOT: _OptionalPath = Field(
-        default=None,
-        json_schema_extra={"shown": "the folder of the deployment"},
+    RECONCILE_LEDGER_ROOT: Annotated[Path, BeforeValidator(_path)] = Field(
+        default=Path(),
         description="A run that is started on Prefect's page reads ledgers only from this folder. Paths are inside it.",
     )
-    RECONCILE_OUT_ROOT: _OptionalPath = Field(
-        default=None,
-        json_schema_extra={"shown": "the folder of the deployment"},
+    RECONCILE_OUT_ROOT: Annotated[Path, BeforeValidator(_path)] = Field(
+        default=Path(),
         description="A run that is started on Prefect's page writes reports only below this folder.",
     )
     RECONCILE_TIMEZONE: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
@@ -324,8 +322,8 @@ class Settings:
     home: Path = _DEFAULTS.RECONCILE_HOME
     ledger: Path | None = None
     inbox: Path | None = None
-    ledger_root: Path | None = None
-    out_root: Path | None = None
+    ledger_root: Path = _DEFAULTS.RECONCILE_LEDGER_ROOT
+    out_root: Path = _DEFAULTS.RECONCILE_OUT_ROOT
     timezone: ZoneInfo = _DEFAULTS.RECONCILE_TIMEZONE
     lookback_days: int = _DEFAULTS.RECONCILE_LOOKBACK_DAYS
     reread_days: int = _DEFAULTS.RECONCILE_REREAD_DAYS
