@@ -60,6 +60,14 @@ class Variable(NamedTuple):
     meaning: str
 
 
+class Shown(NamedTuple):
+    """The value of one setting as people may see it, and where it comes from."""
+
+    name: str
+    value: str  # empty if it has none; of a secret only that it is set
+    source: str  # `environment`, `reconcile.toml` or `default`; behind it the file of a secret
+
+
 class _Text(str):
     """The text of a setting, and where it is from: nothing for the environment, else ` in reconcile.toml`."""
 
@@ -242,6 +250,9 @@ _EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
 """Of an [[expect]]: what must be given, and what it may be. All other keys are arguments of the expectation."""
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
+HIDDEN = "***"
+"""What people see of a secret."""
+
 _DEFAULTS = Variables.model_construct()
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
@@ -349,6 +360,13 @@ class Settings:
         environ = os.environ if environ is None else environ
         return _Reader(environ, folder or Path()).settings()
 
+    @staticmethod
+    def shown(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "list[Shown]":
+        """Every variable with its value, secrets masked, and where it comes from. Checks what `read` checks."""
+        reader = _Reader(os.environ if environ is None else environ, folder or Path())
+        reader.settings()
+        return reader.shown()
+
     def kspay_apps(self) -> tuple[Credentials, ...]:
         """The apps whose transactions are to be fetched; raises UsageError where a setting is missing."""
         if self.missing:
@@ -380,6 +398,7 @@ class _Reader:
     """Puts together the variables and the tables of reconcile.toml."""
 
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self.environ = environ
         self.file = folder / TOML
         self.toml = self._toml()
         self.variables = _read_variables(environ, self.toml)
@@ -449,6 +468,26 @@ class _Reader:
             expect_seconds=values.RECONCILE_EXPECT_SECONDS,
             expects=self.expects(),
         )
+
+    def shown(self) -> list[Shown]:
+        """What `Settings.shown` gives."""
+        found = []
+        for name, one in Variables.model_fields.items():
+            source, value = "default", getattr(self.variables, name)
+            for words, values in ((TOML, self.toml), ("environment", self.environ)):
+                if _is_secret(one) and values.get(f"{name}_FILE"):
+                    source = f"{words}, the file of {name}_FILE"
+                elif values.get(name) not in (None, ""):
+                    source = words
+            if isinstance(value, SecretStr):
+                url = name == "RECONCILE_DATABASE_URL"
+                value = _without_secrets(value.get_secret_value()) if url else HIDDEN
+            elif isinstance(value, bool):
+                value = str(value).lower()
+            elif name == "KSPAY_BASE_URL" and value and "@" in value:
+                value = HIDDEN  # a user name and a password; calls refuse such an address
+            found.append(Shown(name, "" if value is None else str(value), source))
+        return found
 
     def apps(self) -> tuple[tuple[Credentials, ...], tuple[str, ...], tuple[str, ...]]:
         tables = self.toml.get("apps", [])
@@ -576,6 +615,15 @@ def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, s
     # Blanks, hyphens and underscores do not count: a word is looked up without them too, after all others.
     bare = {(side, word.translate(_NO_SEPARATORS)): family for (side, word), family in words.items()}
     return MappingProxyType({**bare, **words})
+
+
+def _without_secrets(url: str) -> str:
+    """A database URL for people: its password and all its options are hidden, since these may hold one too."""
+    found = make_url(url)
+    options = dict.fromkeys(sorted(found.query), HIDDEN)
+    return found.set(query={}).render_as_string(hide_password=True) + "".join(
+        f"{'&' if number else '?'}{name}={value}" for number, (name, value) in enumerate(options.items())
+    )
 
 
 def _secret_file(name: str, path: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconcile.cli import ledger, report, review, run, sandbox
+from reconcile.cli import config, ledger, report, review, run, sandbox
 from reconcile.cli.console import open_streams
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
@@ -46,6 +46,8 @@ for _command in (
     review.quarantine,
     ledger.ledger,
     report.report,
+    config.init,
+    config.config,
     sandbox.sandbox,
 ):
     cli.add_command(_command)

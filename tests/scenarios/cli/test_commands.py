@@ -381,3 +381,34 @@ def test_a_python_without_docstrings_is_refused(make_command: MakeCommand) -> No
     outcome = make_command(embedded=True)("runs", PYTHONOPTIMIZE="2")
     assert (outcome.code, outcome.out) == (2, "")
     assert "unset PYTHONOPTIMIZE" in outcome.complaint
+
+
+def test_settings_to_begin_with_and_as_they_are(make_command: MakeCommand) -> None:
+    command = make_command(RECONCILE_GRACE_DAYS="4", KSPAY_SECRET_KEY="hunter2")
+    command.good("init")
+    written = (command.folder / "reconcile.toml").read_bytes()
+    again = command("init")
+    assert again.code == 2
+    assert "reconcile.toml: there is one in this folder" in again.complaint
+    assert (command.folder / "reconcile.toml").read_bytes() == written
+    shown = command.good("config", "show")
+    assert re.search(r"^ RECONCILE_GRACE_DAYS +4 +environment$", shown.out, re.MULTILINE)
+    document = json.loads(command.good("config", "show", "--json").out)
+    settings = {one["name"]: one for one in document["settings"]}
+    assert settings["RECONCILE_GRACE_DAYS"] == {
+        "name": "RECONCILE_GRACE_DAYS",
+        "value": "4",
+        "source": "environment",
+    }
+    assert settings["KSPAY_SECRET_KEY"]["value"] == "***"
+    assert "hunter2" not in shown.out
+    wrong = command("config", "show", RECONCILE_GRACE_DAYS="x")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "RECONCILE_GRACE_DAYS" in wrong.complaint
+    own = (
+        '[[expect]]\nname = "n"\non = "entries"\nexpectation = "ExpectNothing"\nweight = "warns"\nwhy = "w"\n'
+    )
+    (command.folder / "reconcile.toml").write_text(own)
+    wrong = command("config", "show")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "[[expect]] n: " in wrong.complaint

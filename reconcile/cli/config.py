@@ -1,0 +1,84 @@
+"""`reconcile init` and `reconcile config show`: the settings, to begin with and as they are."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconcile.core.errors import UsageError
+from reconcile.ledger.profile import TOML
+
+
+@click.command()
+def init() -> None:
+    """Write a commented reconcile.toml into this folder.
+
+    Every setting is in it with its default and meaning. All lines are comments: remove the # of those that you change.
+    A file that exists is left as it is.
+
+    Example:  reconcile init
+    """
+    from reconcile.cli.new_config import new_config
+
+    path = Path(TOML)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(new_config())
+    except FileExistsError:
+        raise UsageError(f"{TOML}: there is one in this folder; it was left as it is") from None
+    except OSError as error:
+        raise UsageError(f"{TOML} cannot be written: {error.strerror}") from None
+    click.echo(f"{path.absolute()}: remove the # of what you change, then run: reconcile config show")
+
+
+@click.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(*, as_json: bool) -> None:
+    """Show every setting, its value and where it comes from.
+
+    Secrets are masked. A setting that is wrong is named instead, as every other command would do.
+
+    Example:  reconcile config show
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from reconcile.cli.console import print_table, say, table_console
+    from reconcile.settings import Settings
+
+    settings, shown = Settings.read(), Settings.shown()
+    if settings.expects:
+        from reconcile.validate.validator import Validator
+
+        Validator.of(settings)  # refuses an [[expect]] that is wrong
+    tables = _tables(settings)
+    if as_json:
+        click.echo(
+            json.dumps({"settings": [one._asdict() for one in shown], **tables}, ensure_ascii=False, indent=2)
+        )
+        return
+    console = table_console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("setting", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for one in shown:
+        table.add_row(one.name, one.value or "-", one.source)
+    print_table(console, table)
+    for name, rows in tables.items():
+        if rows:
+            say(console, f"{TOML}, {name}: {', '.join(rows)}")
+
+
+def _tables(settings: Any) -> dict[str, list[str]]:
+    """What the tables of reconcile.toml name; nothing of it is secret."""
+    return {
+        "apps": list(settings.app_ids),
+        "ledger profiles": sorted(settings.profiles),
+        "expectations": [one.name for one in settings.expects],
+    }

@@ -1,0 +1,78 @@
+"""`reconcile init` and `reconcile config show`: what they write is what the settings are."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from reconcile.cli.new_config import new_config
+from reconcile.settings import SECRETS, VARIABLES, Settings
+
+TABLES = "# Several apps"
+URL = "postgresql://asha:hunter2@db.example/books?sslpassword=hunter2&sslmode=require"
+
+
+def uncommented(text: str) -> str:
+    """The file with every setting switched on; sentences stay comments."""
+    return re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.MULTILINE)
+
+
+def test_the_new_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "reconcile.toml").write_text(new_config(), "utf-8")
+    assert tomllib.loads(new_config()) == {}
+    assert Settings.read({}, tmp_path) == Settings.read({}, tmp_path / "empty")
+
+
+def test_every_line_of_it_is_a_setting_with_its_default(tmp_path: Path) -> None:
+    settings, _, _ = uncommented(new_config()).partition(TABLES)
+    found = tomllib.loads(settings)
+    assert [*found] == [f"{name}_FILE" if name in SECRETS else name for name in VARIABLES]
+    kept = "".join(line for line in settings.splitlines(keepends=True) if "_FILE" not in line)
+    (tmp_path / "reconcile.toml").write_text(kept, "utf-8")
+    assert Settings.read({}, tmp_path) == Settings.read({}, tmp_path / "empty")
+
+
+def test_its_tables_are_valid(tmp_path: Path) -> None:
+    tables = TABLES + uncommented(new_config()).partition(TABLES)[2]
+    (tmp_path / "keys").mkdir()
+    for name in ("access", "secret"):
+        (tmp_path / "keys" / name).write_text(name)
+    (tmp_path / "reconcile.toml").write_text(tables.replace('"keys/', f'"{tmp_path}/keys/'), "utf-8")
+    settings = Settings.read({}, tmp_path)
+    assert (settings.app_ids, [*settings.profiles]) == (("ap_1",), ["tally"])
+    assert [one.name for one in settings.expects] == ["order_number"]
+    assert settings.currencies.digits["USDT"] == 6
+
+
+def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("hunter2")
+    (tmp_path / "reconcile.toml").write_text(
+        f'RECONCILE_LOOKBACK_DAYS = 9\nRECONCILE_GRACE_DAYS = 2\nKSPAY_ACCESS_KEY_FILE = "{tmp_path / "key"}"\n'
+    )
+    environ = {
+        "RECONCILE_GRACE_DAYS": "4",
+        "RECONCILE_HOME": "",
+        "KSPAY_SECRET_KEY": "hunter2",
+        "KSPAY_BASE_URL": "https://asha:hunter2@kspay.example",
+        "RECONCILE_DATABASE_URL": URL,
+    }
+    shown = {one.name: (one.value, one.source) for one in Settings.shown(environ, tmp_path)}
+    assert [*shown] == [*VARIABLES]
+    assert shown["RECONCILE_LOOKBACK_DAYS"] == ("9", "reconcile.toml")
+    assert shown["RECONCILE_GRACE_DAYS"] == ("4", "environment")
+    assert shown["RECONCILE_HOME"] == (".reconcile", "default")
+    assert shown["RECONCILE_ACCEPT_SUGGESTIONS"] == ("false", "default")
+    assert shown["KSPAY_ACCESS_KEY"] == ("***", "reconcile.toml, the file of KSPAY_ACCESS_KEY_FILE")
+    assert shown["KSPAY_SECRET_KEY"] == ("***", "environment")
+    assert shown["RECONCILE_DATABASE_URL"] == (
+        "postgresql+psycopg://asha:***@db.example/books?sslmode=***&sslpassword=***",
+        "environment",
+    )
+    assert "hunter2" not in json.dumps(shown)
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_secret_that_is_not_set_is_empty(tmp_path: Path, name: str) -> None:
+    assert {one.name: one.value for one in Settings.shown({}, tmp_path)}[name] == ""
