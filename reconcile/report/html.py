@@ -8,7 +8,6 @@ script and charts, and its own policy (Content-Security-Policy) forbids it to lo
 import base64
 import csv
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +20,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from pandas import DataFrame
 
 from reconcile.core.discrepancies import OUTCOMES, TYPES, Aspect, Severity
 from reconcile.core.money import exact_sum, grouped
@@ -28,6 +28,7 @@ from reconcile.core.wording import day
 from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
 from reconcile.report.figures import reconciled, share_of
+from reconcile.report.frames import Total, frame_of, totals
 
 NAME = "report.html"
 LARGEST = 100
@@ -156,14 +157,14 @@ def write_page(run: Mapping[str, Any], folder: Path) -> Path:
 
 def read_page(run: Mapping[str, Any], folder: Path) -> Page:
     """All that the page of this run shows."""
-    items, counts, stakes = _read_items(folder / "discrepancies.csv")
+    items, held = _read_items(folder / "discrepancies.csv")
     kspay = _by_size([_share(one) for one in reconciled(run["totals"])])
     ledger = {one["currency"]: _share(one) for one in reconciled(run["totals"], "ledger")}
     known = [*(one.currency for one in kspay), *ledger]
-    known += sorted({key[3] for key in counts} | {row["currency"] for row in run["totals"]})
+    known += sorted({*held["currency"]} | {row["currency"] for row in run["totals"]})
     currencies = [*(one for one in dict.fromkeys(known) if one), *([""] if "" in known else [])]
     listed = _largest(items, currencies)
-    count = sum(counts.values())
+    severities = held["severity"].value_counts()
     return Page(
         run=run,
         first=date.fromisoformat(run["from"]),
@@ -172,31 +173,19 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         kspay=kspay,
         ledger=ledger,
         totals=_totals(run["totals"], currencies),
-        open=count,
-        by_severity={one: sum(n for key, n in counts.items() if key[1] == one) for one in Severity},
+        open=len(held),
+        by_severity={one: int(severities.get(one, 0)) for one in Severity},
         resolved=sum(1 for _ in _rows(folder / "resolved.csv")),
-        kinds=_kinds(counts, stakes, currencies),
-        ages=_ages(counts, stakes, currencies),
-        at_stake=[
-            Money(
-                one,
-                sum(len(amounts) for key, amounts in stakes.items() if key[3] == one),
-                exact_sum(a for key, amounts in stakes.items() if key[3] == one for a in amounts),
-            )
-            for one in currencies
-            if any(key[3] == one for key in stakes)
-        ],
+        kinds=_kinds(held, currencies),
+        ages=_ages(held, currencies),
+        at_stake=_money(totals(held.dropna(subset=["amount"]), "currency"), currencies),
         nights=[*(_trend_run(one) for one in reversed(run["runs_before"])), _this_run(run)],
         rules=_lines(run["by_rule"], whole=True),
         methods=_lines(run["by_payment_method"], whole=False),
         items=listed,
-        not_listed=count - len(listed),
-        without_amount=count - len(items),
+        not_listed=len(held) - len(listed),
+        without_amount=len(held) - len(items),
     )
-
-
-Key = tuple[str, str, int, str]
-"""Type, severity, number of the age bucket, currency."""
 
 
 def _rows(path: Path) -> Iterable[list[str]]:
@@ -206,20 +195,17 @@ def _rows(path: Path) -> Iterable[list[str]]:
         yield from reader
 
 
-def _read_items(path: Path) -> tuple[list[Item], Counter[Key], Mapping[Key, list[Decimal]]]:
-    """The open items with an amount; of all items, the number and the amounts at stake by key."""
+def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
+    """The open items with an amount; and of all items, what they are counted by and the amount at stake."""
     items: list[Item] = []
-    counts: Counter[Key] = Counter()
-    stakes: defaultdict[Key, list[Decimal]] = defaultdict(list)
+    rows = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file, strict=True):
             currency, amount = _at_stake(row)
-            key = (row["type"], row["severity"], _bucket(int(row["age_days"])), currency)
-            counts[key] += 1
+            rows.append((row["type"], row["severity"], _bucket(int(row["age_days"])), currency, amount))
             if amount is not None:
-                stakes[key].append(amount)
                 items.append(Item(row, currency, amount))
-    return items, counts, stakes
+    return items, frame_of(rows, "type", "severity", "bucket", "currency", "amount")
 
 
 def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
@@ -274,50 +260,36 @@ def _totals(rows: Sequence[Mapping[str, Any]], currencies: Sequence[str]) -> dic
     return found
 
 
-def _kinds(
-    counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies: Sequence[str]
-) -> list[TypeTotals]:
-    present = {key[:2] for key in counts}
-    return [
-        TypeTotals(
-            kind,
-            severity,
-            sum(n for key, n in counts.items() if key[:2] == (kind, severity)),
-            [
-                Money(
-                    one,
-                    sum(n for key, n in counts.items() if key[:2] == (kind, severity) and key[3] == one),
-                    exact_sum(
-                        a for key, amounts in stakes.items()
-                        if key[:2] == (kind, severity) and key[3] == one for a in amounts
-                    ),
-                )
-                for one in currencies
-                if any(key[:2] == (kind, severity) and key[3] == one for key in counts)
-            ],
-        )
+def _money(found: Mapping[Any, Total], currencies: Sequence[str], *key: object) -> list[Money]:
+    """The totals of each currency that has any; where they are by more than the currency, those of this key."""
+    keys = ((one, (*key, one) if key else one) for one in currencies)
+    return [Money(one, *found[by]) for one, by in keys if by in found]
+
+
+def _kinds(held: DataFrame, currencies: Sequence[str]) -> list[TypeTotals]:
+    found = totals(held, "type", "severity", "currency")
+    kinds = (
+        TypeTotals(kind, severity, sum(one.count for one in amounts), amounts)
         for severity in Severity
         for kind in TYPES
-        if (kind, severity) in present
-    ]  # fmt: skip
+        for amounts in [_money(found, currencies, kind, severity)]
+    )
+    return [one for one in kinds if one.count]
 
 
-def _ages(counts: Counter[Key], stakes: Mapping[Key, list[Decimal]], currencies: Sequence[str]) -> list[Line]:
-    most = sum(counts.values())
+def _ages(held: DataFrame, currencies: Sequence[str]) -> list[Line]:
+    found = totals(held, "bucket", "currency")
+    by_severity = totals(held, "bucket", "severity")
     lines = []
     for bucket, (name, _) in enumerate(BUCKETS):
-        amounts = {}
-        for one in currencies:
-            count = sum(n for key, n in counts.items() if key[2:] == (bucket, one))
-            if count:
-                at_stake = exact_sum(
-                    a for key, held in stakes.items() if key[2:] == (bucket, one) for a in held
-                )
-                amounts[one] = Share(one, count, count, at_stake, at_stake)
-        severities = {
-            one: sum(n for key, n in counts.items() if key[1:3] == (one, bucket)) for one in Severity
+        amounts = {
+            one.currency: Share(one.currency, one.count, one.count, one.amount, one.amount)
+            for one in _money(found, currencies, bucket)
         }
-        lines.append(Line(name, sum(severities.values()), most, amounts, severities))
+        severities = {
+            one: by_severity[bucket, one].number if (bucket, one) in by_severity else 0 for one in Severity
+        }
+        lines.append(Line(name, sum(severities.values()), len(held), amounts, severities))
     return lines
 
 

@@ -23,8 +23,12 @@ from reconcile.db.sql_files import read_sql
 from reconcile.report.columns import STATEMENT, STATEMENT_ITEMS
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.csv_files import write_csv
+from reconcile.report.frames import Total, frame_of, totals
 
 LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closing")
+
+
+_NOTHING = Total(0, Decimal(0))
 
 
 class Item(NamedTuple):
@@ -158,17 +162,17 @@ def _items(connection: Connection, position: Position | None, chain: list[int]) 
 
 def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: Iterable[Item | None]) -> None:
     """Check that number and amount of the open items are those that the run reported. Raises CheckFailed otherwise."""
-    by_currency: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for item in items:
-        if item is not None:
-            by_currency[item.currency].append(item.amount)
+    found = totals(
+        frame_of(((item.currency, item.amount) for item in items if item is not None), "currency", "amount"),
+        "currency",
+    )
     its = {row["currency"]: (row["count"], Decimal(row["amount"])) for row in said if row["app_id"] == app_id}
-    for currency in sorted(by_currency.keys() | its.keys()):
-        amounts = by_currency[currency]
-        count, amount = its.get(currency, (0, Decimal(0)))
-        if (len(amounts), exact_sum(amounts)) != (count, amount):
+    for currency in sorted(found.keys() | its.keys()):
+        there = found.get(currency, _NOTHING)
+        count, amount = its.get(currency, _NOTHING)
+        if there != (count, amount):
             raise _unproven(
-                f"after run {run_id} there are {len(amounts)} open items of {exact_sum(amounts):f} {currency}, "
+                f"after run {run_id} there are {there.number} open items of {there.amount:f} {currency}, "
                 f"but the run reported {count} of {amount:f}"
             )
 
@@ -250,33 +254,24 @@ def _moves(
 def _lines(
     app_id: str, movements: Sequence[Movement], opening: Position | None, closing: Position
 ) -> list[Line]:
-    grouped: defaultdict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
-    for one in movements:
-        grouped[one.currency, one.line].append((one.count, one.amount))
+    moved = frame_of(
+        ((one.currency, one.line, one.count, one.amount) for one in movements),
+        "currency", "line", "change", "amount",
+    )  # fmt: skip
+    amounts = totals(moved, "currency", "line")
+    changes = moved.groupby(["currency", "line"], sort=False)["change"].sum()
     ends = {}
     for name, position in (("opening", opening), ("closing", closing)):
         for row in position.open if position else ():
             if row["app_id"] == app_id:
-                ends[row["currency"], name] = (row["count"], Decimal(row["amount"]))
+                ends[row["currency"], name] = Total(row["count"], Decimal(row["amount"]))
     lines = []
-    for currency in sorted({key[0] for key in (*grouped, *ends)}, key=lambda code: (not code, code)):
+    for currency in sorted({key[0] for key in (*amounts, *ends)}, key=lambda code: (not code, code)):
         of_currency = []
         for line in LINES:
-            if line in ("opening", "closing"):
-                count, amount = ends.get((currency, line), (0, Decimal(0)))
-                of_currency.append(Line(app_id, currency, line, count, count, amount))
-            else:
-                moved = grouped[currency, line]
-                of_currency.append(
-                    Line(
-                        app_id,
-                        currency,
-                        line,
-                        len(moved),
-                        sum(count for count, _ in moved),
-                        exact_sum(amount for _, amount in moved),
-                    )
-                )
+            key = (currency, line)
+            items, amount = ends.get(key) or amounts.get(key, _NOTHING)
+            of_currency.append(Line(app_id, currency, line, items, int(changes.get(key, items)), amount))
         *terms, end = of_currency
         count, amount = sum(one.count for one in terms), exact_sum(one.amount for one in terms)
         if (count, amount) != (end.count, end.amount):
