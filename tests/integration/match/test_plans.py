@@ -1,0 +1,122 @@
+"""No statement of matching or of the report goes through a whole table once per row, or joins all with all.
+
+Each is explained right before it is executed, on the tables as the loader leaves them: with the statistics that a night
+has, or has not.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from reconcile.core.progress import silent
+from reconcile.core.records import Period
+from reconcile.db.engine import open_store
+from reconcile.load import staging_tables
+from reconcile.match.engine import match
+from reconcile.report.csv_files import write_tables
+from reconcile.settings import Settings
+from tests.support.arrivals import record_run
+from tests.support.plans import Planning, Tables, report
+
+APP = "ap_1"
+AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+RECORDS = 20_000  # a side: more than a load takes for few
+
+TABLES = Tables(
+    big=frozenset({"transactions", "entries", "pairings"}),
+    vague=frozenset(
+        {"app_id", "source", "side", "kind", "currency", "step", "way", "family", "status", "amount"}
+    ),
+)
+
+
+TRANSACTIONS = """
+insert into staged_transactions (
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at, file, row_number
+)
+select
+    :app, 'tx_' || i, 'R' || r, 'r' || r, 'INR', 100, 'success', at, at, '', 1
+from (
+    select
+        i,
+        case i % 100 when 32 then i - 31 else i end as r,  -- of the same day
+        timestamptz '2026-08-01 06:00+00' + i % 31 * interval '1 day' as at
+    from generate_series(1, :records) as i
+    where i % 100 <> 2
+    order by hashint4(i)
+) as made
+"""
+ENTRIES = """
+insert into staged_entries (
+    app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, file, row_number
+)
+select
+    :app, 'default', 'L' || i || more, 'R' || i, 'r' || i, 'INR', case i % 100 when 4 then 99 else 100 end, 'paid',
+    date '2026-08-01' + i % 31, '', 1
+from generate_series(1, :records) as i
+cross join (values (''), ('b')) as copies (more)
+where i % 100 not in (32, 3) and (more = '' or i % 100 = 5)
+order by hashint4(i)
+"""
+
+
+def load_night(engine: Engine) -> None:
+    """Of a hundred, one is twice at KS Pay, one twice in the ledger, one is missing on each side, one differs."""
+    for statement in (TRANSACTIONS, ENTRIES):
+        with staging_tables.staging_tables(engine) as tables:
+            tables._connection.execute(text(statement), {"app": APP, "records": RECORDS})
+            if statement == TRANSACTIONS:
+                tables.take_in_transactions(APP, [AUGUST])
+            else:
+                tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
+
+
+def bad_plans(engine: Engine, folder: Path, run_id: str = "r") -> list[str]:
+    """What is bad about the plans of a matching and of the report that follows it, which are committed."""
+
+    class Kept(Planning):
+        plans: list[tuple[str, Any]] = []  # noqa: RUF012  kept here on purpose
+
+    settings = Settings(app_ids=(APP,))
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        usual, driver.cursor_factory = driver.cursor_factory, Kept
+        try:
+            record_run(connection, run_id, (APP,), AUGUST, "running")
+            match(connection, settings, run_id, (APP,), AUGUST, silent)
+            write_tables(connection, settings, folder)
+        finally:
+            driver.cursor_factory = usual
+        connection.commit()
+    assert len(Kept.plans) > 100, len(Kept.plans)
+    return report(Kept.plans, TABLES)
+
+
+@pytest.fixture
+def engine(make_database: Callable[[], str]) -> Iterator[Engine]:
+    """A database of the test's own, whose server analyses no table by itself meanwhile."""
+    with open_store(Settings(database_url=make_database())) as opened:
+        with opened.begin() as connection:
+            for table in ("transactions", "entries", "pairings"):
+                connection.execute(text(f"alter table {table} set (autovacuum_enabled = false)"))
+        yield opened
+
+
+def test_no_plan_grows_with_the_square_of_the_records(engine: Engine, tmp_path: Path) -> None:
+    load_night(engine)
+    assert not bad_plans(engine, tmp_path)
+    # And of a night on top of it, in which nothing arrived.
+    assert not bad_plans(engine, tmp_path, "r2")
+
+
+def test_without_the_statistics_of_a_load_plans_are_bad(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging_tables, "_MANY", RECORDS * 10)
+    load_night(engine)
+    assert any("of transactions_pkey" in bad for bad in bad_plans(engine, tmp_path))
