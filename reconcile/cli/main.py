@@ -39,6 +39,7 @@ for _command in (
     run.fetch,
     run.runs,
     run.show,
+    run.metrics,
     run.doctor,
     review.resolve,
     review.explain,

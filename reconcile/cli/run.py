@@ -1,4 +1,4 @@
-"""Commands that work on a period, and those that list what ran: run, fetch, runs, show, demo, doctor."""
+"""Commands that work on a period, and those that list what ran: run, fetch, runs, show, metrics, demo, doctor."""
 
 import os
 import sys
@@ -190,6 +190,41 @@ def show(run_id: str, *, verify: bool) -> None:
         from reconcile.report.verify import verify as verify_files
 
         click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
+
+
+@click.command()
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Write this file instead, in one step, for the textfile collector of the node exporter.",
+)
+def metrics(textfile: Path | None) -> None:
+    """Print what a monitoring system needs to know of the runs, as Prometheus text.
+
+    It tells when the newest run finished, how long its stages took, and what is open.
+
+    \b
+    Example:  reconcile metrics
+              reconcile metrics --textfile /var/lib/node_exporter/reconcile.prom
+    """
+    from reconcile.db import runs as run_records
+    from reconcile.db.engine import open_store
+    from reconcile.report.metrics import metrics as as_text
+    from reconcile.settings import Settings
+
+    with open_store(Settings.read()) as engine:
+        run_records.sweep_dead(engine)
+        text = as_text(run_records.by_apps(engine))
+    if textfile is None:
+        click.echo(text, nl=False)
+        return
+    aside = textfile.with_name(f".{textfile.name}.writing")
+    try:
+        aside.write_text(text, "utf-8")
+        aside.replace(textfile)
+    except OSError as error:
+        raise UsageError(f"--textfile {textfile} cannot be written: {error.strerror}") from None
 
 
 @click.command()

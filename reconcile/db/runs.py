@@ -203,6 +203,12 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
         return [RunRecord(**row) for row in rows.mappings()]
 
 
+def by_apps(engine: Engine) -> list[Mapping[str, Any]]:
+    """How the runs of each set of apps ended, with the run.json of the newest finished one."""
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(text(read_sql("db/metrics"))).mappings()]
+
+
 def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
     """What a run fetched: the rows of fetched_windows."""
     with engine.connect() as connection:

@@ -25,14 +25,17 @@ select
     status
 from reported;
 
--- Grain: one row a discrepancy that is open after the run, with its app, currency and the amount at stake.
+-- Grain: one row a discrepancy that is open after the run, with its app, severity, currency and the amount at stake.
 create temp view result_open_items as
 select
-    discrepancy_id,
-    app_id,
-    currency,
-    amount
-from open_item;
+    open_item.discrepancy_id,
+    open_item.app_id,
+    discrepancy_type.severity,
+    discrepancy_type.severity_rank,
+    open_item.currency,
+    open_item.amount
+from open_item
+inner join discrepancy_type using (type);
 
 -- Grain: one row a match with a record dated in the period. Its pairs are in `pairings`.
 create temp view result_matches as

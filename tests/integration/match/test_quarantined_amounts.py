@@ -77,7 +77,8 @@ class Night:
             match(connection, settings, "night", APPS, AUGUST, silent)
             write_tables(connection, settings, folder)
             self.open = {
-                row[1]: (row[2], row[3]) for row in connection.execute(text(read_sql("report/open")))
+                row["currency"]: (row["count"], row["amount"])
+                for row in connection.execute(text(read_sql("report/open"))).mappings()
             }
             connection.rollback()
         self.bytes = (folder / "discrepancies.csv").read_bytes()

@@ -108,7 +108,10 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
         ]
         for (_, currency, outcome), sides in expected.items()
     )
-    stakes = {row["currency"]: row["amount"] for row in document["open"]}
+    stakes = {
+        currency: str(sum(Decimal(row["amount"]) for row in document["open"] if row["currency"] == currency))
+        for currency in {row["currency"] for row in document["open"]}
+    }
     shown = page.value(
         "[...document.querySelectorAll('.kinds tfoot tr')].map(r => [...r.cells].slice(-3).map(c => c.textContent))"
     )
