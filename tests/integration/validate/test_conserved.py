@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -17,7 +18,7 @@ from reconcile.validate.validator import Validator
 from tests.support.ledgers import context_of, open_ledger
 
 COLUMNS = ("ledger_id", "reference", "amount", "date", "currency", "status", "transaction_id")
-RULES = (
+RULES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ExpectColumnValuesToMatchRegex", {"column": "reference", "regex": "^ORD-[0-9]{2}$"}),
     ("ExpectColumnValuesToBeBetween", {"column": "amount", "max_value": Decimal("500.5")}),
     ("ExpectColumnValuesToBeInSet", {"column": "amount", "value_set": [7, Decimal("0.1"), 500]}),
@@ -26,12 +27,12 @@ RULES = (
     ("ExpectColumnValueLengthsToBeBetween", {"column": "reference", "max_value": 6}),
     ("ExpectColumnPairValuesToBeEqual", {"column_A": "reference", "column_B": "transaction_id"}),
 )  # fmt: skip
-WHOLE = ("ExpectColumnMaxToBeBetween", {"column": "amount", "max_value": 100000})
+WHOLE: tuple[str, dict[str, Any]] = ("ExpectColumnMaxToBeBetween", {"column": "amount", "max_value": 100000})
 
 
 def ledger(chance: Random, size: int) -> list[list[str]]:
     """Rows of all kinds: sound, repeated, unreadable, of no currency, refunds, lines of totals, the header again."""
-    rows = []
+    rows: list[list[str]] = []
     for number in range(size):
         kind = chance.random()
         row = [
