@@ -4,6 +4,7 @@ Made only from the CSV files of the run's folder and run.json. Rows are streamed
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,8 +15,8 @@ from typing import Any
 
 import xlsxwriter
 from xlsxwriter.format import Format
-from xlsxwriter.utility import xl_range
-from xlsxwriter.worksheet import Worksheet
+from xlsxwriter.utility import xl_range, xl_rowcol_to_cell_fast
+from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringTuple, Worksheet
 
 from reconcile.decide.sheet import MATCH, WORDS
 from reconcile.report.columns import (
@@ -60,6 +61,10 @@ _LINE_HEIGHT = 15  # points, of a line of the usual font
 
 _PAGE = 180  # characters side by side on A4, printed at about two thirds of their size
 
+# Letters, digits and signs of ASCII without any that XML or XlsxWriter writes otherwise (`&<>`, `_x0041_`), and no space at
+# an end.
+_PLAIN = re.compile(r"(?! )(?:(?!_x)[ -%'-;=?-~])+(?<! )")
+
 _Row = Mapping[str, str]
 _Write = Callable[[int, int, str, _Row], object]
 """Writes one cell: takes its row and column, its text, and the whole CSV row."""
@@ -87,12 +92,27 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
         ("Matched", "matched", MATCHED),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
-        sheet = book.add_worksheet(title)
+        sheet = book.add_worksheet(title, _Sheet)
         _records(sheet, formats, columns, folder / f"{name}.csv", most.get(name, MOST_ROWS))
     _about(book.add_worksheet("About this run"), formats, run)
     _columns(book.add_worksheet("Columns"), formats)
     book.close()
     return path
+
+
+class _Sheet(Worksheet):
+    """Writes plain texts and numbers as XlsxWriter does, with less ado: nearly all cells are such."""
+
+    def _write_cell(self, row: int, col: int, cell: Any) -> None:
+        kind = type(cell)
+        if kind is CellStringTuple and _PLAIN.fullmatch(cell.string):
+            content = f' t="inlineStr"><is><t>{cell.string}</t></is></c>'
+        elif kind is CellNumberTuple or kind is CellDatetimeTuple:
+            content = f"><v>{cell.number:.16G}</v></c>"
+        else:
+            super()._write_cell(row, col, cell)
+            return
+        self.fh.write(f'<c r="{xl_rowcol_to_cell_fast(row, col)}" s="{cell.format._get_xf_index()}"{content}')
 
 
 class _Formats:

@@ -197,6 +197,35 @@ def test_the_same_files_give_the_same_workbook(folder: Path) -> None:
     assert write_workbook(RUN, folder).read_bytes() == first
 
 
+def test_cells_are_written_as_xlsxwriter_writes_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = [
+        "",
+        "x & y",
+        "<b>",
+        "_x0041_",
+        "a_x",
+        " lead",
+        "trail ",
+        "two  in",
+        "a\nb",
+        "\x01",
+        "'",
+        '"',
+        "~",
+        "\xa0",
+    ]
+    empty = dict.fromkeys(DISCREPANCIES, "")
+    rows = [
+        {**empty, "severity": "low", "note": text_cell(note), "age_days": "0", "currency": "KWD",
+         "kspay_amount": "0.001", "ledger_date": "1899-01-01"}
+        for note in notes
+    ]  # fmt: skip
+    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows)
+    ours = write_workbook(RUN, folder).read_bytes()
+    monkeypatch.delattr(workbook._Sheet, "_write_cell")
+    assert write_workbook(RUN, folder).read_bytes() == ours
+
+
 def test_rupees_are_grouped_in_lakhs() -> None:
     for amount, wanted in (
         ("99999.00", "#,##0.00"),
