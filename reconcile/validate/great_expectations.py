@@ -5,6 +5,7 @@ it is first asked, or ahead of that with `preload`.
 """
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -62,7 +63,15 @@ def load() -> Any:
     with _loading:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
         import_late()
-        import great_expectations
+        # Its thousands of classes stay, and looking through them again and again for garbage finds none.
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            import great_expectations
+        finally:
+            gc.freeze()
+            if was_on:
+                gc.enable()
 
         # What it could not evaluate is an error of ours, in one line; it would log pages of it.
         logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
