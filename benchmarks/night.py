@@ -452,7 +452,9 @@ def serve(span: Span) -> None:
 
     server.Bulk = Rows  # type: ignore[attr-defined, assignment]
     merchant = Merchant.made_up(1, span.first_day, span.days)
-    with server.serve(merchant, behaviour=Behaviour(), rows=span.rows) as sandbox:
+    # One app, whatever span of its transactions is served: it is as old as the oldest.
+    behaviour = Behaviour(created_on=span.first_day - timedelta(days=2 * HISTORY_DAYS))
+    with server.serve(merchant, behaviour=behaviour, rows=span.rows) as sandbox:
         keys = {
             "KSPAY_BASE_URL": sandbox.base_url,
             "KSPAY_APP_ID": sandbox.app_id,
