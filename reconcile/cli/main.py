@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconcile.cli import config, ledger, report, review, run, sandbox
+from reconcile.cli import installation, ledger, report, review, run, sandbox
 from reconcile.cli.console import open_streams
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
@@ -47,8 +47,9 @@ for _command in (
     review.quarantine,
     ledger.ledger,
     report.report,
-    config.init,
-    config.config,
+    installation.init,
+    installation.config,
+    installation.backup,
     sandbox.sandbox,
 ):
     cli.add_command(_command)

@@ -29,9 +29,7 @@ def migrate(engine: Engine, *, empty: str) -> None:
             )
         _check_rights(connection)
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-        # Even where the schema is there, `if not exists` would ask for the right to make one.
-        if not connection.scalar(text("select to_regnamespace(:name) is not null"), {"name": SCHEMA}):
-            connection.execute(text(f"create schema {SCHEMA}"))
+        make_schema(connection)
         run_file(connection, "db/migrations_table")
         connection.commit()
         applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
@@ -61,6 +59,12 @@ def migrate(engine: Engine, *, empty: str) -> None:
             connection.commit()
         connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
         connection.commit()
+
+
+def make_schema(connection: Connection) -> None:
+    """The schema of all tables, unless it is there: even then, `if not exists` would ask for the right to make one."""
+    if not connection.scalar(text("select to_regnamespace(:name) is not null"), {"name": SCHEMA}):
+        connection.execute(text(f"create schema {SCHEMA}"))
 
 
 def _check_rights(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""`reconcile init` and `reconcile config show`: the settings, to begin with and as they are."""
+"""Commands of whoever keeps the installation: init, config show, backup."""
 
 import json
 from pathlib import Path
@@ -82,3 +82,27 @@ def _tables(settings: Any) -> dict[str, list[str]]:
         "ledger profiles": sorted(settings.profiles),
         "expectations": [one.name for one in settings.expects],
     }
+
+
+@click.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--restore", is_flag=True, help="Fill an empty database from FILE instead.")
+def backup(path: Path, *, restore: bool) -> None:
+    """Copy the database into one file, or fill an empty database from such a file.
+
+    The copy is of one moment; runs may go on. The reports folder is not in it: copy that as it is.
+
+    \b
+    Example:  reconcile backup /backups/reconcile-2026-08-31.dump
+              reconcile backup /backups/reconcile-2026-08-31.dump --restore
+    """
+    from reconcile.db import backup as backups
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    if restore:
+        backups.restore(settings, path)
+        click.echo("restored: reconcile doctor checks what is there now")
+    else:
+        size = backups.backup(settings, path)
+        click.echo(f"{path.absolute()}: {size:,} bytes")

@@ -1,0 +1,73 @@
+"""A backup, and a database that is filled from it: the next run tells the same."""
+
+import os
+import stat
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from tests.support.driver import MakeCommand, Shop
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["a server", "embedded"])
+def test_what_is_restored_is_what_there_was(
+    make_command: MakeCommand, small_shop: Shop, make_database: Callable[[], str], embedded: bool
+) -> None:
+    merchant, sandbox = small_shop
+    command = make_command(sandbox, embedded=embedded)
+    merchant.write_ledger(command.folder / "ledger.csv")
+    days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
+    command.good("run", *days, "--ledger", "ledger.csv")
+    first = command.latest()
+    decided = first.rows("discrepancies")[0]["discrepancy_id"]
+    sheet = (
+        f"discrepancy_id,facts,resolution,note\n{decided},{first.rows('discrepancies')[0]['facts']},accept,\n"
+    )
+    (command.folder / "decided.csv").write_text(sheet)
+    command.good("resolve", "decided.csv", "--by", "Asha")
+    doctor = [line for line in command.good("doctor").out.splitlines() if "database:" not in line]
+
+    said = command.good("backup", "books.dump").out
+    file = command.folder / "books.dump"
+    assert said == f"{file}: {file.stat().st_size:,} bytes\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = command("backup", "books.dump")
+    assert (again.code, again.complaint) == (2, "reconcile: books.dump exists: name a new file")
+
+    full = command("backup", "books.dump", "--restore")
+    assert full.code == 2
+    assert "the database has tables already" in full.complaint
+    before = command.good("run", *days, "--json").out and command.latest().same()
+
+    elsewhere = {"RECONCILE_HOME": "second"} if embedded else {"RECONCILE_DATABASE_URL": make_database()}
+    command.settings |= elsewhere
+    command.good("backup", "books.dump", "--restore")
+    assert [line for line in command.good("doctor").out.splitlines() if "database:" not in line] == doctor
+    command.good("run", *days, "--out", "restored")
+    assert command.latest("restored").same() == before
+    resolved = command.latest("restored").rows("resolved")
+    assert [row["discrepancy_id"] for row in resolved] == [decided]
+
+
+def test_what_is_no_backup(make_command: MakeCommand, make_database: Callable[[], str]) -> None:
+    url = make_database()
+    command = make_command(RECONCILE_DATABASE_URL=url)
+    (command.folder / "notes.txt").write_text("PG nothing")
+    for name, code, says in (("notes.txt", 3, "is no backup"), ("nowhere", 2, "no such file")):
+        outcome = command("backup", name, "--restore")
+        assert outcome.code == code
+        assert says in outcome.complaint
+    (command.folder / "cut.dump").write_bytes(b"PGDMP" + os.urandom(500))
+    outcome = command("backup", "cut.dump", "--restore")
+    assert outcome.code == 1
+    assert outcome.complaint.startswith("reconcile: pg_restore: ")
+    outcome = command("backup", "none/books.dump")
+    assert outcome.code == 2
+    assert "cannot be written: No such file" in outcome.complaint
+    password = make_url(url).password or ""
+    assert password
+    assert str(password) not in outcome.err
+    with create_engine(url).connect() as connection:
+        assert connection.scalar(text("select count(*) from pg_tables where schemaname = 'reconcile'")) == 0
