@@ -61,8 +61,8 @@ _LINE_HEIGHT = 15  # points, of a line of the usual font
 
 _PAGE = 180  # characters side by side on A4, printed at about two thirds of their size
 
-# Letters, digits and signs of ASCII without any that XML or XlsxWriter writes otherwise (`&<>`, `_x0041_`), and no space
-# at an end.
+# Letters, digits and signs of ASCII, none that XML or XlsxWriter writes otherwise (`&<>`, `_x0041_`), no space at an
+# end.
 _PLAIN = re.compile(r"(?! )(?:(?!_x)[ -%'-;=?-~])+(?<! )")
 
 _Row = Mapping[str, str]
