@@ -21,7 +21,7 @@ help:
 	@echo "make test-unit      only those that need neither Postgres nor a server: half a minute"
 	@echo "make test-desktop   only those that need LibreOffice or Chromium"
 	@echo "make test-full      all of them, with thousands of random cases"
-	@echo "make coverage       run the tests and fail where they reach less than 92 % of the branches"
+	@echo "make coverage       run the tests, and fail where they reach less than 92 % of lines and branches"
 	@echo "make lint           set up, then run ruff, sqlfluff and mypy"
 	@echo "make docs           set up, then build the documentation: open site/index.html"
 	@echo "make setup          only set up: .venv with the reconcile command in it"

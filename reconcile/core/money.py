@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import cache
 from types import MappingProxyType
 
 from iso4217 import Currency
@@ -92,16 +93,18 @@ def decimals(value: Decimal) -> int:
     return max(0, -exponent)
 
 
-def _iso_digits() -> dict[str, int]:
+@cache
+def _iso_digits() -> Mapping[str, int]:
     # Metals and test codes (XAU, XXX) have no minor unit in ISO 4217: no amount can be checked in them.
-    return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+    found = {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+    return MappingProxyType(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Currencies:
     """The known currencies: code → number of decimals of the minor unit (INR 2, JPY 0, KWD 3)."""
 
-    digits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(_iso_digits()))
+    digits: Mapping[str, int] = field(default_factory=_iso_digits)
 
     @classmethod
     def with_extra(cls, extra: Mapping[str, int]) -> "Currencies":

@@ -18,7 +18,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from pandas import DataFrame
 
@@ -405,6 +405,11 @@ def _source_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+def page_template() -> Template:
+    """The template of the page, compiled once in a process."""
+    return _environment().get_template("page.html")
+
+
 def render_page(page: Page) -> str:
     """The page as HTML; every value in it is escaped by the template engine."""
-    return _environment().get_template("page.html").render(page=page, run=page.run)
+    return page_template().render(page=page, run=page.run)

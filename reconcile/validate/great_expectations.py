@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,7 +78,42 @@ def load() -> Any:
 
         import reconcile.validate.expectations  # noqa: F401 - its classes register themselves
 
+        _write_down_once()
+
         return great_expectations
+
+
+class _Held(threading.local):
+    """The expectation whose words are looked up by this thread, and its configuration."""
+
+    of: Any = None
+    configuration: Any = None
+
+
+@cache
+def _write_down_once() -> None:
+    """Let an expectation write its configuration down once for all its words.
+
+    Great Expectations does it again for each of them: an eighth of a small run.
+    """
+    from great_expectations.expectations.expectation import Expectation
+
+    written = Expectation.configuration.fget
+    words = Expectation._get_runtime_kwargs
+    held = _Held()
+
+    def configuration(self: Any) -> Any:
+        return held.configuration if held.of is self else written(self)
+
+    def words_of_one(self: Any, runtime_configuration: dict[str, Any] | None = None) -> Any:
+        held.of, held.configuration = self, written(self)
+        try:
+            return words(self, runtime_configuration)
+        finally:
+            held.of = held.configuration = None
+
+    Expectation.configuration = property(configuration)
+    Expectation._get_runtime_kwargs = words_of_one
 
 
 def preload() -> threading.Thread:

@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from flows.summary import escaped
 from reconcile.sandbox.server import serve
-from tests.support.driver import CSVS, MEASURED, Command, MakeCommand, Report, Shop
+from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
 
 T = TypeVar("T")
@@ -32,8 +32,6 @@ BIN = Path(sys.executable).parent
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 NO_PREFECT = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", *QUIET))
-NOT_MEASURED = dict.fromkeys(MEASURED)
-"""Prefect's own processes would be slowed down by it."""
 EVERY_MINUTE = """
   - name: every-minute
     entrypoint: flows/reconcile_period.py:reconcile_period
@@ -164,7 +162,7 @@ def background(
         process = subprocess.Popen(
             [sys.executable, "-c", GUARD, *words],
             cwd=command.folder,
-            env=command.environment(**changes, **NOT_MEASURED),
+            env=command.environment(**changes),
             stdin=subprocess.PIPE,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -187,7 +185,7 @@ def prefect(command: Command, *arguments: str, **changes: str) -> None:
     done = subprocess.run(
         [BIN / "prefect", "--no-prompt", *arguments],
         cwd=command.folder,
-        env=command.environment(**changes, **NOT_MEASURED),
+        env=command.environment(**changes),
         capture_output=True,
         text=True,
         timeout=100,

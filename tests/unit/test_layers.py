@@ -82,3 +82,37 @@ def test_modules_import_each_other_in_no_circle() -> None:
         for module in leaves:
             del edges[module]
     assert sorted(edges) == []
+
+
+OF_THE_PROCESS = {
+    "environ",
+    "getenv",
+    "getcwd",
+    "cwd",
+    "home",
+    "now",
+    "today",
+    "getpid",
+    "geteuid",
+    "getuid",
+    "isatty",
+}
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What is evaluated when a module is imported: all but the bodies of its functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from at_import(child)
+
+
+def test_an_import_reads_nothing_of_the_process() -> None:
+    """Neither its environment nor its folder nor the time: the tests fork commands from a process that has imported."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}: {node.attr}"
+        for path in PACKAGE.rglob("*.py")
+        for node in at_import(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in OF_THE_PROCESS
+    ]
+    assert found == []
