@@ -236,7 +236,9 @@ def _repeated(
         keys = other.keys
         if other in matched and not other.of_kspay:
             keys = keys.union(*(t.keys for t in matched[other].transactions))
-        return any(kind in ("transaction", "reference") for kind, _ in record.keys & keys)
+        return not record.keys.isdisjoint(keys) and any(
+            kind in ("transaction", "reference") for kind, _ in record.keys & keys
+        )
 
     def same_amount(other: Record) -> bool:
         return (

@@ -116,7 +116,7 @@ class Matching:
 # What the passes work on: a transaction, an entry or a refund booking, all in one shape.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     id: tuple[str, ...]  # (transaction id,) or (source, ledger id): its place among equals
     parts: tuple[T | E, ...]
@@ -133,7 +133,10 @@ class Record:
         return next((value for k, value in self.keys if k == kind), None)
 
     def shares(self, other: "Record", *kinds: str) -> bool:
-        return any(kind in kinds for kind, _ in self.keys & other.keys)
+        # Nearly all have no key in common: this is asked of every two.
+        return not self.keys.isdisjoint(other.keys) and any(
+            kind in kinds for kind, _ in self.keys & other.keys
+        )
 
     @property
     def moneyed(self) -> bool:
