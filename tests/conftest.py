@@ -4,6 +4,7 @@ KS Pay servers over made-up merchants."""
 import os
 import shutil
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -31,6 +32,8 @@ from tests.support.office import Office
 settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("full", settings.get_profile("usual"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "usual")
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "ledgers"
 
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder with a random name is made in it
 """A file system in memory, on Linux."""
@@ -64,6 +67,17 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         if stopped:
             measuring.start()
+
+
+@pytest.fixture
+def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A working folder with the examples in it."""
+    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.executescript((EXAMPLES / "shop.sql").read_text("utf-8"))
+    database.close()
+    monkeypatch.chdir(tmp_path)
+    return Settings.read({"KSPAY_APP_ID": "ap_1"})
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,9 @@ _MAX_COMPARED = 500
 
 STANDARD = (*COLUMNS, IN, OUT, SIDE)
 
+LOOK = "`reconcile ledger inspect` proposes a profile for other names"
+"""The advice where columns are not found."""
+
 _NUMBERED = re.compile(r"(.+)#([1-9]\d?)", re.DOTALL)
 """A profile's `Amount#2`: the second column of that name."""
 
@@ -116,7 +119,7 @@ def check_header(
     found = ", ".join(map(shown, header.cells[:20])) + (", …" if len(header.cells) > 20 else "")
     if absent := lacking(header, profile):
         columns = f"column{'s' if len(absent) > 1 else ''} {', '.join(absent)}"
-        advice = "" if profile.columns else "; `reconcile ledger inspect` proposes a profile for other names"
+        advice = "" if profile.columns else f"; {LOOK}"
         if absent == ["ledger_id"]:
             advice = (
                 "; where no column is an id, number the rows, or give the ledger's profile several columns that "

@@ -37,7 +37,7 @@ def open_ledgers(
     found: list[LedgerFile] = []
     for source in (source for path in paths for file in _in_folder(path) for source in files_in(file)):
         try:
-            found.append(_opened(source, profile))
+            found.append(open_source(source, profile))
         except UnfinishedFile as error:
             if unfinished is None:
                 raise
@@ -92,7 +92,8 @@ def _mode(path: Path) -> int:
         raise UsageError(f"{path}: no ledger there: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _opened(source: SourceFile, profile: Profile) -> LedgerFile:
+def open_source(source: SourceFile, profile: Profile) -> LedgerFile:
+    """One file, with the checks of `open_ledgers`."""
     where = source.where
     found = []
     for table, header, sheet in open_tables(source.path, where, profile):

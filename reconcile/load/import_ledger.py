@@ -12,7 +12,7 @@ from reconcile.ledger.blocks import Block
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.staging import Staging
-from reconcile.load.staging_tables import staging_tables
+from reconcile.load.staging_tables import Preview, StagingTables, staging_tables
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.normalise.entries_bulk import EntriesInBulk
 from reconcile.settings import Profile, Settings
@@ -82,21 +82,9 @@ def import_ledger(
     InputRefused if an expectation blocks it; then nothing of it is kept.
     """
     settings, app_ids, validator = context.settings, context.app_ids, context.validator
-    if len(app_ids) > 1 and "app_id" not in ledger.columns:
-        raise InputRefused(
-            f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
-            f"{', '.join(app_ids)})"
-        )
-
-    context.progress("ledger", f"reading {ledger.name}", None)
-    file = ledger.name if not ledger.more else ledger.name.rpartition(" [")[0]
+    file = _file_of(ledger)
     with staging_tables(context.engine) as tables:
-        for sheet in ledger.sheets:
-            in_bulk = EntriesInBulk(sheet, app_ids[0], profile.name, profile.currency, settings.currencies)
-            careful = EntryNormaliser.of(sheet, profile, app_ids, settings.currencies)
-            staging: Staging[Block | Sequence[RawRow], Entry] = Staging(tables, Side.LEDGER, in_bulk, careful)
-            staging.add(_parts(sheet, context.progress))
-        allowed = tables.judge(validator, Side.LEDGER, settings.currencies, file)
+        allowed = _judged(context, tables, ledger, profile)
 
         def check(batch: Batch) -> tuple[str, ...]:
             return (*allowed, *validate_batch(validator, "entries", file, batch))
@@ -127,6 +115,61 @@ def import_ledger(
         passed_over=ledger.passed_over,
         warnings=(*ledger.notes(), *_lacking(file, loaded.lacking)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What an import would make of a ledger."""
+
+    rows: Preview
+    blocked: tuple[tuple[str, str], ...]
+    """The expectations that would block it, each by its name and what it says."""
+
+
+def preview_ledger(context: Context, ledger: LedgerFile, profile: Profile, most: int) -> Previewed:
+    """The counts of an import, by its own code, and at most so many rows of each kind; nothing is imported.
+
+    The context's validator must allow every expectation, else what blocks raises InputRefused as in an import.
+    """
+    context.validator.restart("entries")
+    with staging_tables(context.engine) as tables:
+        _judged(context, tables, ledger, profile)
+
+        def check(batch: Batch) -> tuple[str, ...]:
+            return validate_batch(context.validator, "entries", _file_of(ledger), batch)
+
+        rows = tables.preview_entries([sheet.name for sheet in ledger.sheets], most, check)
+    return Previewed(
+        rows,
+        tuple(
+            (failure["expectation"], failure["says"][0])
+            for suite in context.validator.summary()
+            for failure in suite["failures"]
+            if failure.get("allowed")
+        ),
+    )
+
+
+def _judged(context: Context, tables: StagingTables, ledger: LedgerFile, profile: Profile) -> tuple[str, ...]:
+    """Stage all rows of a ledger, and have the suite judge them; what would have blocked and was allowed."""
+    settings, app_ids = context.settings, context.app_ids
+    if len(app_ids) > 1 and "app_id" not in ledger.columns:
+        raise InputRefused(
+            f"{ledger.path}, row 1: there are several apps, so the file needs a column app_id (one of "
+            f"{', '.join(app_ids)})"
+        )
+    context.progress("ledger", f"reading {ledger.name}", None)
+    for sheet in ledger.sheets:
+        in_bulk = EntriesInBulk(sheet, app_ids[0], profile.name, profile.currency, settings.currencies)
+        careful = EntryNormaliser.of(sheet, profile, app_ids, settings.currencies)
+        staging: Staging[Block | Sequence[RawRow], Entry] = Staging(tables, Side.LEDGER, in_bulk, careful)
+        staging.add(_parts(sheet, context.progress))
+    return tables.judge(context.validator, Side.LEDGER, settings.currencies, _file_of(ledger))
+
+
+def _file_of(ledger: LedgerFile) -> str:
+    """The name of the whole file, of whose sheets several belong to the import."""
+    return ledger.name if not ledger.more else ledger.name.rpartition(" [")[0]
 
 
 def _lacking(file: str, ids: Sequence[str]) -> list[str]:

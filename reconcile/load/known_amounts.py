@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from reconcile.core.records import Entry, comparable
-from reconcile.db.embedded.cluster import Home
-from reconcile.db.engine import open_store
 from reconcile.db.sql_files import read_sql
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.profile import Profile
@@ -36,13 +34,12 @@ class Hundredfold:
     """In the major unit, as KS Pay has it."""
 
 
-def hundredfold(settings: Settings, ledger: LedgerFile, profile: Profile) -> Hundredfold | None:
+def hundredfold(
+    engine: Engine, settings: Settings, ledger: LedgerFile, profile: Profile
+) -> Hundredfold | None:
     """An example, if the amounts of most entries are their partners' in the minor unit; None where they are not, or
-    nothing is known of KS Pay yet.
-
-    Raises UsageError if the configured database cannot be reached.
-    """
-    if profile.minor or not (settings.database_url or Home.at(settings.home).data.exists()):
+    nothing is known of KS Pay yet."""
+    if profile.minor:
         return None
     app_ids = settings.app_ids or ("",)
     normaliser = EntryNormaliser.of(ledger, profile, app_ids, settings.currencies)
@@ -50,12 +47,12 @@ def hundredfold(settings: Settings, ledger: LedgerFile, profile: Profile) -> Hun
     entries = [one for one in typed if isinstance(one, Entry) and one.reference and one.amount]
     if not entries or any(one.amount != one.amount.to_integral_value() for one in entries):
         return None
-    return _compared(entries, settings)
+    return _compared(engine, entries, settings)
 
 
-def _compared(entries: Sequence[Entry], settings: Settings) -> Hundredfold | None:
+def _compared(engine: Engine, entries: Sequence[Entry], settings: Settings) -> Hundredfold | None:
     wanted = {comparable(one.reference): one for one in entries}
-    with open_store(settings) as engine, engine.connect() as connection:
+    with engine.connect() as connection:
         rows = connection.execute(
             text(read_sql("load/known_amounts")),
             {"app_ids": list(settings.app_ids), "references": list(wanted)},

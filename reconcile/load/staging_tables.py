@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry, Period, Place, RawRow, Rejection, Side, Transaction
@@ -68,6 +69,22 @@ class Loaded:
     """Of a ledger; the same file again that changes nothing is the import of before."""
     lacking: tuple[str, ...] = ()
     """Ids of entries that an earlier file of these days had, and this one lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import of a ledger would count: read = usable + repeats + quarantined, as in `Loaded`."""
+
+    read: int
+    usable: int
+    repeats: int
+    quarantined: int
+    refused: int
+    """Rows that go to quarantine; those that are broken alike it holds once."""
+    entries: Sequence[Row[Any]]
+    """The first entries, as sql/load/preview_entries.sql gives them."""
+    rejections: Sequence[Row[Any]]
+    """The first of the refused rows, with their reasons."""
 
 
 class StagingTables:
@@ -201,7 +218,8 @@ class StagingTables:
         scopes: list[dict[str, object]] = [
             {**scope, "first": days.first, "last": days.last} for days in ranges
         ]
-        return self._take_in(["load/take_in_transactions", "load/take_in_quarantine"], scopes, check)
+        statements = ["load/take_in_transactions", "load/rejected", "load/take_in_quarantine"]
+        return self._take_in(statements, scopes, check)
 
     def take_in_entries(
         self,
@@ -225,9 +243,39 @@ class StagingTables:
             text(read_sql("load/begin_import")),
             {"sha256": sha256, "snapshot_timezone": snapshot_timezone, "timezone": timezone},
         )
-        statements = ["load/take_in_entries", "load/number_import", "load/take_in_quarantine"]
+        statements = [
+            "load/same_ids",
+            "load/take_in_entries",
+            "load/number_import",
+            "load/rejected",
+            "load/take_in_quarantine",
+        ]
         scopes: list[dict[str, object]] = [{**scope, "app_id": app_id} for app_id in app_ids]
         return self._take_in(statements, scopes, check, passed_over)
+
+    def preview_entries(self, sheets: Sequence[str], most: int, check: BatchCheck) -> Preview:
+        """What `take_in_entries` would make of what was staged, by the same statements; nothing is taken in.
+
+        `sheets` are the files of the rows in their order; at most `most` rows of each kind are shown.
+        """
+        connection = self._connection
+        for statement in ("load/same_ids", "load/rejected"):
+            run_file(connection, statement)
+        counts = connection.execute(text(read_sql("load/preview"))).one()
+        shown = {"sheets": list(sheets), "most": most}
+        entries = connection.execute(text(read_sql("load/preview_entries")), shown).all()
+        rejections = connection.execute(text(read_sql("load/preview_rejections")), shown).all()
+        connection.rollback()
+        check(Batch(self._read, counts.quarantined, 0, 0))
+        return Preview(
+            read=self._read,
+            usable=counts.usable,
+            repeats=self._read - counts.usable - counts.quarantined,
+            quarantined=counts.quarantined,
+            refused=counts.refused,
+            entries=entries,
+            rejections=rejections,
+        )
 
     def _take_in(
         self,

@@ -32,11 +32,16 @@ _OVERRIDABLE = (MOSTLY_USABLE.name, SNAPSHOT_KEEPS_MOST.name)
 """The expectations of ours that block an input. A wrong result of ours nobody can allow."""
 
 
-def check_allowed(names: Sequence[str], settings: Settings) -> frozenset[str]:
-    """The names given with --allow; raises UsageError for one that blocks nothing."""
+def may_block(settings: Settings) -> tuple[str, ...]:
+    """The names of all expectations that may block, and that --allow may name."""
     # One that quarantines blocks where every record breaks it.
     own = [one.name for one in settings.expects if one.weight != Weight.WARNS]
-    overridable = (*_OVERRIDABLE, *own)
+    return (*_OVERRIDABLE, *own)
+
+
+def check_allowed(names: Sequence[str], settings: Settings) -> frozenset[str]:
+    """The names given with --allow; raises UsageError for one that blocks nothing."""
+    overridable = may_block(settings)
     for name in names:
         if name not in overridable:
             raise UsageError(

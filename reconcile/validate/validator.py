@@ -15,14 +15,13 @@ from sqlalchemy import Connection, Engine, func, select, table
 
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.money import Currencies
-from reconcile.core.records import Entry
 from reconcile.db.sql_files import run_file
 from reconcile.ledger.profile import TOML
 from reconcile.settings import Settings
 from reconcile.validate.great_expectations import Count, GreatExpectations, NotEvaluatedError, exception_of
 from reconcile.validate.own import own_rules
 from reconcile.validate.rules import SHOWN_SUBJECTS, Demand, Failure, Rule, Validation, Weight
-from reconcile.validate.suites import COLUMNS, RULES, Families, rules
+from reconcile.validate.suites import RULES, Families, rules
 
 BATCH = 1_000
 """Records that are typed and staged at once."""
@@ -106,25 +105,6 @@ class Validator:
                         rows.counts(view, own, size, kept=False)
                 tried += len(own)
         return tried
-
-    def entries(self, batch: Sequence[Entry]) -> dict[int, list[Rule]]:
-        """By place in the batch, the rules that quarantine an entry; without a database, for `ledger inspect`.
-
-        Slower than `judging`, and nothing is added to the totals. Raises as `judging`.
-        """
-        found = self.rules["entries"]
-        columns = {
-            **{name: [getattr(one, name) for one in batch] for name in COLUMNS["entries"] if name != "date"},
-            "ledger_id": [one.ledger_id or None for one in batch],
-            "date": [one.dated_on or (one.dated_at.date() if one.dated_at else None) for one in batch],
-        }
-        broken: dict[int, list[Rule]] = {}
-        with self._turn, _refused():
-            results = self._library.on_frame("entries", found, columns)
-            for rule, indexes in _broken_rules(found, results, len(batch), blanks=True).items():
-                for index in indexes if rule.weight is Weight.QUARANTINES else ():
-                    broken.setdefault(index, []).append(rule)
-        return broken
 
     def validate_subjects(
         self, suite: str, grain: str, found: Sequence[Rule], subjects: Sequence[Subject]
@@ -354,13 +334,10 @@ def _beside(one: Validation, other: Validation) -> Validation:
     )
 
 
-def _broken_rules(
-    found: Sequence[Rule], results: Mapping[str, Any], size: int, *, blanks: bool = False
-) -> dict[Rule, list[int]]:
+def _broken_rules(found: Sequence[Rule], results: Mapping[str, Any], size: int) -> dict[Rule, list[int]]:
     """By rule, the rows that break it.
 
-    An expectation that was not evaluated on every row that it is about is a fault of ours, never a success. Only
-    where there may be `blanks` is it no business of an expectation what a blank one holds.
+    An expectation that was not evaluated on every row that it is about is a fault of ours, never a success.
     """
     broken: dict[Rule, list[int]] = {}
     for rule in found:
@@ -368,18 +345,13 @@ def _broken_rules(
         if result is None:
             raise CheckFailed(f"expectation {rule.name} was not evaluated")
         said = result.result
-        if "unexpected_count" not in said and not exception_of(result) and rule.own:
-            broken[rule] = []  # about a whole column, of which this is only a part
-            continue
         conditional = rule.arguments.get("row_condition") is not None
         if (
             "unexpected_index_list" not in said
             or (said.get("element_count") != size and not conditional)
-            or (said.get("missing_count", 0) and not blanks)
+            or said.get("missing_count", 0)
         ):
             reason = exception_of(result) or f"it looked at {said.get('element_count')} of {size} rows"
-            if rule.own:
-                raise UsageError(f"{TOML}: [[expect]] {rule.name}: {reason}")
             raise CheckFailed(f"expectation {rule.name} was not evaluated: {reason}")
         indexes = [int(one["row"]) for one in said["unexpected_index_list"] or ()]
         if len(indexes) != said["unexpected_count"] or (not result.success and not indexes):

@@ -2,35 +2,9 @@
 -- Purpose: Adds what was rejected to the quarantine, and takes out what its source has corrected. A record with an id
 -- is taken out when the id comes again, usable or with another fault. A record without an id is taken out when the same
 -- file no longer holds it, or when an answer that covers the day of its creation does not. If that day cannot be read,
--- the answer must cover all days on which it may be: those of every answer that had it. Two rows of a ledger without an
--- id and with equal content are two records. KS Pay repeats records where two windows overlap, so there equal content
--- is one record. The content of a record that could be typed is that of its typed values, so that decisions on it still
--- hold if its source writes it another way.
--- Reads: changes, incoming_ids, loaded, quarantine, staged_rejections, staged_scope, this_import, this_load
--- Makes: entries, loads, quarantine, quarantine_versions, rejected, released, transactions
-
-create temp table rejected on commit drop as
-with hashed as (
-    select
-        *,
-        encode(sha256(convert_to(coalesce(typed, raw), 'UTF8')), 'hex') as sha256
-    from staged_rejections
-),
-
-numbered as (
-    select
-        *,
-        row_number() over (
-            partition by app_id, side, source, record_id, sha256 order by row_number, file
-        ) as repeat
-    from hashed
-)
-
-select
-    *,
-    case when repeat = 1 then sha256 else sha256 || '#' || repeat end as content
-from numbered
-where repeat = 1 or (side = 'ledger' and record_id is null);
+-- the answer must cover all days on which it may be: those of every answer that had it.
+-- Reads: changes, incoming_ids, loaded, quarantine, rejected, staged_scope, this_import, this_load
+-- Makes: entries, loads, quarantine, quarantine_versions, released, transactions
 
 create temp table released on commit drop as
 select held.*

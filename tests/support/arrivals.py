@@ -53,8 +53,9 @@ def _load(
         {"apps": list(apps), "side": side, "source": source},
     )
     number_load(connection)
-    run_file(connection, "load/take_in_transactions" if side == "kspay" else "load/take_in_entries")
-    run_file(connection, "load/take_in_quarantine")
+    taking_in = ("take_in_transactions",) if side == "kspay" else ("same_ids", "take_in_entries")
+    for name in (*taking_in, "rejected", "take_in_quarantine"):
+        run_file(connection, f"load/{name}")
 
 
 def _stage_transactions(connection: Connection, transactions: Sequence[T], said_at: datetime) -> None:

@@ -87,14 +87,15 @@ def test_paise_are_noticed_by_the_partners(
         assert said(settings, tmp_path, *rows, minor=True) == [MINOR]
 
 
-def test_inspect_works_without_a_database(tmp_path: Path) -> None:
+def test_inspect_says_what_it_cannot_tell_without_a_database(tmp_path: Path) -> None:
     row = "L1,ORD-0,125000,2026-08-01,INR,"
-    home = tmp_path / "none"
-    assert said(Settings(app_ids=("ap_1",), home=home), tmp_path, row) == []
-    assert not home.exists()
     down = Settings(app_ids=("ap_1",), database_url="postgresql+psycopg://u:secret@127.0.0.1:1/x")
     (tmp_path / "a.csv").write_bytes(lines(row))
     told = "\n".join(describe(down, tmp_path / "a.csv", Profile("default")))
-    assert "the amounts are not compared with those of KS Pay" in told
-    assert "1 of 1 row can be read" in told
+    assert (
+        "what an import makes of it is not counted, and its amounts are not compared with those of KS Pay"
+        in told
+    )
+    assert "An import makes" not in told
+    assert "[ledger.NAME]" in told
     assert "secret" not in told

@@ -137,8 +137,9 @@ def test_an_entry_that_must_not_be_used(
     assert reason in found["reason"]
     assert found["record_id"] == (bad.ledger_id or None)
     assert (found["dated_on"], found["dated_at"]) == (date(2026, 8, 1), None)
-    # In a frame, as `ledger inspect` asks, it is the same.
-    assert [one.name for one in validator.entries([ENTRY, bad])[1]] == [rule]
+    assert [
+        one.name for one in validator.rules["entries"] if one.reason and one.reason in found["reason"]
+    ] == [rule]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,6 @@ def test_bounds_are_exact_to_the_last_of_thirty_digits(fresh_engine: Engine) -> 
     sound, rejected = judged(fresh_engine, validator, batch)
     assert sound == [amounts[0], amounts[2]]
     assert {one["value"] for one in rejected} == {amounts[1], amounts[3]}
-    assert set(validator.entries(batch)) == {1, 3}
 
 
 def test_the_summary_adds_up_over_loads(fresh_engine: Engine) -> None:
@@ -295,6 +295,4 @@ def test_an_expectation_that_was_not_evaluated_is_no_success(
     validator.rules["entries"] = (*validator.rules["entries"], wrong)
     with pytest.raises(CheckFailed, match="expectation wrong was not evaluated"):
         judged(fresh_engine, validator, [ENTRY])
-    with pytest.raises(CheckFailed, match="was not evaluated"):
-        validator.entries([ENTRY])
     assert rules("entries", CURRENCIES, {})[0].name == "id_present"

@@ -55,18 +55,15 @@ def watch(event, args):
         calls.append((event, str(args)))
 
 sys.addaudithook(watch)
-from datetime import date
-from decimal import Decimal
 from reconcile.validate.great_expectations import preload
 from reconcile.validate.validator import Validator
 assert "great_expectations" not in sys.modules, "imported before it was asked for"
 from reconcile.core.money import Currencies
-from reconcile.core.records import Entry, Place
+from reconcile.validate.dataset_rules import validate_batch
+from reconcile.validate.rules import Batch
 preload()
 validator = Validator(Currencies())
-entry = Entry("ap", "default", "L1", None, "INR", Decimal(1), "", date(2026, 8, 1), None, None, None, None, None,
-    Place("a.csv", 2))
-assert validator.entries([entry]) == {}
+assert validate_batch(validator, "entries", "a.csv", Batch(1, 0, 0, 0)) == ()
 print(calls)
 """
 

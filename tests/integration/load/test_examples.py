@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,13 @@ READ = {
 
 
 @pytest.mark.parametrize("name", READ)
-def test_the_example_is_read_as_the_docs_say(name: str, examples: Settings) -> None:
+def test_the_example_is_read_as_the_docs_say(name: str, examples: Settings, database_url: str) -> None:
     file, passed_over, *rows = READ[name]
     profile = examples.profile(name)
     ledger = open_ledger(Path(str(file)), profile=profile)
     assert read(ledger, profile) == rows
     assert (ledger.passed_over, ledger.notes()) == (passed_over, [])
-    told = list(describe(examples, Path(str(file)), profile))
+    told = list(describe(replace(examples, database_url=database_url), Path(str(file)), profile))
     assert (
         f"An import makes of it: 3 entries, 0 repeated, 0 in quarantine, {passed_over} passed over." in told
     )
@@ -84,9 +85,9 @@ def test_the_docs_show_the_examples_and_their_profiles() -> None:
 
 
 @pytest.mark.parametrize("file", sorted({str(one[0]) for one in READ.values()}))
-def test_inspect_proposes_a_profile_for_each(file: str, examples: Settings) -> None:
+def test_inspect_proposes_a_profile_for_each(file: str, examples: Settings, database_url: str) -> None:
     Path("reconcile.toml").unlink()
-    settings = Settings.read({"KSPAY_APP_ID": "ap_1"})
+    settings = Settings.read({"KSPAY_APP_ID": "ap_1", "RECONCILE_DATABASE_URL": database_url})
     told = list(describe(settings, Path(file), settings.profile(None)))
     Path("reconcile.toml").write_text("\n".join(told[told.index("[ledger.NAME]") :]), "utf-8")
     profile = Settings.read({"KSPAY_APP_ID": "ap_1"}).profile("NAME")

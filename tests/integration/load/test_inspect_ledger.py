@@ -1,5 +1,6 @@
 """What `reconcile ledger inspect` says of a file, and the profile that it proposes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,16 @@ from tests.support.bad_ledgers import ALL, GOOD, text
 from tests.support.ledgers import open_ledger, read
 
 PAGE = Path(__file__).parents[3] / "docs" / "ledger-profiles.md"
-SETTINGS = Settings(app_ids=("ap_1",))
 
 
-def test_inspect_proposes_a_profile_that_works(examples: Settings) -> None:
-    lines = list(inspection.describe(examples, Path("tally.csv"), examples.profile(None)))
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(app_ids=("ap_1",), database_url=database_url)
+
+
+def test_inspect_proposes_a_profile_that_works(examples: Settings, database_url: str) -> None:
+    settings = replace(examples, database_url=database_url)
+    lines = list(inspection.describe(settings, Path("tally.csv"), examples.profile(None)))
     pasted = "\n".join(lines[lines.index("[ledger.NAME]") :])
     Path("reconcile.toml").write_text(pasted, "utf-8")
     profile = Settings.read({}).profile("NAME")
@@ -28,60 +34,64 @@ def test_inspect_proposes_a_profile_that_works(examples: Settings) -> None:
     assert any(line.startswith("  row 9: a line of totals") for line in lines)
 
 
-def test_the_docs_show_what_inspect_prints(examples: Settings) -> None:
+def test_the_docs_show_what_inspect_prints(examples: Settings, database_url: str) -> None:
     page = PAGE.read_text("utf-8")
     Path("reconcile.toml").unlink()
-    settings = Settings.read({})
+    settings = Settings.read({"RECONCILE_DATABASE_URL": database_url})
     shown = "\n".join(inspection.describe(settings, Path("tally.csv"), settings.profile(None)))
     assert f"prints:\n\n```\n{shown}\n```\n" in page
 
 
-def test_inspect_tells_what_is_ambiguous(tmp_path: Path) -> None:
+def test_inspect_tells_what_is_ambiguous(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(text(GOOD.replace("2026-08-01", "03/04/2026")))
-    lines = list(inspection.describe(Settings(), path, Profile("default")))
+    lines = list(inspection.describe(settings, path, Profile("default")))
     assert any("may be 4 March 2026 or 3 April 2026" in line for line in lines)
     assert 'date_format = "%d/%m/%Y"   # or "%m/%d/%Y"' in lines
     path.write_bytes(text("1,5.00,,2026-08-01", header="Vch No,Debit,Credit,Date"))
-    lines = list(inspection.describe(Settings(), path, Profile("default")))
+    lines = list(inspection.describe(settings, path, Profile("default")))
     assert any("'Debit' is taken for money that came in" in line for line in lines)
     path.write_text("Dear colleague,\nthe ledger is attached\n")
     with pytest.raises(InputRefused, match=r"no row looks like a header [^;]*$"):
-        list(inspection.describe(Settings(), path, Profile("default")))
+        list(inspection.describe(settings, path, Profile("default")))
 
 
-def test_inspect_names_the_headings_that_it_does_not_know(tmp_path: Path) -> None:
+def test_inspect_names_the_headings_that_it_does_not_know(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.csv"
     path.write_text(
         "Receipts of August\n\nReceipt;Ref.;Value (INR);Posting Dt;State\nR1;O1;10.50;2026-08-01;paid\n"
     )
     with pytest.raises(InputRefused) as refused:
-        list(inspection.describe(Settings(), path, Profile("default")))
+        list(inspection.describe(settings, path, Profile("default")))
     line = str(refused.value)
     assert "if row 3 is it (Receipt, Ref., Value (INR), Posting Dt, State), say in a profile" in line
     assert line.endswith('columns = { ledger_id = "…", amount = "…", date = "…" }')
 
 
-def test_inspect_refuses_a_repeated_column_as_an_import_does(tmp_path: Path) -> None:
+def test_inspect_refuses_a_repeated_column_as_an_import_does(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.csv"
     table = {"columns": {"ledger_id": "Voucher No", "amount": "Amount", "date": "Date"}, "currency": "INR"}
     path.write_bytes(text("V1,10.50,2026-08-01,3", header="Voucher No,Amount,Date,Amount"))
     for profile in (read_profile("x", table, Currencies()), Profile("default", currency="INR")):
         lines: list[str] = []
         with pytest.raises(InputRefused, match=r"row 1: the header repeats the column .*; keep one of them"):
-            lines.extend(inspection.describe(Settings(app_ids=("ap_1",)), path, profile))
+            lines.extend(inspection.describe(settings, path, profile))
         assert lines[0].startswith("a.csv: CSV, comma")
         assert not any("can be read" in line for line in lines)
     with pytest.raises(InputRefused, match="the header repeats the column"):
         open_ledger(path, profile=read_profile("x", table, Currencies()))
 
 
-def test_inspect_proposes_a_sheet_only_where_there_is_a_choice(tmp_path: Path) -> None:
+def test_inspect_proposes_a_sheet_only_where_there_is_a_choice(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.xlsx"
     for names, profile, proposed in (
         (("August", "Notes"), Profile("default"), []),
         (("August", "Notes"), Profile("default", sheets=("August",)), ['sheet = "August"']),
-        (("July", "August"), Profile("default"), ['sheet = "July"']),
+        (
+            ("July", "August"),
+            Profile("default"),
+            ['sheet = "*"   # all that have the header: "July", "August"'],
+        ),
     ):
         with xlsxwriter.Workbook(path) as book:
             for name in names:
@@ -91,15 +101,15 @@ def test_inspect_proposes_a_sheet_only_where_there_is_a_choice(tmp_path: Path) -
                     continue
                 sheet.write_row(0, 0, ["Voucher No", "Amount", "Date", "Currency"])
                 sheet.write_row(1, 0, ["V1", 10.5, "2026-08-01", "INR"])
-        lines = inspection.describe(Settings(app_ids=("ap_1",)), path, profile)
+        lines = inspection.describe(settings, path, profile)
         assert [line for line in lines if line.startswith("sheet = ")] == proposed
 
 
 @pytest.mark.parametrize("name", [name for name, bad in ALL.items() if isinstance(bad.content, bytes)])
-def test_inspect_says_what_it_sees_or_refuses(name: str) -> None:
+def test_inspect_says_what_it_sees_or_refuses(name: str, settings: Settings) -> None:
     profile = read_profile("x", dict(ALL[name].profile), Currencies())
     try:
-        lines = list(inspection.describe(SETTINGS, bad_ledgers.FOLDER / name, profile))
+        lines = list(inspection.describe(settings, bad_ledgers.FOLDER / name, profile))
     except InputRefused as error:
         lines = [str(error)]
     assert lines
