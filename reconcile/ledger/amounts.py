@@ -21,15 +21,16 @@ USUAL = re.compile(r"-?\d{1,15}(?:\.\d{1,2})?", re.ASCII)
 
 _SCIENTIFIC = re.compile(r"[+-]?[\d.,]+[eE][+-]?\d+", re.ASCII)
 _WHOLE = re.compile(
-    r"(?P<before>(?:[^\d.,()]|(?<=[A-Za-z])\.)*)(?P<body>[.,]?\d[\d., ']*)(?P<after>[^\d()]*)", re.ASCII
+    r"(?P<before>(?:[^\d.,()]|(?<=[A-Za-z\u0400-\u06ff])\.)*)(?P<body>[.,]?\d[\d., ']*)(?P<after>[^\d()]*)",
+    re.ASCII,
 )
 _BRACKETS = re.compile(r"(?P<before>[^()]*)\((?P<inside>[^()]*)\)(?P<after>[^()]*)")
 _NO_CENTS = re.compile(r"(?<=\d) ?(?::|(?P<mark>[.,])) ?[-=]{1,2}(?![\d-])")
 """`500,-`, `500.-` and, in Sweden, `500:-`: the dash stands for the cents, and is no minus."""
 _ONLY = re.compile(r"(?<=[\d\-=]) ?only\.?$", re.IGNORECASE)
 """`Rs. 500 only`, as cheques say it."""
-_WHOLE_RUPEES = re.compile(r"(?<=\d) ?/ ?[-=](?!\d)")
-"""`1,250/-`, as India writes it, and `1,250/=`, as East Africa does."""
+_WHOLE_RUPEES = re.compile(r"(?<=\d)(\.\d\d)? ?/ ?[-=](?!\d)")
+"""`1,250/-`, as India writes it, and `1,250/=`, as East Africa does; some write `1,250.00/-` too."""
 _SPACES = re.compile(r"\s+")
 _SIGN = re.compile("[-+]")
 _ALIKE = str.maketrans(
@@ -151,6 +152,10 @@ class AmountStyle:
                 readings = {self.decimal: readings[self.decimal]}
             elif "," not in body and codes.get(known or "", 0) >= 3:
                 readings = {".": readings["."]}  # 1.250 is how every program writes an amount of 3 decimals
+            elif codes.get(known or "") == 0:
+                readings = {
+                    mark: one for mark, one in readings.items() if "." not in one
+                }  # no yen has decimals
             else:
                 what = "comma" if "," in body else "point"
                 raise ValueError(
@@ -238,7 +243,7 @@ def _split_amount(text: str, words: frozenset[str]) -> tuple[str, str, str, str]
         text = f"{before} {inside} {after}".strip()
     text = _ONLY.sub("", text)
     text = _NO_CENTS.sub(lambda found: found["mark"] or "", text)
-    text = _WHOLE_RUPEES.sub(".", text)  # what stands before is whole rupees
+    text = _WHOLE_RUPEES.sub(lambda found: found[1] or ".", text)  # what stands before is whole rupees
     found = _WHOLE.fullmatch(text)
     if found is None:
         raise ValueError(_advice_on(text))

@@ -121,13 +121,45 @@ class LedgerFile:
             self.numbers.clear()
         if self.streamed is not None:
             self.streamed.begin(self.header, self.style, self.profile)
+        held: RawRow | None = None  # until it is known whether its narration goes on
         for record in self.table.records():
             row = self.row(record)
             if row is None or (self.streamed is not None and self.streamed.passes(record)):
+                if held is not None and self._kind(record[0]) is Kind.FURTHER:
+                    held = self._going_on(held, record)
                 continue
             if self._changes_rows and BROKEN not in row.values:
                 row = RawRow(row.place, self._filled(dict(row.values), above))
-            yield row
+            if held is not None:
+                yield held
+            held = row
+            if self.profile.reference_pattern is None:
+                yield row
+                held = None
+        if held is not None:
+            yield held
+
+    def _kind(self, number: int) -> Kind | None:
+        """Why a row is passed over."""
+        if self.streamed is not None:
+            return self.streamed.rows.get(number)
+        return None if self.scan is None else self.scan.passed.rows.get(number)
+
+    def _going_on(self, row: RawRow, record: Record) -> RawRow:
+        """A row with the narration of the line below it, in which its reference may go on; a line with an id is an
+        item of its own."""
+        cells = self.header.fitted(record[1]) if not isinstance(record[1], BrokenRecord) else None
+        if cells is None or BROKEN in row.values:
+            return row
+        more = dict(zip(self.columns, map(text_of, cells), strict=True))
+        if tidy(more.get("ledger_id", "")):
+            return row
+        longer = {
+            name: f"{text_of(row.values[name])}\n{more[name]}"
+            for name in ("reference", "description")
+            if tidy(more.get(name, ""))
+        }
+        return RawRow(row.place, {**row.values, **longer}) if longer else row
 
     def parts(self) -> Iterator[Block | RawRow]:
         """The same rows, those of delimited text by the block where that is certain to be right."""
@@ -177,8 +209,11 @@ class LedgerFile:
 
     @property
     def _changes_rows(self) -> bool:
-        """Whether a row depends on those before it."""
-        return bool(self.profile.fill_down or self.header.id_places)
+        """Whether a row depends on those around it."""
+        goes_on = self.profile.reference_pattern is not None and (
+            self.scan is not None and Kind.FURTHER in self.scan.passed.rows.values()
+        )
+        return bool(self.profile.fill_down or self.header.id_places or goes_on)
 
     def _filled(self, values: dict[str, Cell], above: dict[str, Cell]) -> dict[str, Cell]:
         """A row with what the profile says is to be taken from the rows above or from several columns."""

@@ -31,6 +31,8 @@ from reconcile.normalise.fields import MAX_KEY, MAX_TEXT, names, sure_amount, te
 from reconcile.normalise.normaliser import Normalised
 
 _LINE_BREAK = re.compile("[\r\n\t]")
+_BROKEN_LINE = re.compile(r"[^\S\r\n]*[\r\n]\s*")
+_SPACE = re.compile(r"\s+")
 _CODE = re.compile("[A-Z]{3}", re.ASCII)
 _CARE = re.compile(r"['\\]|nul|nan\b|nat\b|<na>|\de[+-]?\d|#[#nrvd]", re.ASCII | re.IGNORECASE)
 """In a row of plain ASCII, what `tidy` or `lost_digits` may have something to say of."""
@@ -141,14 +143,17 @@ def _entry(
     if style.amounts.minor and amount is not None and currency in currencies.digits:
         amount = amount.scaleb(-currencies.digits[currency])
     dated_on, dated_at = _written_date(values.get("date") or "", style, problems)
-    reference = key("reference", is_key=True)
     status = text("status") or ""
     transaction_id = key("transaction_id", is_key=True)
     provider_order_id = key("provider_order_id", is_key=True)
     provider_txn_id = key("provider_txn_id", is_key=True)
     description = text("description")
+    reference = None
     if style.reference is not None:
-        reference = _found(style.reference, reference, description, has_column="reference" in values)
+        told = (text("reference"), description) if "reference" in values else (description,)
+        reference = _found(style.reference, told)
+    if reference is None and not names(problems, "reference"):
+        reference = key("reference", is_key=True)
     if problems or amount is None:
         return rejection(
             problems,
@@ -181,16 +186,27 @@ def _entry(
     )
 
 
-def _found(
-    pattern: re.Pattern[str], reference: str | None, description: str | None, *, has_column: bool
-) -> str | None:
-    """The reference inside its column or, if there is none, inside the description; a text that holds several
-    different ones has none."""
-    for text in (reference, description) if has_column else (description,):
-        found = {match[match.lastindex or 0] for match in pattern.finditer(text or "")} - {"", None}
+def _found(pattern: re.Pattern[str], texts: Iterable[str | None]) -> str | None:
+    """The reference inside the first of these texts that holds one; a text that holds several different ones has none.
+
+    A line break may have cut the reference in two, and white space stand in it. Where the lines together say another
+    one than each alone, nobody knows which is meant.
+    """
+    for text in texts:
+        if not text:
+            continue
+        found = _finds(pattern, text)
+        if _BROKEN_LINE.search(text):
+            found |= _finds(pattern, _BROKEN_LINE.sub("", text))
+        if not found and (tight := _SPACE.sub("", text)) != text:
+            found = _finds(pattern, tight)
         if found:
-            return found.pop() if len(found) == 1 else reference
-    return reference
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _finds(pattern: re.Pattern[str], text: str) -> set[str]:
+    return {found for match in pattern.finditer(text) if (found := match[match.lastindex or 0])}
 
 
 def _written_currency(

@@ -49,7 +49,8 @@ _NO_RESULT = re.compile(
 )
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]{1,40})<")
 _CELL = re.compile(rb"<(?:\w+:)?c\s[^>]*>")
-_HIDDEN_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden\s*=\s*["'](?:1|true)["'][^>]*>""")
+_ROW = re.compile(rb"<(?:\w+:)?row\b[^>]*>")
+_HIDDEN = re.compile(rb"""\shidden\s*=\s*["'](?:1|true)["']""")
 _ROW_NUMBER = re.compile(rb"""\sr\s*=\s*["']\s*(\d{1,7})""")
 _TEXT_RESULT = re.compile(rb"""\bt=["']str["']""")
 
@@ -72,6 +73,8 @@ class _Look:
     """By row, the columns of cells whose number format tells something, and the format's number."""
     hidden: set[int] = field(default_factory=set)
     """Rows that are hidden."""
+    last: int = 0
+    """The number of the last row so far."""
     state: str = "visible"
     """Of the sheet itself."""
 
@@ -295,7 +298,7 @@ def _look(
                 wide = _WIDE if _usual(piece) else _ANY_WIDE
                 columns = max([columns, *(_number(letters) for letters in set(wide.findall(piece)))])
                 _note_faults(where, piece, found.faults)
-                _note_hidden(piece, found.hidden)
+                _note_hidden(piece, found)
                 if telling is not None:
                     _note_styles(where, piece, telling, found.styles)
         if columns * _MOST_ROWS > MAX_CELLS:
@@ -377,11 +380,22 @@ def _note_styles(
             found.setdefault(int(place[2]), {})[_number(place[1])] = int(style[1])
 
 
-def _note_hidden(piece: bytes, found: set[int]) -> None:
-    if b"hidden" in piece:
-        for tag in _HIDDEN_ROW.finditer(piece):
-            if number := _ROW_NUMBER.search(tag[0]):
-                found.add(int(number[1]))
+def _note_hidden(piece: bytes, found: _Look) -> None:
+    """Note the hidden rows of a piece. A row without a number follows the one above it."""
+    first = _ROW.search(piece)
+    if first is None:
+        return
+    if b"hidden" not in piece and _ROW_NUMBER.search(first[0]):
+        # Nearly every piece: only the number of its last row matters.
+        last = piece[max(piece.rfind(b"<row "), piece.rfind(b":row ")) :]
+        if number := _ROW_NUMBER.search(last[: last.find(b">")]):
+            found.last = int(number[1])
+            return
+    for tag in _ROW.finditer(piece):
+        number = _ROW_NUMBER.search(tag[0])
+        found.last = int(number[1]) if number else found.last + 1
+        if _HIDDEN.search(tag[0]):
+            found.hidden.add(found.last)
 
 
 def _number(letters: bytes) -> int:

@@ -416,13 +416,14 @@ def test_a_workbook_of_another_program_in_several_ways(ways: set[str]) -> None:
     assert read(written(ways)) == read(written([]))
 
 
-@given(st.sets(st.integers(1, 8)))
-@settings(deadline=None, max_examples=25)
-def test_hidden_rows_are_counted_and_read(hidden: set[int]) -> None:
+@given(st.sets(st.integers(1, 8)), st.sampled_from(["", "no places", "prefixed", "inline"]))
+@settings(deadline=None, max_examples=50)
+def test_hidden_rows_are_counted_and_read(hidden: set[int], way: str) -> None:
     sheet = Sheet().rows(NAMES, *(cells(f"L{n}") for n in range(1, 9)))
     for row in hidden:
         sheet.sheets[0].set_row(row, None, None, {"hidden": True})
-    rows, ledger = found(sheet.bytes())
+    content = sheet.bytes()
+    rows, ledger = found(_packed(WAYS[way](_parts(content))) if way else content)
     assert [one.ledger_id for one in rows if isinstance(one, Entry)] == [f"L{n}" for n in range(1, 9)]
     count = f"{len(hidden)} row{'s are' if len(hidden) > 1 else ' is'} hidden"
     assert [count in says for says in ledger.notes()] == ([True] if hidden else [])
