@@ -1,7 +1,7 @@
 -- Grain: one row an entry.
 -- Purpose: Leaves an id a row of what one import staged. Rows of one ledger_id with equal values are one entry (in a
--- status, case, blanks, hyphens and underscores do not count, and a blank one is paid); if the values differ, or another
--- row of the id cannot be read, all these rows are quarantined. An import and `ledger inspect` both ask it.
+-- status, case, blanks, hyphens and underscores do not count, and a blank one is paid); if the values differ, or
+-- another row of the id cannot be read, all these rows are quarantined. An import and `ledger inspect` both ask it.
 -- Reads: staged_entries, staged_rejections
 -- Makes: contested, incoming_ids, repeated, staged_entries, staged_rejections
 

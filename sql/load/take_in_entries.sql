@@ -1,8 +1,8 @@
 -- Grain: one row an entry.
 -- Purpose: Moves the staged records of one import into `entries`, an id a row. The last import of an entry wins, equal
 -- values change nothing, and older versions are kept. A snapshot withdraws the entries of its days that it lacks; for
--- any other import, `lacking` names the entries of its days that an earlier file had. A withdrawn entry that comes again
--- counts again.
+-- any other import, `lacking` names the entries of its days that an earlier file had. A withdrawn entry that comes
+-- again counts again.
 -- Reads: entries, incoming_ids, staged_entries, staged_scope, this_import, this_load
 -- Makes: changes, compared, entries, entry_versions, in_span, lacking, loaded, missing, this_book
 
