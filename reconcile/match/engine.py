@@ -88,7 +88,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "movements",
         "outcomes",
     ),
-    "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance"),
+    "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance", "refunds_agree"),
     "results": ("views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
 }
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""

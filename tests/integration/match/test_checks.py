@@ -17,8 +17,9 @@ from tests.support.worlds import entry, tx
 APPS = ("ap_1",)
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
 
-# One that is matched, one whose amount differs, one that is missing, a booking of two entries, two entries for one.
-TRANSACTIONS = [tx(1, "A"), tx(2, "B"), tx(3, "C"), tx(4, "D", family="refunded"), tx(5, "E")]
+# One that is matched, one whose amount differs, one that is missing, a booking of two entries, two entries for one,
+# one of which a part was given back in the ledger alone.
+TRANSACTIONS = [tx(1, "A"), tx(2, "B"), tx(3, "C"), tx(4, "D", family="refunded"), tx(5, "E"), tx(6, "G")]
 ENTRIES = [
     entry(1, "A"),
     entry(2, "B", amount="90"),
@@ -26,6 +27,8 @@ ENTRIES = [
     entry(5, "D", amount="-100"),
     entry(6, "E", amount="60"),
     entry(7, "E", amount="40"),
+    entry(9, "G"),
+    entry(10, "G", amount="-30"),
 ]
 BROKEN = [entry(8, "F", currency="USD")]
 
@@ -107,6 +110,27 @@ SPOILT = {
         "delete from findings where number = pg_temp.n('tx_2') and aspect = 'amount'",
         "matches_balance",
         "tx_2",
+    ),
+    "a refund of which nothing is said": (
+        "delete from findings where kind = 'REFUND_MISMATCH'",
+        "refunds_agree",
+        "tx_6",
+    ),
+    "a refund of which something else is said": (
+        "update findings set kind = 'STATUS_MISMATCH' where kind = 'REFUND_MISMATCH'",
+        "refunds_agree",
+        "tx_6",
+    ),
+    "refunds that agree, and are found to contradict": (
+        "insert into findings (app_id, side, number, aspect, kind, match_no)"
+        " select 'ap_1', 'kspay', n, 'status', 'REFUND_MISMATCH', n from pg_temp.n('tx_4') as n",
+        "refunds_agree",
+        "tx_4",
+    ),
+    "a refund that was another when it was matched": (
+        "update entries set amount = -99 where number = pg_temp.n('L5')",
+        "refunds_agree",
+        "tx_4",
     ),
     "a sum that is another": (
         "update entries set amount = 41 where number = pg_temp.n('L7')",
