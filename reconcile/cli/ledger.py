@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from reconcile.cli.console import showing_progress, table_console
-from reconcile.cli.options import allow_option, limit_option
+from reconcile.cli.options import allow_option, json_option, limit_option
+from reconcile.core.json_text import json_text
 
 
 @click.group(invoke_without_command=True)
@@ -28,8 +29,9 @@ def ledger(context: click.Context) -> None:
     help="The ledger is complete for its days: withdraw earlier entries of these days that it lacks.",
 )
 @allow_option
+@json_option
 def ledger_import(
-    paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...]
+    paths: tuple[Path, ...], profile: str | None, snapshot: bool, allow: tuple[str, ...], as_json: bool
 ) -> None:
     """Import ledgers: files, archives or folders.
 
@@ -45,22 +47,25 @@ def ledger_import(
     settings = Settings.read()
     allowed = check_allowed(allow, settings)
     with showing_progress() as progress:
-        show_imports(
-            pipeline.import_files(
-                settings,
-                paths,
-                profile,
-                snapshot=snapshot,
-                allow=allowed,
-                progress=progress,
-            )
+        imported = pipeline.import_files(
+            settings,
+            paths,
+            profile,
+            snapshot=snapshot,
+            allow=allowed,
+            progress=progress,
         )
+    if as_json:
+        click.echo(json_text({"imports": imported}))
+    else:
+        show_imports(imported)
 
 
 @ledger.command("inspect")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
-def ledger_inspect(path: Path | None, profile: str | None) -> None:
+@json_option
+def ledger_inspect(path: Path | None, profile: str | None, as_json: bool) -> None:
     """Show how a ledger would be read. Nothing is imported.
 
     It also shows what is unclear in the file, and a profile to copy into reconcile.toml.
@@ -71,13 +76,18 @@ def ledger_inspect(path: Path | None, profile: str | None) -> None:
     from reconcile.settings import Settings
 
     settings = Settings.read()
-    for line in describe(settings, path, settings.profile(profile)):
+    lines = describe(settings, path, settings.profile(profile))
+    if as_json:
+        click.echo(json_text({"lines": [*lines]}))
+        return
+    for line in lines:
         click.echo(line)
 
 
 @ledger.command("list")
 @limit_option(50)
-def ledger_list(limit: int) -> None:
+@json_option
+def ledger_list(limit: int, as_json: bool) -> None:
     """List the imports, newest first.
 
     Example:  reconcile ledger list --limit 5
@@ -91,6 +101,9 @@ def ledger_list(limit: int) -> None:
 
     with open_store(Settings.read()) as engine:
         records = imports.listed(engine, limit)
+    if as_json:
+        click.echo(json_text({"imports": records}))
+        return
     table = Table()
     for column in ("import", "source", "file", "imported (UTC)"):
         table.add_column(column, no_wrap=column != "file")
@@ -118,7 +131,8 @@ def ledger_list(limit: int) -> None:
 
 @ledger.command("withdraw")
 @click.argument("import_id", type=int, metavar="IMPORT")
-def ledger_withdraw(import_id: int) -> None:
+@json_option
+def ledger_withdraw(import_id: int, as_json: bool) -> None:
     """Undo a wrong import, as if it had never happened. What later imports changed stays.
 
     The next run matches these records again. IMPORT is a number, as reconcile ledger list lists it.
@@ -131,6 +145,9 @@ def ledger_withdraw(import_id: int) -> None:
 
     with open_store(Settings.read()) as engine:
         done = imports.withdraw(engine, import_id)
+    if as_json:
+        click.echo(json_text(done))
+        return
     line = (
         f"import {done.import_id} of {done.file} is taken back: {done.withdrawn:,} entries withdrawn, "
         f"{done.returned:,} back as they were before it"

@@ -53,6 +53,14 @@ def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--json, of every command that shows something: one document on standard output, and nothing else there."""
+    option = click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON to standard output, for programs."
+    )
+    return option(command)
+
+
 def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """--limit, of the commands that list something."""
     return click.option(

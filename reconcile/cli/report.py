@@ -1,10 +1,13 @@
 """`reconcile report`: makes the workbook and the page of a run again, or writes the close statement of a month."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from reconcile.cli.options import json_option
 from reconcile.core.errors import UsageError
+from reconcile.core.json_text import json_text
 
 
 @click.command()
@@ -20,7 +23,8 @@ from reconcile.core.errors import UsageError
     metavar="DIR",
     help="The folder for the statement.",
 )
-def report(run_id: str | None, month: str | None, out: Path) -> None:
+@json_option
+def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> None:
     """Make a run's workbook and page again, or a close statement.
 
     The workbook and the page are made from the other files of the run. RUN is a run id, as reconcile runs lists it,
@@ -44,9 +48,16 @@ def report(run_id: str | None, month: str | None, out: Path) -> None:
     settings = Settings.read()
     with open_store(settings) as engine:
         if run_id is not None:
-            say_paths(render_again(engine, run_id))
+            paths: Sequence[Path] = render_again(engine, run_id)
+            if as_json:
+                click.echo(json_text({"files": paths}))
+            else:
+                say_paths(paths)
         elif month is not None:
             close = statement.read_statement(engine, month)
             paths = statement.write_statement(close, settings.currencies, out)
-            show_statement(close, settings.currencies)
-            say_paths(paths)
+            if as_json:
+                click.echo(json_text({"statement": close, "files": paths}))
+            else:
+                show_statement(close, settings.currencies)
+                say_paths(paths)

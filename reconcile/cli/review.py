@@ -1,31 +1,40 @@
 """Commands that show single records and take decisions on them: resolve, explain, validate, quarantine."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconcile.cli.console import showing_progress, table_console
-from reconcile.cli.options import limit_option
+from reconcile.cli.options import json_option, limit_option
 from reconcile.core.errors import UsageError
+from reconcile.core.json_text import json_text
+
+if TYPE_CHECKING:  # each command waits only for what it works with itself
+    from reconcile.validate_all import Validated
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--by", required=True, metavar="NAME", help="Who decided. The audit trail keeps this name.")
 @click.option("--dry-run", is_flag=True, help="Show what would be recorded, and write nothing.")
-def resolve(path: Path, by: str, dry_run: bool) -> None:
+@json_option
+def resolve(path: Path, by: str, dry_run: bool, as_json: bool) -> None:
     """Record the decisions that people wrote into a report.
 
     FILE is a discrepancies.csv, a resolved.csv or the workbook. Its column resolution says accept, write_off, ignore,
     reopen, match for the suggested counterpart, or match: and the ids of the other side with ; between them. The
     column note may say anything.
 
+    With --json it prints counts, changes, warnings and, where the file is refused, the rows that are.
+
     Example:  reconcile resolve discrepancies.csv --by "Asha Rao" --dry-run
     """
     from reconcile.cli.tables import show_decisions
     from reconcile.db.engine import open_store
-    from reconcile.decide.resolve import RowsRefused, resolve_sheet
+    from reconcile.decide.resolve import ResolveResult, RowsRefused, resolve_sheet
     from reconcile.decide.sheet import open_sheet
     from reconcile.settings import Settings
 
@@ -38,17 +47,23 @@ def resolve(path: Path, by: str, dry_run: bool) -> None:
         with open_store(settings) as engine:
             taken = resolve_sheet(engine, settings, sheet, by, dry_run=dry_run)
     except RowsRefused as error:
+        if as_json:
+            taken = ResolveResult(sheet.name, by, 0, 0, 0, (), ())
+            click.echo(json_text({**asdict(taken), "dry_run": dry_run, "refused": error.refusals}))
         for line in error.lines:
             click.echo(line, err=True)
         raise
     for line in taken.warnings:
         click.echo(f"warning: {taken.file}, {line}", err=True)
+    if as_json:
+        click.echo(json_text({**asdict(taken), "dry_run": dry_run, "refused": []}))
+        return
     show_decisions(taken, dry_run=dry_run)
 
 
 @click.command()
 @click.argument("named", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON to standard output, for programs.")
+@json_option
 def explain(named: str, as_json: bool) -> None:
     """Show everything that is known about one record.
 
@@ -83,7 +98,8 @@ def explain(named: str, as_json: bool) -> None:
     metavar="DIR",
     help="Also write every suite to this folder, as the JSON of Great Expectations.",
 )
-def validate(docs: Path | None, suites: Path | None) -> None:
+@json_option
+def validate(docs: Path | None, suites: Path | None, as_json: bool) -> None:
     """Check all expectations on the data in the database.
 
     The exit code is 3 if one that blocks does not hold.
@@ -95,6 +111,17 @@ def validate(docs: Path | None, suites: Path | None) -> None:
 
     with showing_progress() as progress:
         found = validate_all(Settings.read(), docs, progress, suites)
+    if as_json:
+        click.echo(json_text(found))
+    else:
+        _show_validated(found, docs, suites)
+    for line in found.problems:
+        click.echo(f"reconcile: {line}", err=True)
+    if found.problems:
+        sys.exit(3)
+
+
+def _show_validated(found: "Validated", docs: Path | None, suites: Path | None) -> None:
     for suite in found.suites:
         click.echo(
             f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
@@ -108,15 +135,12 @@ def validate(docs: Path | None, suites: Path | None) -> None:
         click.echo(f"Pages: {docs / 'index.html'}")
     if suites is not None:
         click.echo(f"Suites: {suites}")
-    for line in found.problems:
-        click.echo(f"reconcile: {line}", err=True)
-    if found.problems:
-        sys.exit(3)
 
 
 @click.command()
 @limit_option(100)
-def quarantine(limit: int) -> None:
+@json_option
+def quarantine(limit: int, as_json: bool) -> None:
     """List the records that cannot be used, and why.
 
     A record leaves the quarantine when its source sends it corrected.
@@ -132,6 +156,9 @@ def quarantine(limit: int) -> None:
 
     with open_store(Settings.read()) as engine:
         count, rows = imports.quarantined(engine, limit)
+    if as_json:
+        click.echo(json_text({"count": count, "records": [row._mapping for row in rows]}))
+        return
     if not count:
         click.echo("nothing is in quarantine")
         return

@@ -2,19 +2,26 @@
 
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconcile.cli.console import showing_progress
-from reconcile.cli.options import allow_option, chosen_period, limit_option, period_options
+from reconcile.cli.options import allow_option, chosen_period, json_option, limit_option, period_options
 from reconcile.core.errors import UsageError
+from reconcile.core.json_text import json_text
+
+if TYPE_CHECKING:  # each command waits only for what it works with itself
+    from reconcile.db.runs import RunRecord
 
 
 @click.command()
 @click.option("--seed", default=1, show_default=True, help="Another number makes another merchant.")
-def demo(seed: int) -> None:
+@json_option
+def demo(seed: int, as_json: bool) -> None:
     """Try everything on this machine, with made-up data.
 
     It serves a KS Pay of a made-up merchant, reconciles 120 days with the merchant's ledger, and writes the report.
@@ -26,6 +33,9 @@ def demo(seed: int) -> None:
 
     with showing_progress() as progress:
         finished = run_demo(seed, progress)
+    if as_json:
+        click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
+        return
     show_run(finished.report, finished.folder)
     click.echo(
         f"\nThe ledger that was reconciled: {finished.folder.parent / 'ledger.csv'}\n"
@@ -50,7 +60,7 @@ def demo(seed: int) -> None:
     metavar="DIR",
     help="The folder for the reports.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the run's run.json to standard output.")
+@json_option
 @click.option("--strict", is_flag=True, help="End with exit code 10 if a discrepancy above info is open.")
 @click.option("--wait", is_flag=True, help="If another run works on the same app, wait until it ends.")
 @click.option(
@@ -112,7 +122,8 @@ def run(
 
 @click.command()
 @period_options
-def fetch(first: date | None, last: date | None) -> None:
+@json_option
+def fetch(first: date | None, last: date | None, as_json: bool) -> None:
     """Fetch transactions from KS Pay into the database.
 
     Nothing is matched or reported. With --from alone, it fetches up to the last day that is over.
@@ -131,6 +142,9 @@ def fetch(first: date | None, last: date | None) -> None:
     period = chosen_period(first, last)
     with showing_progress() as progress:
         fetched = fetch_period(settings, period, progress=progress)
+    if as_json:
+        click.echo(json_text({"fetched": [{**asdict(one), "warnings": one.warnings()} for one in fetched]}))
+        return
     for one in fetched:
         click.echo(
             f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "
@@ -145,7 +159,8 @@ def fetch(first: date | None, last: date | None) -> None:
 
 @click.command()
 @limit_option(20)
-def runs(limit: int) -> None:
+@json_option
+def runs(limit: int, as_json: bool) -> None:
     """List the runs, newest first.
 
     Example:  reconcile runs --limit 5
@@ -157,13 +172,27 @@ def runs(limit: int) -> None:
 
     with open_store(Settings.read()) as engine:
         run_records.sweep_dead(engine)
-        run_table(run_records.listed(engine, limit))
+        records = run_records.listed(engine, limit)
+    if as_json:
+        click.echo(json_text({"runs": [_without_report(record) for record in records]}))
+    else:
+        run_table(records)
+
+
+def _without_report(record: "RunRecord") -> dict[str, Any]:
+    """A row of the run table; of its report only the counts of discrepancies: `show` has the whole of it."""
+    found = record.report["discrepancies"] if record.report and record.command == "run" else None
+    return {
+        **{name: value for name, value in asdict(record).items() if name != "report"},
+        "discrepancies": found,
+    }
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @click.option("--verify", is_flag=True, help="Also check that nobody changed a file of the run (SHA-256).")
-def show(run_id: str, *, verify: bool) -> None:
+@json_option
+def show(run_id: str, *, verify: bool, as_json: bool) -> None:
     """Show a run: totals, discrepancies, and what was fetched.
 
     For each fetched window it shows the proof that no transaction is missing.
@@ -174,12 +203,17 @@ def show(run_id: str, *, verify: bool) -> None:
     from reconcile.cli.tables import show_run, window_table
     from reconcile.db import runs as run_records
     from reconcile.db.engine import open_store
+    from reconcile.report.verify import verify as verify_files
     from reconcile.settings import Settings
 
     with open_store(Settings.read()) as engine:
         run_records.sweep_dead(engine)
         record = run_records.one(engine, run_id)
         windows = run_records.windows(engine, record.run_id)
+    if as_json:
+        verified = verify_files(record) if verify else None
+        click.echo(json_text({**asdict(record), "windows": windows, "verified": verified}))
+        return
     click.echo(f"{record.run_id}: {record.command}, {record.state}")
     if record.error:
         click.echo(record.error)
@@ -187,8 +221,6 @@ def show(run_id: str, *, verify: bool) -> None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
     if verify:
-        from reconcile.report.verify import verify as verify_files
-
         click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
 
 
@@ -228,7 +260,8 @@ def metrics(textfile: Path | None) -> None:
 
 
 @click.command()
-def doctor() -> None:
+@json_option
+def doctor(as_json: bool) -> None:
     """Check settings, credentials, database, clock and totals.
 
     Each line says what was checked and, if it is wrong, what to do.
@@ -238,7 +271,13 @@ def doctor() -> None:
     from reconcile.doctor import examine
 
     worst = 0
+    findings = []
     for finding in examine():
-        click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
+        if as_json:
+            findings.append(finding)
+        else:
+            click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
         worst = worst or finding.exit_code
+    if as_json:
+        click.echo(json_text({"checks": findings, "exit_code": worst}))
     sys.exit(worst)

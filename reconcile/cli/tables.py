@@ -1,6 +1,5 @@
 """The tables that commands print on standard output."""
 
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from reconcile.cli.console import print_table, say, say_paths, table_console
 from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.runs import RunRecord
 from reconcile.report.figures import reconciled, share_of
@@ -160,11 +160,10 @@ def _count(number: int, what: str, several: str = "s") -> str:
 
 def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
     """What `reconcile explain` shows, as text or as a JSON list."""
-    from reconcile.match.explain import plain
     from reconcile.report.explain_text import explain_lines
 
     if as_json:
-        click.echo(json.dumps(plain(stories), indent=2, ensure_ascii=False))
+        click.echo(json_text(stories))
         return
     for number, story in enumerate(stories):
         click.echo(

@@ -63,6 +63,7 @@ class RowsRefused(InputRefused):
             f"{file}: {rows} refused, so nothing of the file was stored: correct or empty resolution and note in "
             "these rows, then resolve the file again"
         )
+        self.refusals = tuple(refusals)
         self.lines = tuple(refusal.line(file) for refusal in refusals)
 
 

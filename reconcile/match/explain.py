@@ -7,8 +7,6 @@ mapping of plain values, ready for JSON; `reconcile.report.lines` makes text of 
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -327,18 +325,3 @@ def _rows(connection: Connection, name: str, **parameters: object) -> Sequence[A
 
 def _mappings(connection: Connection, name: str, **parameters: object) -> list[Story]:
     return [dict(row._mapping) for row in _rows(connection, name, **parameters)]
-
-
-def plain(value: Any) -> Any:
-    """A story as JSON can hold it: amounts and times as text."""
-    if isinstance(value, Mapping):
-        return {key: plain(held) for key, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(held) for held in value]
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    return value

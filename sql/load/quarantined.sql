@@ -12,7 +12,9 @@ select
     row_number,
     field,
     value,
-    reason
+    reason,
+    currency,
+    amount
 from quarantine
 order by since, side, source collate "C", file collate "C", row_number, content
 limit :limit

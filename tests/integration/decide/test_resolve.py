@@ -1,5 +1,6 @@
 """What people decide, row by row: what is in force, what has changed since, and what a `match:` may match."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,12 +11,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from reconcile.context import Context
 from reconcile.core.errors import CheckFailed
+from reconcile.core.progress import silent
 from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
 from reconcile.decide.resolve import RowsRefused
 from reconcile.doctor import totals
+from reconcile.inbox import read_inbox
+from reconcile.ledger.profile import Profile
 from reconcile.match.policy import state_policy
+from reconcile.validate.validator import Validator
 from tests.support.arrivals import arrive
 from tests.support.desk import Desk, Row
 from tests.support.worlds import entry, tx
@@ -450,3 +456,20 @@ def test_words_count_whatever_their_case_blanks_and_hyphens(desk: Desk, written:
     desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": written})
     desk.night()
     assert desk.one("MISSING_IN_LEDGER")["decision"] == "write_off"
+
+
+def test_the_inbox_warns_of_an_accept_beside_a_suggestion(desk: Desk, tmp_path: Path) -> None:
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    sheet = desk.sheet(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"}).rename(inbox / "decided.csv")
+    os.utime(sheet, (1_700_000_000, 1_700_000_000))  # nobody still writes it
+    settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
+    context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)
+    found = read_inbox(context, Profile("default"))
+    (taken,) = found.decided
+    assert taken.decisions == 1
+    (warning,) = found.warnings
+    assert warning.startswith("inbox: decided.csv: row 2, D-")
+    assert "is accepted, but default:L1 has the same amount and a near date: write match if" in warning
+    assert not found.refused
