@@ -166,7 +166,7 @@ def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: I
         frame_of(((item.currency, item.amount) for item in items if item is not None), "currency", "amount"),
         "currency",
     )
-    its = {row["currency"]: (row["count"], Decimal(row["amount"])) for row in said if row["app_id"] == app_id}
+    its = _said(app_id, said)
     for currency in sorted(found.keys() | its.keys()):
         there = found.get(currency, _NOTHING)
         count, amount = its.get(currency, _NOTHING)
@@ -175,6 +175,16 @@ def _prove(app_id: str, run_id: str, said: Sequence[Mapping[str, Any]], items: I
                 f"after run {run_id} there are {there.number} open items of {there.amount:f} {currency}, "
                 f"but the run reported {count} of {amount:f}"
             )
+
+
+def _said(app_id: str, said: Sequence[Mapping[str, Any]]) -> dict[str, Total]:
+    """By currency, the open items of an app that a run reported, of all severities."""
+    found: dict[str, Total] = {}
+    for row in said:
+        if row["app_id"] == app_id:
+            number, amount = found.get(row["currency"], _NOTHING)
+            found[row["currency"]] = Total(number + row["count"], exact_sum((amount, Decimal(row["amount"]))))
+    return found
 
 
 def _unproven(what: str) -> CheckFailed:
@@ -262,9 +272,8 @@ def _lines(
     changes = moved.groupby(["currency", "line"], sort=False)["change"].sum()
     ends = {}
     for name, position in (("opening", opening), ("closing", closing)):
-        for row in position.open if position else ():
-            if row["app_id"] == app_id:
-                ends[row["currency"], name] = Total(row["count"], Decimal(row["amount"]))
+        for currency, total in _said(app_id, position.open if position else ()).items():
+            ends[currency, name] = total
     lines = []
     for currency in sorted({key[0] for key in (*amounts, *ends)}, key=lambda code: (not code, code)):
         of_currency = []

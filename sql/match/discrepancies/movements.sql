@@ -10,6 +10,7 @@ select
     discrepancy_id,
     app_id,
     type,
+    severity,
     facts,
     status,
     case when several then '' else coalesce(kspay_currency, ledger_currency, currency, '') end as currency,

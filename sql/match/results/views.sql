@@ -30,12 +30,13 @@ create temp view result_open_items as
 select
     open_item.discrepancy_id,
     open_item.app_id,
-    discrepancy_type.severity,
-    discrepancy_type.severity_rank,
+    open_item.severity,
+    array_position(
+        (select array_agg(severity order by severity_rank) from discrepancy_type), open_item.severity
+    ) as severity_rank,
     open_item.currency,
     open_item.amount
-from open_item
-inner join discrepancy_type using (type);
+from open_item;
 
 -- Grain: one row a match with a record dated in the period. Its pairs are in `pairings`.
 create temp view result_matches as
