@@ -31,6 +31,7 @@ from reconcile.core.progress import Progress
 from reconcile.core.records import Period
 from reconcile.db.runs import mishap
 from reconcile.kspay.errors import CallError
+from reconcile.notify import telling
 from reconcile.pipeline import Finished, Request, Stage
 from reconcile.settings import Settings
 from reconcile.validate_all import write_docs_of_held
@@ -110,10 +111,15 @@ def reconcile_period(
         if command is None:
             settings = Settings.read()
             request = _request(settings, from_date, to_date, ledger, profile, out, wait)
-            finished = _with_database(
-                lambda: pipeline.reconcile_period(
-                    settings, request, stage=as_task(FETCH_RETRY_SECONDS), progress=_logged()
-                )
+            progress = _logged()
+            finished = telling(
+                settings,
+                progress,
+                lambda: _with_database(
+                    lambda: pipeline.reconcile_period(
+                        settings, request, stage=as_task(FETCH_RETRY_SECONDS), progress=progress
+                    )
+                ),
             )
         else:
             # The command promises to give up after RECONCILE_GIVE_UP_SECONDS, so it does not fetch again.

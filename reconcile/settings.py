@@ -8,7 +8,7 @@ file that holds it. In reconcile.toml a setting has the variable's own name. `Va
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies, Tolerances
+from reconcile.core.occasions import Occasion, read_occasions
 from reconcile.core.records import Family, Side
 from reconcile.kspay import Credentials
 from reconcile.kspay.statuses import STATUS_WORDS
@@ -214,6 +215,20 @@ class Variables(BaseSettings):
         default=20_000,
         description="How many matches the workbook's sheet Matched holds. `matched.csv` has all of them.",
     )
+    RECONCILE_NOTIFY: SecretStr | None = Field(
+        default=None,
+        description="Who is told of runs: Apprise addresses (e-mail, Slack, Teams, Telegram, a webhook …) with blanks "
+        "or line breaks between.",
+    )
+    RECONCILE_NOTIFY_WHEN: InstanceOf[str] = Field(  # read when the currencies are known
+        default="failed,high>0",
+        description="When: `failed`, `nothing` (no records), more open discrepancies of a severity than (`high>0`), "
+        "more records in `quarantine>0`, more at stake above info than (`INR>10000`).",
+    )
+    RECONCILE_REPORT_URL: str | None = Field(
+        default=None,
+        description="Where people reach the folder of the reports: for links in messages and on Prefect's page.",
+    )
     RECONCILE_EXPECT_SECONDS: Annotated[int, _whole(1, 86_400)] = Field(
         default=60,
         description="How long one statement may take that judges the records of a load. An expectation that takes "
@@ -353,6 +368,11 @@ class Settings:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     expect_seconds: int = _DEFAULTS.RECONCILE_EXPECT_SECONDS
     expects: tuple[Expect, ...] = ()
+    notify: tuple[str, ...] = field(default=(), repr=False)  # they may hold passwords and tokens
+    occasions: Sequence[Occasion] = field(
+        default_factory=lambda: read_occasions(_DEFAULTS.RECONCILE_NOTIFY_WHEN, Currencies())
+    )
+    report_url: str | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
@@ -439,6 +459,11 @@ class _Reader:
             tolerances = Tolerances.parse(tolerance.strip(), currencies)
         except ValueError as error:
             raise _wrong("RECONCILE_AMOUNT_TOLERANCE", tolerance, error) from None
+        try:
+            occasions = read_occasions(values.RECONCILE_NOTIFY_WHEN, currencies)
+        except ValueError as error:
+            raise _wrong("RECONCILE_NOTIFY_WHEN", values.RECONCILE_NOTIFY_WHEN, error) from None
+        addresses = values.RECONCILE_NOTIFY.get_secret_value() if values.RECONCILE_NOTIFY else ""
         return Settings(
             apps=apps,
             app_ids=app_ids,
@@ -467,6 +492,9 @@ class _Reader:
             profiles=self.profiles(currencies),
             expect_seconds=values.RECONCILE_EXPECT_SECONDS,
             expects=self.expects(),
+            notify=tuple(addresses.split()),
+            occasions=occasions,
+            report_url=values.RECONCILE_REPORT_URL,
         )
 
     def shown(self) -> list[Shown]:

@@ -1,4 +1,4 @@
-"""Commands of whoever keeps the installation: init, config show, backup."""
+"""Commands of whoever keeps the installation: init, config show, notify, backup."""
 
 import json
 from pathlib import Path
@@ -82,6 +82,30 @@ def _tables(settings: Any) -> dict[str, list[str]]:
         "ledger profiles": sorted(settings.profiles),
         "expectations": [one.name for one in settings.expects],
     }
+
+
+@click.command()
+@click.option("--test", is_flag=True, help="Send a test message to every address of RECONCILE_NOTIFY.")
+def notify(*, test: bool) -> None:
+    """Try the channels on which people are told of runs.
+
+    A run tells them by itself: RECONCILE_NOTIFY_WHEN says when. No address is shown, since it may hold a password.
+
+    Example:  reconcile notify --test
+    """
+    from reconcile import notify as messages
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    if not test:
+        raise UsageError("notify: give --test; runs send their messages by themselves")
+    if not settings.notify:
+        raise UsageError("RECONCILE_NOTIFY is not set: it holds the addresses to tell of runs")
+    sent = messages.Channels(settings).send(messages.test_message())
+    for one in sent:
+        click.echo(f"{one.channel}: {one.problem or 'told'}")
+    if failed := [one.channel for one in sent if one.problem]:
+        raise UsageError(f"RECONCILE_NOTIFY: {', '.join(failed)} could not be told: see above")
 
 
 @click.command()

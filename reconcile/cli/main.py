@@ -49,6 +49,7 @@ for _command in (
     report.report,
     installation.init,
     installation.config,
+    installation.notify,
     installation.backup,
     sandbox.sandbox,
 ):

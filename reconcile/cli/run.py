@@ -91,6 +91,7 @@ def run(
     """
     from reconcile import pipeline
     from reconcile.cli.tables import show_run
+    from reconcile.notify import telling
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
@@ -109,9 +110,13 @@ def run(
                     "PREFECT_API_URL is set, and this installation has no Prefect flows: "
                     "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
                 ) from None
-            finished = as_flow_run(settings, request, progress)
+            finished = telling(settings, progress, lambda: as_flow_run(settings, request, progress))
         else:
-            finished = pipeline.reconcile_period(settings, request, progress=progress)
+            finished = telling(
+                settings,
+                progress,
+                lambda: pipeline.reconcile_period(settings, request, progress=progress),
+            )
     if as_json:
         click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
     else:

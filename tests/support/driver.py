@@ -75,7 +75,7 @@ def measured(arguments: Iterable[str | Path]) -> Mapping[str, str]:
     return MEASURED if _started[kind] <= MEASURED_OF_A_KIND else {}
 
 
-PROGRESS = ("sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
+PROGRESS = ("notify: ", "sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
 """How the lines begin by which a command tells what it is doing."""
 
 

@@ -25,6 +25,7 @@ ORDER = (
     "report",
     "sandbox",
     "pipeline",
+    "notify",
     "validate_all",
     "doctor",
     "demo",

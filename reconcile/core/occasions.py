@@ -1,0 +1,64 @@
+"""When people are told of a run: RECONCILE_NOTIFY_WHEN."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.money import Currencies, exact_sum
+
+FAILED = "failed"
+NOTHING = "nothing"
+_LIMIT = re.compile(r"(\w+)\s*>\s*(\d+(?:\.\d+)?)", re.ASCII)
+_KNOWN = "failed, nothing, high>0, quarantine>0 or INR>10000"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One occasion to tell people: the run failed, had no records, or has more of something than a limit."""
+
+    name: str
+    """`failed`, `nothing`, `quarantine`, a severity, or a currency."""
+    limit: Decimal = Decimal(0)
+
+    def __str__(self) -> str:
+        return self.name if self.name in (FAILED, NOTHING) else f"{self.name}>{self.limit:f}"
+
+    def has_come(self, report: Mapping[str, Any]) -> bool:
+        """Whether a finished run, of which this is the run.json, is such an occasion."""
+        if self.name == FAILED:
+            return False
+        if self.name == NOTHING:
+            return not any(row["count"] for row in report["totals"] if row["scope"] == "period")
+        if self.name == "quarantine":
+            return bool(sum(report["quarantined"].values()) > self.limit)
+        if self.name in list(Severity):
+            counts = report["discrepancies"].items()
+            return bool(
+                sum(count for name, count in counts if TYPES[name].severity == self.name) > self.limit
+            )
+        at_stake = [
+            Decimal(row["amount"])
+            for row in report["open"]
+            if row["currency"] == self.name and row["severity"] != Severity.INFO
+        ]
+        return exact_sum(at_stake) > self.limit
+
+
+def read_occasions(text: str, currencies: Currencies) -> Sequence[Occasion]:
+    """The occasions of a text such as `failed,high>0,INR>10000`. Raises ValueError that names the one that is none."""
+    found = []
+    for part in text.split(","):
+        word = part.strip()
+        limit = _LIMIT.fullmatch(word)
+        if word.lower() in (FAILED, NOTHING):
+            found.append(Occasion(word.lower()))
+        elif limit and limit[1].lower() in ("quarantine", *Severity):
+            found.append(Occasion(limit[1].lower(), Decimal(limit[2])))
+        elif limit and limit[1].upper() in currencies.digits:
+            found.append(Occasion(limit[1].upper(), Decimal(limit[2])))
+        else:
+            raise ValueError(f"{word!r} is no occasion: write {_KNOWN}, with commas between")
+    return tuple(found)

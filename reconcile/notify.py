@@ -1,0 +1,202 @@
+"""Tells people of a run on the channels that they use: RECONCILE_NOTIFY, Apprise addresses.
+
+One message a run. A channel that fails is shown and changes nothing about the run. Of an address only the kind of its
+channel and its number are ever shown: it may hold a password or a token anywhere.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.money import exact_sum, grouped
+from reconcile.core.occasions import FAILED
+from reconcile.core.progress import Progress
+from reconcile.db.runs import mishap
+from reconcile.pipeline import Finished
+from reconcile.settings import Settings
+
+if TYPE_CHECKING:  # slow to import: only where there are addresses
+    from apprise import Apprise
+
+LARGEST = 5
+"""Discrepancies that a message names."""
+
+ATTACHED_BYTES = 5 << 20
+"""A larger discrepancies.csv is not attached: mail servers refuse it."""
+
+_RISKS = (
+    ("At risk", (Severity.HIGH,)),
+    ("To check", (Severity.MEDIUM, Severity.LOW)),
+    ("Timing, for information", (Severity.INFO,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: a subject, a plain text, and a file for channels that take one."""
+
+    subject: str
+    text: str
+    attached: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message on one channel; `problem` is None if it was sent."""
+
+    channel: str
+    problem: str | None = None
+
+
+class Channels:
+    """The channels of RECONCILE_NOTIFY. Raises UsageError for an address that is none; without any, does nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._channels = [
+            _channel(address, number, len(settings.notify))
+            for number, address in enumerate(settings.notify, 1)
+        ]
+
+    def send(self, message: Message) -> list[Sent]:
+        """Send the message on every channel."""
+        return [_send(name, channel, address, message) for name, channel, address in self._channels]
+
+
+def telling(settings: Settings, progress: Progress, run: Callable[[], Finished]) -> Finished:
+    """Run, and tell people if this is an occasion; a failure is told, and raised."""
+    channels = Channels(settings)
+    try:
+        finished = run()
+    except Exception as error:
+        if any(one.name == FAILED for one in settings.occasions):
+            _tell(channels, _of_failure(error), progress)
+        raise
+    if any(one.has_come(finished.report) for one in settings.occasions):
+        _tell(channels, of_run(finished, settings.report_url), progress)
+    return finished
+
+
+def test_message() -> Message:
+    """What `reconcile notify --test` sends."""
+    return Message("kspay-reconcile: a test", "This channel works. Runs will be told here.")
+
+
+def _tell(channels: Channels, message: Message, progress: Progress) -> None:
+    for sent in channels.send(message):
+        progress(f"notify: {sent.channel}", sent.problem or "told", None)
+
+
+def _channel(address: str, number: int, of: int) -> tuple[str, "Apprise", str]:
+    import apprise
+
+    kind, mark, _ = address.partition("://")
+    name = f"address {number} of {of} ({kind if mark and kind.isalnum() else 'no kind'})"
+    channel = apprise.Apprise()
+    with apprise.LogCapture(level=apprise.logging.CRITICAL):  # type: ignore[no-untyped-call]
+        known = channel.add(address)
+    if not known:
+        raise UsageError(f"RECONCILE_NOTIFY: {name} is none that Apprise knows: correct it")
+    return name, channel, address
+
+
+def _send(name: str, channel: "Apprise", address: str, message: Message) -> Sent:
+    import apprise
+
+    attached = message.attached
+    takes_files = all(service.attachment_support for service in channel)
+    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
+        done = channel.notify(
+            title=message.subject,
+            body=message.text,
+            body_format=apprise.NotifyFormat.TEXT,
+            attach=str(attached) if attached is not None and takes_files else None,
+        )
+        said = [line for line in log.getvalue().splitlines() if line.strip()]
+    return Sent(
+        name, None if done else f"not told: {_masked(said[0] if said else 'it was refused', address)}"
+    )
+
+
+def _masked(line: str, address: str) -> str:
+    """What a channel says of its failure, without any part of its address that may be secret."""
+    for part in sorted(set(re.split(r"[/?&=:@\s]+", address.partition("://")[2])), key=len, reverse=True):
+        if len(part) > 1:
+            line = line.replace(part, "***")
+    return line
+
+
+def _of_failure(error: Exception) -> Message:
+    known = error if isinstance(error, ReconcileError) else mishap(error)
+    line = str(known) if known is not None else f"a fault of ours: {type(error).__name__}"
+    return Message(
+        "Reconciliation failed",
+        f"{line}\n\nNothing was reported. What was fetched and imported is kept. Correct the cause, and run it again.",
+    )
+
+
+def of_run(finished: Finished, report_url: str | None) -> Message:
+    """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is."""
+    from reconcile.report.html import read_page
+
+    report = finished.report
+    page = read_page(report, finished.folder)
+    open_items = sum(report["discrepancies"].values())
+    at_risk = sum(
+        count for name, count in report["discrepancies"].items() if _severity(name) is Severity.HIGH
+    )
+    lines = [
+        f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
+        "",
+        *(line for name, severities in _RISKS for line in _risk(name, severities, report["open"])),
+        f"In quarantine: {sum(report['quarantined'].values()):,}",
+        f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
+    ]
+    largest = [item for item in page.items if _severity(item.row["type"]) is not Severity.INFO][:LARGEST]
+    if largest:
+        lines += ["", "The largest:"]
+        lines += [
+            f"- {item.currency} {item}: {item.row['detail']} [{item.row['discrepancy_id']}]"
+            for item in largest
+        ]
+        lines += [
+            "",
+            "What to do: open discrepancies.csv, write a decision into the column resolution, and give the file back.",
+        ]
+    if report["warnings"]:
+        lines += ["", f"Warnings: {len(report['warnings'])}. The first: {report['warnings'][0]}"]
+    where = (
+        f"{report_url.rstrip('/')}/{report['run_id']}/report.html"
+        if report_url
+        else finished.folder.absolute()
+    )
+    lines += ["", f"The report: {where}"]
+    sheet = finished.folder / "discrepancies.csv"
+    return Message(
+        f"Reconciliation {report['from']} to {report['to']}: {open_items:,} open, {at_risk:,} at risk",
+        "\n".join(lines),
+        sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
+    )
+
+
+def _severity(name: str) -> Severity:
+    return TYPES[name].severity
+
+
+def _risk(name: str, severities: Sequence[Severity], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`At risk: 12 (INR 1,234.00; USD 5.00)`: never a sum over currencies."""
+    mine = [row for row in rows if row["severity"] in severities]
+    at_stake: dict[str, list[Decimal]] = defaultdict(list)
+    for row in mine:
+        at_stake[row["currency"]].append(Decimal(row["amount"]))
+    amounts = "; ".join(
+        f"{currency} {grouped(f'{exact_sum(at_stake[currency]):f}', currency)}"
+        for currency in sorted(at_stake)
+        if currency
+    )
+    return [f"{name}: {sum(row['count'] for row in mine):,}{f' ({amounts})' if amounts else ''}"]

@@ -1,0 +1,137 @@
+"""People are told of a run by mail and by web hook: once, with what matters, and never with a secret."""
+
+import re
+from decimal import Decimal
+from email.message import EmailMessage
+
+import pytest
+
+from reconcile.core.money import grouped
+from tests.support.catchers import mail_server, web_hook
+from tests.support.driver import Command, MakeCommand, Shop
+
+WHEN = "RECONCILE_NOTIFY_WHEN"
+
+
+@pytest.fixture(scope="module")
+def command(make_command: MakeCommand, small_shop: Shop) -> Command:
+    merchant, sandbox = small_shop
+    made = make_command(sandbox, RECONCILE_LEDGER="ledger.csv")
+    merchant.write_ledger(made.folder / "ledger.csv")
+    return made
+
+
+@pytest.fixture(scope="module")
+def days(small_shop: Shop) -> tuple[str, ...]:
+    return ("--from", str(small_shop[0].first_day), "--to", str(small_shop[0].last_day))
+
+
+def text_of(mail: EmailMessage) -> str:
+    """What a person reads, whichever form the mail has."""
+    body = mail.get_body(("plain", "html"))
+    assert body is not None
+    return " ".join(str(body.get_content()).replace("&nbsp;", " ").replace("<br/>", "\n").split())
+
+
+def test_a_run_is_told_once_on_every_channel(command: Command, days: tuple[str, ...]) -> None:
+    with mail_server() as box, web_hook() as (hook, given):
+        outcome = command.good(
+            "run",
+            *days,
+            RECONCILE_NOTIFY=f"{box.address}\n{hook}",
+            RECONCILE_REPORT_URL="https://books.example/reports/",
+        )
+    report = command.latest()
+    rows = report.rows("discrepancies")
+    high = [row for row in rows if row["severity"] == "high"]
+    [mail], [document] = box.mails, given
+    assert mail["Subject"] == document["title"]
+    assert document["title"].endswith(f": {len(rows):,} open, {len(high):,} at risk")
+    assert mail["To"].endswith("asha@books.example") or "asha@books.example" in mail["To"]
+    told = document["message"]
+    assert f"https://books.example/reports/{report.run_id}/report.html" in told
+    for name, severities in (("At risk", ("high",)), ("To check", ("medium", "low")), ("Timing", ("info",))):
+        [line] = [line for line in told.splitlines() if line.startswith(name)]
+        mine = [row for row in report.document()["open"] if row["severity"] in severities]
+        assert f": {sum(row['count'] for row in mine)} (" in line
+        currencies = sorted({row["currency"] for row in mine} - {""})
+        assert re.findall(r"\b[A-Z]{3}\b", line) == currencies
+        for currency in currencies:
+            amount = sum(Decimal(row["amount"]) for row in mine if row["currency"] == currency)
+            assert f"{currency} {grouped(str(amount), currency)}" in line
+    named = [row for row in rows if f"[{row['discrepancy_id']}]" in told]
+    assert len(named) == 5
+    assert all(row["detail"] in told and row["severity"] != "info" for row in named)
+    [attached] = mail.iter_attachments()
+    assert attached.get_filename() == "discrepancies.csv"
+    assert attached.get_payload(decode=True) == report.raw("discrepancies")
+    assert named[0]["discrepancy_id"] in text_of(mail)
+    assert "notify: address 1 of 2 (mailto): told" in outcome.err
+    assert "hunter2" not in outcome.out + outcome.err
+
+
+def test_a_failure_is_told(command: Command, days: tuple[str, ...]) -> None:
+    with web_hook() as (hook, given):
+        outcome = command("run", *days, RECONCILE_NOTIFY=hook, KSPAY_SECRET_KEY="wrong")
+    assert outcome.code == 4
+    assert [one["title"] for one in given] == ["Reconciliation failed"]
+    assert "KSPAY_SECRET_KEY" in given[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("when", "times"),
+    [
+        ("failed", 0),
+        ("high>100000,INR>999999999999", 0),
+        ("quarantine>0", 1),
+        ("HIGH > 0", 1),
+        ("inr>0.5", 1),
+        ("nothing", 0),
+    ],
+)
+def test_only_an_occasion_is_told(command: Command, days: tuple[str, ...], when: str, times: int) -> None:
+    with web_hook() as (hook, given):
+        command.good("run", *days, **{"RECONCILE_NOTIFY": hook, WHEN: when})
+    assert len(given) == times
+
+
+def test_a_channel_that_fails_is_shown_and_fails_nothing(command: Command, days: tuple[str, ...]) -> None:
+    with web_hook() as (gone, _), web_hook(500) as (broken, given):
+        pass
+    with web_hook(500) as (broken, given):
+        outcome = command.good("run", *days, RECONCILE_NOTIFY=f"{gone} {broken}")
+        tried = command("notify", "--test", RECONCILE_NOTIFY=f"{gone} {broken}")
+    assert len(given) == 2
+    for number in (1, 2):
+        assert f"notify: address {number} of 2 (json): not told: " in outcome.err
+    assert tried.code == 2
+    assert tried.out.count("not told: ") == 2
+    assert "hunter2" not in outcome.out + outcome.err + tried.out + tried.err
+
+
+def test_the_test_message(command: Command) -> None:
+    with web_hook() as (hook, given), mail_server() as box:
+        outcome = command.good("notify", "--test", RECONCILE_NOTIFY=f"{hook} {box.address}")
+    assert outcome.out.splitlines() == ["address 1 of 2 (json): told", "address 2 of 2 (mailto): told"]
+    assert [one["title"] for one in given] == ["kspay-reconcile: a test"]
+    assert [mail["Subject"] for mail in box.mails] == ["kspay-reconcile: a test"]
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (("notify",), {}, "give --test"),
+        (("notify", "--test"), {}, "RECONCILE_NOTIFY is not set"),
+        (("notify", "--test"), {"RECONCILE_NOTIFY": "nosuch://hunter2@x"}, "address 1 of 1 (nosuch) is none"),
+        (("run",), {"RECONCILE_NOTIFY": "hunter2"}, "address 1 of 1"),
+        (("notify", "--test"), {WHEN: "high>0,often"}, "'often' is no occasion"),
+        (("notify", "--test"), {WHEN: "XYZ>1"}, "'XYZ>1' is no occasion"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    command: Command, words: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
+    outcome = command(*words, **settings)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert says in outcome.complaint
+    assert "hunter2" not in outcome.err
