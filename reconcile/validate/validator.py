@@ -276,8 +276,13 @@ class Judging:
             )
 
     def _quarantining(self) -> list[Rule]:
+        """The rules that quarantine and are broken."""
         return [
-            rule for rule in self._rules if rule.weight is Weight.QUARANTINES and self._counts.get(rule.name)
+            rule
+            for rule in self._rules
+            if rule.weight is Weight.QUARANTINES
+            and rule.name in self._counts
+            and self._counts[rule.name].broken
         ]
 
     def _view_of(self) -> Any:

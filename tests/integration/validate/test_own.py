@@ -1,18 +1,23 @@
 """[[expect]]: one that cannot be evaluated is refused before a record is read, in one line and by its name."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import UsageError
+from reconcile.core.records import Entry, Transaction
 from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import StagingTables
 from reconcile.settings import Expect, Settings
 from reconcile.validate.validator import Validator
+from tests.integration.validate.test_validator import ENTRY, TRANSACTION, judged
 
 NOBODY = 'col("currency") == "XXX"'
 QUANTILES = {"quantiles": [Decimal("0.5")], "value_ranges": [[0, 5]]}
@@ -136,3 +141,59 @@ def test_the_made_up_records_have_the_columns_and_the_types_of_real_ones(fresh_e
             )
             assert len(judged) > 10
             assert [tuple(one) for one in made_up] == [tuple(one) for one in judged]
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "expectations.md"
+BLOCKS = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+WHOLE = {
+    "on": "entries",
+    "expectation": "ExpectColumnValuesToNotBeNull",
+    "column": "reference",
+    "weight": "warns",
+}
+BREAKS: dict[str, Transaction | Entry] = {
+    "order_number": msgspec.structs.replace(ENTRY, reference="STRAY-1"),
+    "ceiling_in_rupees": msgspec.structs.replace(ENTRY, reference="ORD-2026-1", amount=Decimal("500000.01")),
+    "payment_allowed": msgspec.structs.replace(TRANSACTION, payment_type="WALLET"),
+    "refund_names_its_transaction": msgspec.structs.replace(
+        ENTRY, reference="ORD-2026-1", amount=Decimal(-1)
+    ),
+}
+
+
+def test_the_examples_of_the_documentation_do_what_it_says(fresh_engine: Engine, tmp_path: Path) -> None:
+    *examples, condition = BLOCKS
+    more = "".join(f"{name} = {value!r}\n" for name, value in WHOLE.items())
+    examples.append(f'[[expect]]\nname = "last"\nwhy = "So."\n{more}{condition}')
+    (tmp_path / "reconcile.toml").write_text("\n".join(examples), "utf-8")
+    settings = Settings.read({}, tmp_path)
+    validator = Validator.of(settings)
+    assert validator.try_own(fresh_engine) == len(BREAKS) + 1
+    assert [one.name for one in settings.expects] == [*BREAKS, "last"]
+    sound = msgspec.structs.replace(ENTRY, reference="ORD-2026-1")
+    for name, record in BREAKS.items():
+        validator = Validator.of(settings)
+        judged(fresh_engine, validator, [record, TRANSACTION if isinstance(record, Transaction) else sound])
+        broken = [one["expectation"] for suite in validator.summary() for one in suite["failures"]]
+        assert broken == [name]
+        if isinstance(record, Entry):
+            assert {
+                at: [one.name for one in rules] for at, rules in validator.entries([sound, record]).items()
+            } == {1: [name]}, "as inspect asks"
+
+
+def test_a_condition_that_no_row_of_a_part_meets_is_no_fault(
+    fresh_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcile.load.staging_tables._AT_ONCE", 100)
+    expect = Expect(
+        "mine", "entries", "ExpectColumnValuesToNotBeNull", "quarantines", "Since.",
+        {"column": "transaction_id", "row_condition": 'col("amount") < 0'},
+    )  # fmt: skip
+    batch = [
+        msgspec.structs.replace(ENTRY, ledger_id=f"L{number}", amount=Decimal(number - 300))
+        for number in range(1500)
+    ]
+    validator = Validator.of(replace(Settings(), expects=(expect,)))
+    sound, rejected = judged(fresh_engine, validator, batch)
+    assert (len(sound), len(rejected)) == (1200, 300)
