@@ -5,7 +5,6 @@ it is first asked, or ahead of that with `preload`.
 """
 
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -29,7 +28,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import StaticPool
 
 from reconcile.core.errors import CheckFailed
-from reconcile.validate.late_imports import import_late
+from reconcile.validate.late_imports import importing_late
 from reconcile.validate.rules import SEVERITIES, Rule, Weight
 
 _COUNTING = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -62,16 +61,8 @@ def load() -> Any:
     """Import Great Expectations and our own classes, once however many threads ask, with its calls home turned off."""
     with _loading:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-        import_late()
-        # Its thousands of classes stay, and looking through them again and again for garbage finds none.
-        was_on = gc.isenabled()
-        gc.disable()
-        try:
+        with importing_late():
             import great_expectations
-        finally:
-            gc.freeze()
-            if was_on:
-                gc.enable()
 
         # What it could not evaluate is an error of ours, in one line; it would log pages of it.
         logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
