@@ -2,6 +2,7 @@
 
 client        KSPay: the calls as methods
 payments      begins, processes and confirms single payments
+payment_answers  what the answers about a payment mean
 lookup        one transaction, by id or by reference number
 credentials   the keys of an app, and the address of KS Pay
 errors        one class for each family of errors; errors.json is the documented catalogue
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from reconcile.kspay.credentials import Credentials
     from reconcile.kspay.paging.listing import Page
     from reconcile.kspay.paging.windows import Window, WindowRecord
-    from reconcile.kspay.payments import Initiated
+    from reconcile.kspay.payment_answers import Initiated
     from reconcile.kspay.redirect import Redirect, RedirectError, parse_redirect
 
 __all__ = [
@@ -61,7 +62,7 @@ __all__ = [
 _MODULE_OF = {
     "Credentials": "credentials",
     "CurrencyInfo": "client",
-    "Initiated": "payments",
+    "Initiated": "payment_answers",
     "KSPay": "client",
     "Page": "paging.listing",
     "PaymentMethod": "client",

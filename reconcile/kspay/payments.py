@@ -8,12 +8,11 @@ newest one when it is asked by reference number.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from reconcile.core.errors import UsageError
-from reconcile.core.money import parse_amount
 from reconcile.core.records import Family
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import (
@@ -22,53 +21,36 @@ from reconcile.kspay.errors import (
     CallError,
     ConflictError,
     NotFoundError,
-    OutcomeUnknownError,
     ProtocolError,
-    RateLimitError,
     is_gone,
 )
 from reconcile.kspay.http.auth import AuthorizedCalls, TokenKeeper, is_token
 from reconcile.kspay.http.transport import Request, Transport
 from reconcile.kspay.lookup import transaction_by_id, transaction_by_reference, unreadable
-from reconcile.kspay.paging.listing import describe, text_of, without_secret
+from reconcile.kspay.paging.listing import without_secret
+from reconcile.kspay.payment_answers import (
+    INITIATE,
+    PROCESS,
+    Initiated,
+    agreeing,
+    amount_of,
+    begun,
+    begun_or_not,
+    is_lost,
+    payable,
+    processed,
+    signature_of,
+    unknown,
+)
 from reconcile.kspay.redirect import Redirect
 from reconcile.kspay.statuses import family_of
 
 LOOK_UPS = 4
 """How often a payment is looked up after its answer was lost, after waits of 1, 2, 4 … times the backoff."""
 
-_INITIATE = "POST /transaction/initiate"
-_PROCESS = "POST /transaction/process"
 _ENDED = frozenset({Family.FAILED, Family.CANCELLED})
-# What KS Pay's own SDK reads instead of an order (observed).
-_PROCESSED = ("gateway", "mode", "altTxnId", "details")
-
 _Authorization = tuple[dict[str, str], Callable[[CallError], dict[str, str] | None]]
 """The headers that authorize a call, and what gives new ones after a refusal; None: nothing can be renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Initiated:
-    """A payment that began now, or that was found under its reference number (`found`).
-
-    `amount` is in major units, `currency` a code such as INR. What KS Pay left out is None. Where KS Pay answers with
-    nothing but a signature (the guide's NPM sequence, KS Pay's own SDK), `transaction_id` is None too. `signature` is
-    a secret: the merchant's front end needs it, and `process` takes it. `config` and `signature` are set only if the
-    payment began now, `status` only if it was found.
-    """
-
-    reference_number: str
-    amount: Decimal
-    transaction_id: str | None
-    provider_order_id: str | None
-    currency: str | None
-    gateway: str | None
-    method: str | None
-    mode: str | None = None
-    config: Any = field(default=None, repr=False)
-    signature: str | None = field(default=None, repr=False)
-    status: str | None = None
-    found: bool = False
 
 
 class Payments:
@@ -151,7 +133,7 @@ class Payments:
             raise UsageError("A payment begins with bearer or with sdk, not with both")
         if sdk and not all(map(is_token, self._credentials.keys().values())):
             raise UsageError("KSPAY_ACCESS_KEY or KSPAY_SECRET_KEY holds characters that no header can carry")
-        amount = _payable(amount)
+        amount = payable(amount)
         authorize = self._by_token if bearer else self._by_keys if sdk else self._by_signature
         body = {
             "currencyId": currency_id,
@@ -164,33 +146,33 @@ class Payments:
         }
         if not look_up:
             try:
-                return self._begun(self._send_once(_INITIATE, body, authorize), reference_number, amount)
+                return self._begun(self._send_once(INITIATE, body, authorize), reference_number, amount)
             except CallError as error:
-                if not _is_lost(error, _INITIATE):
+                if not is_lost(error, INITIATE):
                     raise
-                raise _unknown(error, _begun_or_not(reference_number)) from error
+                raise unknown(error, begun_or_not(reference_number)) from error
         with self._turns[hash(reference_number) % len(self._turns)]:
             newest = self._newest(reference_number)
             if newest is not None and family_of(newest.get("status")) not in _ENDED:
-                return _agreeing(newest, reference_number, amount, currency_id)
+                return agreeing(newest, reference_number, amount, currency_id)
             known_id = None if newest is None else newest["id"]
 
             def look() -> Initiated | None:
-                begun = self._newest(reference_number)
-                if begun is None or begun["id"] == known_id:
+                other = self._newest(reference_number)
+                if other is None or other["id"] == known_id:
                     return None
-                return _agreeing(begun, reference_number, amount, currency_id)
+                return agreeing(other, reference_number, amount, currency_id)
 
             try:
-                answer = self._send_once(_INITIATE, body, authorize, look)
+                answer = self._send_once(INITIATE, body, authorize, look)
                 return (
                     answer if isinstance(answer, Initiated) else self._begun(answer, reference_number, amount)
                 )
             except CallError as error:
-                if not _is_lost(error, _INITIATE):
+                if not is_lost(error, INITIATE):
                     raise
                 found = self._look_for_lost(reference_number, known_id, error)
-                return _agreeing(found, reference_number, amount, currency_id)
+                return agreeing(found, reference_number, amount, currency_id)
 
     def process(
         self,
@@ -223,28 +205,28 @@ class Payments:
         body = {**({} if transaction_id is None else {"pe_txnId": transaction_id}), **(fields or {})}
         try:
             answer = self._send_once(
-                _PROCESS,
+                PROCESS,
                 body or None,
                 self._by_signature if signature is None else lambda: _by_given(signature),
                 lambda: None,
                 {} if origin is None else {"origin": origin},
             )
-            processed = _processed(answer)
+            order = processed(answer)
         except CallError as error:
             if signature is not None and isinstance(error, AuthenticationError):
                 error.advice = (
                     "the signature of this payment is wrong or has expired: look at the payment's status at KS Pay, "
                     "and begin another one only if it is not paid"
                 )
-            if not _is_lost(error, _PROCESS):
+            if not is_lost(error, PROCESS):
                 raise
             what = "the payment of this signature" if transaction_id is None else repr(transaction_id)
-            raise _unknown(
+            raise unknown(
                 error,
                 f"whether {what} was processed is not known: "
                 "look at its status with transaction() before you process it again",
             ) from error
-        return dict(without_secret(_PROCESS, processed))
+        return dict(without_secret(PROCESS, order))
 
     def confirm(
         self, redirect: Redirect, reference_number: str, amount: Decimal, currency: str
@@ -265,7 +247,7 @@ class Payments:
             for name, value in expected.items()
             if record.get(name) != value
         ]
-        if _amount(record.get("amount")) != amount:
+        if amount_of(record.get("amount")) != amount:
             differing.append(f"amount {record.get('amount')}, not {amount:f}")
         if problem := unreadable(record):
             differing.append(problem)
@@ -280,35 +262,10 @@ class Payments:
         return record
 
     def _begun(self, answer: Any, reference_number: str, amount: Decimal) -> Initiated:
-        """The payment that KS Pay says it began. Raises ProtocolError, or ConflictError for another amount."""
-        # KS Pay's own SDK gets the signature as a bare text (observed).
-        result = answer if isinstance(answer, dict) else {"signature": answer} if is_token(answer) else {}
-        transaction_id, signature = text_of(result, "pe_txnId"), text_of(result, "signature")
-        if signature is not None:
+        """As `begun`; its signature is known as a secret before anything is said of the answer."""
+        if (signature := signature_of(answer)) is not None:
             self._transport.add_secrets(signature)
-        if transaction_id is None and signature is None:
-            raise ProtocolError(
-                _INITIATE, 201, message=f"the answer holds neither pe_txnId nor signature: {describe(answer)}"
-            )
-        said = result.get("amount")
-        if said is not None and _amount(said) != amount:
-            raise ConflictError(
-                _INITIATE,
-                message=f"{transaction_id} began with the amount {str(said)[:60]} instead of {amount:f}",
-                advice="let nobody pay it, and tell KS Pay's support",
-            )
-        return Initiated(
-            reference_number=reference_number,
-            amount=amount,
-            transaction_id=transaction_id,
-            provider_order_id=text_of(result, "providerOrderId"),
-            currency=text_of(result, "currency"),
-            gateway=text_of(result, "gateway"),
-            method=text_of(result, "method"),
-            mode=text_of(result, "mode"),
-            config=result.get("config"),
-            signature=signature,
-        )
+        return begun(answer, reference_number, amount)
 
     def _newest(self, reference_number: str) -> dict[str, Any] | None:
         try:
@@ -326,16 +283,16 @@ class Payments:
 
     def _look_for_lost(self, reference_number: str, known_id: str | None, error: CallError) -> dict[str, Any]:
         """The payment that the lost request began: it has this reference number, and is not the one known before."""
-        unknown = _unknown(error, _begun_or_not(reference_number))
+        outcome_unknown = unknown(error, begun_or_not(reference_number))
         for turn in range(LOOK_UPS):
             time.sleep(self._look_up_wait * 2**turn)
             try:
                 newest = self._newest(reference_number)
             except CallError:
-                raise unknown from error
+                raise outcome_unknown from error
             if newest is not None and newest["id"] != known_id:
                 return newest
-        raise unknown from error
+        raise outcome_unknown from error
 
     def _send_once(
         self,
@@ -391,90 +348,5 @@ class Payments:
             return self._signature
 
 
-def _payable(amount: Decimal) -> Decimal:
-    if not isinstance(amount, Decimal):
-        raise UsageError(
-            f'The amount must be a Decimal such as Decimal("345.67"), not {type(amount).__name__}'
-        )
-    try:
-        value = parse_amount(str(amount))
-    except ValueError as error:
-        raise UsageError(f"The amount {error}") from None
-    if value <= 0:
-        raise UsageError(f"The amount must be more than zero, not {amount:f}")
-    return amount
-
-
 def _by_given(signature: str) -> _Authorization:
     return {"x-signature": signature}, lambda _: None
-
-
-def _processed(answer: Any) -> dict[str, Any]:
-    """The order, or the whole answer in the shape that KS Pay's own SDK reads. Raises ProtocolError for any other."""
-    result = answer if isinstance(answer, dict) else {}
-    order = result.get("order")
-    if isinstance(order, dict):
-        return order
-    if any(result.get(name) for name in _PROCESSED):
-        return result
-    raise ProtocolError(
-        _PROCESS, 200, message=f"the answer holds neither an order nor a gateway: {describe(answer)}"
-    )
-
-
-def _begun_or_not(reference_number: str) -> str:
-    return (
-        f"whether a payment of reference number {reference_number!r} was begun is not known: "
-        "ask transaction_by_reference() later, or look into KS Pay's Transaction History, "
-        "and begin no other payment before you know"
-    )
-
-
-def _agreeing(
-    record: Mapping[str, Any], reference_number: str, amount: Decimal, currency_id: str
-) -> Initiated:
-    """The payment that was found. Raises ConflictError if its amount or currency differs."""
-    there = f"{str(record.get('amount'))[:60]} {record.get('currencyId')}"
-    if _amount(record.get("amount")) != amount or record.get("currencyId") != currency_id:
-        raise ConflictError(
-            _INITIATE,
-            message=f"reference number {reference_number!r} already stands for {record['id']}: {there}, "
-            f"not {amount:f} {currency_id}",
-            advice="use another reference number for another payment",
-        )
-    return Initiated(
-        reference_number=reference_number,
-        amount=amount,
-        transaction_id=record["id"],
-        provider_order_id=text_of(record, "providerOrderId"),
-        currency=text_of(record, "currencyCode"),
-        gateway=text_of(record, "providerName"),
-        method=text_of(record, "paymentType"),
-        status=text_of(record, "status"),
-        found=True,
-    )
-
-
-def _is_lost(error: CallError, call: str) -> bool:
-    """Whether this call may have been carried out although it failed.
-
-    A refusal is an answer, and so is a rate limit: nothing was done. An answer that cannot be read says nothing about
-    the payment. An error of another call, such as the one for a new signature, came before or after this call.
-    """
-    if error.call != call or isinstance(error, RateLimitError):
-        return False
-    return error.retryable or isinstance(error, ProtocolError)
-
-
-def _unknown(error: CallError, advice: str) -> OutcomeUnknownError:
-    return OutcomeUnknownError(error.call, error.status, error.code, error.message, advice, error.entry)
-
-
-def _amount(value: Any) -> Decimal | None:
-    """An amount of KS Pay, text or number (guide and observed); None for any other value."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    try:
-        return parse_amount(str(value))
-    except ValueError:
-        return None

@@ -25,6 +25,7 @@ from reconcile.kspay.paging.date_filter import DayBorder, learn, outside
 from reconcile.kspay.paging.facts import DateFilter, ServerFacts
 from reconcile.kspay.paging.last_day import QUARTER, LastDay, midnight
 from reconcile.kspay.paging.listing import Answer, Page, fingerprint, instant, read_answer, row_id
+from reconcile.kspay.paging.page_source import PageSource
 from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.window_reader import WindowReader
 from reconcile.kspay.paging.window_splitter import Size, WindowSplitter
@@ -79,7 +80,8 @@ class PeriodReader:
         self._page_size = page_size
         self._concurrency = concurrency
         self._workers = workers
-        self._server = ServerFacts()
+        self.facts = ServerFacts()
+        """What answers have shown about the server."""
         self._splitter = WindowSplitter(page_size)
         self._days_behind = timedelta()  # the server's today may still be the UTC day before
         self.first_accepted_day: date | None = None
@@ -131,7 +133,7 @@ class PeriodReader:
                         answer.rows_expected,
                     )
                 answer = next(answers, None)
-            if self._server.page_ignored:
+            if self.facts.page_ignored:
                 parts = self._splitter.parts(window, reader.first_answer)
                 if parts:
                     windows.extendleft(reversed(parts))
@@ -145,18 +147,12 @@ class PeriodReader:
 
     def _window_reader(self, window: Window) -> WindowReader:
         known: dict[tuple[int, int], _Known] = {}
-        return WindowReader(
-            Prefetcher(
-                lambda number, limit, unwanted: self._answer(window, number, limit, unwanted, known),
-                self._workers,
-            ),
-            window,
-            self._page_size,
-            self._concurrency,
-            self._server,
-            self._probe_day,
-            self._probe_border,
-        )
+
+        def ask(number: int, limit: int, unwanted: threading.Event) -> Answer:
+            return self._answer(window, number, limit, unwanted, known)
+
+        source = PageSource(Prefetcher(ask, self._workers), self._page_size)
+        return WindowReader(window, source, self._concurrency, self)
 
     def _answer(
         self,
@@ -190,7 +186,7 @@ class PeriodReader:
             return Answer(keys, marks, before.total, lambda: read_answer(call, result.decoded()).rows)
         answer = read_answer(call, result)
         # If no row can leave the window, it is hardly ever read again.
-        if known is not None and self._server.rows_may_leave:
+        if known is not None and self.facts.rows_may_leave:
             known[number, limit] = _Known(
                 told.mark, array("q", answer.keys), array("q", answer.marks), answer.total
             )
@@ -213,11 +209,11 @@ class PeriodReader:
         Then a record of the period that changed after it is listed under the day of its change.
         """
         today = self._today()
-        if not self._server.rows_may_leave or last.to_date >= today:
+        if not self.facts.rows_may_leave or last.to_date >= today:
             return []
         return [Window(last.to_date, min(today, last.to_date + LONGEST_WINDOW))]
 
-    def _probe_day(self, created_on: date) -> None:
+    def probe_day(self, created_on: date, /) -> None:
         """Ask for the days around one record's creation that leave out the day of its change."""
         window = Window(created_on - _DAY, min(created_on + 2 * _DAY, self._today()))
         if self._is_before_app(window):
@@ -229,9 +225,9 @@ class PeriodReader:
                 raise
             return  # the record is of the app's first day, or of the server's today: another record may show it
         for row in rows:
-            learn(self._server, window, instant(row, "createdAt"), instant(row, "updatedAt"))
+            learn(self.facts, window, instant(row, "createdAt"), instant(row, "updatedAt"))
 
-    def _probe_border(self, border: DayBorder, limit: int, pages: int) -> None:
+    def probe_border(self, border: DayBorder, limit: int, pages: int, /) -> None:
         """Ask for the beginning of one day, to see whether the range filters `createdAt`."""
 
         def changed_at(transaction_id: str) -> datetime | None:
@@ -248,7 +244,7 @@ class PeriodReader:
         except (DateRangeError, InvalidRequestError):
             return  # the server takes no such range, page or id: then readings must agree
         if is_created:
-            self._server.date_filter = DateFilter.CREATED
+            self.facts.date_filter = DateFilter.CREATED
 
     # Which dates the server takes.
 
@@ -330,7 +326,7 @@ class PeriodReader:
 
     def _note_what_may_lack(self, days: Period) -> None:
         """Set `may_lack_from`, where no row shows that the last days are listed to their end."""
-        last, is_updated = self._today(), self._server.date_filter is DateFilter.UPDATED
+        last, is_updated = self._today(), self.facts.date_filter is DateFilter.UPDATED
         if days.last + 2 * _DAY <= last and not is_updated:
             return
         now = self._server_now()

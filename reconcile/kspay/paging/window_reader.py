@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from typing import Protocol
 
 from reconcile.core.records import RawRow
 from reconcile.kspay.errors import IncompleteError
@@ -17,7 +18,6 @@ from reconcile.kspay.paging.date_filter import DayBorder, WindowTimes
 from reconcile.kspay.paging.end_probe import EndProbe
 from reconcile.kspay.paging.facts import Comparison, DateFilter, Facts, Reading, ServerFacts
 from reconcile.kspay.paging.page_source import PageSource
-from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.seen_rows import MOST_READINGS, SeenRows
 from reconcile.kspay.paging.windows import Window, WindowRecord
 
@@ -56,31 +56,32 @@ class _Aim(Enum):
     SILENCE = "no page shows where the listing ends: many readings show nothing new"
 
 
-class WindowReader:
-    """Reads one window. `read` yields what is new. When it has ended, `record` says how the window was read.
+class Server(Protocol):
+    """The server: what is known about it, and how more is found out. A probe notes in `facts` what it saw."""
 
-    `probe_day` asks for the days around a day on which a row was created, `probe_border` for the beginning of a day:
-    both may show what the date range filters, and then note it in `server`.
+    facts: ServerFacts
+
+    def probe_day(self, created_on: date, /) -> None:
+        """Ask for the days around the creation of a record that changed days later."""
+
+    def probe_border(self, border: DayBorder, limit: int, pages: int, /) -> None:
+        """Ask for the beginning of one day; `pages` are those of the whole window."""
+
+
+class WindowReader:
+    """Reads one window, at first up to `concurrency` pages at once.
+
+    `read` yields what is new. When it has ended, `record` says how the window was read.
     """
 
-    def __init__(
-        self,
-        prefetcher: Prefetcher,
-        window: Window,
-        limit: int,
-        concurrency: int,
-        server: ServerFacts,
-        probe_day: Callable[[date], None],
-        probe_border: Callable[[DayBorder, int, int], None],
-    ):
+    def __init__(self, window: Window, source: PageSource, concurrency: int, server: Server) -> None:
         self._window = window
+        self._source = source
         self._concurrency = concurrency
         self._server = server
-        self._probe_day = probe_day
-        self._probe_border = probe_border
-        self._source = PageSource(prefetcher, limit)
+        self._known = server.facts
         self._end_probe = EndProbe(self._source)
-        self._times = WindowTimes(window, server)
+        self._times = WindowTimes(window, server.facts)
         self._seen = SeenRows()
         self.first_answer = 0, 0
         """Rows of the first answer, the only one with the limit as given, and how many of them differ."""
@@ -159,7 +160,7 @@ class WindowReader:
             is_quiet = not (stopped or self._seen.new or self._seen.changed)
             self._comparison.add(is_equal=is_equal, is_quiet=is_quiet, length=self._length)
             if aim is _Aim.AGREEMENT:
-                if not self._server.rows_may_leave:
+                if not self._known.rows_may_leave:
                     aim, self._is_steady = _Aim.COUNT, False
                 else:
                     self._note_steadiness()
@@ -172,7 +173,7 @@ class WindowReader:
         if self._is_end_unknown:
             return _Aim.SILENCE
         self._digest = self._reading.digest.digest()
-        if not self._server.rows_may_leave:
+        if not self._known.rows_may_leave:
             return _Aim.COUNT
         if self._concurrency == 1:
             self._steady_length = self._length
@@ -192,7 +193,7 @@ class WindowReader:
         return Facts(
             distinct=len(self._seen),
             length=self._length,
-            rows_may_leave=self._server.rows_may_leave,
+            rows_may_leave=self._known.rows_may_leave,
             empty_page=self._reading.empty_page,
             first_page_is_all=self._reading.first_page_is_all,
             repeats=self._reading.repeats,
@@ -206,10 +207,10 @@ class WindowReader:
 
     def _find_date_filter(self) -> None:
         """Ask for days that show what the date range filters, where that is worth it."""
-        if self._server.date_filter is DateFilter.UNDECIDED and self._times.day_to_probe is not None:
-            self._probe_day(self._times.day_to_probe)
-        if self._server.date_filter is DateFilter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
-            self._probe_border(self._times.border, self._source.limit, self._last_page)
+        if self._known.date_filter is DateFilter.UNDECIDED and self._times.day_to_probe is not None:
+            self._server.probe_day(self._times.day_to_probe)
+        if self._known.date_filter is DateFilter.UNDECIDED and self._last_page >= PAGES_WORTH_A_PROBE:
+            self._server.probe_border(self._times.border, self._source.limit, self._last_page)
 
     def _note_steadiness(self) -> None:
         """Whether this reading and those since `_steady_length` was set, in order, show nothing but one state.
@@ -231,7 +232,7 @@ class WindowReader:
         if self._reading.pages_are_cut:
             return True
         # Where rows cannot leave and as many were seen as the listing has places, only its end is in doubt.
-        is_end_left = self._is_counted() and not self._server.rows_may_leave
+        is_end_left = self._is_counted() and not self._known.rows_may_leave
         gaps = [] if is_end_left else self._reading.gaps
         is_last_page_short = self._length % self._source.limit > 0
         if not (
@@ -277,7 +278,7 @@ class WindowReader:
                 reading.gaps.append(number - 1)
             if number > 1:
                 self._find_whether_page_is_ignored(keys)
-            if self._server.page_ignored:
+            if self._known.page_ignored:
                 reading.first_page_is_all = True
                 return False
             if enough is not None and enough():
@@ -336,8 +337,8 @@ class WindowReader:
     def _find_whether_page_is_ignored(self, keys: list[int]) -> None:
         """Look far beyond the end, once a page shows a row of the first page again."""
         first = self._reading.first_page
-        if self._server.page_ignored is None and not first.isdisjoint(keys):
-            self._server.page_ignored = self._end_probe.is_page_ignored(first, self.first_answer[0])
+        if self._known.page_ignored is None and not first.isdisjoint(keys):
+            self._known.page_ignored = self._end_probe.is_page_ignored(first, self.first_answer[0])
 
     def _is_the_end(self, number: int, keys: list[int]) -> bool:
         """Whether a page that only repeats rows is what this server gives for every page from here on."""
