@@ -29,7 +29,7 @@ from statistics import median
 from typing import Any
 
 import requests
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 DAYS = 80  # of one window of the fetch
@@ -120,7 +120,7 @@ class Night:
 def main() -> int:
     """Measure and print Markdown; 1 if a target is missed."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--rows", type=int, nargs="+", default=[3_000, 100_000, 1_000_000])
+    arguments.add_argument("--rows", type=int, nargs="*", default=[3_000, 100_000, 1_000_000])
     arguments.add_argument("--variants", nargs="+", choices=LATER, default=list(LATER))
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument(
@@ -138,7 +138,7 @@ def main() -> int:
         folder = Path(name)
         with embedded_postgres(folder / "home") as postgres:
             bench = Bench(postgres, folder, asked.rounds, asked.page_size, asked.against)
-            for variant in asked.variants:
+            for variant in asked.variants if asked.rows else ():
                 bench.nights(variant, asked.rows)
             bench.commands()
             if asked.history:
@@ -516,6 +516,8 @@ def entries(number: int, kind: int, day: date) -> Iterator[tuple[str, str, str, 
 
 def bare(span: Span, url: str, ledger: Path, pages: int, keys: dict[str, str]) -> list[float]:
     """Seconds of each part."""
+    from match import copy_in, copy_out  # the other benchmark, which imports much
+
     from reconcile.core.progress import silent
     from reconcile.core.records import Period
     from reconcile.db import runs
@@ -580,25 +582,6 @@ def bare_loop(span: Span, pages: int, keys: dict[str, str]) -> float:
             )
             assert len(answer.content) > 100, answer.content
         return time.monotonic() - started
-
-
-def copy_in(connection: Connection, statement: str, path: Path) -> None:
-    """COPY FROM a file of ours."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    with path.open("rb") as file, driver.cursor() as cursor, cursor.copy(statement) as rows:
-        while block := file.read(1 << 20):
-            rows.write(block)
-
-
-def copy_out(connection: Connection, query: str, path: Path) -> None:
-    """COPY TO a file of ours."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    copying = f"copy ({query}) to stdout with (format csv)"
-    with path.open("wb") as file, driver.cursor() as cursor, cursor.copy(copying) as rows:
-        for block in rows:
-            file.write(block)
 
 
 if __name__ == "__main__":
