@@ -5,9 +5,9 @@
 -- refunded and unknown transactions (phase 1), then the rest, so that a failed try never takes an entry that a paid one
 -- of its reference claims. `split_txn` and `split_unit` are those of them that a rule may add up, by the keys that hold
 -- them together: first (`step`) the entries that name one transaction, then the records of one reference. Failed and
--- cancelled records do not count there.
+-- cancelled records do not count there. `split_txn_sum` and `split_unit_sum` add them up, for both rules that do so.
 -- Reads: txn, unit, unit_key
--- Makes: free_txn, free_unit, pass, split_txn, split_unit, taken_txn, taken_unit
+-- Makes: free_txn, free_unit, pass, split_txn, split_txn_sum, split_unit, split_unit_sum, taken_txn, taken_unit
 
 -- One row: the pass that is running.
 create temp table pass (phase integer, rule text) on commit drop;
@@ -63,3 +63,33 @@ select
 from free_unit
 inner join unit_key using (entry_rank)
 where unit_key.kind in ('transaction_id', 'reference') and family <> 'cancelled';
+
+-- Grain: one row a step, key and currency: what all that may be added up there comes to.
+create temp view split_txn_sum as
+select
+    step,
+    app_id,
+    key,
+    currency,
+    count(*) as records,
+    sum(amount) as amount,
+    min(transaction_rank) as first_rank,
+    min(business_on) as first_on,
+    array_agg(distinct family) as families,
+    tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance
+from split_txn
+group by step, app_id, key, currency;
+
+create temp view split_unit_sum as
+select
+    step,
+    app_id,
+    key,
+    currency,
+    count(*) as records,
+    sum(amount) as amount,
+    min(entry_rank) as first_rank,
+    min(business_on) as first_on,
+    array_agg(distinct family) as families
+from split_unit
+group by step, app_id, key, currency;

@@ -4,37 +4,11 @@
 -- payments of one entry, of which the sum is a little off: one record is left on one side and several on the other
 -- side, and their sum misses it by at most 5 % and by less than any of them alone does. Else the nearest part would
 -- pair with it, and the others would be missing.
--- Reads: free_txn, free_unit, split_txn, split_unit, unit_key
+-- Reads: free_txn, free_unit, split_txn, split_txn_sum, split_unit, split_unit_sum, unit_key
 -- Makes: possible_pair, possible_split
 
 create or replace temp view possible_split as
-with txns as (
-    select
-        step,
-        app_id,
-        key,
-        currency,
-        count(*) as records,
-        sum(amount) as amount,
-        min(transaction_rank) as first_rank
-    from split_txn
-    group by step, app_id, key, currency
-),
-
-units as (
-    select
-        step,
-        app_id,
-        key,
-        currency,
-        count(*) as records,
-        sum(amount) as amount,
-        min(entry_rank) as first_rank
-    from split_unit
-    group by step, app_id, key, currency
-),
-
-near as (
+with near as (
     select
         step,
         app_id,
@@ -44,8 +18,8 @@ near as (
         case when txns.records = 1 then txns.first_rank else units.first_rank end as one,
         case when txns.records = 1 then txns.amount else units.amount end as amount,
         abs(txns.amount - units.amount) as missed
-    from txns
-    inner join units using (step, app_id, key, currency)
+    from split_txn_sum as txns
+    inner join split_unit_sum as units using (step, app_id, key, currency)
     where
         least(txns.records, units.records) = 1 and greatest(txns.records, units.records) > 1
         and abs(txns.amount - units.amount)

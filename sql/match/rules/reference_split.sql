@@ -2,42 +2,11 @@
 -- Purpose: All that is left of a group on one side adds up, within the tolerance, to one record on the other side. Many
 -- entries to one transaction (`way` 1) come before many transactions to one entry (`way` 2). Where several records fit
 -- the sum, the usual order decides. pairing/take_splits decides which splits win.
--- Reads: split_txn, split_unit
+-- Reads: split_txn, split_txn_sum, split_unit, split_unit_sum
 -- Makes: possible_split
 
 create or replace temp view possible_split as
-with txns as (
-    select
-        step,
-        app_id,
-        key,
-        currency,
-        count(*) as records,
-        sum(amount) as amount,
-        min(business_on) as first_on,
-        array_agg(distinct family) as families,
-        tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance
-    from split_txn
-    group by step, app_id, key, currency
-    having count(*) > 1
-),
-
-units as (
-    select
-        step,
-        app_id,
-        key,
-        currency,
-        count(*) as records,
-        sum(amount) as amount,
-        min(business_on) as first_on,
-        array_agg(distinct family) as families
-    from split_unit
-    group by step, app_id, key, currency
-    having count(*) > 1
-),
-
-fitting as (
+with fitting as (
     select
         step,
         app_id,
@@ -51,8 +20,10 @@ fitting as (
         abs(split_txn.amount - units.amount) as amount_apart,
         abs(split_txn.business_on - units.first_on) as days_apart
     from split_txn
-    inner join units using (step, app_id, key, currency)
-    where abs(split_txn.amount - units.amount) <= tolerance_of(tolerance_fixed, tolerance_percent, split_txn.amount)
+    inner join split_unit_sum as units using (step, app_id, key, currency)
+    where
+        units.records > 1
+        and abs(split_txn.amount - units.amount) <= tolerance_of(tolerance_fixed, tolerance_percent, split_txn.amount)
     union all
     select
         step,
@@ -67,8 +38,8 @@ fitting as (
         abs(txns.amount - split_unit.amount),
         abs(txns.first_on - split_unit.business_on)
     from split_unit
-    inner join txns using (step, app_id, key, currency)
-    where abs(txns.amount - split_unit.amount) <= txns.tolerance
+    inner join split_txn_sum as txns using (step, app_id, key, currency)
+    where txns.records > 1 and abs(txns.amount - split_unit.amount) <= txns.tolerance
 )
 
 select distinct on (step, app_id, key, currency)
