@@ -153,7 +153,7 @@ class _Teller:
 
     def _discrepancies(self, connection: Connection, story: Story) -> list[Story]:
         keys = {f"{self.side}/{self.who['source']}/{self.who['record_id']}"}
-        keys |= {f"kspay/kspay/{pair['m']}" for pair in story["pairings"]}
+        keys |= {f"kspay/kspay/{pair['match']}" for pair in story["pairings"]}
         keys |= {f"ledger/{_source_and_id(one['record'])}" for one in story["booking"]}
         rows = _rows(connection, "discrepancies", app_id=self.who["app_id"], keys=sorted(keys))
         ids = sorted({row.discrepancy_id for row in rows})

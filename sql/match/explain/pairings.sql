@@ -1,6 +1,6 @@
 -- Grain: one record of the other side that a record was ever paired with, and when; the oldest first.
--- Purpose: Of a match with several records on the record's own side every record of the other side counts. `m` is the
--- match, as `explain --json` names it: the lowest transaction id in it.
+-- Purpose: Of a match with several records on the record's own side every record of the other one counts. `match` names
+-- it as `explain --json` does: by the lowest transaction id in it.
 -- Reads: entries, pairing_versions, pairings, runs, transactions
 -- Makes: none
 
@@ -16,7 +16,7 @@ with own as (
 
 select distinct
     case :side when 'kspay' then entry_label(entries.source, entries.ledger_id) else mate.transaction_id end as mate,
-    lowest.transaction_id as m,
+    lowest.transaction_id as match,
     own.rule,
     maker.run_id as made_by,
     ender.run_id as undone_by,
