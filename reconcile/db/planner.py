@@ -1,13 +1,15 @@
 """The switches of the Postgres planner, set nowhere else: one named profile for each kind of work.
 
 A switch holds until the transaction ends or another profile sets it. `WHOLE_TABLES` and `FEW_RECORDS` each set the
-same switches, so one replaces the other. `OF_STEP` names the steps that need a switch of their own.
+same switches, so one replaces the other. `OF_FILE` names the files of `sql/` that need a switch of their own.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
+
+from reconcile.db.sql_files import run_file
 
 Profile = Mapping[str, str]
 """Values as SQL writes them, by the name of the setting; `default` is the server's own value."""
@@ -33,16 +35,21 @@ FEW_RECORDS: Profile = {"enable_nestloop": "on", "enable_mergejoin": "on", "rand
 """Where a few records are looked up in big tables: row by row, by index. What is looked up again and again is in
 memory. At its usual price of a page the planner would read a million rows to find ten thousand."""
 
-OF_STEP: Mapping[str, Profile] = {
+BIG_LOAD: Profile = {"default_statistics_target": "30"}
+"""For the statistics of a table that many rows came to: 0.7 s for a million a side."""
+
+OF_FILE: Mapping[str, Profile] = {
+    # Nearly every id comes once. Sorting short numbers is the fastest way to find the others.
+    "load/repeated_ids": {"enable_hashagg": "off"},
     # What arrived is few, and nothing that the planner has seen of these columns says so.
-    "scope/changed_records": {"enable_seqscan": "off"},
+    "match/scope/changed_records": {"enable_seqscan": "off"},
     # Sorting is quicker than hashing so many groups of one row.
-    "prepare/repeated_references": {"enable_hashagg": "off"},
+    "match/prepare/repeated_references": {"enable_hashagg": "off"},
     # Duplicates are few, and so are the records whose counterpart another one has: each looks up its own.
-    "discrepancies/repeated": {"enable_nestloop": "on"},
-    "discrepancies/mates": {"enable_nestloop": "on"},
+    "match/discrepancies/repeated": {"enable_nestloop": "on"},
+    "match/discrepancies/mates": {"enable_nestloop": "on"},
 }
-"""By step (phase/file): switches that hold for this step only."""
+"""By file of `sql/`: switches that hold for its statements only."""
 
 
 def use(connection: Connection, profile: Profile) -> None:
@@ -51,10 +58,15 @@ def use(connection: Connection, profile: Profile) -> None:
         connection.execute(text(f"set local {name} to {value}"))
 
 
+def run_planned(connection: Connection, name: str) -> int:
+    """Run a file of `sql/` with the switches that it needs; as `run_file`."""
+    with _switches_of(connection, name):
+        return run_file(connection, name)
+
+
 @contextmanager
-def switches_of(connection: Connection, step: str) -> Iterator[None]:
-    """The switches that `OF_STEP` names for a step, while it runs."""
-    profile = OF_STEP.get(step, {})
+def _switches_of(connection: Connection, name: str) -> Iterator[None]:
+    profile = OF_FILE.get(name, {})
     before = {name: connection.execute(text(f"show {name}")).scalar_one() for name in profile}
     use(connection, profile)
     yield

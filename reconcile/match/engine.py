@@ -24,8 +24,8 @@ from reconcile.core.discrepancies import TYPES
 from reconcile.core.errors import CheckFailed
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
-from reconcile.db.sql_files import read_sql, run_file, sql_names
-from reconcile.match import planner
+from reconcile.db import planner
+from reconcile.db.sql_files import read_sql, sql_names
 from reconcile.match.passes import PHASES as TIMES
 from reconcile.match.passes import Watcher, run_passes
 from reconcile.match.policy import note_policy, state_asked, state_policy
@@ -210,8 +210,7 @@ class _ShowsProgress(Watcher):
 
 def run_step(connection: Connection, step: str) -> None:
     """Run one file of `sql/match`, named by its phase and its name, with the switches that it needs."""
-    with planner.switches_of(connection, step):
-        run_file(connection, f"match/{step}")
+    planner.run_planned(connection, f"match/{step}")
 
 
 def suggested(connection: Connection, discrepancy_ids: Sequence[str]) -> Mapping[str, str]:

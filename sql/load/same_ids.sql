@@ -2,30 +2,8 @@
 -- Purpose: Leaves an id a row of what one import staged. Rows of one ledger_id with equal values are one entry (in a
 -- status, case, blanks, hyphens and underscores do not count, and a blank one is paid); if the values differ, or
 -- another row of the id cannot be read, all these rows are quarantined. An import and `ledger inspect` both ask it.
--- Reads: staged_entries, staged_rejections
--- Makes: contested, incoming_ids, repeated, staged_entries, staged_rejections
-
-analyze staged_entries;
-
--- Nearly every id comes once: only the others are compared with one another. Sorting short numbers is the
--- fastest way to find them.
-set local enable_hashagg = off;
-
-create temp table repeated on commit drop as
-with found_again as (
-    select hashtextextended(ledger_id, 0) as hash
-    from staged_entries
-    group by hashtextextended(ledger_id, 0)
-    having count(*) > 1
-)
-
-select app_id, source, ledger_id
-from staged_entries
-where hashtextextended(ledger_id, 0) in (select hash from found_again)
-group by app_id, source, ledger_id
-having count(*) > 1;
-
-set local enable_hashagg = on;
+-- Reads: repeated, staged_entries, staged_rejections
+-- Makes: contested, incoming_ids, staged_entries, staged_rejections
 
 -- Of rows that say the same, one stands for all: whichever comes first, it is the one with this spelling of the status.
 delete from staged_entries as staged using (
