@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from reconcile.cli.options import json_option
 from reconcile.core.errors import UsageError
+from reconcile.core.json_text import json_text
 from reconcile.ledger.profile import TOML
 
 
@@ -86,7 +88,8 @@ def _tables(settings: Any) -> dict[str, list[str]]:
 
 @click.command()
 @click.option("--test", is_flag=True, help="Send a test message to every address of RECONCILE_NOTIFY.")
-def notify(*, test: bool) -> None:
+@json_option
+def notify(*, test: bool, as_json: bool) -> None:
     """Try the channels on which people are told of runs.
 
     A run tells them by itself: RECONCILE_NOTIFY_WHEN says when. No address is shown, since it may hold a password.
@@ -102,8 +105,13 @@ def notify(*, test: bool) -> None:
     if not settings.notify:
         raise UsageError("RECONCILE_NOTIFY is not set: it holds the addresses to tell of runs")
     sent = messages.Channels(settings).send(messages.test_message())
-    for one in sent:
-        click.echo(f"{one.channel}: {one.problem or 'told'}")
+    if as_json:
+        click.echo(
+            json_text({"channels": [{"channel": one.channel, "problem": one.problem} for one in sent]})
+        )
+    else:
+        for one in sent:
+            click.echo(f"{one.channel}: {one.problem or 'told'}")
     if failed := [one.channel for one in sent if one.problem]:
         raise UsageError(f"RECONCILE_NOTIFY: {', '.join(failed)} could not be told: see above")
 
