@@ -26,6 +26,7 @@ from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
 from tests.support.driver import Command, MakeCommand, Outcome, Shop
 from tests.support.office import Office
+from tests.support.warm import import_product
 
 # No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
 # usual run tries dozens.
@@ -45,6 +46,9 @@ MEASURED_SECONDS = 1
 def pytest_configure() -> None:
     """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if Coverage.current() is not None:
+        # The process that forks commands imports the product for them, and is not measured.
+        import_product()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -105,6 +105,12 @@ def _warm() -> socket.socket:
     return ours
 
 
+def import_product() -> None:
+    """Import every module of `reconcile`."""
+    for module in pkgutil.walk_packages(importlib.import_module("reconcile").__path__, "reconcile."):
+        importlib.import_module(module.name)
+
+
 def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """Fork for each job and say how its process ended. Returns in the forks, with the job; None at the end."""
     woken, waker = os.pipe()
@@ -183,8 +189,7 @@ def _end(code: int) -> None:
 if __name__ == "__main__":
     for library in LIBRARIES:
         importlib.import_module(library)
-    for module in pkgutil.walk_packages(importlib.import_module("reconcile").__path__, "reconcile."):
-        importlib.import_module(module.name)
+    import_product()
     importlib.import_module("reconcile.report.html").page_template()  # to compile it takes a tenth of a run
     gc.collect()
     gc.freeze()
