@@ -18,6 +18,8 @@ from great_expectations.expectations.metrics.map_metric_provider import (
     column_condition_partial,
     column_pair_condition_partial,
 )
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
 from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, literal, literal_column, not_
 
 from reconcile.core.money import MAX_DECIMALS, decimals
@@ -56,6 +58,15 @@ class _DecimalsFitCurrency(ColumnPairMapMetricProvider):
         return column_A.__class__(fits, index=column_A.index, dtype=bool)
 
 
+def _sentence(text: str) -> list[RenderedStringTemplateContent]:
+    """How an expectation of ours reads on Great Expectations' pages; else it would be a call with all arguments."""
+    return [
+        RenderedStringTemplateContent(
+            content_block_type="string_template", string_template={"template": text, "params": {}}
+        )
+    ]
+
+
 class ExpectAmountsToFitTheirCurrency(ColumnPairMapExpectation):
     """Expect amounts (column A) to have at most the decimals that their currency (column B) has.
 
@@ -71,6 +82,11 @@ class ExpectAmountsToFitTheirCurrency(ColumnPairMapExpectation):
     )  # fmt: skip
     success_keys = ("digits", "mostly")
     args_keys = ("column_A", "column_B", "digits")
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(cls, **_: object) -> list[RenderedStringTemplateContent]:
+        return _sentence("amounts must have at most the decimals that their currency has.")
 
 
 class _AmountBetween(ColumnMapMetricProvider):
@@ -169,6 +185,11 @@ class ExpectStatusesToBeKnown(ColumnMapExpectation):
     map_metric = "column_values.status_known"
     success_keys = ("words", "mostly")
     args_keys = ("column", "words")
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(cls, **_: object) -> list[RenderedStringTemplateContent]:
+        return _sentence("values must be statuses that have a family.")
 
 
 OURS: Mapping[str, type] = {

@@ -148,6 +148,10 @@ def test_suites_and_pages_show_every_digit(fresh_engine: Engine, tmp_path: Path)
             assert most in page
             assert above in page
         assert "e+2" not in page.lower()
+        assert "amounts must have at most the decimals that their currency has." in page
+        assert "values must be statuses that have a family." in page
+        assert "&#39;AED&#39;: 2" not in page, "nor the arguments of a call"
+        assert "'AED': 2" not in page, "nor the arguments of a call"
 
 
 def book(amounts: Sequence[tuple[str, Decimal]]) -> Iterator[tuple[T, E]]:
