@@ -100,12 +100,16 @@ def _validate_held(engine: Engine, validator: Validator, app_id: str, progress: 
 
 
 def write_docs_of_held(settings: Settings, folder: Path) -> None:
-    """Write Great Expectations' own pages about all records that the database holds; the results are left out."""
+    """Write Great Expectations' own pages about all records that the database holds, and about the newest results."""
     preload()
     validator = Validator.of(settings, docs=folder)
+    app_ids = settings.known_app_ids()
     with open_store(settings) as engine:
-        for app_id in settings.known_app_ids():
+        for app_id in app_ids:
             _validate_held(engine, validator, app_id, silent)
+        period = _period(engine, app_ids, settings.timezone.key)
+        if period is not None:
+            _validate_results(engine, settings, validator, app_ids, period, silent)
     validator.write_docs()
 
 

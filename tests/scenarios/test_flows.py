@@ -381,6 +381,8 @@ def check_artifact(world: Prefect, run: Mapping[str, Any], report: Report) -> No
         "data-docs": "markdown",  # a link is one
     }
     assert "/data-docs/index.html" in by_key["data-docs"]["data"]
+    for suite in ("transactions", "entries", "results by run"):
+        assert list((report.folder / "data-docs" / "validations" / suite).rglob("*.html")), suite
     artifact = by_key["reconciliation"]
     shown = artifact["data"]
     assert report.run_id in shown
