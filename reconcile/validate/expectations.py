@@ -1,15 +1,15 @@
 """Expectation classes of our own, registered with Great Expectations as its documentation says: by being defined.
 
-Each asks one question of a row, in SQL where the rows are in Postgres, and in Python where they are a frame. Both
-answer exactly: no amount becomes a binary float. Importing this module imports Great Expectations.
+Each asks one question of a row, in SQL, where the rows are. Amounts are compared exactly: none becomes a binary float.
+Importing this module imports Great Expectations.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from great_expectations.compatibility.pydantic import root_validator, validator
-from great_expectations.execution_engine import PandasExecutionEngine, SqlAlchemyExecutionEngine
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
 from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import (
@@ -22,10 +22,7 @@ from great_expectations.render import LegacyRendererType, RenderedStringTemplate
 from great_expectations.render.renderer.renderer import renderer
 from sqlalchemy import ColumnElement, Numeric, and_, case, cast, func, literal, literal_column, not_
 
-from reconcile.core.money import MAX_DECIMALS, decimals
-
-_JOINTS = " -_\t\xa0"
-_NO_JOINTS = str.maketrans("", "", _JOINTS)
+from reconcile.core.money import MAX_DECIMALS
 
 
 class _DecimalsFitCurrency(ColumnPairMapMetricProvider):
@@ -48,14 +45,6 @@ class _DecimalsFitCurrency(ColumnPairMapMetricProvider):
             *((column_B.in_(codes), count) for count, codes in sorted(by_digits.items())), else_=MAX_DECIMALS
         )
         return func.scale(func.trim_scale(column_A)) <= allowed
-
-    @column_pair_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column_A: Any, column_B: Any, digits: Mapping[str, int], **_: object) -> Any:
-        fits = [
-            decimals(amount) <= digits.get(code, MAX_DECIMALS)
-            for amount, code in zip(column_A, column_B, strict=True)
-        ]
-        return column_A.__class__(fits, index=column_A.index, dtype=bool)
 
 
 def _sentence(text: str) -> list[RenderedStringTemplateContent]:
@@ -96,28 +85,23 @@ class _AmountBetween(ColumnMapMetricProvider):
     condition_value_keys = ("min_value", "max_value", "strict_min", "strict_max")
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: Any, **bounds: Any) -> ColumnElement[bool]:
-        return and_(*_within(column, lambda bound: cast(literal(bound), Numeric), **bounds))
-
-    @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: Any, **bounds: Any) -> Any:
-        return column.map(lambda amount: all(_within(amount, Decimal, **bounds))).astype(bool)
-
-
-def _within(
-    amount: Any,
-    number: Callable[[str], Any],
-    *,
-    min_value: str | None,
-    max_value: str | None,
-    strict_min: bool,
-    strict_max: bool,
-    **_: object,
-) -> Iterator[Any]:
-    if min_value is not None:
-        yield amount > number(min_value) if strict_min else amount >= number(min_value)
-    if max_value is not None:
-        yield amount < number(max_value) if strict_max else amount <= number(max_value)
+    def _sqlalchemy(
+        cls,
+        column: Any,
+        min_value: str | None,
+        max_value: str | None,
+        strict_min: bool,
+        strict_max: bool,
+        **_: object,
+    ) -> ColumnElement[bool]:
+        within = []
+        if min_value is not None:
+            least = cast(literal(min_value), Numeric)
+            within.append(column > least if strict_min else column >= least)
+        if max_value is not None:
+            most = cast(literal(max_value), Numeric)
+            within.append(column < most if strict_max else column <= most)
+        return and_(*within)
 
 
 class ExpectAmountsToBeBetween(ExpectColumnValuesToBeBetween):
@@ -166,15 +150,6 @@ class _StatusKnown(ColumnMapMetricProvider):
             func.btrim(column).not_in(words),
         )
         return not_(unknown)
-
-    @column_condition_partial(engine=PandasExecutionEngine)
-    def _pandas(cls, column: Any, words: Sequence[str], **_: object) -> Any:
-        known = frozenset(words)
-        return column.map(
-            lambda text: (
-                not known.isdisjoint((text.lower(), text.lower().translate(_NO_JOINTS), text.strip()))
-            )
-        ).astype(bool)
 
 
 class ExpectStatusesToBeKnown(ColumnMapExpectation):

@@ -146,8 +146,9 @@ def _decimal(value: Any) -> Any:
     return Decimal(value) if isinstance(value, str | Decimal) else value
 
 
-class _ComparesExactly:
-    """Compares as a number with what a bound is written as: 100000.1 is not what a binary float makes of it."""
+class _Exact(str):
+    """A decimal of Postgres as text: Great Expectations writes it into its pages digit for digit, where it would make a
+    binary float of a Decimal. It compares as a number with what a bound is written as."""
 
     __slots__ = ()
 
@@ -162,19 +163,6 @@ class _ComparesExactly:
 
     def __ge__(self, other: Any) -> bool:
         return bool(_decimal(self) >= _decimal(other))
-
-
-class _Exact(_ComparesExactly, str):
-    """A decimal of Postgres as text: Great Expectations writes it into its pages digit for digit, where it would make a
-    binary float of a Decimal."""
-
-    __slots__ = ()
-
-
-class _ExactDecimal(_ComparesExactly, Decimal):
-    """A decimal of a frame."""
-
-    __slots__ = ()
 
 
 class _ExactLoader(Loader):
@@ -262,9 +250,7 @@ class GreatExpectations:
             {
                 column: Series(values, dtype="int64")
                 if all(type(one) is int for one in values)
-                else Series(
-                    [_ExactDecimal(one) if type(one) is Decimal else one for one in values], dtype="object"
-                )
+                else Series(values, dtype="object")
                 for column, values in columns.items()
             }
         )
