@@ -1,7 +1,8 @@
 -- Grain: one row a record, or a sum, that is wrong.
 -- Purpose: Must return no rows. Names a match of the matched groups whose sides differ by more than the tolerance or in
 -- their currency, without a finding that says so. The amounts are those of the stored records. Nearly every match is
--- one pair, so there is nothing to add up.
+-- one pair, so there is nothing to add up. The few others, and what is wrong, are looked up by an array of numbers: a
+-- join would go through the whole tables for them.
 -- Reads: bookings, entries, findings, pairings, scope_pairing, scope_transaction, transactions, usable_transaction
 -- Makes: none
 
@@ -12,10 +13,10 @@ with several as (
 ),
 
 member as (
-    select match_no, transaction_no as number, 'kspay' as side from scope_pairing
+    select match_no, transaction_no as number, 'kspay' as side from pairings
     where match_no in (select match_no from several)
     union
-    select match_no, entry_no, 'ledger' from scope_pairing
+    select match_no, entry_no, 'ledger' from pairings
     where match_no in (select match_no from several)
 ),
 
@@ -29,7 +30,9 @@ side as (
         max(currency) as highest
     from member
     inner join usable_transaction using (number)
-    where member.side = 'kspay'
+    where
+        member.side = 'kspay'
+        and usable_transaction.number = any(array(select number from member where member.side = 'kspay'))
     group by member.match_no
     union all
     select
@@ -41,7 +44,9 @@ side as (
         max(currency)
     from member
     inner join entries using (number)
-    where member.side = 'ledger' and member.number not in (select entry_no from bookings)
+    where
+        member.side = 'ledger' and member.number not in (select entry_no from bookings)
+        and entries.number = any(array(select number from member where member.side = 'ledger'))
     group by member.match_no
 ),
 
@@ -66,18 +71,24 @@ balance as (
     inner join entries on entries.number = pairings.entry_no
     left join bookings on bookings.entry_no = pairings.entry_no
     where stands_for_transaction and stands_for_entry and match_no not in (select match_no from several)
+),
+
+unsaid as materialized (
+    select match_no, kspay, ledger
+    from balance
+    where
+        (not same_currency or abs(kspay - ledger) > tolerance or ledger is null)
+        and not exists (
+            select from findings
+            where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'
+        )
 )
 
 select
     'kspay' as side,
     transactions.transaction_id as record,
-    format('matched with %s against %s, and nothing says so', balance.kspay, balance.ledger) as found
-from balance
-inner join transactions on transactions.number = balance.match_no
-where
-    (not same_currency or abs(kspay - ledger) > tolerance or ledger is null)
-    and not exists (
-        select from findings
-        where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'
-    )
+    format('matched with %s against %s, and nothing says so', unsaid.kspay, unsaid.ledger) as found
+from unsaid
+inner join transactions on transactions.number = unsaid.match_no
+where transactions.number = any(array(select match_no from unsaid))
 order by record

@@ -7,7 +7,8 @@
 
 with counted as (
     select
-        (select count(*) from scope_pairing where stands_for_transaction) as transaction_pairs,
+        transaction_pairs,
+        entry_pairs,
         (
             select count(*) from scope_transaction
             where exists (
@@ -16,13 +17,18 @@ with counted as (
                     where pairings.transaction_no = scope_transaction.number and pairings.stands_for_transaction
                 )
         ) as transactions,
-        (select count(*) from scope_pairing where stands_for_entry) as entry_pairs,
         (
             select count(*) from scope_entry
             where exists (
                     select from pairings where pairings.entry_no = scope_entry.number and pairings.stands_for_entry
                 )
         ) as entries
+    from (
+        select
+            count(*) filter (where stands_for_transaction) as transaction_pairs,
+            count(*) filter (where stands_for_entry) as entry_pairs
+        from scope_pairing
+    ) as pairs
 ),
 
 wrong as (
