@@ -31,7 +31,7 @@ from reconcile.core.progress import Progress
 from reconcile.core.records import Period
 from reconcile.db.runs import mishap
 from reconcile.kspay.errors import CallError
-from reconcile.notify import telling
+from reconcile.notify import address_of, telling
 from reconcile.pipeline import Finished, Request, Stage
 from reconcile.settings import Settings
 from reconcile.validate_all import write_docs_of_held
@@ -135,8 +135,9 @@ def reconcile_period(
         if isinstance(error, ReconcileError):
             return Failed(message=str(error))
         raise
-    _show(finished)
-    _show_data_docs(command.settings if command else settings, finished)
+    used = command.settings if command else settings
+    _show(finished, used.report_url)
+    _show_data_docs(used, finished)
     return Completed(message=one_line(finished))
 
 
@@ -307,10 +308,17 @@ def _logged(further: Progress | None = None) -> Progress:
     return log
 
 
-def _show(finished: Finished) -> None:
+def _show(finished: Finished, report_url: str | None) -> None:
     """The artifact, the last line of the log, and a name that holds the period also where none was asked for."""
     get_run_logger().info("done: %s", one_line(finished))
     create_markdown_artifact(summary(finished), key="reconciliation", description=f"Run {finished.run_id}")
+    if report_url:
+        create_link_artifact(
+            link=address_of(finished, report_url),
+            link_text=f"The report of run {finished.run_id}",
+            key="report",
+            description="The page. The workbook and discrepancies.csv are beside it",
+        )
     context = FlowRunContext.get()
     assert context is not None
     assert context.flow_run is not None
@@ -328,7 +336,9 @@ def _show_data_docs(settings: Settings, finished: Finished) -> None:
         get_run_logger().warning("no pages of Great Expectations: %s", error)
         return
     create_link_artifact(
-        link=(folder / "index.html").resolve().as_uri(),
+        link=address_of(finished, settings.report_url, "data-docs/index.html")
+        if settings.report_url
+        else (folder / "index.html").resolve().as_uri(),
         link_text="What was demanded of the records, and what was found",
         key="data-docs",
         description=f"Great Expectations' pages of run {finished.run_id}",

@@ -46,6 +46,8 @@ def examine() -> Iterator[Finding]:
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
+            if settings.notify:
+                yield _check("notify", lambda: _notify(settings))
             if settings.expects:
                 yield _check("[[expect]]", lambda: _expects(engine, settings))
             yield _check("decisions", lambda: _decisions(engine))
@@ -93,6 +95,13 @@ def _database(engine: Engine, settings: Settings) -> str:
         f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
         f"{row.quarantined:,} in quarantine"
     )
+
+
+def _notify(settings: Settings) -> str:
+    from reconcile.notify import Channels  # imports what only those pay for who are told
+
+    Channels(settings)
+    return f"{len(settings.notify)} address(es): reconcile notify --test sends each a message"
 
 
 def _expects(engine: Engine, settings: Settings) -> str:

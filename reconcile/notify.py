@@ -4,6 +4,7 @@ One message a run. A channel that fails is shown and changes nothing about the r
 channel and its number are ever shown: it may hold a password or a token anywhere.
 """
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.discrepancies import Severity
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.occasions import FAILED
@@ -29,6 +30,9 @@ LARGEST = 5
 
 ATTACHED_BYTES = 5 << 20
 """A larger discrepancies.csv is not attached: mail servers refuse it."""
+
+_STATUS = re.compile(r"error=(\d{3})\b", re.ASCII)
+"""How Apprise logs the HTTP status of a refusal."""
 
 _RISKS = (
     ("At risk", (Severity.HIGH,)),
@@ -58,14 +62,12 @@ class Channels:
     """The channels of RECONCILE_NOTIFY. Raises UsageError for an address that is none; without any, does nothing."""
 
     def __init__(self, settings: Settings) -> None:
-        self._channels = [
-            _channel(address, number, len(settings.notify))
-            for number, address in enumerate(settings.notify, 1)
-        ]
+        addresses = settings.notify
+        self._channels = [_channel(one, number, len(addresses)) for number, one in enumerate(addresses, 1)]
 
     def send(self, message: Message) -> list[Sent]:
         """Send the message on every channel."""
-        return [_send(name, channel, address, message) for name, channel, address in self._channels]
+        return [_send(name, channel, message) for name, channel in self._channels]
 
 
 def telling(settings: Settings, progress: Progress, run: Callable[[], Finished]) -> Finished:
@@ -75,10 +77,11 @@ def telling(settings: Settings, progress: Progress, run: Callable[[], Finished])
         finished = run()
     except Exception as error:
         if any(one.name == FAILED for one in settings.occasions):
-            _tell(channels, _of_failure(error), progress)
+            failure = _of_failure(error)
+            _tell(channels, lambda: failure, progress)
         raise
     if any(one.has_come(finished.report) for one in settings.occasions):
-        _tell(channels, of_run(finished, settings.report_url), progress)
+        _tell(channels, lambda: of_run(finished, settings.report_url), progress)
     return finished
 
 
@@ -87,48 +90,56 @@ def test_message() -> Message:
     return Message("kspay-reconcile: a test", "This channel works. Runs will be told here.")
 
 
-def _tell(channels: Channels, message: Message, progress: Progress) -> None:
-    for sent in channels.send(message):
-        progress(f"notify: {sent.channel}", sent.problem or "told", None)
+def _tell(channels: Channels, message: Callable[[], Message], progress: Progress) -> None:
+    try:
+        written = message()
+    except (OSError, ValueError) as error:  # the run is as it was, whatever can be told of it
+        progress("notify: nothing is sent", f"{type(error).__name__}: {error}", None)
+        return
+    for sent in channels.send(written):
+        progress(f"notify: {sent.channel}", sent.problem or "sent", None)
 
 
-def _channel(address: str, number: int, of: int) -> tuple[str, "Apprise", str]:
-    import apprise
+def _apprise() -> Any:
+    import apprise  # slow
 
+    # It logs addresses. Prefect hands every log that is passed on to its own.
+    logging.getLogger("apprise").propagate = False
+    return apprise
+
+
+def _channel(address: str, number: int, of: int) -> tuple[str, "Apprise"]:
+    apprise = _apprise()
     kind, mark, _ = address.partition("://")
     name = f"address {number} of {of} ({kind if mark and kind.isalnum() else 'no kind'})"
     channel = apprise.Apprise()
-    with apprise.LogCapture(level=apprise.logging.CRITICAL):  # type: ignore[no-untyped-call]
+    with apprise.LogCapture(level=logging.WARNING) as log:
         known = channel.add(address)
+        complete = "ropped" not in log.getvalue()  # as it says of a person whom it leaves out
     if not known:
         raise UsageError(f"RECONCILE_NOTIFY: {name} is none that Apprise knows: correct it")
-    return name, channel, address
+    if not complete:
+        raise UsageError(f"RECONCILE_NOTIFY: {name} names a receiver that is none: correct it")
+    return name, channel
 
 
-def _send(name: str, channel: "Apprise", address: str, message: Message) -> Sent:
-    import apprise
-
-    attached = message.attached
+def _send(name: str, channel: "Apprise", message: Message) -> Sent:
+    apprise = _apprise()
     takes_files = all(service.attachment_support for service in channel)
-    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as log:  # type: ignore[no-untyped-call]
+    with apprise.LogCapture(level=logging.WARNING) as log:
         done = channel.notify(
             title=message.subject,
             body=message.text,
             body_format=apprise.NotifyFormat.TEXT,
-            attach=str(attached) if attached is not None and takes_files else None,
+            attach=str(message.attached) if message.attached is not None and takes_files else None,
         )
-        said = [line for line in log.getvalue().splitlines() if line.strip()]
+        status = _STATUS.search(log.getvalue())
+    if done:
+        return Sent(name)
+    # Its own words are not repeated: they may hold any part of the address.
     return Sent(
-        name, None if done else f"not told: {_masked(said[0] if said else 'it was refused', address)}"
+        name, f"not sent: {f'it answered {status[1]}' if status else 'it did not answer, or refused it'}"
     )
-
-
-def _masked(line: str, address: str) -> str:
-    """What a channel says of its failure, without any part of its address that may be secret."""
-    for part in sorted(set(re.split(r"[/?&=:@\s]+", address.partition("://")[2])), key=len, reverse=True):
-        if len(part) > 1:
-            line = line.replace(part, "***")
-    return line
 
 
 def _of_failure(error: Exception) -> Message:
@@ -142,14 +153,11 @@ def _of_failure(error: Exception) -> Message:
 
 def of_run(finished: Finished, report_url: str | None) -> Message:
     """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is."""
-    from reconcile.report.html import read_page
+    from reconcile.report.html import largest_at_risk
 
     report = finished.report
-    page = read_page(report, finished.folder)
-    open_items = sum(report["discrepancies"].values())
-    at_risk = sum(
-        count for name, count in report["discrepancies"].items() if _severity(name) is Severity.HIGH
-    )
+    open_items = sum(row["count"] for row in report["open"])
+    at_risk = sum(row["count"] for row in report["open"] if row["severity"] == Severity.HIGH)
     lines = [
         f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
         "",
@@ -157,7 +165,7 @@ def of_run(finished: Finished, report_url: str | None) -> Message:
         f"In quarantine: {sum(report['quarantined'].values()):,}",
         f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
     ]
-    largest = [item for item in page.items if _severity(item.row["type"]) is not Severity.INFO][:LARGEST]
+    largest = largest_at_risk(finished.folder, LARGEST)
     if largest:
         lines += ["", "The largest:"]
         lines += [
@@ -184,8 +192,11 @@ def of_run(finished: Finished, report_url: str | None) -> Message:
     )
 
 
-def _severity(name: str) -> Severity:
-    return TYPES[name].severity
+def address_of(finished: Finished, report_url: str | None, name: str = "report.html") -> str:
+    """Where people find a file of a run: below RECONCILE_REPORT_URL, else on this machine."""
+    if report_url:
+        return f"{report_url.rstrip('/')}/{finished.run_id}/{name}"
+    return str((finished.folder / name).absolute())
 
 
 def _risk(name: str, severities: Sequence[Severity], rows: Sequence[Mapping[str, Any]]) -> list[str]:

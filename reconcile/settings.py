@@ -512,8 +512,8 @@ class _Reader:
                 value = _without_secrets(value.get_secret_value()) if url else HIDDEN
             elif isinstance(value, bool):
                 value = str(value).lower()
-            elif name == "KSPAY_BASE_URL" and value and "@" in value:
-                value = HIDDEN  # a user name and a password; calls refuse such an address
+            elif name in ("KSPAY_BASE_URL", "RECONCILE_REPORT_URL") and value and set("@?") & set(value):
+                value = HIDDEN  # a password or a token may be in it
             found.append(Shown(name, "" if value is None else str(value), source))
         return found
 

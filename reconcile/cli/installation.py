@@ -1,6 +1,5 @@
 """Commands of whoever keeps the installation: init, config show, notify, backup."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def config() -> None:
 
 
 @config.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def show(*, as_json: bool) -> None:
     """Show every setting, its value and where it comes from.
 
@@ -55,15 +54,18 @@ def show(*, as_json: bool) -> None:
     from reconcile.settings import Settings
 
     settings, shown = Settings.read(), Settings.shown()
+    # What other commands refuse only when they need it.
     if settings.expects:
         from reconcile.validate.validator import Validator
 
-        Validator.of(settings)  # refuses an [[expect]] that is wrong
+        Validator.of(settings)
+    if settings.notify:
+        from reconcile.notify import Channels
+
+        Channels(settings)
     tables = _tables(settings)
     if as_json:
-        click.echo(
-            json.dumps({"settings": [one._asdict() for one in shown], **tables}, ensure_ascii=False, indent=2)
-        )
+        click.echo(json_text({"settings": [one._asdict() for one in shown], **tables}))
         return
     console = table_console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -111,9 +113,9 @@ def notify(*, test: bool, as_json: bool) -> None:
         )
     else:
         for one in sent:
-            click.echo(f"{one.channel}: {one.problem or 'told'}")
+            click.echo(f"{one.channel}: {one.problem or 'sent'}")
     if failed := [one.channel for one in sent if one.problem]:
-        raise UsageError(f"RECONCILE_NOTIFY: {', '.join(failed)} could not be told: see above")
+        raise UsageError(f"RECONCILE_NOTIFY: {', '.join(failed)} got nothing: see above")
 
 
 @click.command()

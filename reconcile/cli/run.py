@@ -250,9 +250,11 @@ def metrics(textfile: Path | None) -> None:
     from reconcile.report.metrics import metrics as as_text
     from reconcile.settings import Settings
 
-    with open_store(Settings.read()) as engine:
+    settings = Settings.read()
+    with open_store(settings) as engine:
         run_records.sweep_dead(engine)
-        text = as_text(run_records.by_apps(engine))
+        # An app that was taken out of the settings must not alert for good.
+        text = as_text(one for one in run_records.by_app(engine) if one["app_id"] in settings.app_ids)
     if textfile is None:
         click.echo(text, nl=False)
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.discrepancies import Severity
 from reconcile.core.money import Currencies, exact_sum
 
 FAILED = "failed"
@@ -35,10 +35,8 @@ class Occasion:
         if self.name == "quarantine":
             return bool(sum(report["quarantined"].values()) > self.limit)
         if self.name in list(Severity):
-            counts = report["discrepancies"].items()
-            return bool(
-                sum(count for name, count in counts if TYPES[name].severity == self.name) > self.limit
-            )
+            count = sum(row["count"] for row in report["open"] if row["severity"] == self.name)
+            return bool(count > self.limit)
         at_stake = [
             Decimal(row["amount"])
             for row in report["open"]

@@ -17,8 +17,16 @@ from reconcile.settings import Settings
 
 CONNECT_SECONDS = 10
 
-_NOT_YET = ("starting up", "shutting down", "recovery", "too many", "reserved for")
-"""What a server says that refuses a connection for now. Such an error has no code."""
+_FOR_GOOD = (
+    "authentication failed",
+    "does not exist",
+    "pg_hba.conf",
+    "permission denied",
+    "not permitted",
+    "no password",
+)
+"""What a server or libpq says of a connection that time does not cure. Such an error has no code; all other words, and
+those of a server that speaks another language, are taken for a server that may answer later."""
 
 
 @contextmanager
@@ -28,6 +36,15 @@ def open_store(settings: Settings) -> Iterator[Engine]:
     Raises DatabaseUnreachable if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection,
     and UsageError if `migrate` refuses the database.
     """
+    with open_database(settings) as engine:
+        with errors_explained(engine, settings):
+            migrate(engine, empty=_empty_database(settings))
+        yield engine
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """An engine on the same database as it is: no table is made."""
     with ExitStack() as stack:
         url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
         engine = create_engine(
@@ -38,19 +55,24 @@ def open_store(settings: Settings) -> Iterator[Engine]:
         )
         stack.callback(engine.dispose)
         event.listen(engine, "connect", _prepare)
-        try:
-            migrate(engine, empty=_empty_database(settings))
-        except DBAPIError as error:
-            if settings.database_url is None:
-                raise
-            where = f"RECONCILE_DATABASE_URL: the database at {engine.url.host or 'the socket'}"
-            reason = " ".join(str(error.orig).split())
-            if isinstance(error, OperationalError):
-                if "FATAL:" in reason and not any(words in reason for words in _NOT_YET):
-                    raise UsageError(f"{where} refuses the connection: {reason}") from None
-                raise DatabaseUnreachable(f"{where} does not answer: {reason}") from None
-            raise UsageError(f"{where} cannot be set up: {reason}") from None
         yield engine
+
+
+@contextmanager
+def errors_explained(engine: Engine, settings: Settings) -> Iterator[None]:
+    """Turn the error of a first use of the configured database into a UsageError that says what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        if settings.database_url is None:
+            raise
+        where = f"RECONCILE_DATABASE_URL: the database at {engine.url.host or 'the socket'}"
+        reason = " ".join(str(error.orig).split())
+        if not isinstance(error, OperationalError):
+            raise UsageError(f"{where} cannot be set up: {reason}") from None
+        if any(words in reason for words in _FOR_GOOD):
+            raise UsageError(f"{where} refuses the connection: {reason}") from None
+        raise DatabaseUnreachable(f"{where} does not answer: {reason}") from None
 
 
 def _empty_database(settings: Settings) -> str:

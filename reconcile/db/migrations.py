@@ -21,13 +21,7 @@ def migrate(engine: Engine, *, empty: str) -> None:
     """
     migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
     with engine.connect() as connection:
-        encoding = connection.scalar(text("show server_encoding"))
-        if encoding != "UTF8":
-            raise UsageError(
-                f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
-                "name one with UTF8 (createdb -E UTF8 -T template0 NAME)"
-            )
-        _check_rights(connection)
+        check_database(connection)
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         make_schema(connection)
         run_file(connection, "db/migrations_table")
@@ -67,8 +61,17 @@ def make_schema(connection: Connection) -> None:
         connection.execute(text(f"create schema {SCHEMA}"))
 
 
-def _check_rights(connection: Connection) -> None:
-    """A role needs no more than a schema of its own and temporary tables. Raises UsageError that says what to grant."""
+def check_database(connection: Connection) -> None:
+    """Raises UsageError if the database cannot hold every name, or the role lacks a right, with what to do.
+
+    A role needs no more than a schema of its own and temporary tables.
+    """
+    encoding = connection.scalar(text("show server_encoding"))
+    if encoding != "UTF8":
+        raise UsageError(
+            f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
+            "name one with UTF8 (createdb -E UTF8 -T template0 NAME)"
+        )
     row = connection.execute(text(read_sql("db/rights")), {"schema": SCHEMA}).one()
     if not row.may_use_temporary:
         raise UsageError(

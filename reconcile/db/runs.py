@@ -203,8 +203,8 @@ def listed(engine: Engine, limit: int) -> list[RunRecord]:
         return [RunRecord(**row) for row in rows.mappings()]
 
 
-def by_apps(engine: Engine) -> list[Mapping[str, Any]]:
-    """How the runs of each set of apps ended, with the run.json of the newest finished one."""
+def by_app(engine: Engine) -> list[Mapping[str, Any]]:
+    """How the runs of each app ended, with the run.json of the newest finished one."""
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(text(read_sql("db/metrics"))).mappings()]
 

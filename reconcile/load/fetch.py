@@ -150,8 +150,8 @@ def _clock_ahead(kspay: KSPay, run: RunContext) -> timedelta:
     if run.period.last > newest:
         raise UsageError(
             f"the clock of this machine is wrong: it says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, KS Pay's says "
-            f"{server:%Y-%m-%d %H:%M} UTC, when {run.period.last} "
-            f"{'is not over' if run.nightly else 'lies in the future'}: set the clock, and run again"
+            f"{server:%Y-%m-%d %H:%M} UTC. By that clock {run.period.last} "
+            f"{'is not over yet' if run.nightly else 'lies in the future'}: set the clock, and run again"
         )
     return ahead
 

@@ -32,7 +32,6 @@ from reconcile.normalise.normaliser import Normalised
 
 _LINE_BREAK = re.compile("[\r\n\t]")
 _BROKEN_LINE = re.compile(r"[^\S\r\n]*[\r\n]\s*")
-_SPACE = re.compile(r"\s+")
 _CODE = re.compile("[A-Z]{3}", re.ASCII)
 _CARE = re.compile(r"['\\]|nul|nan\b|nat\b|<na>|\de[+-]?\d|#[#nrvd]", re.ASCII | re.IGNORECASE)
 """In a row of plain ASCII, what `tidy` or `lost_digits` may have something to say of."""
@@ -189,8 +188,8 @@ def _entry(
 def _found(pattern: re.Pattern[str], texts: Iterable[str | None]) -> str | None:
     """The reference inside the first of these texts that holds one; a text that holds several different ones has none.
 
-    A line break may have cut the reference in two, and white space stand in it. Where the lines together say another
-    one than each alone, nobody knows which is meant.
+    A line break may have cut the reference in two. Where the lines together say another one than each alone, nobody
+    knows which is meant.
     """
     for text in texts:
         if not text:
@@ -198,8 +197,6 @@ def _found(pattern: re.Pattern[str], texts: Iterable[str | None]) -> str | None:
         found = _finds(pattern, text)
         if _BROKEN_LINE.search(text):
             found |= _finds(pattern, _BROKEN_LINE.sub("", text))
-        if not found and (tight := _SPACE.sub("", text)) != text:
-            found = _finds(pattern, tight)
         if found:
             return found.pop() if len(found) == 1 else None
     return None

@@ -226,15 +226,23 @@ def _bucket(age: int) -> int:
     return max(number for number, (_, begins) in enumerate(BUCKETS) if begins <= max(age, 0))
 
 
-def _largest(items: Sequence[Item], currencies: Sequence[str]) -> list[Item]:
+def _largest(items: Sequence[Item], currencies: Sequence[str], most: int = LARGEST) -> list[Item]:
     """The largest of each currency, then the second largest of each …: amounts of two currencies are not compared."""
     ranked = [
-        nlargest(LARGEST, (item for item in items if item.currency == one), key=lambda item: item.amount)
+        nlargest(most, (item for item in items if item.currency == one), key=lambda item: item.amount)
         for one in currencies
     ]
     in_turn = (item for rank in zip_longest(*ranked) for item in rank if item is not None)
-    taken = [item for item, _ in zip(in_turn, range(LARGEST), strict=False)]
+    taken = [item for item, _ in zip(in_turn, range(most), strict=False)]
     return sorted(taken, key=lambda item: (currencies.index(item.currency), -item.amount))
+
+
+def largest_at_risk(folder: Path, most: int) -> list[Item]:
+    """The largest open items of a run that are more than information: of each currency in turn, the largest first."""
+    items = [
+        item for item in _read_items(folder / "discrepancies.csv")[0] if item.row["severity"] != Severity.INFO
+    ]
+    return _largest(items, sorted({item.currency for item in items}), most)
 
 
 def _share(one: Mapping[str, Any]) -> Share:

@@ -34,12 +34,16 @@ _METRICS: Mapping[str, tuple[str, str]] = {
 _Sample = tuple[str, Mapping[str, str], object]
 
 
-def metrics(runs: Iterable[Mapping[str, Any]]) -> str:
-    """The text. `runs` are the rows of `reconcile.db.runs.by_apps`."""
+def metrics(apps: Iterable[Mapping[str, Any]]) -> str:
+    """The text. `apps` are rows of `reconcile.db.runs.by_app`."""
+    apps = list(apps)
+    # One run may be the newest of several apps.
+    newest = {one["report"]["run_id"]: one["report"] for one in apps if one["report"] is not None}
     samples: defaultdict[str, list[str]] = defaultdict(list)
-    for name, labels, value in (sample for run in runs for sample in _samples(run)):
-        shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-        samples[name].append(f"{name}{{{shown}}} {value}")
+    for found in (*map(_of_app, apps), *map(_of_run, newest.values())):
+        for name, labels, value in found:
+            shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
+            samples[name].append(f"{name}{{{shown}}} {value}")
     return "".join(
         f"# HELP {name} {says}\n# TYPE {name} {kind}\n" + "".join(f"{line}\n" for line in samples[name])
         for name, (kind, says) in _METRICS.items()
@@ -47,33 +51,38 @@ def metrics(runs: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _samples(run: Mapping[str, Any]) -> Iterator[_Sample]:
-    apps = {"apps": " ".join(run["apps"])}
+def _of_app(one: Mapping[str, Any]) -> Iterator[_Sample]:
+    app = {"app": one["app_id"]}
     for state in ("finished", "failed"):
-        yield "reconcile_runs_total", apps | {"state": state}, run[state]
-    yield "reconcile_last_run_failed", apps, int(run["last_state"] == "failed")
-    report = run["report"]
+        yield "reconcile_runs_total", app | {"state": state}, one[state]
+    yield "reconcile_last_run_failed", app, int(one["last_state"] == "failed")
+    report = one["report"]
     if report is None:
         return
-    yield "reconcile_last_success_timestamp_seconds", apps, _seconds(run["succeeded_at"])
+    yield "reconcile_last_success_timestamp_seconds", app, _seconds(one["succeeded_at"])
     zone = ZoneInfo(report["timezone"])
     as_of = datetime.combine(date.fromisoformat(report["to"]), time(23, 59, 59), zone)
-    yield "reconcile_as_of_timestamp_seconds", apps, _seconds(as_of)
+    yield "reconcile_as_of_timestamp_seconds", app, _seconds(as_of)
+    for row in report["open"]:
+        if row["app_id"] == one["app_id"] and "severity" in row:  # a run of an older version does not say it
+            labels = app | {"severity": row["severity"], "currency": row["currency"]}
+            yield "reconcile_open_discrepancies", labels, row["count"]
+            yield "reconcile_open_amount", labels, row["amount"]
+    for fetched in report["fetched"]:
+        if fetched["app_id"] == one["app_id"]:
+            yield "reconcile_fetched_records", app, fetched["records"]
+            yield "reconcile_fetched_pages", app, fetched["pages"]
+
+
+def _of_run(report: Mapping[str, Any]) -> Iterator[_Sample]:
+    """What is known of a run as a whole. No two newest runs are of the same apps."""
+    apps = {"apps": " ".join(report["apps"])}
     for stage, seconds in report["seconds"].items():
         yield "reconcile_stage_seconds", apps | {"stage": stage}, seconds
-    for row in report["open"]:
-        labels = {"app": row["app_id"], "severity": row["severity"], "currency": row["currency"]}
-        yield "reconcile_open_discrepancies", labels, row["count"]
-        yield "reconcile_open_amount", labels, row["amount"]
-    for name, kind in TYPES.items():
-        labels = apps | {"type": name, "severity": kind.severity}
-        yield "reconcile_discrepancies", labels, report["discrepancies"].get(name, 0)
+    for name in TYPES:
+        yield "reconcile_discrepancies", apps | {"type": name}, report["discrepancies"].get(name, 0)
     for side in ("kspay", "ledger"):
         yield "reconcile_quarantined_records", apps | {"side": side}, report["quarantined"].get(side, 0)
-    for fetched in report["fetched"]:
-        app = {"app": fetched["app_id"]}
-        yield "reconcile_fetched_records", app, fetched["records"]
-        yield "reconcile_fetched_pages", app, fetched["pages"]
     yield "reconcile_refused_files", apps, len(report["inbox"]["refused"])
     yield "reconcile_warnings", apps, len(report["warnings"])
 

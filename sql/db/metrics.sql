@@ -1,17 +1,17 @@
--- Grain: one row a set of apps that runs were started for: its newest run that ended, and its newest finished one.
+-- Grain: one row an app: how its runs ended, and its newest finished one.
 -- Purpose: What `reconcile metrics` shows.
 -- Reads: runs
 -- Makes: none
 
 select
-    apps,
-    count(*) filter (where state = 'finished') as finished,
-    count(*) filter (where state = 'failed') as failed,
-    (array_agg(state order by finished_at desc))[1] as last_state,
-    max(finished_at) as ended_at,
-    max(finished_at) filter (where state = 'finished') as succeeded_at,
-    (array_agg(report order by finished_at desc) filter (where state = 'finished'))[1] as report
+    one.app_id,
+    count(*) filter (where runs.state = 'finished') as finished,
+    count(*) filter (where runs.state = 'failed') as failed,
+    (array_agg(runs.state order by runs.finished_at desc))[1] as last_state,
+    max(runs.finished_at) filter (where runs.state = 'finished') as succeeded_at,
+    (array_agg(runs.report order by runs.finished_at desc) filter (where runs.state = 'finished'))[1] as report
 from runs
-where command = 'run' and state <> 'running'
-group by apps
-order by apps collate "C"
+cross join unnest(runs.apps) as one (app_id)
+where runs.command = 'run' and runs.state <> 'running'
+group by one.app_id
+order by one.app_id collate "C"

@@ -66,7 +66,7 @@ def test_a_run_is_told_once_on_every_channel(command: Command, days: tuple[str, 
     assert attached.get_filename() == "discrepancies.csv"
     assert attached.get_payload(decode=True) == report.raw("discrepancies")
     assert named[0]["discrepancy_id"] in text_of(mail)
-    assert "notify: address 1 of 2 (mailto): told" in outcome.err
+    assert "notify: address 1 of 2 (mailto): sent" in outcome.err
     assert "hunter2" not in outcome.out + outcome.err
 
 
@@ -103,16 +103,16 @@ def test_a_channel_that_fails_is_shown_and_fails_nothing(command: Command, days:
         tried = command("notify", "--test", RECONCILE_NOTIFY=f"{gone} {broken}")
     assert len(given) == 2
     for number in (1, 2):
-        assert f"notify: address {number} of 2 (json): not told: " in outcome.err
+        assert f"notify: address {number} of 2 (json): not sent: " in outcome.err
     assert tried.code == 2
-    assert tried.out.count("not told: ") == 2
+    assert tried.out.count("not sent: ") == 2
     assert "hunter2" not in outcome.out + outcome.err + tried.out + tried.err
 
 
 def test_the_test_message(command: Command) -> None:
     with web_hook() as (hook, given), mail_server() as box:
         outcome = command.good("notify", "--test", RECONCILE_NOTIFY=f"{hook} {box.address}")
-    assert outcome.out.splitlines() == ["address 1 of 2 (json): told", "address 2 of 2 (mailto): told"]
+    assert outcome.out.splitlines() == ["address 1 of 2 (json): sent", "address 2 of 2 (mailto): sent"]
     assert [one["title"] for one in given] == ["kspay-reconcile: a test"]
     assert [mail["Subject"] for mail in box.mails] == ["kspay-reconcile: a test"]
 

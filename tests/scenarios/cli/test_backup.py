@@ -55,7 +55,10 @@ def test_what_is_no_backup(make_command: MakeCommand, make_database: Callable[[]
     url = make_database()
     command = make_command(RECONCILE_DATABASE_URL=url)
     (command.folder / "notes.txt").write_text("PG nothing")
-    for name, code, says in (("notes.txt", 3, "is no backup"), ("nowhere", 2, "no such file")):
+    for name, code, says in (
+        ("notes.txt", 3, "is no backup"),
+        ("nowhere", 2, "cannot be read: No such file"),
+    ):
         outcome = command("backup", name, "--restore")
         assert outcome.code == code
         assert says in outcome.complaint

@@ -31,8 +31,9 @@ def test_a_clock_days_ahead_is_no_reason_to_miss_anything(
         outcome = command("run", *words)
     assert (outcome.code, outcome.out) == (2, "")
     assert "the clock of this machine is wrong" in outcome.complaint
-    assert f"when {last} {'is not over' if asked == 'nightly' else 'lies in the future'}: set the clock" in (
-        outcome.complaint
+    assert (
+        f"By that clock {last} {'is not over yet' if asked == 'nightly' else 'lies in the future'}: set the clock"
+        in (outcome.complaint)
     )
     assert not (command.folder / "reports" / "latest").exists()
     with serve(merchant) as sandbox:

@@ -1,12 +1,15 @@
 """`reconcile metrics`: Prometheus reads it, and its figures are those of the report."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconcile.core.discrepancies import TYPES
+from reconcile.report.metrics import metrics
 from tests.support.driver import Command, MakeCommand, Outcome, Shop
 
 Samples = dict[str, dict[frozenset[tuple[str, str]], str]]
@@ -59,6 +62,44 @@ def test_the_figures_of_a_run(small_shop: Shop, small_run: tuple[Command, Outcom
     nowhere = command("metrics", "--textfile", str(tmp_path / "none" / "reconcile.prom"))
     assert nowhere.code == 2
     assert "cannot be written: No such file" in nowhere.complaint
+
+
+def run_json(run_id: str, apps: list[str]) -> dict[str, Any]:
+    """As much of a run.json as the metrics read."""
+    return {
+        "run_id": run_id,
+        "apps": apps,
+        "timezone": "UTC",
+        "to": "2026-08-31",
+        "seconds": {"match": 1.5},
+        "open": [
+            {"app_id": app, "severity": "high", "currency": "INR", "count": 1, "amount": "1.00"}
+            for app in apps
+        ],
+        "discrepancies": {"MISSING_IN_LEDGER": len(apps)},
+        "quarantined": {},
+        "fetched": [{"app_id": app, "records": 1, "pages": 1} for app in apps],
+        "inbox": {"refused": []},
+        "warnings": [],
+    }
+
+
+def test_no_series_stands_twice() -> None:
+    """One app ran alone after a run of both."""
+    at = datetime(2026, 9, 1, tzinfo=UTC)
+    ended = {"finished": 1, "failed": 0, "last_state": "finished", "succeeded_at": at}
+    old = run_json("of both", ["a", "b"])
+    del old["open"][0]["severity"]  # as an older version wrote it
+    text = metrics(
+        [
+            {"app_id": "a", "report": run_json("alone", ["a"]), **ended},
+            {"app_id": "b", "report": old, **ended},
+        ]
+    )
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    samples = parsed(text)["reconcile_open_amount"]
+    assert {dict(labels)["app"] for labels in samples} == {"a", "b"}
 
 
 def test_before_and_after_the_first_run_fails(make_command: MakeCommand, calm_shop: Shop) -> None:
