@@ -1,6 +1,6 @@
 -- Grain: none: two tables are emptied.
 -- Purpose: Lets the group of one record be worked out from this record alone, whatever else changed.
--- Reads: fresh_key
--- Makes: frontier
+-- Reads: none
+-- Makes: fresh_key, frontier
 
 truncate frontier, fresh_key

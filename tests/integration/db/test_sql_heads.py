@@ -5,14 +5,16 @@ The later stages read of a matching what it hands to them (`RESULTS`), and no ot
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.protobuf.message import Message
+from postgast import parse, walk
+from postgast import pg_query_pb2 as pg
 from sql_tables import LABELS, head, names
-from sqlfluff.core import FluffConfig, Linter
-from sqlfluff.core.parser import BaseSegment
 
 import reconcile
 from reconcile.db.sql_files import sql_folder
@@ -21,30 +23,34 @@ from reconcile.match.policy import STATED
 
 SCHEMA = "migrations"  # the tables that last: each has a comment of its own
 
-# Statements whose first table is the one that they make or change; any other table is read.
-CHANGES = (
-    "create_table_statement",
-    "create_table_as_statement",
-    "create_view_statement",
-    "alter_table_statement",
-    "insert_statement",
-    "update_statement",
-    "delete_statement",
-    "merge_statement",
-    "truncate_table",
-)
-CREATES = ("create_table_statement", "create_table_as_statement", "create_view_statement")
-NEITHER = ("analyze_statement", "drop_table_statement", "drop_view_statement", "create_index_statement")
+# What each kind of statement makes or changes; any other table in it is read.
+CREATES: Mapping[type[Message], Callable[[Any], list[pg.RangeVar]]] = {
+    pg.CreateStmt: lambda made: [made.relation],
+    pg.CreateTableAsStmt: lambda made: [made.into.rel],
+    pg.ViewStmt: lambda made: [made.view],
+}
+CHANGES: Mapping[type[Message], Callable[[Any], list[pg.RangeVar]]] = {
+    **CREATES,
+    **dict.fromkeys(
+        (pg.AlterTableStmt, pg.InsertStmt, pg.UpdateStmt, pg.DeleteStmt, pg.MergeStmt),
+        lambda changed: [changed.relation],
+    ),
+    pg.TruncateStmt: lambda emptied: [node.range_var for node in emptied.relations],
+}
+NEITHER = (pg.VacuumStmt, pg.DropStmt, pg.IndexStmt)
 
 CREATED = re.compile(r"\bcreate temp (?:table|view) (\w+)")
 STATEMENT = re.compile(r"\s*(select|with|insert|update|delete|merge|truncate|lock|copy)\b")
-# sqlfluff takes a block in PL/pgSQL for a text. Its statements begin on lines of their own.
+PARAMETER = re.compile(r"(?<!:):[a-z]\w*")
+# A block in PL/pgSQL is a text for Postgres. Its statements begin on lines of their own.
 BLOCK = re.compile(r"^ *do \$\$(.*?)^ *\$\$;", re.DOTALL | re.MULTILINE)
 INNER = re.compile(
     r"^ *((?:insert|update|delete|merge|truncate|create (?:temp )?(?:table|view)) .*?;)",
     re.DOTALL | re.MULTILINE,
 )
 COMMENT = re.compile(r"--.*")
+# In a statement of one line, which Python may put together from pieces.
+NAMED = re.compile(r"\b(?:from|join|into|update|using|table|copy) (\w+)")
 
 FILES = sorted(
     name
@@ -54,41 +60,33 @@ FILES = sorted(
 
 
 @cache
-def linter() -> Linter:
-    return Linter(config=FluffConfig(overrides={"dialect": "postgres", "templater": "raw"}))
-
-
-def uses(tree: BaseSegment) -> Iterator[tuple[str, str]]:
-    """What the statements do with each table that they name: create, change or read."""
-    kind = tree.get_type()
-    if kind in NEITHER:
-        return
-    found = [part for part in tree.segments if part.is_type("table_reference")] if kind in CHANGES else []
-    target = found[0] if found else None
-    if target is not None:
-        yield ("create" if kind in CREATES else "change"), target.raw
-    for part in tree.segments:
-        if part is target:
-            continue
-        if part.is_type("table_reference"):
-            yield "read", part.raw
-        yield from uses(part)
-
-
-@cache
 def tables(text: str) -> tuple[set[str], set[str]]:
     """The tables and views that the statements of a file read, and those that they create or change.
 
-    What a file reads of its own tables is not counted, nor are the catalogs of Postgres.
+    Postgres' own parser reads them. What a file reads of its own tables is not counted, nor are the catalogs.
     """
     text = BLOCK.sub(lambda block: "\n".join(INNER.findall(COMMENT.sub("", block[1]))), text)
-    tree = linter().parse_string(text).tree
-    assert tree is not None
-    named = {part.segments[0].raw for part in tree.recursive_crawl("common_table_expression")}
-    found = [(use, name) for use, name in uses(tree) if name not in named and not name.startswith("pg_")]
-    created = {name for use, name in found if use == "create"}
-    made = {name for use, name in found if use != "read"}
-    return {name for use, name in found if use == "read"} - created, made
+    created, made, read, named = set(), set(), set(), set()
+    for statement in parse(PARAMETER.sub("$1", text)).stmts:
+        nodes = [node for _, node in walk(statement)]
+        if isinstance(nodes[1], NEITHER):
+            continue
+        changed = [
+            relation for node in nodes if type(node) in CHANGES for relation in CHANGES[type(node)](node)
+        ]
+        made |= {relation.relname for relation in changed}
+        created |= {
+            relation.relname
+            for node in nodes
+            if type(node) in CREATES
+            for relation in CREATES[type(node)](node)
+        }
+        named |= {node.ctename for node in nodes if isinstance(node, pg.CommonTableExpr)}
+        places = {relation.location for relation in changed}
+        read |= {
+            node.relname for node in nodes if isinstance(node, pg.RangeVar) and node.location not in places
+        }
+    return {name for name in read - named - created if not name.startswith("pg_")}, made
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -140,7 +138,7 @@ def reads() -> dict[str, set[str]]:
                     and isinstance(node.value, str)
                     and STATEMENT.match(node.value)
                 ):
-                    found[f"{name}:{node.lineno}"] = tables(node.value)[0]
+                    found[f"{name}:{node.lineno}"] = set(NAMED.findall(node.value))
     return found
 
 
