@@ -45,17 +45,15 @@ demo: setup
 	$(BIN)/reconcile demo
 
 test: setup
+	$(if $(MEASURED_FOLDER),rm -rf $(MEASURED_FOLDER) && mkdir $(MEASURED_FOLDER))
 	$(PYTEST) -m "not desktop"
 
 test-unit: setup
 	$(PYTEST) tests/unit
 
-coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
-coverage: setup
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SPREAD) -m "not desktop"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+coverage: export MEASURED_FOLDER := $(CURDIR)/.measured
+coverage: test
+	$(BIN)/python -m tests.support.coverage
 
 test-desktop: setup
 	$(PYTEST) -m desktop
@@ -78,4 +76,4 @@ lock:
 	$(COMPILE) --extra dev --constraint requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage site
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .measured site

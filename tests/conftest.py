@@ -4,16 +4,14 @@ KS Pay servers over made-up merchants."""
 import os
 import shutil
 import signal
-import sqlite3
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from itertools import count
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
@@ -24,9 +22,9 @@ from reconcile.db.engine import open_store
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
+from tests.support.coverage import leave
 from tests.support.driver import Command, MakeCommand, Outcome, Shop
 from tests.support.office import Office
-from tests.support.warm import import_product
 
 # No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
 # usual run tries dozens.
@@ -39,49 +37,15 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "ledgers"
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder with a random name is made in it
 """A file system in memory, on Linux."""
 
-MEASURED_SECONDS = 1
-"""Of processor time. To measure all of it would take an hour."""
-
 
 def pytest_configure() -> None:
     """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if Coverage.current() is not None:
-        # The process that forks commands imports the product for them, and is not measured.
-        import_product()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Generator[None, object, object]:
-    """With `make coverage`, measure the first second of each test: later examples meet the same lines again."""
-    measuring = Coverage.current()
-    if measuring is None:
-        return (yield)
-    stopped = []
-
-    def stop(*_: object) -> None:
-        measuring.stop()
-        stopped.append(True)
-
-    signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, MEASURED_SECONDS)
-    try:
-        return (yield)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        if stopped:
-            measuring.start()
-
-
-@pytest.fixture
-def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A working folder with the examples in it."""
-    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
-    with sqlite3.connect(tmp_path / "shop.db") as database:
-        database.executescript((EXAMPLES / "shop.sql").read_text("utf-8"))
-    database.close()
-    monkeypatch.chdir(tmp_path)
-    return Settings.read({"KSPAY_APP_ID": "ap_1"})
+def pytest_sessionfinish() -> None:
+    """Leave what this process ran of the product, if that is measured."""
+    leave()
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,10 @@ def init() -> None:
 
 @click.group()
 def config() -> None:
-    """Look at the settings."""
+    """Look at the settings.
+
+    Example:  reconcile config show
+    """
 
 
 @config.command()

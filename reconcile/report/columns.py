@@ -154,11 +154,7 @@ FILES: Mapping[str, Sequence[Column]] = {
         Column("currency", "The currency of the records, ISO 4217; empty if it is not known."),
         Column("outcome", "What became of the records; total adds up the rows above it."),
         Column("count", "How many records these are.", Form.NUMBER),
-        Column(
-            "amount",
-            "What they add up to; a quarantined record whose amount cannot be read counts as 0.",
-            Form.AMOUNT,
-        ),
+        Column("amount", "What they add up to; a quarantined record counts as 0.", Form.AMOUNT),
     ),
     "quarantine.csv": (
         Column("side", "kspay or ledger: whose records these are."),

@@ -12,7 +12,7 @@ import pytest
 from reconcile.report.columns import FILES, RUN_FILES
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
-from tests.support.driver import MEASURED, keys
+from tests.support.driver import keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
     done = subprocess.run(
         [Path(sys.executable).with_name("reconcile"), *arguments],
         cwd=folder,
-        env={**MEASURED, "PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **environment},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", **environment},
         capture_output=True,
         text=True,
         timeout=200,
@@ -80,7 +80,7 @@ def test_the_example_of_the_client_prints_what_the_docs_say(tmp_path: Path) -> N
     with serve(Merchant.made_up(3, date(2026, 4, 1), 5)) as sandbox:
         done = subprocess.run(
             [sys.executable, program],
-            env={**MEASURED, "PATH": os.environ["PATH"], **keys(sandbox)},
+            env={"PATH": os.environ["PATH"], **keys(sandbox)},
             capture_output=True,
             text=True,
             timeout=60,

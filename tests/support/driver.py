@@ -56,25 +56,6 @@ class Outcome:
         return lines[0]
 
 
-MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-"""What tells `coverage` to measure a process that a test starts, too."""
-
-MEASURED_OF_A_KIND = 2
-"""So many commands of a kind are measured in each file of tests: it doubles their time, and more show hardly a line."""
-
-_started: Counter[tuple[str, ...]] = Counter()
-
-
-def measured(arguments: Iterable[str | Path]) -> Mapping[str, str]:
-    """What `make coverage` adds to the environment of a command of these arguments."""
-    if not MEASURED:
-        return MEASURED
-    words = [word for word in map(str, arguments) if word.isalpha()]
-    kind = (os.environ["PYTEST_CURRENT_TEST"].partition("::")[0], *words[:2])
-    _started[kind] += 1
-    return MEASURED if _started[kind] <= MEASURED_OF_A_KIND else {}
-
-
 PROGRESS = ("notify: ", "sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
 """How the lines begin by which a command tells what it is doing."""
 
@@ -180,7 +161,7 @@ class Command:
 
     def start(self, *arguments: str | Path, **changes: str | None) -> Running:
         """Start it; `changes` are settings of this one call."""
-        environment = self.environment(**changes, **measured(arguments))
+        environment = self.environment(**changes)
         # What Python reads before it runs anything needs a process that has not begun yet.
         warm = environment["LANG"] == LANG and not any(
             name.startswith(("PYTHON", "LC_", "TZ", "PREFECT_")) for name in environment
@@ -195,7 +176,7 @@ class Command:
     def attached(self, files: tuple[int, int, int], *arguments: str | Path, **changes: str | None) -> Forked:
         """Start it with these descriptors as its standard input, output and error."""
         words = [str(PROGRAM), *map(str, arguments)]
-        return Forked(words, self.folder, self.environment(**changes, **measured(arguments)), files)
+        return Forked(words, self.folder, self.environment(**changes), files)
 
     def good(self, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end, which must be good."""

@@ -23,8 +23,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+FOLDER = os.environ.get("MEASURED_FOLDER")
+"""Where each process leaves which lines of the product it ran, if that is measured: see coverage.py beside this."""
+
 LIBRARIES = (
-    "coverage.cmdline",
     "great_expectations",
     "pyarrow.csv",
     "pyarrow.parquet",
@@ -90,7 +92,8 @@ def _warm() -> socket.socket:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(
         [sys.executable, __file__, str(its.fileno())],
-        env={"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"},
+        env={"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"}
+        | ({"MEASURED_FOLDER": FOLDER} if FOLDER else {}),
         stdin=subprocess.DEVNULL,
         pass_fds=[its.fileno()],
         start_new_session=True,
@@ -163,8 +166,6 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(job["environment"])
-    if any(name.startswith("COVERAGE_") for name in os.environ):
-        importlib.import_module("coverage").process_startup()
     sys.argv = job["words"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
@@ -180,6 +181,7 @@ def _end(code: int) -> None:
     """End as Python does, but leave the memory to the system: freeing what was inherited would first copy it all."""
     threading._shutdown()  # type: ignore[attr-defined]  # waits for the other threads
     atexit._run_exitfuncs()
+    sys.modules["tests.support.coverage"].leave()
     with suppress(OSError):  # else Python says what cannot be written, and its exit code does
         sys.stdout.flush()
         sys.stderr.flush()
@@ -187,6 +189,10 @@ def _end(code: int) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[2]))
+    coverage = importlib.import_module("tests.support.coverage")
+    sys.path.pop()
+    coverage.measure()
     for library in LIBRARIES:
         importlib.import_module(library)
     import_product()

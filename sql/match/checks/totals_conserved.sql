@@ -58,7 +58,7 @@ stored as (
         coalesce(quarantine.currency, ''),
         true,
         count(*),
-        coalesce(sum(quarantine.amount), 0),
+        0,
         0
     from quarantine
     inner join policy on quarantine.app_id = any(policy.app_ids)
@@ -77,7 +77,7 @@ stored as (
         coalesce(quarantine.currency, ''),
         true,
         count(*),
-        coalesce(sum(quarantine.amount), 0),
+        0,
         0
     from carried
     inner join broken on broken.broken_rank = carried.number

@@ -43,8 +43,9 @@ record as (
     select 'ledger', number, currency, amount, business_on, null, money_moved(family)
     from shown_entry
     union all
-    -- A record that cannot be used adds nothing where its amount cannot be read surely.
-    select 'broken', broken_rank, coalesce(currency, ''), coalesce(amount, 0), business_on, null, false from broken
+    -- A record that cannot be used is counted and adds nothing, so that a total is that of records that can be used.
+    -- What is at stake in it stands with its discrepancy.
+    select 'broken', broken_rank, coalesce(currency, ''), 0, business_on, null, false from broken
 ),
 
 scoped as (
