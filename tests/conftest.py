@@ -4,6 +4,7 @@ KS Pay servers over made-up merchants."""
 import os
 import shutil
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -46,6 +47,17 @@ def pytest_configure() -> None:
 def pytest_sessionfinish() -> None:
     """Leave what this process ran of the product, if that is measured."""
     leave()
+
+
+@pytest.fixture
+def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A working folder with the examples in it."""
+    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.executescript((EXAMPLES / "shop.sql").read_text("utf-8"))
+    database.close()
+    monkeypatch.chdir(tmp_path)
+    return Settings.read({"KSPAY_APP_ID": "ap_1"})
 
 
 @pytest.fixture(scope="session")

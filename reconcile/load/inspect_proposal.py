@@ -258,7 +258,9 @@ def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> I
     if scan is not None:
         yield from _further_keys(ledger, profile, scan)
     if profile.query is not None:
-        yield f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
+        # Of a file it is only a reminder: without the address of its database, no profile could be read.
+        line = f"query = {_quoted(profile.query)}   # and url, url_file or url_env as before"
+        yield line if ledger.streamed is not None else f"# {line}"
 
 
 def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Iterator[str]:

@@ -42,6 +42,14 @@ def test_the_docs_show_what_inspect_prints(examples: Settings, database_url: str
     assert f"prints:\n\n```\n{shown}\n```\n" in page
 
 
+def test_a_file_may_be_inspected_with_the_profile_of_a_query(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(text(GOOD))
+    table = {"query": "select * from book", "url_env": "BOOK_URL"}
+    lines = list(inspection.describe(settings, path, read_profile("erp", table, Currencies())))
+    assert '# query = "select * from book"   # and url, url_file or url_env as before' in lines
+
+
 def test_inspect_tells_what_is_ambiguous(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(text(GOOD.replace("2026-08-01", "03/04/2026")))
