@@ -1,5 +1,6 @@
 """The `detail` sentence of a discrepancy, for a person who sees one row of a spreadsheet and nothing else."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -293,13 +294,18 @@ def _timing(record: _Record) -> str:
     return f"{what}{record.elsewhere}; it may follow in the next days{record.suggestion}."
 
 
+_ROWS = re.compile(r"\brow(s \d+ and)? \d+\b", re.ASCII)
+"""How a reason of sql/load/same_ids names other rows: quarantine.csv does so, and no other file."""
+
+
 def _invalid(record: _Record) -> str:
     side = "KS Pay" if record["broken_side"] == "kspay" else "the ledger"
     # What the record says, and never its file and row: they may differ where the data are the same.
     value = " ".join(record["broken_value"].split())
     shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
     said = f'{record["broken_field"]}: "{shown}"' if value else f"{record['broken_field']}: nothing"
-    return f"A record of {side} cannot be used: {record['broken_reason']} ({said}; see quarantine.csv)."
+    reason = _ROWS.sub(lambda named: "rows" if named[1] else "another row", record["broken_reason"])
+    return f"A record of {side} cannot be used: {reason} ({said}; see quarantine.csv)."
 
 
 # A match has one of these types only where a person matched what the rules left unmatched.

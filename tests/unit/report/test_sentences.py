@@ -252,6 +252,28 @@ LATER = {"ledger_date": date(2026, 8, 8)}
         ),
         (
             "INVALID_RECORD",
+            BROKEN
+            | {
+                "broken_field": "ledger_id",
+                "broken_value": "V-7",
+                "broken_reason": "rows 1524 and 1525 differ but have the same ledger_id; give each its own",
+            },
+            "A record of the ledger cannot be used: rows differ but have the same ledger_id; give each its own "
+            '(ledger_id: "V-7"; see quarantine.csv).',
+        ),
+        (
+            "INVALID_RECORD",
+            BROKEN
+            | {
+                "broken_field": "ledger_id",
+                "broken_value": "V-7",
+                "broken_reason": "row 12 has the same ledger_id and cannot be read; correct it",
+            },
+            "A record of the ledger cannot be used: another row has the same ledger_id and cannot be read; correct it "
+            '(ledger_id: "V-7"; see quarantine.csv).',
+        ),
+        (
+            "INVALID_RECORD",
             BROKEN | {"broken_field": "date", "broken_value": " "},
             "A record of the ledger cannot be used: amount is not a number (date: nothing; see quarantine.csv).",
         ),
