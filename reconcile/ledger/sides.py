@@ -75,6 +75,13 @@ _REFUNDS = frozenset(
 _NOTES = frozenset(("note", "memo"))
 _RECEIPTS = (("receipt", "payment"), ("rcpt", "pymt"), ("sales", "purchase"))
 """Kinds of vouchers: where the first stands in a column, the second is money that went out."""
+_RECEIPT_OR_PAYMENT = re.compile(
+    r"^\W*(?:r|receipts?|rcpt)\W{1,3}(?:or\W+)?(?:p|payments?|pymt)\W*(?:ind|indicator|flag)?\W*$",
+    re.IGNORECASE,
+)
+"""Headers that ask for one of both: `R/P`, `Receipt or Payment`."""
+_PAYMENTS = frozenset(("p", "payment", "payments", "pymt"))
+_RECEIPT_WORDS = _PAYMENTS | {"r", "receipt", "receipts", "rcpt"}
 _LONGEST = 5
 """Words of a cell that tells a kind; more are a text."""
 
@@ -132,7 +139,10 @@ def tells_sides(header: str) -> bool:
     """Whether a header says that its column tells sides or kinds of movements."""
     plain = plain_header(header)
     return not _NO_SIDE.search(plain) and bool(
-        _COLUMN.search(plain) or _KIND.search(plain) or _ANSWERS.search(plain)
+        _COLUMN.search(plain)
+        or _KIND.search(plain)
+        or _ANSWERS.search(plain)
+        or _RECEIPT_OR_PAYMENT.search(plain)
     )
 
 
@@ -153,6 +163,8 @@ def told_by(header: str, words: Iterable[str]) -> tuple[frozenset[str], frozense
             return frozenset(), frozenset(found & _YES)
         if initial := _initial(plain, found):
             return frozenset(), initial
+    if _RECEIPT_OR_PAYMENT.search(plain) and found <= _RECEIPT_WORDS:
+        return frozenset(), frozenset(found & _PAYMENTS)
     tells = bool(_COLUMN.search(plain) or _KIND.search(plain))
     if pair_of(found) is not None and (tells or found <= _SURE or found <= {"+", "-"}):
         return frozenset(found), frozenset()

@@ -321,6 +321,11 @@ def proposed(ledger: LedgerFile) -> dict[str, Any]:
         ("Estorno", "Não", "Sim"),
         ("Payment/Refund", "P", "R"),
         ("Sale/Return", "S", "R"),
+        ("R/P", "R", "P"),
+        ("R / P", "r", "p"),
+        ("Receipt/Payment", "R", "P"),
+        ("receipt_or_payment", "Receipt", "Payment"),
+        ("Rcpt/Pymt Ind", "RCPT", "PYMT"),
     ],
 )
 @pytest.mark.parametrize("far", [False, True])
