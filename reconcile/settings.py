@@ -97,6 +97,16 @@ def _yes_or_no(text: str) -> bool:
     return text.lower() == "true"
 
 
+def _one_of(*words: str) -> BeforeValidator:
+    def parse(text: str) -> str:
+        text = text.strip()
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return BeforeValidator(parse)
+
+
 def _path(text: str) -> Path:
     return Path(text.strip())
 
@@ -228,6 +238,11 @@ class Variables(BaseSettings):
     RECONCILE_REPORT_URL: str | None = Field(
         default=None,
         description="Where people reach the folder of the reports: for links in messages and on Prefect's page.",
+    )
+    RECONCILE_LOG: Annotated[str, _one_of("text", "json")] = Field(
+        default="text",
+        description="How progress, warnings and errors are written to standard error: `text`, or `json`, a document a "
+        "line.",
     )
     RECONCILE_EXPECT_SECONDS: Annotated[int, _whole(1, 86_400)] = Field(
         default=60,

@@ -1,10 +1,15 @@
 """The streams that a command writes to: progress and errors on standard error, tables on standard output."""
 
 import io
+import json
+import logging
 import os
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +20,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from reconcile.core.progress import Progress
+from reconcile.ledger.profile import TOML
 
 _EVERY_SECONDS = 5  # how often a log (no terminal) gets another line of the same stage
 
@@ -53,10 +59,44 @@ def open_streams() -> None:
         setattr(sys, name, stream)
 
 
+@cache
+def json_lines() -> bool:
+    """Whether RECONCILE_LOG is json. Read here once more, since an error of the settings themselves is a line, too."""
+    word: object = os.environ.get("RECONCILE_LOG")
+    if not word:
+        with suppress(OSError, ValueError):  # what is wrong with the file, the settings will say
+            word = tomllib.loads(Path(TOML).read_text("utf-8-sig")).get("RECONCILE_LOG")
+    return str(word).strip() == "json"
+
+
+def tell(message: str, level: str = "info", *, before: str = "", **further: object) -> None:
+    """A line on standard error, with the words that stand before it there. With RECONCILE_LOG=json a document with
+    the time, the level and whatever is further known, and the message alone."""
+    line = f"{before}{message}"
+    if json_lines():
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        known = {name: value for name, value in further.items() if value is not None}
+        line = json.dumps({"time": now, "level": level, **known, "message": message}, ensure_ascii=False)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+class _Told(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage(), record.levelname.lower(), logger=record.name)
+
+
+def open_logs() -> None:
+    """With RECONCILE_LOG=json what libraries log or warn of becomes a document a line as well."""
+    if json_lines():
+        logging.basicConfig(handlers=[_Told(logging.WARNING)])  # some libraries have a level of their own
+        logging.captureWarnings(capture=True)
+
+
 @contextmanager
 def showing_progress() -> Iterator[Progress]:
     """A bar on a terminal. Elsewhere a line for every stage, and another one every few seconds."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not json_lines():
         columns = (
             TextColumn("{task.fields[stage]:>7}"),
             BarColumn(30),
@@ -82,12 +122,11 @@ def showing_progress() -> Iterator[Progress]:
     else:
         last: dict[str, float] = {}
 
-        def log(stage: str, doing: str, _done: float | None, /) -> None:
+        def log(stage: str, doing: str, done: float | None, /) -> None:
             now = monotonic()
             if stage not in last or now - last[stage] >= _EVERY_SECONDS:
                 last[stage] = now
-                sys.stderr.write(f"{stage}: {doing}\n")
-                sys.stderr.flush()
+                tell(doing, before=f"{stage}: ", stage=stage, done=done)
 
         yield log
 

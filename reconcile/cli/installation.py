@@ -1,11 +1,12 @@
-"""Commands of whoever keeps the installation: init, config show, notify, backup."""
+"""Commands of whoever keeps the installation: init, config show, notify, backup, prune."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconcile.cli.options import json_option
+from reconcile.cli.options import Day, json_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.ledger.profile import TOML
@@ -143,3 +144,42 @@ def backup(path: Path, *, restore: bool) -> None:
     else:
         size = backups.backup(settings, path)
         click.echo(f"{path.absolute()}: {size:,} bytes")
+
+
+@click.command()
+@click.option(
+    "--before", type=Day(), required=True, metavar="D", help="Remove what was replaced before this day."
+)
+@click.option("--dry-run", is_flag=True, help="Count what would go, and remove nothing.")
+@json_option
+def prune(*, before: date, dry_run: bool, as_json: bool) -> None:
+    """Remove old states of records that nothing needs any more.
+
+    Only what records said before they changed may go, what left the quarantine, and matches that were undone. Runs,
+    decisions, discrepancies and all present records stay, and no later report changes. `explain` tells less of the
+    time before D, and imports from before D can no longer be withdrawn.
+
+    Example:  reconcile prune --before 2025-01-01 --dry-run
+    """
+    from reconcile.db.engine import open_store
+    from reconcile.load.prune import prune as remove
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        gone = remove(engine, settings.timezone, before, dry_run=dry_run)
+    if as_json:
+        click.echo(json_text({"before": before, "dry_run": dry_run, "removed": gone}))
+        return
+    for name, rows in gone.items():
+        click.echo(f"{_PRUNED[name]}: {rows:,} {'would go' if dry_run else 'removed'}")
+    if not dry_run:
+        click.echo(f"imports from before {before} can no longer be withdrawn")
+
+
+_PRUNED = {
+    "transaction_versions": "former states of transactions",
+    "entry_versions": "former states of entries",
+    "quarantine_versions": "records that left the quarantine",
+    "pairing_versions": "matches that were undone",
+}

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from reconcile.cli import installation, ledger, report, review, run, sandbox
-from reconcile.cli.console import open_streams
+from reconcile.cli.console import open_logs, open_streams, tell
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
 
@@ -51,6 +51,7 @@ for _command in (
     installation.config,
     installation.notify,
     installation.backup,
+    installation.prune,
     sandbox.sandbox,
 ):
     cli.add_command(_command)
@@ -59,6 +60,7 @@ for _command in (
 def main() -> NoReturn:
     """The `reconcile` command: one line and an exit code for whatever goes wrong."""
     open_streams()
+    open_logs()
     if sys.flags.optimize > 1:
         _fail("the program needs its docstrings: unset PYTHONOPTIMIZE", 2, debug=False)
     _no_calls_home(os.environ)
@@ -113,11 +115,10 @@ def _place(error: click.ClickException) -> str:
 
 
 def _fail(line: str, code: int, *, debug: bool) -> NoReturn:
-    if debug:
-        traceback.print_exc()
+    trace = traceback.format_exc() if debug else None
     # The name of a file may hold a line break, and a driver's message several.
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in line).split())
-    click.echo(f"reconcile: {line}", err=True)
+    tell(line, "error", before=f"{trace or ''}reconcile: ", exit_code=code, traceback=trace)
     sys.exit(code)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconcile.cli.console import showing_progress, table_console
+from reconcile.cli.console import showing_progress, table_console, tell
 from reconcile.cli.options import json_option, limit_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
@@ -51,10 +51,10 @@ def resolve(path: Path, by: str, dry_run: bool, as_json: bool) -> None:
             taken = ResolveResult(sheet.name, by, 0, 0, 0, (), ())
             click.echo(json_text({**asdict(taken), "dry_run": dry_run, "refused": error.refusals}))
         for line in error.lines:
-            click.echo(line, err=True)
+            tell(line, "error")
         raise
     for line in taken.warnings:
-        click.echo(f"warning: {taken.file}, {line}", err=True)
+        tell(f"{taken.file}, {line}", "warning", before="warning: ")
     if as_json:
         click.echo(json_text({**asdict(taken), "dry_run": dry_run, "refused": []}))
         return
@@ -116,7 +116,7 @@ def validate(docs: Path | None, suites: Path | None, as_json: bool) -> None:
     else:
         _show_validated(found, docs, suites)
     for line in found.problems:
-        click.echo(f"reconcile: {line}", err=True)
+        tell(line, "error", before="reconcile: ")
     if found.problems:
         sys.exit(3)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Row, text
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side
 from reconcile.db.sql_files import read_sql, run_file
+from reconcile.load.prune import pruned_before
 from reconcile.load.staging_tables import take_turns
 
 
@@ -65,10 +66,10 @@ def listed(engine: Engine, limit: int) -> Sequence[ImportRecord]:
 def withdraw(engine: Engine, import_id: int) -> Withdrawn:
     """Undo an import as if it had never been; the next run matches what it touched.
 
-    Raises UsageError if there is no such import, or if it was withdrawn before.
+    Raises UsageError if there is no such import, or if it was withdrawn before, or is older than what was pruned.
     """
     with engine.begin() as connection:
-        find = text("select source, file, withdrawn_at from imports where import_id = :id")
+        find = text("select source, file, imported_at, withdrawn_at from imports where import_id = :id")
         found = connection.execute(find, {"id": import_id}).one_or_none()
         if found is None:
             raise UsageError(
@@ -79,6 +80,11 @@ def withdraw(engine: Engine, import_id: int) -> Withdrawn:
         if found.withdrawn_at is not None:
             raise UsageError(
                 f"import {import_id} was withdrawn on {found.withdrawn_at:%Y-%m-%d %H:%M} UTC already"
+            )
+        if (pruned := pruned_before(connection)) is not None and found.imported_at < pruned:
+            raise UsageError(
+                f"import {import_id} is older than {pruned:%Y-%m-%d %H:%M} UTC, before which prune removed what "
+                "entries said: it can no longer be withdrawn; import a corrected file"
             )
         run_file(connection, "load/begin_withdrawal")
         connection.execute(text("insert into this_import values (:id)"), {"id": import_id})

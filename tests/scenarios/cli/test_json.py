@@ -80,6 +80,30 @@ def test_what_ran_and_what_was_read(command: Command, small_shop: Shop) -> None:
     assert {check["exit_code"] for check in checks["checks"]} == {checks["exit_code"]} == {0}
 
 
+def test_progress_and_errors_as_json_lines(command: Command, small_shop: Shop) -> None:
+    def told(err: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in err.splitlines()]
+        assert all(line.pop("time").endswith("Z") for line in lines)
+        return lines
+
+    fetched = told(command.good("fetch", *days(small_shop), RECONCILE_LOG="json").err)
+    assert {(line["level"], line["stage"]) for line in fetched} == {("info", "fetch")}
+    assert all(line["message"] for line in fetched)
+    (wrong,) = told(command("runs", "--limit", "many", RECONCILE_LOG="json").err)
+    assert (wrong["level"], wrong["exit_code"]) == ("error", 2)
+    assert wrong["message"].startswith("runs: Invalid value for '--limit'")
+    bad = save(command.folder / "refused.csv", [rows(command)[0] | {"resolution": "acept"}])
+    toml = command.folder / "reconcile.toml"
+    toml.write_text("RECONCILE_LOG = 'json'\n", "utf-8")
+    refused = command("--debug", "resolve", bad, "--by", "Asha Rao")
+    toml.unlink()
+    row, last = told(refused.err)
+    assert (row["level"], "'acept' is not a decision" in row["message"]) == ("error", True)
+    assert (last["exit_code"], "RowsRefused" in last["traceback"]) == (3, True)
+    unknown = command("runs", RECONCILE_LOG="xml").complaint
+    assert unknown == "reconcile: RECONCILE_LOG: 'xml' is not one of text, json"
+
+
 def rows(command: Command) -> list[dict[str, str]]:
     return command.latest().rows("discrepancies")
 

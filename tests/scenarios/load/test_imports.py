@@ -1,17 +1,36 @@
 """A wrong import is taken back, a snapshot withdraws, a broken file blocks: what the commands leave behind."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from reconcile.db.locks import app_locks
 from reconcile.load.staging_tables import take_turns
 from tests.support.driver import Command, MakeCommand
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+
+# All that happened until now was 40 days ago; and a transaction said something else before.
+AGED = (
+    "insert into transaction_versions select *, clock_timestamp(), (select min(load_id) from loads)"
+    " from transactions limit 1",
+    *(
+        f"update {table} set {column} = {column} - interval '40 days'"  # noqa: S608 - names of ours
+        for table, column in (
+            ("imports", "imported_at"),
+            ("transaction_versions", "replaced_at"),
+            ("entry_versions", "replaced_at"),
+            ("quarantine_versions", "cleared_at"),
+            ("runs", "started_at"),
+        )
+    ),
+)
 
 # No connection but to the machine's own Postgres: Python itself tells of every one.
 WATCH = """
@@ -183,3 +202,50 @@ def test_a_run_says_what_its_ledger_lacks_and_withdraws_it_as_a_snapshot(calm: C
     assert document["imported"]["withdrawn"] == 1
     assert not any("lacks" in line for line in document["warnings"])
     assert "--snapshot: no ledger is named" in calm("run", *DAYS, "--snapshot").complaint
+
+
+def test_old_states_are_pruned_and_no_report_changes(calm: Command) -> None:
+    def changed(name: str, amount: str, more: str = "") -> str:
+        """The number of the import of a file that holds one entry of ledger.csv, with this amount."""
+        row = dict(zip(names, lines[3].split(","), strict=True)) | {"amount": amount}
+        (calm.folder / name).write_text("\n".join([header, ",".join(row.values()), more]), "utf-8")
+        done = calm.good("ledger", "import", name, "--allow", "mostly_usable").out
+        return done.removeprefix("import ").partition(":")[0]
+
+    header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
+    names = header.split(",")
+    broken = dict(zip(names, lines[4].split(","), strict=True)) | {"amount": "?"}
+    changed("broken.csv", "1.00", ",".join(broken.values()))
+    calm.good("run", *DAYS, "--ledger", "ledger.csv")
+    report = calm.latest().same()
+    old = changed("old.csv", "2.00")
+    calm.good("run", *DAYS)
+    engine = create_engine(calm.settings["RECONCILE_DATABASE_URL"])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("set search_path to reconcile")
+        for statement in AGED:
+            connection.exec_driver_sql(statement)
+    # What the entry said before both is what it returns to, old as that is.
+    new = changed("new.csv", "3.00")
+    calm.good("ledger", "withdraw", old)
+    calm.good("run", *DAYS)
+
+    day = datetime.now(UTC).date() - timedelta(days=20)
+    prune = ("prune", "--before", str(day))
+    tried = json.loads(calm.good(*prune, "--dry-run", "--json").out)
+    done = json.loads(calm.good(*prune, "--json").out)
+    assert done == tried | {"dry_run": False}
+    assert all(done["removed"].values())
+    assert "former states of entries: 0 removed" in calm.good(*prune).out
+    assert "FAIL" not in calm.good("doctor").out
+    first = calm("ledger", "withdraw", "1")
+    assert (first.code, "it can no longer be withdrawn" in first.complaint) == (2, True)
+    calm.good("ledger", "withdraw", new)
+    calm.good("run", *DAYS)
+    assert calm.latest().same() == report
+
+    future = calm("prune", "--before", "2999-01-01")
+    assert (future.code, "lies in the future" in future.complaint) == (2, True)
+    with app_locks(engine, [calm.settings["KSPAY_APP_ID"]], wait=False):
+        assert calm(*prune).code == 5
+    engine.dispose()
