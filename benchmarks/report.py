@@ -69,7 +69,7 @@ def main() -> int:
                 )
                 tables = peak()
         # The million matches are no part of the workbook's target.
-        files.write_csv(folder / "matched.csv", MATCHED, [])
+        files.write_csv(folder / "matched.csv", MATCHED, [], settings.dialect)
         cells = bare_cells(folder)
         bare, drawn = by_turns(
             asked.rounds, lambda: write_bare(cells, folder / "bare.xlsx"), lambda: write_workbook(RUN, folder)

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies, Tolerances
 from reconcile.core.occasions import Occasion, read_occasions
@@ -105,6 +106,14 @@ def _one_of(*words: str) -> BeforeValidator:
         return text
 
     return BeforeValidator(parse)
+
+
+def _dialect(text: str) -> Dialect:
+    text = text.strip()
+    try:
+        return Dialect(text.lower())
+    except ValueError:
+        raise ValueError(f"{text!r} is neither comma nor semicolon") from None
 
 
 def _path(text: str) -> Path:
@@ -224,6 +233,11 @@ class Variables(BaseSettings):
     RECONCILE_WORKBOOK_MATCHES: Annotated[int, _whole(0, 1_000_000)] = Field(
         default=20_000,
         description="How many matches the workbook's sheet Matched holds. `matched.csv` has all of them.",
+    )
+    RECONCILE_CSV: Annotated[Dialect, BeforeValidator(_dialect)] = Field(
+        default=Dialect.COMMA,
+        description="How CSV files are written: `comma` has commas between cells and a decimal point; `semicolon` has "
+        "semicolons and a decimal comma, for spreadsheets of countries that write amounts so.",
     )
     RECONCILE_NOTIFY: SecretStr | None = Field(
         default=None,
@@ -378,6 +392,7 @@ class Settings:
     stale_pending_hours: int = _DEFAULTS.RECONCILE_STALE_PENDING_HOURS
     accept_suggestions: bool = _DEFAULTS.RECONCILE_ACCEPT_SUGGESTIONS
     workbook_matches: int = _DEFAULTS.RECONCILE_WORKBOOK_MATCHES
+    dialect: Dialect = _DEFAULTS.RECONCILE_CSV
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -502,6 +517,7 @@ class _Reader:
             stale_pending_hours=values.RECONCILE_STALE_PENDING_HOURS,
             accept_suggestions=values.RECONCILE_ACCEPT_SUGGESTIONS,
             workbook_matches=values.RECONCILE_WORKBOOK_MATCHES,
+            dialect=values.RECONCILE_CSV,
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),

@@ -55,7 +55,7 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
                 say_paths(paths)
         elif month is not None:
             close = statement.read_statement(engine, month)
-            paths = statement.write_statement(close, settings.currencies, out)
+            paths = statement.write_statement(close, settings.currencies, settings.dialect, out)
             if as_json:
                 click.echo(json_text({"statement": close, "files": paths}))
             else:

@@ -2,13 +2,16 @@
 
 A spreadsheet runs a cell that starts like a formula. It also converts text that looks like a number, a date, a time or
 a truth value: `0012` becomes 12, `MAR1` becomes 1 March. Such text is written as `="0012"`, the one formula that
-keeps it; all other text is written as it is. The starts of formulas follow OWASP's page on CSV injection.
+keeps it; all other text is written as it is. What looks so depends on the country of the spreadsheet: `1.234`, `1,5`,
+`12.8.2026`, `MÄR1`, `R$ 5`. So text that any country's would alter is protected, whatever the dialect. The starts of
+formulas follow OWASP's page on CSV injection.
 """
 
 import re
 from datetime import date
 from decimal import Decimal
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.wording import MAX_CELL_LENGTH
 
 EXACT_DIGITS = 15
@@ -30,12 +33,26 @@ _MONTHS = (
     " giu giugno lug luglio set settembre ott ottobre dicembre janeiro fev fevereiro março maio junho julho setembro"
     " out outubro novembro dezembro mrt maart mei augustus januari februari"
 )
-_MARKS = "a p am pm h e d t z st nd rd th rs inr usd eur gbp jpy kwd"
+_MARKS = "a p am pm h e d t z st nd rd th rs inr usd eur gbp jpy kwd chf kr zł kč ft lei rp rm"
+# Weekdays in the same languages and Japanese count only beside a date: `Mo 31.8.` is one, `SO-1001` is none.
+_DAYS = (
+    "mo di mi do fr sa so montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag"
+    " lun mar mer jeu ven sam dim lundi mardi mercredi jeudi vendredi samedi dimanche"
+    " seg ter qua qui sex sáb dom segunda terça quarta quinta sexta sábado domingo feira"
+    " mié jue vie lunes martes miércoles jueves viernes"
+    " gio sab lunedì martedì mercoledì giovedì venerdì sabato domenica"
+    " ma wo vr za zo maandag dinsdag woensdag donderdag vrijdag zaterdag zondag"
+    " 月 火 水 木 金 土 日 月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日"
+)
+WEEKDAYS = frozenset(_DAYS.split())
+_PART_OF_DATE = re.compile(r"\d[./]|\d{4}-\d{1,2}-\d")
 ALTERED_WORDS = frozenset((_MONTHS + " " + _MARKS).split())
 # Without any longer word, marks of single letters count behind a digit only (`5 a`, `1 a.m.`, `10h30`, `1E5`, `1.E5`,
 # `2026-08-31T10:00Z`): `A-1001` is nothing but text. LibreOffice takes even `1.5/E5` for a number.
 _LETTER_MARK = re.compile(
-    r"(?:(?<=\d)[\s.,]*(?:[ap]\.\s?m|[aphedtz])|\d[.,]\d+\s*/\s*e)(?![^\W\d_])", re.IGNORECASE
+    r"(?:(?<=\d)[\s.,]*(?:[ap]\.\s?m|[aphedtz])|\d[.,]\d+\s*/\s*e)(?![^\W\d_])"
+    r"|(?<![^\W\d_])[^\W\d_]{1,3}(?=\$)",  # as in R$ 5
+    re.IGNORECASE,
 )
 TRUTH_VALUES = frozenset(
     [
@@ -64,6 +81,8 @@ def is_altered(value: str) -> bool:
     if not any(character.isdigit() for character in value):
         return value.lower() in TRUTH_VALUES
     words = {word.lower() for word in _LETTERS.findall(_LETTER_MARK.sub(" ", value))}
+    if words & ALTERED_WORDS or _PART_OF_DATE.search(value):
+        words -= WEEKDAYS - ALTERED_WORDS
     only_letters = bool(words) and all(len(word) == 1 for word in words)
     return words <= ALTERED_WORDS and not only_letters and not _SHORT_INTEGER.fullmatch(value)
 
@@ -79,9 +98,10 @@ def text_cell(value: str | None) -> str:
     return '="' + value.replace('"', '""') + '"'
 
 
-def amount_cell(value: str) -> str:
+def amount_cell(value: str, dialect: Dialect) -> str:
     """A plain decimal as `money.Currencies.format` writes it; protected beyond 15 significant digits."""
     digits = value.lstrip("-").replace(".", "").lstrip("0")
+    value = value.replace(".", dialect.decimal)
     return f'="{value}"' if len(digits) > EXACT_DIGITS else value
 
 

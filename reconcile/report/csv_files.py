@@ -1,4 +1,4 @@
-"""Writes the CSV files of a run, and moves the finished folder into place, so that it appears whole or not at all."""
+"""Writes and reads the CSV files of a run, and moves its finished folder into place: it appears whole or not at all."""
 
 import csv
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.discrepancies import OUTCOMES
 from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
@@ -30,19 +31,26 @@ _ROWS_AT_A_TIME = 5_000
 
 def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
     """Write the five CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
-    currencies = settings.currencies
+    currencies, dialect = settings.currencies, settings.dialect
+
+    def amount(value: Decimal | None, currency: str | None) -> str:
+        return "" if value is None else amount_cell(currencies.written(value, currency), dialect)
 
     def with_detail(row: Mapping[str, Any]) -> dict[str, Any]:
         return {**row, "detail": sentence(row, currencies, settings.date_tolerance_days)}
 
     def discrepancy(row: Mapping[str, Any]) -> dict[str, str]:
         cells = {name: cell(row[name]) for name in DISCREPANCIES if name in row and name not in AMOUNTS}
-        amounts = _amounts(row, currencies, "kspay_amount", "ledger_amount", "difference")
-        refunds = {
-            "kspay_refunded": _plain(row["kspay_refunded"], row["kspay_currency"], currencies),
-            "ledger_refunded": _plain(row["ledger_refunded"], row["ledger_currency"], currencies),
+        of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
+        amounts = {
+            "kspay_amount": amount(row["kspay_amount"], of_kspay),
+            "ledger_amount": amount(row["ledger_amount"], of_ledger),
+            # There is one only if both sides have the same currency.
+            "difference": amount(row["difference"], of_kspay or of_ledger),
+            "kspay_refunded": amount(row["kspay_refunded"], of_kspay),
+            "ledger_refunded": amount(row["ledger_refunded"], of_ledger),
         }
-        return {**cells, **amounts, **refunds, "resolution": ""}
+        return {**cells, **amounts, "resolution": ""}
 
     def resolved(row: Mapping[str, Any]) -> dict[str, str]:
         at = row["at"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -54,8 +62,8 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
         }
 
     def summary(row: Mapping[str, Any]) -> dict[str, str]:
-        amount = _plain(row["amount"], row["currency"] or None, currencies)
-        return {**{name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}, "amount": amount}
+        cells = {name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}
+        return {**cells, "amount": amount(row["amount"], row["currency"] or None)}
 
     def quarantine(row: Mapping[str, Any]) -> dict[str, str]:
         return {name: cell(row[name]) for name in QUARANTINE}
@@ -72,8 +80,8 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
         if name == "discrepancies":
             form = parquet.schema(DISCREPANCIES, currencies)
             rows = parquet.write_alongside(folder / f"{name}.parquet", form, rows)
-        write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows))
-    write_matched(connection, currencies, folder / "matched.csv")
+        write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows), dialect)
+    write_matched(connection, currencies, folder / "matched.csv", dialect)
 
 
 def _decision(row: Mapping[str, Any]) -> str:
@@ -89,12 +97,35 @@ def _decision(row: Mapping[str, Any]) -> str:
     return f"match:{';'.join(sorted(ids))}"
 
 
-def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]]) -> None:
+def write_csv(
+    path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, str]], dialect: Dialect
+) -> None:
     """UTF-8 with a byte-order mark (Excel needs it), CRLF, RFC 4180. The cells come from `csv_cells`."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
+        writer = csv.writer(file, delimiter=dialect.delimiter, lineterminator="\r\n")
         writer.writerow(columns)
         writer.writerows([row[column] for column in columns] for row in rows)
+
+
+def read_csv(path: Path) -> Iterator[list[str]]:
+    """The header and the rows of a file of a run, whatever its dialect: the cells as written, amounts with a point.
+
+    The header tells the dialect: no name of a column holds what stands between two cells.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        dialect = Dialect.SEMICOLON if Dialect.SEMICOLON.delimiter in first else Dialect.COMMA
+        names = first.rstrip("\r\n").split(dialect.delimiter)
+        yield names
+        rows = csv.reader(file, delimiter=dialect.delimiter, strict=True)
+        if dialect is Dialect.COMMA:
+            yield from rows
+            return
+        amounts = [place for place, name in enumerate(names) if name in AMOUNTS]
+        for row in rows:
+            for place in amounts:
+                row[place] = row[place].replace(dialect.decimal, ".")
+            yield row
 
 
 def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str, Any]]:
@@ -115,22 +146,6 @@ def _stream(connection: Connection, name: str) -> Iterator[Mapping[str, Any]]:
     )
     for row in result.mappings():
         yield dict(row)
-
-
-def _amounts(
-    row: Mapping[str, Any], currencies: Currencies, kspay: str, ledger: str, gap: str
-) -> dict[str, str]:
-    """The three amounts of a row as cells; a difference exists only if both sides have the same currency."""
-    of_kspay, of_ledger = row["kspay_currency"], row["ledger_currency"]
-    return {
-        kspay: _plain(row[kspay], of_kspay, currencies),
-        ledger: _plain(row[ledger], of_ledger, currencies),
-        gap: _plain(row[gap], of_kspay or of_ledger, currencies),
-    }
-
-
-def _plain(amount: Decimal | None, currency: str | None, currencies: Currencies) -> str:
-    return "" if amount is None else amount_cell(currencies.written(amount, currency))
 
 
 def digest(path: Path) -> str:

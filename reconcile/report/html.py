@@ -6,9 +6,8 @@ script and charts, and its own policy (Content-Security-Policy) forbids it to lo
 """
 
 import base64
-import csv
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -27,6 +26,7 @@ from reconcile.core.money import exact_sum, grouped
 from reconcile.core.wording import day
 from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
+from reconcile.report.csv_files import read_csv
 from reconcile.report.figures import reconciled, share_of
 from reconcile.report.frames import Total, frame_of, totals
 
@@ -175,7 +175,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         totals=_totals(run["totals"], currencies),
         open=len(held),
         by_severity={one: int(severities.get(one, 0)) for one in Severity},
-        resolved=sum(1 for _ in _rows(folder / "resolved.csv")),
+        resolved=sum(1 for _ in read_csv(folder / "resolved.csv")) - 1,
         kinds=_kinds(held, currencies),
         ages=_ages(held, currencies),
         at_stake=_money(totals(held.dropna(subset=["amount"]), "currency"), currencies),
@@ -188,23 +188,18 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
     )
 
 
-def _rows(path: Path) -> Iterable[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        next(reader)
-        yield from reader
-
-
 def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
     """The open items with an amount; and of all items, what they are counted by and the amount at stake."""
     items: list[Item] = []
     rows = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file, strict=True):
-            currency, amount = _at_stake(row)
-            rows.append((row["type"], row["severity"], _bucket(int(row["age_days"])), currency, amount))
-            if amount is not None:
-                items.append(Item(row, currency, amount))
+    found = read_csv(path)
+    names = next(found)
+    for cells in found:
+        row = dict(zip(names, cells, strict=True))
+        currency, amount = _at_stake(row)
+        rows.append((row["type"], row["severity"], _bucket(int(row["age_days"])), currency, amount))
+        if amount is not None:
+            items.append(Item(row, currency, amount))
     return items, frame_of(rows, "type", "severity", "bucket", "currency", "amount")
 
 

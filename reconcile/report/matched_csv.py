@@ -10,16 +10,25 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.money import Currencies
 from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.db.copy import copied_lines
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.report.columns import FILES, MATCHED, Form
-from reconcile.report.csv_cells import ALTERED_WORDS, EXACT_DIGITS, TRUTH_VALUES, amount_cell, text_cell
+from reconcile.report.csv_cells import (
+    ALTERED_WORDS,
+    EXACT_DIGITS,
+    TRUTH_VALUES,
+    WEEKDAYS,
+    amount_cell,
+    text_cell,
+)
 
 _BLOCK = 1 << 16  # bytes that are looked at together
 _DIGITS = 20
@@ -39,25 +48,36 @@ def _any_of(words: Iterable[str]) -> str:
     )
 
 
-# No spreadsheet alters a text that begins with a word which is no part of a date or number, and no truth value. Nor
-# other letters alone, nor one letter and digits, nor a short whole number. The + behind a number of times is
-# possessive: without it, a line that does not fit would be tried in all ways in which it can be divided.
-_TEXT = (
-    rf"(?:(?!{_any_of(filter(str.isascii, ALTERED_WORDS | TRUTH_VALUES))}[^A-Za-z])"
-    rf"[A-Za-z]{{1,{_FIRST_WORD}}}+[\w.:;/+-]{{0,{MAX_CELL_LENGTH - _FIRST_WORD}}}+"
-    rf"|(?!{_any_of(TRUTH_VALUES)}[\t\n])[A-Za-z]{{1,{MAX_CELL_LENGTH}}}+(?=[\t\n])"
-    rf"|[A-Za-z][0-9._-]{{0,{MAX_CELL_LENGTH - 1}}}+(?=[\t\n])"
-    r"|(?:0|[1-9][0-9]{0,10}+)(?=[\t\n]))?+"
-)
-_PLAIN = {
-    Form.TEXT: _TEXT,
-    Form.SEVERAL: _TEXT,
-    Form.AMOUNT: rf"(?:-?[0-9]{{1,{EXACT_DIGITS - 4}}}+(?:\.[0-9]{{1,4}}+)?+)?+",
-    Form.DAY: r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?+",
-}
 _FORMS = tuple(column.form for column in FILES["matched.csv"])
-_LINE = "\t".join([f"[0-9a-f]{{{_DIGITS}}}", *(_PLAIN[form] for form in _FORMS[1:])]) + "\n"
-PLAIN_LINES = re.compile(f"(?:{_LINE})*+".encode("ascii"))
+
+_POINT = re.compile(rb"([\t\n]-?[0-9]++)\.(?=[0-9]++[\t\n])")
+"""The point of an amount, in lines that need no care: none of their texts is a number with decimals."""
+
+
+@cache
+def plain_lines(dialect: Dialect) -> re.Pattern[bytes]:
+    """As many lines as need no care, in a file of this dialect."""
+    # No spreadsheet alters a text that begins with a word which is no part of a date or number, and no truth value.
+    # Nor other letters alone, nor one letter and digits, nor a short whole number. The + behind a number of times is
+    # possessive: without it, a line that does not fit would be tried in all ways in which it can be divided.
+    between = "".join(sign for sign in ".:;/+-" if sign != dialect.delimiter)
+    text_form = (
+        rf"(?:(?!{_any_of(filter(str.isascii, ALTERED_WORDS | TRUTH_VALUES))}[^A-Za-z])"
+        rf"(?!{_any_of(filter(str.isascii, WEEKDAYS))}(?=[^A-Za-z])[^\t\n]*?(?:[./A-Za-z]|-[0-9]{{1,2}}-))"
+        rf"[A-Za-z]{{1,{_FIRST_WORD}}}+[\w{between}]{{0,{MAX_CELL_LENGTH - _FIRST_WORD}}}+"
+        rf"|(?!{_any_of(TRUTH_VALUES)}[\t\n])[A-Za-z]{{1,{MAX_CELL_LENGTH}}}+(?=[\t\n])"
+        rf"|[A-Za-z][0-9._-]{{0,{MAX_CELL_LENGTH - 1}}}+(?=[\t\n])"
+        r"|(?:0|[1-9][0-9]{0,10}+)(?=[\t\n]))?+"
+    )
+    forms = {
+        Form.TEXT: text_form,
+        Form.SEVERAL: text_form,
+        Form.AMOUNT: rf"(?:-?[0-9]{{1,{EXACT_DIGITS - 4}}}+(?:\.[0-9]{{1,4}}+)?+)?+",
+        Form.DAY: r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?+",
+    }
+    line = "\t".join([f"[0-9a-f]{{{_DIGITS}}}", *(forms[form] for form in _FORMS[1:])]) + "\n"
+    return re.compile(f"(?:{line})*+".encode("ascii"))
+
 
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
@@ -74,13 +94,13 @@ def state_digits(connection: Connection, currencies: Currencies) -> None:
     )
 
 
-def write_matched(connection: Connection, currencies: Currencies, path: Path) -> None:
+def write_matched(connection: Connection, currencies: Currencies, path: Path, dialect: Dialect) -> None:
     """Write matched.csv; `connection` has the results of the matching."""
     state_digits(connection, currencies)
     with path.open("wb") as file:
-        file.write(b"\xef\xbb\xbf" + ",".join(MATCHED).encode("ascii") + b"\r\n")
+        file.write(b"\xef\xbb\xbf" + dialect.delimiter.join(MATCHED).encode("ascii") + b"\r\n")
         for block in _blocks(copied_lines(connection, read_sql("report/matched"))):
-            file.writelines(written(block, currencies))
+            file.writelines(written(block, currencies, dialect))
 
 
 def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
@@ -97,23 +117,27 @@ def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     yield b"".join(held)
 
 
-def written(block: bytes, currencies: Currencies) -> Iterator[bytes]:
+def written(block: bytes, currencies: Currencies, dialect: Dialect) -> Iterator[bytes]:
     """The lines of the file for whole lines of COPY's text format, where NULL is nothing."""
+    plain_at = plain_lines(dialect).match
+    delimiter, decimal = dialect.delimiter.encode("ascii"), dialect.decimal.encode("ascii")
     start = 0
     while start < len(block):
-        end = PLAIN_LINES.match(block, start).end()  # type: ignore[union-attr]  # no line at all fits, too
+        end = plain_at(block, start).end()  # type: ignore[union-attr]  # no line at all fits, too
         if end > start:
-            plain = block[start : end - 1].replace(b"\t", b",")
-            for line in plain.split(b"\n"):
+            plain = block[start:end]
+            if decimal != b".":
+                plain = _POINT.sub(rb"\1" + decimal, plain)
+            for line in plain[:-1].replace(b"\t", delimiter).split(b"\n"):
                 yield b"M-" + line[:_DIGITS].translate(_LETTERS) + line[_DIGITS:] + b"\r\n"
         start = end
         if start < len(block):
             end = block.index(b"\n", start)
-            yield written_with_care(block[start:end], currencies)
+            yield written_with_care(block[start:end], currencies, dialect)
             start = end + 1
 
 
-def written_with_care(line: bytes, currencies: Currencies) -> bytes:
+def written_with_care(line: bytes, currencies: Currencies, dialect: Dialect) -> bytes:
     """The line of the file for any line of COPY, cell by cell.
 
     Raises UsageError if an amount has more decimals than the settings give its currency.
@@ -125,9 +149,10 @@ def written_with_care(line: bytes, currencies: Currencies) -> bytes:
     for value, form in zip(values, _FORMS[1:], strict=True):
         if form is Form.AMOUNT:
             amount, _, currency = value.partition("?")
-            row.append(amount_cell(currencies.format(Decimal(amount), currency) if currency else amount))
+            plain = currencies.format(Decimal(amount), currency) if currency else amount
+            row.append(amount_cell(plain, dialect))
         else:
             row.append(value if form is Form.DAY else text_cell(value))
     file = io.StringIO(newline="")
-    csv.writer(file, lineterminator="\r\n").writerow(row)
+    csv.writer(file, delimiter=dialect.delimiter, lineterminator="\r\n").writerow(row)
     return file.getvalue().encode("utf-8")

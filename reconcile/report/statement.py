@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.money import Currencies, exact_sum
 from reconcile.db.sql_files import read_sql
@@ -292,7 +293,9 @@ def _lines(
     return lines
 
 
-def write_statement(statement: Statement, currencies: Currencies, out: Path) -> tuple[Path, Path]:
+def write_statement(
+    statement: Statement, currencies: Currencies, dialect: Dialect, out: Path
+) -> tuple[Path, Path]:
     """Write the statement and its movements as CSV files; neither is ever there in part."""
     paths = out / f"statement-{statement.month}.csv", out / f"statement-{statement.month}-items.csv"
     try:
@@ -307,9 +310,10 @@ def write_statement(statement: Statement, currencies: Currencies, out: Path) -> 
                 columns,
                 (
                     {name: _cell(getattr(row, name)) for name in columns if name != "amount"}
-                    | {"amount": amount_cell(currencies.written(row.amount, row.currency))}
+                    | {"amount": amount_cell(currencies.written(row.amount, row.currency), dialect)}
                     for row in rows
                 ),
+                dialect,
             )
             aside.replace(path)
     except OSError as error:

@@ -3,7 +3,6 @@
 Made only from the CSV files of the run's folder and run.json. Rows are streamed, so memory stays small.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -31,6 +30,7 @@ from reconcile.report.columns import (
     dictionary,
 )
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
+from reconcile.report.csv_files import read_csv
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet in Excel, with the header."""
@@ -248,12 +248,11 @@ def _amount(
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
     """The rows of a CSV file, as a spreadsheet shows them. Columns that an older file lacks are empty."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        names = next(reader)
-        lacking = dict.fromkeys(set(columns) - set(names), "")
-        for values in reader:
-            yield dict(zip(names, map(shown, values), strict=True), **lacking)
+    rows = read_csv(path)
+    names = next(rows)
+    lacking = dict.fromkeys(set(columns) - set(names), "")
+    for values in rows:
+        yield dict(zip(names, map(shown, values), strict=True), **lacking)
 
 
 def is_exact(amount: str) -> bool:

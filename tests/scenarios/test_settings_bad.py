@@ -69,6 +69,7 @@ CASES = {
             "RECONCILE_STALE_PENDING_HOURS": ("9" * 40,),
             "RECONCILE_TIMEZONE": ("Mars/Olympus", "../../etc/passwd"),
             "RECONCILE_AMOUNT_TOLERANCE": ("-1", "1,5", "NaN"),
+            "RECONCILE_CSV": ("tab", ";"),
         }.items()
         for value in values
     },

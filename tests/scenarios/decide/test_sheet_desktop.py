@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
+from reconcile.core.dialect import Dialect
 from reconcile.decide.sheet import Row, open_sheet
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, is_altered, shown, text_cell
-from reconcile.report.csv_files import write_csv
+from reconcile.report.csv_files import read_csv, write_csv
 from tests.support.office import Office
 
 pytestmark = pytest.mark.desktop
@@ -62,7 +63,7 @@ def test_what_people_wrote_survives_the_program(
     ours = tmp_path / "discrepancies.csv"
     rows = list(reversed(ROWS)) if "sorted" in altered else ROWS
     cells = [{name: text_cell(row.get(name)) for name in DISCREPANCIES} for row in rows]
-    write_csv(ours, DISCREPANCIES, cells)
+    write_csv(ours, DISCREPANCIES, cells, Dialect.COMMA)
     opened = office.convert(ours, "fods", "--infilter=CSV:44,34,76,1")
     document = opened.read_text("utf-8")
     assert "12345678901234567890" in document
@@ -109,13 +110,13 @@ def test_every_cell_of_every_file_comes_back(
 
     def written(column: str, at: int) -> str:
         if column in AMOUNTS:
-            return amount_cell(SUMS[at % len(SUMS)])
+            return amount_cell(SUMS[at % len(SUMS)], Dialect.COMMA)
         if column in DAYS:
             return days[at % len(days)]
         return cell(at * 1000) if column in NUMBERS else text_cell(TEXTS[at])
 
     rows = [{column: written(column, at) for column in columns} for at in range(len(TEXTS))]
-    write_csv(ours, columns, rows)
+    write_csv(ours, columns, rows, Dialect.COMMA)
     opened = office.convert(ours, "fods", "--infilter=CSV:44,34,76,1")
     # Whatever is a formula is a text in quotes, and nothing else.
     formulas = re.findall(r'table:formula="([^"]*)"', opened.read_text("utf-8"))
@@ -138,6 +139,55 @@ def test_every_cell_of_every_file_comes_back(
                 assert value == wanted, column
 
 
+SHEETS_OF = ("1250.50", "-0.01", "1234567.00", "285.265", "-285.264", "1.234", "0.001", "1234", "5")
+"""Amounts in INR, KWD and JPY, of which a wrong reading of points and commas would make others."""
+FOREIGN = (
+    "12.8.2026", "1.234", "1.234,56", "MÄR1", "R$ 5", "31. August", "1,5 €", "VRAI", "seg 1", "août 4", "Mo 1.2.2026",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "fr-FR", "pt-BR"])
+def test_a_file_with_semicolons_opens_right_where_people_write_so(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, locale: str
+) -> None:
+    """Opened as the country's people open it: amounts are numbers with the right sum, no text and no day is another
+    one, and what people wrote comes back from the file that the program saves."""
+    office = Office(tmp_path_factory.mktemp("office"), locale)
+    ours = tmp_path / "discrepancies.csv"
+    texts = (*TEXTS, *FOREIGN)
+    rows = [
+        {
+            **{name: text_cell(value) for name, value in ROWS[at % len(ROWS)].items()},
+            "discrepancy_id": "D-" + "ABCDEFGHJKLMNPQR"[at % 16] * (3 + at // 16),
+            "reference": text_cell(text),
+            "kspay_amount": amount_cell(SHEETS_OF[at % len(SHEETS_OF)], Dialect.SEMICOLON),
+            "ledger_amount": amount_cell("12345678901234567.89", Dialect.SEMICOLON),
+            "kspay_date": "2026-08-31",
+        }
+        for at, text in enumerate(texts)
+    ]
+    cells = [{name: row.get(name, "") for name in DISCREPANCIES} for row in rows]
+    write_csv(ours, DISCREPANCIES, cells, Dialect.SEMICOLON)
+    as_people_do = "--infilter=CSV:59,34,76,1,,0,false,true"
+    document = office.convert(ours, "fods", as_people_do).read_text("utf-8")
+    found = [
+        Decimal(one) for one in re.findall(r'office:value-type="float" office:value="([^"]*)"', document)
+    ]
+    wanted = [Decimal(SHEETS_OF[at % len(SHEETS_OF)]) for at in range(len(texts))]
+    assert found == wanted
+    assert sum(found) == sum(wanted)
+    assert document.count('office:date-value="2026-08-31"') == len(texts)
+    assert 'office:value-type="boolean"' not in document
+
+    theirs = office.convert(ours, "csv:Text - txt - csv (StarCalc):59,34,76,1,,0,false,true", as_people_do)
+    assert said(read(theirs)) == said(read(ours)) != {}
+    shown_there = list(read_csv(theirs))
+    place = DISCREPANCIES.index("reference")
+    assert [row[place] for row in shown_there[1:]] == list(texts)
+    place = DISCREPANCIES.index("kspay_amount")
+    assert [Decimal(row[place]) for row in shown_there[1:]] == wanted
+
+
 LANGUAGES = (1033, 16393, 1031, 1036, 1040, 3082, 1046, 1041)
 """As Windows numbers them: English (US, India), German, French, Italian, Spanish, Portuguese (Brazil), Japanese."""
 PICKED = (
@@ -147,7 +197,10 @@ PICKED = (
     "PT10H", "W31-1", "INR 5", "1st",
 )  # fmt: skip
 FIGURES = ("1", "5", "12", "31", "2026", "08", "10:00", "12:30:45", "2026-08-31", "31/12", "1.5", "1,5")
-LETTERS = (*"aphedtzAPHEDTZmxM", "am", "PM", "MAR", "Mai", "INR")
+LETTERS = (
+    *"aphedtzAPHEDTZmxM", "am", "PM", "MAR", "Mai", "INR", "Mär", "Dez.", "août", "févr.", "fev", "Mo", "Montag",
+    "lun.", "jeudi", "seg", "terça", "R$", "€",
+)  # fmt: skip
 BETWEEN = ("-", "/", ":", ".", ",", " ", "", "", "_", ". ")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ from random import Random
 
 import pytest
 
+from reconcile.report.columns import AMOUNTS
+from reconcile.report.csv_files import read_csv
 from reconcile.sandbox.merchant import Merchant
-from tests.support.driver import Command, MakeCommand, Outcome, Shop
+from tests.support.driver import Command, MakeCommand, Outcome, Report, Shop
 from tests.support.gate import gate
 
 
@@ -64,6 +67,35 @@ def backwards(path: str, body: bytes) -> bytes:
     content = json.loads(body)
     content.get("result", []).reverse()  # a refusal of dates has none
     return json.dumps(content).encode()
+
+
+def test_semicolons_change_nothing_but_how_it_is_written(
+    small_shop: Shop, command: Command, small_run: tuple[Command, Outcome]
+) -> None:
+    """With RECONCILE_CSV=semicolon: the same cells in every file, and the same page; the sheet comes back."""
+    usual = small_run[0].latest()
+    command.good(*words(small_shop[0]), RECONCILE_CSV="Semicolon")
+    report = command.latest()
+    for name in ("discrepancies", "resolved", "matched", "summary", "quarantine"):
+        header, *rows = list(read_csv(report.folder / f"{name}.csv"))
+        assert [header, *rows] == list(read_csv(usual.folder / f"{name}.csv"))
+        written = report.raw(name).decode("utf-8-sig")
+        assert written.splitlines()[0] == ";".join(header)
+        amounts = [row[place] for row in rows for place, column in enumerate(header) if column in AMOUNTS]
+        assert all(amount.replace(".", ",") in written for amount in amounts)
+    assert largest(report) == largest(usual) != []
+    with (report.folder / "discrepancies.csv").open(encoding="utf-8-sig", newline="") as file:
+        header, first, *_ = csv.reader(file, delimiter=";")
+    first[header.index("resolution")] = "accept"
+    with (command.folder / "filled.csv").open("w", encoding="cp1252", newline="") as file:
+        csv.writer(file, delimiter=";").writerows([header, first])
+    assert "1 decision" in command.good("resolve", "filled.csv", "--by", "Asha Rao", "--dry-run").out
+
+
+def largest(report: Report) -> list[str]:
+    """The amounts of the largest items as the page shows them."""
+    page = (report.folder / "report.html").read_text("utf-8")
+    return re.findall(r'<td role="cell" class="n stake".*', page)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.records import Period
@@ -22,7 +23,7 @@ from reconcile.decide import resolve as decisions
 from reconcile.decide.sheet import open_sheet
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
-from reconcile.report.csv_files import point_latest
+from reconcile.report.csv_files import point_latest, read_csv
 from reconcile.report.render import render_again
 from reconcile.report.statement import LINES, Statement, read_statement, write_statement
 from reconcile.sandbox.merchant import Merchant
@@ -242,7 +243,7 @@ def test_each_thing_that_happened_stands_in_its_line(month: Month) -> None:
 
 
 def test_the_files_of_a_statement_hold_its_lines_and_their_items(month: Month, tmp_path: Path) -> None:
-    paths = write_statement(month.august, month.settings.currencies, tmp_path / "close")
+    paths = write_statement(month.august, month.settings.currencies, Dialect.COMMA, tmp_path / "close")
     assert [path.name for path in paths] == ["statement-2026-08.csv", "statement-2026-08-items.csv"]
     tables = [list(csv.DictReader(path.open(encoding="utf-8-sig", newline=""))) for path in paths]
     for one in tables[0]:
@@ -255,12 +256,17 @@ def test_the_files_of_a_statement_hold_its_lines_and_their_items(month: Month, t
             assert (len(behind), sum(behind)) == (int(one["items"]), Decimal(one["amount"]))
     before = [path.read_bytes() for path in paths]
     with month.engine() as engine:
-        write_statement(read_statement(engine, "2026-08"), month.settings.currencies, tmp_path / "close")
+        again = read_statement(engine, "2026-08")
+        write_statement(again, month.settings.currencies, Dialect.COMMA, tmp_path / "close")
     assert [path.read_bytes() for path in paths] == before
+    theirs = write_statement(month.august, month.settings.currencies, Dialect.SEMICOLON, tmp_path / "theirs")
+    for path, other in zip(paths, theirs, strict=True):
+        assert list(read_csv(other)) == list(read_csv(path))
+        assert b";" in other.read_bytes().splitlines()[0]
     assert sorted(path.name for path in (tmp_path / "close").iterdir()) == sorted(path.name for path in paths)
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written"):
-        write_statement(month.august, month.settings.currencies, tmp_path / "file" / "below")
+        write_statement(month.august, month.settings.currencies, Dialect.COMMA, tmp_path / "file" / "below")
 
 
 TAMPERED = (

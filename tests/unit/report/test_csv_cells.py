@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.report.csv_cells import EXACT_DIGITS, amount_cell, cell, is_altered, text_cell
 
@@ -22,6 +23,9 @@ from reconcile.report.csv_cells import EXACT_DIGITS, amount_cell, cell, is_alter
         "=SUM(1+1)", "@x", "+91 98450", "-56902", "\tx", "\rx", "＝1+1", "－1",
         "5 a", "5 p", "12:30 p", "12 pm", "1:00 p.m.", "10:30 A. M.", "10h", "10h30", "1D5", "1d", "1.E5", "1 E5",
         "1,e5", "1.5/E5", "1 Mar / A", "1e-5", "2026-08-31T10:00", "2026-08-31T10:00Z", "10:00 z", "Mar-1", "1-mar",
+        "1,5", "1.234", "1.234,56", "12.8.2026", "31.8.", "MÄR1", "R$ 5", "5 R$", "1,5 €", "CHF 5", "kr 5", "Mo 31.8.",
+        "Di.1.8.26", "lundi 31/8/2026", "seg. 3/4", "segunda-feira, 31/8", "terça 3/4",
+        "2026-08-31lun.", "seg.Dez./5", "1.5. 10:00Mo", "月 3/4", "VRAI", "Verdadeiro",
         " padded", "padded ", "#N/A", "TRUE", "false", "'quoted", '"quoted"', "١٢٣",
     ],
 )  # fmt: skip
@@ -39,6 +43,7 @@ def test_text_that_a_spreadsheet_would_alter_is_guarded(text: str) -> None:
         "ORD-2026-000123", "V-000123", "tx_aNNJ7BJbt", "order_P4sEpHDzofjQwV", "4AM954523V5514225", "7", "0",
         "12345678901", "UPI", "success", "Straße 5 Hof", "बिल-56902", "order’s 1 <b>&amp;</b>", "a;b", "MARCH",
         "D-AKDPELJDMQJJMFCMBNJN", "reference_differs", "A-1001", "H-12", "P-1001", "A1", "T1", "e7_2", "E5",
+        "SO-1001", "SA0012", "SO2026001", "MI-2026-001", "FR12", "R$",
         "D12", "z-9", "1-A", "12/P", "12/E5", "T10:00", "a.1", "PT10H",
     ],
 )  # fmt: skip
@@ -65,7 +70,8 @@ def test_long_text_is_cut_so_that_it_fits_into_a_formula() -> None:
 )
 def test_an_amount_of_more_digits_than_a_spreadsheet_keeps_is_guarded(amount: str, written: str) -> None:
     assert EXACT_DIGITS == 15
-    assert amount_cell(amount) == written
+    assert amount_cell(amount, Dialect.COMMA) == written
+    assert amount_cell(amount, Dialect.SEMICOLON) == written.replace(".", ",")
 
 
 def test_other_values() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.money import exact_sum, grouped
 from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
@@ -94,13 +95,16 @@ Make = Callable[..., Page]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Callable[[Sequence[dict[str, str]]], Path]:
-    def make(rows: Sequence[dict[str, str]]) -> Path:
+    def make(rows: Sequence[dict[str, str]], dialect: Dialect = Dialect.COMMA) -> Path:
         cells = [
-            {name: (amount_cell if name in AMOUNTS else text_cell)(value) for name, value in one.items()}
+            {
+                name: amount_cell(value, dialect) if name in AMOUNTS else text_cell(value)
+                for name, value in one.items()
+            }
             for one in rows
         ]
-        write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, cells)
-        write_csv(tmp_path / "resolved.csv", RESOLVED, [])
+        write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, cells, dialect)
+        write_csv(tmp_path / "resolved.csv", RESOLVED, [], dialect)
         return tmp_path
 
     return make

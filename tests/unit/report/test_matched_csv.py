@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies
 from reconcile.report.columns import FILES, Form
-from reconcile.report.csv_cells import ALTERED_WORDS, TRUTH_VALUES, text_cell
-from reconcile.report.matched_csv import PLAIN_LINES, written, written_with_care
+from reconcile.report.csv_cells import ALTERED_WORDS, TRUTH_VALUES, amount_cell, text_cell
+from reconcile.report.matched_csv import plain_lines, written, written_with_care
 
 CURRENCIES = Currencies()
 FORMS = [column.form for column in FILES["matched.csv"]]
@@ -51,6 +52,13 @@ NASTY = st.one_of(
             "A-1 mar",
             "a1b2",
             "T-10:00",
+            "Di.1.8.26",
+            "SO12/3",
+            "SO-1001",
+            "seg.Dez./5",
+            "Mo-2026-08-31",
+            "fr.1.234",
+            "R$5",
             "PM-1",
             "\\N",
         ]
@@ -91,39 +99,42 @@ def line(values: tuple[str, ...]) -> bytes:
     )
 
 
-@given(st.lists(st.one_of(ROW, st.just(tuple(USUAL.values()))), max_size=4))
-@example([tuple(USUAL.values())])
-def test_many_at_once_or_cell_by_cell(rows: list[tuple[str, ...]]) -> None:
+@given(st.lists(st.one_of(ROW, st.just(tuple(USUAL.values()))), max_size=4), st.sampled_from(Dialect))
+@example([tuple(USUAL.values())], Dialect.COMMA)
+@example([tuple((USUAL | {"ledger_ids": "INV-1"}).values())] * 2, Dialect.SEMICOLON)
+def test_many_at_once_or_cell_by_cell(rows: list[tuple[str, ...]], dialect: Dialect) -> None:
     lines = [line(row) for row in rows]
-    file = b"".join(written(b"".join(lines), CURRENCIES))
-    assert file == b"".join(written_with_care(one[:-1], CURRENCIES) for one in lines)
-    read = list(csv.reader(io.StringIO(file.decode("utf-8"), newline="")))
+    file = b"".join(written(b"".join(lines), CURRENCIES, dialect))
+    assert file == b"".join(written_with_care(one[:-1], CURRENCIES, dialect) for one in lines)
+    read = list(csv.reader(io.StringIO(file.decode("utf-8"), newline=""), delimiter=dialect.delimiter))
     assert [row[1:5] for row in read] == [list(map(text_cell, row[1:5])) for row in rows]
+    assert [row[5:8] for row in read] == [[amount_cell(one, dialect) for one in row[5:8]] for row in rows]
 
 
-@given(NASTY)
-def test_no_text_that_needs_care_is_taken_for_plain(text: str) -> None:
-    plain = PLAIN_LINES.fullmatch(line(tuple((USUAL | {"ledger_ids": text}).values())))
-    assert plain is None or text_cell(text) == text
+@given(NASTY, st.sampled_from(Dialect))
+def test_no_text_that_needs_care_is_taken_for_plain(text: str, dialect: Dialect) -> None:
+    plain = plain_lines(dialect).fullmatch(line(tuple((USUAL | {"ledger_ids": text}).values())))
+    assert plain is None or (text_cell(text) == text and dialect.delimiter not in text)
 
 
 @pytest.mark.parametrize(
     "usual",
     [
-        {}, {"ledger_ids": "V-000123"}, {"ledger_ids": "7"}, {"ledger_ids": "E5"}, {"transaction_ids": ""},
+        {"ledger_ids": "V-000123"}, {"ledger_ids": "7"}, {"ledger_ids": "E5"}, {"transaction_ids": ""},
         {"currency": "USD"}, {"rule": "manual"}, {"kspay_amount": "9999999999.99"}, {"ledger_date": "2026-01-01"},
         {"ledger_ids": "x" * 250},
     ],
 )  # fmt: skip
 def test_usual_lines_need_no_look_at_their_cells(usual: dict[str, str]) -> None:
-    assert PLAIN_LINES.fullmatch(line(tuple((USUAL | usual).values())) * 3)
+    for dialect, values in ((Dialect.COMMA, USUAL), (Dialect.SEMICOLON, USUAL | {"ledger_ids": "INV-0001"})):
+        assert plain_lines(dialect).fullmatch(line(tuple((values | usual).values())) * 3)
 
 
 def test_a_line_that_does_not_fit_is_found_out_at_once() -> None:
     # Without possessive repetition this takes longer than anybody waits.
     doubtful = line(tuple((USUAL | {"ledger_ids": "x1" * 100}).values()))
     broken = doubtful * 2_000 + line(tuple((USUAL | {"ledger_date": "never"}).values()))
-    found = PLAIN_LINES.match(broken)
+    found = plain_lines(Dialect.COMMA).match(broken)
     assert found is not None
     assert found.end() == len(doubtful) * 2_000
 
@@ -131,4 +142,4 @@ def test_a_line_that_does_not_fit_is_found_out_at_once() -> None:
 def test_an_amount_that_its_currency_cannot_have_stops_the_file() -> None:
     refused = line(tuple((USUAL | {"kspay_amount": "1.234?INR"}).values()))
     with pytest.raises(UsageError, match=re.escape("INR has 2 decimals, but there are records with more")):
-        list(written(refused, CURRENCIES))
+        list(written(refused, CURRENCIES, Dialect.COMMA))

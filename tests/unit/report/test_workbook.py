@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from python_calamine import load_workbook
 
+from reconcile.core.dialect import Dialect
 from reconcile.report import workbook
 from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RUN_FILES, SUMMARY
 from reconcile.report.csv_cells import amount_cell, text_cell
@@ -47,22 +48,22 @@ def folder(tmp_path: Path) -> Path:
             "first_seen": "2026-08-30",
             "reference": text_cell(reference),
             "currency": "INR",
-            "kspay_amount": amount_cell("-1234567.50"),
-            "ledger_amount": amount_cell("12345678901234567.89"),
+            "kspay_amount": amount_cell("-1234567.50", Dialect.COMMA),
+            "ledger_amount": amount_cell("12345678901234567.89", Dialect.COMMA),
             "kspay_date": "2026-08-28",
         }
         for reference in REFERENCES
     ]
-    write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, rows)
-    write_csv(tmp_path / "matched.csv", MATCHED, [])
-    write_csv(tmp_path / "quarantine.csv", QUARANTINE, [])
+    write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, rows, Dialect.COMMA)
+    write_csv(tmp_path / "matched.csv", MATCHED, [], Dialect.COMMA)
+    write_csv(tmp_path / "quarantine.csv", QUARANTINE, [], Dialect.COMMA)
     outcomes = [("matched", "2", "0.10"), ("unmatched", "1", "0.20"), ("total", "3", "0.30")]
     summary = [
         dict(zip(SUMMARY, ("period", "kspay", currency, *outcome), strict=True))
         for currency in ("INR", "USD")
         for outcome in outcomes
     ]
-    write_csv(tmp_path / "summary.csv", SUMMARY, summary)
+    write_csv(tmp_path / "summary.csv", SUMMARY, summary, Dialect.COMMA)
     return tmp_path
 
 
@@ -134,10 +135,16 @@ def test_totals_are_formulas_over_their_own_block(folder: Path) -> None:
 def test_a_total_over_text_is_no_formula(folder: Path) -> None:
     big = "1234567890123456.00"
     rows = [
-        dict(zip(SUMMARY, ("period", "kspay", "INR", outcome, "1", amount_cell(amount)), strict=True))
+        dict(
+            zip(
+                SUMMARY,
+                ("period", "kspay", "INR", outcome, "1", amount_cell(amount, Dialect.COMMA)),
+                strict=True,
+            )
+        )
         for outcome, amount in (("matched", big), ("unmatched", "-1234567890123455.00"), ("total", "1.00"))
     ]
-    write_csv(folder / "summary.csv", SUMMARY, rows)
+    write_csv(folder / "summary.csv", SUMMARY, rows, Dialect.COMMA)
     path = write_workbook(RUN, folder)
     assert [row[5] for row in sheet(path, "Summary")[1:]] == [big, "-1234567890123455.00", 1]
     with zipfile.ZipFile(path) as archive:
@@ -150,7 +157,7 @@ def test_a_sheet_that_is_full_says_what_it_leaves_out(folder: Path, monkeypatch:
     most = 5_000
     monkeypatch.setattr(workbook, "MOST_ROWS", most)
     rows = ({**dict.fromkeys(MATCHED, ""), "match_id": f"M-{number}"} for number in range(most + 10))
-    write_csv(folder / "matched.csv", MATCHED, rows)
+    write_csv(folder / "matched.csv", MATCHED, rows, Dialect.COMMA)
     with (
         zipfile.ZipFile(write_workbook(RUN, folder)) as archive,
         archive.open("xl/worksheets/sheet3.xml") as part,
@@ -170,7 +177,7 @@ def test_the_sheet_matched_holds_as_many_rows_as_the_run_was_set_to(
     folder: Path, most: int, left_out: int
 ) -> None:
     rows = [{**dict.fromkeys(MATCHED, ""), "match_id": f"M-{number}"} for number in range(3)]
-    write_csv(folder / "matched.csv", MATCHED, rows)
+    write_csv(folder / "matched.csv", MATCHED, rows, Dialect.COMMA)
     path = write_workbook({**RUN, "workbook_matches": most}, folder)
     _, *cells = load_workbook(path).get_sheet_by_name("Matched").to_python()
     says = f"{left_out} more rows are not in this sheet: matched.csv of this run has all of them"
@@ -185,7 +192,7 @@ def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
         {**empty, "discrepancy_id": "D-A", "detail": detail, "note": note}
         for detail, note in (("short", "short"), ("d" * 130, ""), ("d" * 130, "one\ntwo\nthree\nfour"))
     ]
-    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows)
+    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows, Dialect.COMMA)
     with zipfile.ZipFile(write_workbook(RUN, folder)) as archive:
         content = archive.read("xl/worksheets/sheet2.xml").decode()
     heights = dict(re.findall(r'<row r="(\d+)"(?: spans="[^"]*")? ht="(\d+)"', content))
@@ -220,7 +227,7 @@ def test_cells_are_written_as_xlsxwriter_writes_them(folder: Path, monkeypatch: 
          "kspay_amount": "0.001", "ledger_date": "1899-01-01"}
         for note in notes
     ]  # fmt: skip
-    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows)
+    write_csv(folder / "discrepancies.csv", DISCREPANCIES, rows, Dialect.COMMA)
     ours = write_workbook(RUN, folder).read_bytes()
     monkeypatch.delattr(workbook._Sheet, "_write_cell")
     assert write_workbook(RUN, folder).read_bytes() == ours

@@ -1,0 +1,24 @@
+"""How the CSV files for people are written: RECONCILE_CSV."""
+
+from enum import StrEnum
+
+
+class Dialect(StrEnum):
+    """What stands between cells, and which sign amounts have before their decimals.
+
+    A spreadsheet reads both as its country does. One of a country with a decimal comma would take 285.265 for a
+    number without decimals.
+    """
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+
+    @property
+    def delimiter(self) -> str:
+        """What stands between two cells."""
+        return "," if self is Dialect.COMMA else ";"
+
+    @property
+    def decimal(self) -> str:
+        """What stands before the decimals of an amount."""
+        return "." if self is Dialect.COMMA else ","
