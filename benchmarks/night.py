@@ -7,7 +7,8 @@ is a CSV file in random order. In the variant `same`, no transaction changed aft
 show what the date range filters and all are read twice; in `apart`, each changed five days later. Beside the command,
 on the same machine and server, stands the least that it all could cost (*bare*): a loop over the same pages that
 throws them away, a COPY of the ledger file, a hash FULL JOIN of both tables into a table, and COPY TO of the queries of
-discrepancies.csv and matched.csv. `--against` also runs the first night of another checkout, set up in its own .venv, and compares the files.
+discrepancies.csv and matched.csv. `--against` also runs the first night of another checkout, set up in its own .venv,
+and compares the files.
 Exits with 1 if a target is missed.
 """
 
