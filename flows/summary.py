@@ -1,29 +1,39 @@
 """What Prefect's page shows of a finished run: a summary in Markdown, and one line. Pure."""
 
-import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from reconcile.core.discrepancies import OUTCOMES
+from reconcile.core.money import Currencies, grouped
 from reconcile.pipeline import Finished
+from reconcile.report.html import largest_at_risk
+from reconcile.report.statement import Statement
+from reconcile.validate_all import Validated
+
+LARGEST = 50
+"""Open items that the page lists."""
 
 _SCOPES = {
     "period": "Records of the period",
     "carried": "Earlier records that are still open or decided",
 }
 _SIDES = {"kspay": "KS Pay", "ledger": "Ledger"}
+_WORDS = ("App", "Severity", "Type", "Currency", "Side", "Suite", "Fails", "Line")
+"""Columns of words; those of numbers are aligned right."""
 
 
-def summary(finished: Finished) -> str:
-    """The run in a page of Markdown: totals per currency, discrepancies by type, where the files are."""
+def summary(finished: Finished, report_url: str | None = None) -> str:
+    """The run in a page of Markdown: what is at risk, discrepancies by type, totals per currency, the files."""
     report = finished.report
     parts = [
         f"# KS Pay and ledger, {report['from']} to {report['to']}",
         f"Business days in {escaped(report['timezone'])}. Run `{report['run_id']}`. "
         f"{sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new since the runs before, "
         f"{report['cleared']:,} cleared.",
+        "## At risk",
+        _open(report["open"]) if report["open"] else "Nothing is open.",
         "## Discrepancies by type",
         _types(report["discrepancies"]) if report["discrepancies"] else "None.",
         "## Totals per currency",
@@ -35,9 +45,10 @@ def summary(finished: Finished) -> str:
         parts += [f"### {_SCOPES[scope]}", _totals(list(rows))]
     if report["warnings"]:
         parts += ["## Warnings", *(f"- {escaped(warning)}" for warning in report["warnings"])]
+    where = f"At {report_url}/{finished.run_id}" if report_url else f"In {finished.folder.absolute()}"
     parts += [
         "## Files",
-        f"In {escaped(str(finished.folder.absolute()))} on {escaped(platform.node())}: "
+        f"{escaped(where)}: "
         + ", ".join(f"`{name}`" for name in [*report["files"], "run.json"])
         + ". Open `discrepancies.csv` first; it has one row for each.",
     ]
@@ -50,6 +61,69 @@ def one_line(finished: Finished) -> str:
     return (
         f"run {report['run_id']}: {sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new, "
         f"{report['cleared']:,} cleared; files in {finished.folder.absolute()}"
+    )
+
+
+def largest_items(finished: Finished) -> list[dict[str, str]]:
+    """The largest open items above info, as rows of a table."""
+    return [
+        {
+            "discrepancy": item.row["discrepancy_id"],
+            "type": item.row["type"],
+            "amount": f"{item.currency} {item}",
+            "age": f"{item.row['age_days']} d",
+            "reference": item.row["reference"] or item.row["ledger_reference"],
+            "what": item.row["detail"],
+        }
+        for item in largest_at_risk(finished.folder, LARGEST)
+    ]
+
+
+def validated(found: Validated) -> str:
+    """What all suites said, as a page of Markdown."""
+    rows = [
+        (
+            escaped(str(one["suite"])),
+            f"{one['records'] or 0:,}",
+            f"{one['successful']} of {one['evaluated']}",
+            escaped("; ".join(says for failure in one["failures"] for says in failure.get("says", ()))),
+        )
+        for one in found.suites
+    ]
+    return _table(("Suite", "Records", "Hold", "Fails"), rows) + "\n"
+
+
+def statement_of(statement: Statement, currencies: Currencies) -> str:
+    """A close statement as a table of Markdown."""
+    rows = [
+        (
+            escaped(row.app_id),
+            escaped(row.currency) or "unknown",
+            row.line,
+            f"{row.items:,}",
+            f"{row.count:,}",
+            grouped(currencies.written(row.amount, row.currency), row.currency),
+        )
+        for row in statement.lines
+    ]
+    return _table(("App", "Currency", "Line", "Items", "Open", "At stake"), rows) + "\n"
+
+
+def _open(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What is open by severity and currency: never a sum over currencies."""
+    several = len({row["app_id"] for row in rows}) > 1
+    return _table(
+        (*(("App",) if several else ()), "Severity", "Currency", "Open", "Amount"),
+        [
+            (
+                *((escaped(row["app_id"]),) if several else ()),
+                row["severity"],
+                escaped(row["currency"]) or "unknown",
+                f"{row['count']:,}",
+                grouped(row["amount"], row["currency"]) if row["currency"] else "",
+            )
+            for row in rows
+        ],
     )
 
 
@@ -79,7 +153,7 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; all columns but those of words are aligned right, as numbers are."""
-    rule = ["---" if name in ("Type", "Currency", "Side") else "---:" for name in header]
+    rule = ["---" if name in _WORDS else "---:" for name in header]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
 
 

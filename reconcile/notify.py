@@ -8,7 +8,7 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from reconcile.core.money import exact_sum, grouped
 from reconcile.core.occasions import FAILED
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
-from reconcile.pipeline import Finished
+from reconcile.pipeline import Finished, PartlyDone
 from reconcile.settings import Settings
 
 if TYPE_CHECKING:  # slow to import: only where there are addresses
@@ -75,6 +75,10 @@ def telling(settings: Settings, progress: Progress, run: Callable[[], Finished])
     channels = Channels(settings)
     try:
         finished = run()
+    except PartlyDone as error:
+        if any(one.name == FAILED or one.has_come(error.finished.report) for one in settings.occasions):
+            _tell(channels, lambda error=error: _of_part(error, settings.report_url), progress)  # type: ignore[misc]
+        raise
     except Exception as error:
         if any(one.name == FAILED for one in settings.occasions):
             failure = _of_failure(error)
@@ -148,6 +152,15 @@ def _of_failure(error: Exception) -> Message:
     return Message(
         "Reconciliation failed",
         f"{line}\n\nNothing was reported. What was fetched and imported is kept. Correct the cause, and run it again.",
+    )
+
+
+def _of_part(error: PartlyDone, report_url: str | None) -> Message:
+    """Of a run of which some apps failed."""
+    message = of_run(error.finished, report_url)
+    apps = ", ".join(error.failed.errors)
+    return replace(
+        message, subject=f"Failed for {apps}. {message.subject}", text=f"{error.failed}\n\n{message.text}"
     )
 
 

@@ -5,28 +5,31 @@ else differs. The run table and the lock in the database are the truth about a r
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from reconcile import inbox
 from reconcile.context import Context, RunContext
-from reconcile.core.errors import UnfinishedFile, UsageError
+from reconcile.core.errors import ReconcileError, UnfinishedFile, UsageError
 from reconcile.core.periods import check_period
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.db import runs
+from reconcile.db.embedded.cluster import Home
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
 from reconcile.inbox import Inbox
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.fetch import Fetched, fetch_app
-from reconcile.load.fetch_plan import FetchPlan, default_period, plan_fetch
+from reconcile.load.fetch_apps import AppsFailed, fetch_apps
+from reconcile.load.fetch_plan import FetchPlan, default_period
 from reconcile.load.import_ledger import (
     Imported,
     Ledgers,
@@ -68,6 +71,7 @@ class Request:
     wait: bool = False
     allow: frozenset[str] = frozenset()  # expectations that would block and may not
     snapshot: bool = False  # the ledger is the whole one of the days that it spans
+    apps: tuple[str, ...] = ()  # only these; none: all that are set
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,17 @@ class Finished:
     open_above_info: int
 
 
+class PartlyDone(ReconcileError):
+    """Some apps failed. The run of the others is finished, and its report stands."""
+
+    def __init__(self, failed: AppsFailed, finished: Finished) -> None:
+        others = ", ".join(finished.report["apps"])
+        super().__init__(f"{failed}; the report of {others} stands in {finished.folder}")
+        self.exit_code = failed.exit_code
+        self.failed = failed
+        self.finished = finished
+
+
 def reconcile_period(
     settings: Settings, request: Request, *, stage: Stage = as_call, progress: Progress = silent
 ) -> Finished:
@@ -89,28 +104,42 @@ def reconcile_period(
     as it was. What was fetched and imported before stays: it is what both books say.
     """
     check_period(request.period, settings.timezone)
-    apps = settings.kspay_apps()
+    apps = settings.kspay_apps(request.apps)
+    app_ids = tuple(app.app_id for app in apps)
     profile = settings.profile(request.profile)
-    ledgers = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
-    if request.snapshot:
-        check_snapshot([ledger for ledger, _ in ledgers.files])
+    try:
+        ledgers = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
+        if request.snapshot:
+            check_snapshot([ledger for ledger, _ in ledgers.files])
+    except ReconcileError as error:
+        _note_early_failure(settings, app_ids, request.period, error)
+        raise
     preload()
     validator = Validator.of(settings, request.allow)
     with ExitStack() as stack:
         engine = stack.enter_context(open_store(settings))
-        validator.try_own(engine)
-        app_ids = tuple(app.app_id for app in apps)
-        stack.enter_context(app_locks(engine, app_ids, wait=request.wait, advice=", or add --wait"))
-        runs.sweep(engine, app_ids)
-        context = Context(settings, engine, app_ids, validator, progress)
-        timed = _Timed(stage)
-        taken = Inbox()
-        if settings.inbox is not None:
-            taken = timed("inbox", lambda: inbox.read_inbox(context, profile))
-        if not ledgers.files and not ledgers.unfinished and not any_import(engine):
-            raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
-        period = request.period or default_period(engine, settings, app_ids)
-        run_id = runs.start(engine, "run", app_ids, period, request.out)
+        with _noting_failure(engine, settings, app_ids, request.period):
+            validator.try_own(engine)
+            stack.enter_context(
+                app_locks(
+                    engine,
+                    app_ids,
+                    wait=request.wait,
+                    advice=", or add --wait",
+                    waiting=lambda app_id: progress("wait", f"another run works on app {app_id}", None),
+                )
+            )
+            runs.sweep(engine, app_ids)
+            # A ledger is taken in whole, also where it serves apps that this run is not about.
+            context = Context(settings, engine, settings.app_ids, validator, progress)
+            timed = _Timed(stage)
+            taken = Inbox()
+            if settings.inbox is not None:
+                taken = timed("inbox", lambda: inbox.read_inbox(context, profile))
+            if not ledgers.files and not ledgers.unfinished and not any_import(engine):
+                raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
+            period = request.period or default_period(engine, settings, app_ids)
+            run_id = runs.start(engine, "run", app_ids, period, request.out)
         # The folder is made first: one that cannot be written must not cost the work of a whole run.
         with runs.failing(engine, run_id), writing_aside(request.out, run_id) as aside:
             run = RunContext(
@@ -125,7 +154,55 @@ def reconcile_period(
                 nightly=request.period is None,
                 snapshot=request.snapshot,
             )
-            return _run_stages(run, timed, taken, ledgers, request.out, aside)
+            finished, failed = _run_stages(context, run, timed, taken, ledgers, request.out, aside)
+    if failed is not None:
+        raise PartlyDone(failed, finished)
+    return finished
+
+
+@contextmanager
+def _noting_failure(
+    engine: Engine, settings: Settings, app_ids: tuple[str, ...], period: Period | None
+) -> Iterator[None]:
+    """Keep a failure of the block, before there is a run, among the runs."""
+    try:
+        yield
+    except ReconcileError as error:
+        with suppress(DBAPIError):
+            asked = period or default_period(engine, settings, app_ids)
+            runs.note_failure(engine, "run", app_ids, asked, error)
+        raise
+
+
+def _note_early_failure(
+    settings: Settings, app_ids: tuple[str, ...], period: Period | None, error: ReconcileError
+) -> None:
+    """The same, before the database is open; one that was never made is not made for this."""
+    if settings.database_url is not None or Home.at(settings.home).data.exists():
+        with (
+            suppress(ReconcileError),
+            open_store(settings) as engine,
+            _noting_failure(engine, settings, app_ids, period),
+        ):
+            raise error
+
+
+def take_inbox(
+    settings: Settings, profile_name: str | None, *, stage: Stage = as_call, progress: Progress = silent
+) -> Inbox:
+    """Only take in what lies in RECONCILE_INBOX; the next run matches it. Raises UsageError if none is set."""
+    if settings.inbox is None:
+        raise UsageError(
+            "RECONCILE_INBOX is not set: it names the folder of ledgers and decisions to take in"
+        )
+    profile = settings.profile(profile_name)
+    app_ids = settings.known_app_ids()
+    preload()
+    validator = Validator.of(settings)
+    with open_store(settings) as engine:
+        validator.try_own(engine)
+        context = Context(settings, engine, app_ids, validator, progress)
+        return stage("inbox", lambda: inbox.read_inbox(context, profile))
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -200,13 +277,21 @@ class _Timed:
 
 
 def _run_stages(
-    run: RunContext, timed: _Timed, taken: Inbox, ledgers: Ledgers, out: Path, aside: Path
-) -> Finished:
+    context: Context, run: RunContext, timed: _Timed, taken: Inbox, ledgers: Ledgers, out: Path, aside: Path
+) -> tuple[Finished, AppsFailed | None]:
     started_at = datetime.now(UTC)
-    imported = timed("ledger", lambda: _import(run, ledgers)) if ledgers.files else []
+    imported = timed("ledger", lambda: _import(context, run, ledgers)) if ledgers.files else []
     if ledgers.unfinished and not any_import(run.engine):
         raise ledgers.unfinished[0]
-    fetched = timed("fetch", lambda: _fetch(run))
+    fetched: dict[str, Fetched] = {}
+    failed = None
+    try:
+        timed("fetch", lambda: fetch_apps(run, fetched))
+    except AppsFailed as error:
+        if not fetched:
+            raise
+        failed = error
+        run = _without(run, failed)
     with _one_view(run) as connection:
         matched = timed(
             "match",
@@ -217,28 +302,35 @@ def _run_stages(
             seconds=timed.seconds,
             inbox=taken,
             imported=imported,
-            fetched=fetched,
+            fetched=[fetched[app_id] for app_id in run.app_ids],
             matched=matched,
-            unread=[f"ledger: {error}; the next run reads it again" for error in ledgers.unfinished or ()],
+            unread=[f"ledger: {error}; the next run reads it again" for error in ledgers.unfinished or ()]
+            + ([f"fetch: {failed}: nothing of it is in this report"] if failed else []),
         )
-        return timed("report", lambda: _report(connection, run, results, timed, out, aside))
+        finished = timed("report", lambda: _report(connection, run, results, timed, out, aside))
+        return finished, failed
 
 
-def _import(run: RunContext, ledgers: Ledgers) -> list[Imported]:
+def _without(run: RunContext, failed: AppsFailed) -> RunContext:
+    """The run of the other apps. Those that failed are a run of their own, which failed: no report covers their days,
+    so the next night catches up."""
+    apps = tuple(app for app in run.apps if app.app_id not in failed.errors)
+    runs.leave_out(run.engine, run.run_id, [app.app_id for app in apps])
+    for app_id, error in failed.errors.items():
+        runs.note_failure(run.engine, "run", [app_id], run.period, error)
+    return replace(run, apps=apps, app_ids=tuple(app.app_id for app in apps))
+
+
+def _import(context: Context, run: RunContext, ledgers: Ledgers) -> list[Imported]:
     imported = []
     for ledger, profile in ledgers.files:
         try:
-            imported.append(import_ledger(run, ledger, profile, snapshot=run.snapshot))
+            imported.append(import_ledger(context, ledger, profile, snapshot=run.snapshot))
         except UnfinishedFile as error:
             if ledgers.unfinished is None:
                 raise
             ledgers.unfinished.append(error)
     return imported
-
-
-def _fetch(run: RunContext) -> list[Fetched]:
-    run.validator.restart("transactions")  # a task that is run again begins from nothing
-    return [fetch_app(run, app, plan_fetch(run, app)) for app in run.apps]
 
 
 @contextmanager

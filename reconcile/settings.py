@@ -417,8 +417,11 @@ class Settings:
         reader.settings()
         return reader.shown()
 
-    def kspay_apps(self) -> tuple[Credentials, ...]:
-        """The apps whose transactions are to be fetched; raises UsageError where a setting is missing."""
+    def kspay_apps(self, chosen: Sequence[str] = ()) -> tuple[Credentials, ...]:
+        """The apps whose transactions are to be fetched, only those chosen if any are.
+
+        Raises UsageError where a setting is missing, or an app is chosen that is not set.
+        """
         if self.missing:
             names = ", ".join(self.missing)
             verb = "is" if len(self.missing) == 1 else "are"
@@ -426,7 +429,10 @@ class Settings:
                 f"{names} {verb} not set: take the values from your app's page at KS Pay "
                 "(to try the product without an account: reconcile demo)"
             )
-        return self.apps
+        for app_id in chosen:
+            if app_id not in self.app_ids:
+                raise UsageError(f"--app {app_id}: no such app is set (known: {', '.join(self.app_ids)})")
+        return tuple(app for app in self.apps if not chosen or app.app_id in chosen)
 
     def known_app_ids(self) -> tuple[str, ...]:
         """The apps that ledger entries can belong to; raises UsageError where none is set."""

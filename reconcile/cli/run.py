@@ -16,6 +16,8 @@ from reconcile.core.json_text import json_text
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.db.runs import RunRecord
+    from reconcile.pipeline import Finished, Request
+    from reconcile.settings import Settings
 
 
 @click.command()
@@ -68,6 +70,13 @@ def demo(seed: int, as_json: bool) -> None:
     is_flag=True,
     help="The ledger is complete for its days: withdraw earlier entries of these days that it lacks.",
 )
+@click.option(
+    "--app",
+    "apps",
+    multiple=True,
+    metavar="APP",
+    help="Only this app of [[apps]]. Repeatable; without it, all.",
+)
 @allow_option
 def run(
     first: date | None,
@@ -79,6 +88,7 @@ def run(
     strict: bool,
     wait: bool,
     snapshot: bool,
+    apps: tuple[str, ...],
     allow: tuple[str, ...],
 ) -> None:
     """Reconcile a period and write the report.
@@ -91,14 +101,32 @@ def run(
     """
     from reconcile import pipeline
     from reconcile.cli.tables import show_run
-    from reconcile.notify import telling
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
     settings = Settings.read()
     request = pipeline.Request(
-        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow, settings), snapshot
+        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow, settings), snapshot, apps
     )
+    try:
+        finished = _reconciled(settings, request)
+    except pipeline.PartlyDone as error:
+        if not as_json:
+            show_run(error.finished.report, error.finished.folder)
+        raise
+    if as_json:
+        click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
+    else:
+        show_run(finished.report, finished.folder)
+    if strict and finished.open_above_info:
+        sys.exit(10)
+
+
+def _reconciled(settings: "Settings", request: "Request") -> "Finished":
+    """Run as a flow run if a Prefect server is named, else by itself."""
+    from reconcile import pipeline
+    from reconcile.notify import telling
+
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):
             try:
@@ -110,19 +138,10 @@ def run(
                     "PREFECT_API_URL is set, and this installation has no Prefect flows: "
                     "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
                 ) from None
-            finished = telling(settings, progress, lambda: as_flow_run(settings, request, progress))
-        else:
-            finished = telling(
-                settings,
-                progress,
-                lambda: pipeline.reconcile_period(settings, request, progress=progress),
-            )
-    if as_json:
-        click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
-    else:
-        show_run(finished.report, finished.folder)
-    if strict and finished.open_above_info:
-        sys.exit(10)
+            return telling(settings, progress, lambda: as_flow_run(settings, request, progress))
+        return telling(
+            settings, progress, lambda: pipeline.reconcile_period(settings, request, progress=progress)
+        )
 
 
 @click.command()
@@ -267,11 +286,13 @@ def metrics(textfile: Path | None) -> None:
 
 
 @click.command()
+@click.option("--quick", is_flag=True, help="Leave out what takes long: the decisions and the totals.")
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(quick: bool, as_json: bool) -> None:
     """Check settings, credentials, database, clock and totals.
 
-    Each line says what was checked and, if it is wrong, what to do.
+    Each line says what was checked and, if it is wrong, what to do. With --quick it is a health check: nothing is
+    matched anew.
 
     Example:  reconcile doctor
     """
@@ -279,7 +300,7 @@ def doctor(as_json: bool) -> None:
 
     worst = 0
     findings = []
-    for finding in examine():
+    for finding in examine(quick=quick):
         if as_json:
             findings.append(finding)
         else:

@@ -12,15 +12,24 @@ from reconcile.db import SCHEMA
 
 
 @contextmanager
-def app_locks(engine: Engine, app_ids: Iterable[str], *, wait: bool, advice: str = "") -> Iterator[None]:
+def app_locks(
+    engine: Engine,
+    app_ids: Iterable[str],
+    *,
+    wait: bool,
+    advice: str = "",
+    waiting: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
     """Hold the lock of each app while a run works on it.
 
-    Raises Busy, with the advice, if another run holds one of the locks and `wait` is false.
+    Raises Busy, with the advice, if another run holds one of the locks and `wait` is false; else `waiting` is told the
+    app, again and again.
     """
 
     def refuse(app_id: str) -> None:
         if not wait:
             raise Busy(f"another run works on app {app_id}: try again when it is done{advice}")
+        waiting(app_id)
 
     with _locks(engine, "app", app_ids, refuse):
         yield

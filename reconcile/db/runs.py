@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,30 @@ def _insert(
         "folder": folder,
     }
     return bool(connection.execute(text(read_sql("db/start_run")), values).rowcount)
+
+
+def note_failure(
+    engine: Engine, command: str, app_ids: Sequence[str], period: Period, error: ReconcileError
+) -> None:
+    """Record a run that failed before it began, or the part of it that is about these apps.
+
+    It takes no number of those that have reports.
+    """
+    for number in count(1):
+        run_id = f"{period.first}_{period.last}_failed_{number}"
+        with engine.begin() as connection:
+            if _insert(connection, run_id, command, app_ids, period, None):
+                _fail(connection, [run_id], str(error))
+                return
+
+
+def leave_out(engine: Engine, run_id: str, app_ids: Sequence[str]) -> None:
+    """From now on the run is only about these of its apps."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("update runs set apps = :apps where run_id = :run_id"),
+            {"apps": list(app_ids), "run_id": run_id},
+        )
 
 
 def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> None:
@@ -196,6 +221,15 @@ def covered(engine: Engine, app_id: str) -> list[Period]:
         return [Period(first, last) for first, last in rows.tuples()]
 
 
+def made_up_for(engine: Engine, app_ids: Sequence[str], as_of: date, due: datetime) -> str | None:
+    """The finished run of these apps as of this day that began after `due`, if there is one."""
+    with engine.connect() as connection:
+        found: str | None = connection.scalar(
+            text(read_sql("db/made_up_for")), {"apps": list(app_ids), "as_of": as_of, "due": due}
+        )
+    return found
+
+
 def listed(engine: Engine, limit: int) -> list[RunRecord]:
     """The newest runs first."""
     with engine.connect() as connection:
@@ -220,7 +254,10 @@ def windows(engine: Engine, run_id: str) -> list[Mapping[str, Any]]:
 
 
 def one(engine: Engine, run_id: str) -> RunRecord:
-    """The run of this id; `latest` is the newest finished one. Raises UsageError if there is none."""
+    """The run of this id; `latest` is the newest finished one of the newest as-of day.
+
+    Raises UsageError if there is none.
+    """
     with engine.connect() as connection:
         found = connection.execute(text(read_sql("db/run")), {"run_id": run_id})
         row = found.mappings().one_or_none()

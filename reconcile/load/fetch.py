@@ -1,6 +1,6 @@
 """KS Pay's transactions: fetched page by page, normalised, validated, and loaded as a whole or not at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -77,9 +77,12 @@ class Fetched:
         return found
 
 
-def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
+def fetch_app(
+    run: RunContext, app: Credentials, plan: FetchPlan, opened: Callable[[KSPay], None] = lambda _: None
+) -> Fetched:
     """Fetch the UTC days that cover the planned days of one app, and by id what may have changed outside.
 
+    `opened` is given the client, which another thread may close to end the fetch.
     Raises the errors of reconcile.kspay.errors; then nothing of this fetch is loaded.
     """
     settings, engine, validator, progress = run.settings, run.engine, run.validator, run.progress
@@ -94,6 +97,7 @@ def fetch_app(run: RunContext, app: Credentials, plan: FetchPlan) -> Fetched:
         ) as kspay,
         staging_tables(engine) as tables,
     ):
+        opened(kspay)
         codes = {currency.id: currency.code for currency in kspay.currencies() if currency.code is not None}
         clock_ahead = _clock_ahead(kspay, run)
         kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)

@@ -203,8 +203,19 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _as_of(run_id: str) -> str:
+    """The as-of day of a run, which its id holds: 2026-08-31 of 2026-08-01_2026-08-31_2."""
+    return run_id.split("_")[1] if run_id.count("_") == 2 else ""
+
+
 def point_latest(out: Path, run_id: str) -> None:
-    """Let `<out>/latest` name this run, in one step: there is no moment without it."""
+    """Let `<out>/latest` name this run, in one step: there is no moment without it.
+
+    Where it names a run as of a later day, it stays: a run of an older period is not the newest.
+    """
+    latest = out / "latest"
+    if latest.exists() and _as_of(latest.readlink().name) > _as_of(run_id):
+        return
     aside = out / ".latest.writing"
     for left in reversed(range(100)):
         try:

@@ -31,7 +31,7 @@ class StageResults:
     fetched: Sequence[Fetched]
     matched: Matched
     unread: Sequence[str]
-    """A line for each ledger that somebody still writes, so that it was not read."""
+    """A line for each ledger that was not read since somebody still writes it, and for each app that failed."""
 
 
 def document(connection: Connection, run: RunContext, results: StageResults) -> dict[str, Any]:

@@ -1,4 +1,4 @@
--- Grain: one row, the run of this id; for `latest` the newest finished one.
+-- Grain: one row, the run of this id; for `latest` the newest finished one of the newest as-of day.
 -- Purpose: What is known of a run.
 -- Reads: runs
 -- Makes: none
@@ -17,5 +17,5 @@ select
     report
 from runs
 where run_id = :run_id or (:run_id = 'latest' and command = 'run' and state = 'finished')
-order by finished_at desc
+order by period_last desc, finished_at desc
 limit 1

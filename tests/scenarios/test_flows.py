@@ -1,6 +1,8 @@
 """The flow on a real Prefect server with a process worker: by hand, by cron, and begun by the command."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +23,11 @@ import requests
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from flows.page import ended
 from flows.summary import escaped
+from reconcile.pipeline import Finished
 from reconcile.sandbox.server import serve
+from reconcile.settings import Settings
 from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
 
@@ -50,6 +56,10 @@ def said(**parameters):
     return module.reconcile_period(**parameters, return_state=True).message
 assert said(from_date="2026-03-01") == "from_date and to_date go together: give both, or neither"
 assert said(to_date="2026-02-30", from_date="2026-02-01").startswith("to_date: '2026-02-30' is no day")
+assert said(from_date="2026-02-02", to_date="2026-02-01") == "from_date 2026-02-02 is after to_date 2026-02-01"
+assert said(from_date="2026-02-02", to_date="2999-01-01").startswith("--to 2999-01-01 lies in the future: today is")
+assert said(apps=["ap_other"]).startswith("--app ap_other: no such app is set (known: ")
+assert said(allow=["mostly"]).startswith("--allow mostly: no expectation of this name blocks; ")
 assert said(ledger="", from_date="", to_date="").startswith("no ledger yet")
 os.symlink("/etc", "elsewhere")
 for path in ("/etc/passwd", "../other.csv", "elsewhere/passwd", "x/../../y.csv", "loop"):
@@ -67,9 +77,20 @@ assert module.reconcile_period(out="late", **parameters).is_completed()
 """
 AGAIN = """
 import sys
-from flows import reconcile_period as module
-module.DATABASE_RETRY_SECONDS = (1,) * 50
+from flows import reconcile_period as module, shared
+shared.DATABASE_RETRY_SECONDS = (1,) * 50
 module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="ledger.csv", return_state=True)
+"""
+HISTORY = """
+from flows import backfill as module, reconcile_period as other
+def said():
+    return module.backfill(from_date="2026-04-01", to_date="2026-05-03", out="history", return_state=True).message
+for ended in ("2 months, 1 of them reconciled now, 1 before", "2 months, 0 of them reconciled now, 2 before"):
+    says = said()
+    assert says == ended, says
+state = other.reconcile_period(time_limit_hours=1e-7, return_state=True)
+assert (state.type.value, state.name, state.message) == (
+    "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
 """
 GUARD = """
 import os, signal, subprocess, sys, threading
@@ -124,17 +145,36 @@ class Prefect:
 
         return until(ended)
 
-    def by_hand(self, **parameters: Any) -> dict[str, Any]:
-        """What Prefect's page does when a person runs `on-demand`; waits for the end."""
-        deployment = self.ask("GET", "/deployments/name/reconcile-period/on-demand")
+    def start(self, name: str = "reconcile-period/on-demand", **parameters: Any) -> dict[str, Any]:
+        """What Prefect's page does when a person runs a deployment."""
+        deployment = self.ask("GET", f"/deployments/name/{name}")
         path = f"/deployments/{deployment['id']}/create_flow_run"
-        run = self.ask("POST", path, parameters=parameters, state={"type": "SCHEDULED"})
+        started: dict[str, Any] = self.ask("POST", path, parameters=parameters, state={"type": "SCHEDULED"})
+        return started
+
+    def ended(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """The run, at its end."""
 
         def ended() -> dict[str, Any]:
             now: dict[str, Any] = self.ask("GET", f"/flow_runs/{run['id']}")
             return now if now["state"]["type"] in ENDED else {}
 
         return until(ended)
+
+    def by_hand(self, **parameters: Any) -> dict[str, Any]:
+        """The same, of `on-demand`; waits for the end."""
+        return self.ended(self.start(**parameters))
+
+    def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The artifacts of a run that have a key, by it; and the bars of its stages, by stage."""
+        found = self.ask("POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+        return {one["key"] or one["description"]: one for one in found}
+
+    def events(self) -> list[dict[str, Any]]:
+        """Our own events, the newest first."""
+        names = {"prefix": ["reconcile."]}
+        found: list[dict[str, Any]] = self.ask("POST", "/events/filter", filter={"event": names})["events"]
+        return found
 
     def logs(self, run: Mapping[str, Any]) -> list[str]:
         found = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
@@ -203,6 +243,9 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
     api = f"http://127.0.0.1:{port}/api"
     project = make_command(sandbox, embedded=True, PREFECT_API_URL=api, **QUIET)
     project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
+    project.settings["RECONCILE_INBOX"] = "inbox"
+    (project.folder / "inbox").mkdir()
+    (project.folder / "reconcile.toml").write_text("[ledger.tally]\ncurrency = 'INR'\n", "utf-8")
     merchant.write_ledger(project.folder / "ledger.csv")
     shutil.copytree(ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     minutely = EVERY_MINUTE.replace("FIRST", days[0]).replace("LAST", days[1])
@@ -362,29 +405,36 @@ def test_by_hand(world: Prefect) -> None:
     run = world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="by hand", wait=True)
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
     assert run["name"] == f"{first} to {last}"
-    tasks = world.ended_tasks(run, "ledger", "fetch", "match", "report")
+    tasks = world.ended_tasks(run, "inbox", "ledger", "fetch", "match", "report")
     assert {name: task["state"]["type"] for name, task in tasks.items()} == dict.fromkeys(
-        ("ledger", "fetch", "match", "report"), "COMPLETED"
+        ("inbox", "ledger", "fetch", "match", "report"), "COMPLETED"
     )
     report = world.project.latest("by hand")
     assert all(report.rows(name) for name in CSVS)
-    check_artifact(world, run, report)
+    check_artifacts(world, run, report)
+    # A limit of RECONCILE_NOTIFY_WHEN (high>0) is not passed: only pending payments are stale.
+    assert run["state"]["name"] == "Completed"
+    told = until(lambda: [one for one in world.events() if one["payload"]["run_id"] == report.run_id])
+    assert {one["event"] for one in told} <= {"reconcile.finished", "reconcile.discrepancies"}
+    roles = {one["prefect.resource.role"]: one.get("prefect.resource.name") for one in told[0]["related"]}
+    assert roles["deployment"] == "on-demand"
     # What a run brought stands in the database and the files, and nothing of it in Prefect's storage.
     assert not [path for path in (world.project.folder / "prefect" / "storage").rglob("*") if path.is_file()]
 
 
-def check_artifact(world: Prefect, run: Mapping[str, Any], report: Report) -> None:
-    found = world.ask("POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-    by_key = {one["key"]: one for one in found}
+def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> None:
+    by_key = world.artifacts(run)
     assert {key: one["type"] for key, one in by_key.items()} == {
         "reconciliation": "markdown",
+        "largest-open-items": "table",
         "data-docs": "markdown",  # a link is one
+        **dict.fromkeys(("inbox", "ledger", "fetch", "match", "report"), "progress"),
     }
+    assert {one["data"] for one in by_key.values() if one["type"] == "progress"} == {100.0}
     assert "/data-docs/index.html" in by_key["data-docs"]["data"]
     for suite in ("transactions", "entries", "results by run"):
         assert list((report.folder / "data-docs" / "validations" / suite).rglob("*.html")), suite
-    artifact = by_key["reconciliation"]
-    shown = artifact["data"]
+    shown = by_key["reconciliation"]["data"]
     assert report.run_id in shown
     document = report.document()
     assert document["discrepancies"]
@@ -392,7 +442,12 @@ def check_artifact(world: Prefect, run: Mapping[str, Any], report: Report) -> No
         assert f"| {escaped(name)} | {count} |" in shown
     for total in document["totals"]:
         assert f"{total['amount']} ({total['count']})" in shown
+    for one in document["open"]:
+        assert f"| {one['severity']} | {one['currency']} | {one['count']} | " in shown
     assert escaped(str(report.folder)) in shown
+    items = json.loads(by_key["largest-open-items"]["data"])
+    known = {row["discrepancy_id"] for row in report.rows("discrepancies") if row["severity"] != "info"}
+    assert {item["discrepancy"] for item in items} == known
 
 
 def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
@@ -416,7 +471,7 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
 def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
     first, last = world.days
     run = world.by_hand(from_date=last, to_date=first)
-    message = f"from_date {last} lies after to_date {first}"
+    message = f"from_date {last} is after to_date {first}"
     assert (run["state"]["type"], run["state"]["message"]) == ("FAILED", message)
     until(lambda: message in world.logs(run))
     assert not [line for line in world.logs(run) if "Traceback" in line]
@@ -424,23 +479,122 @@ def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
 
 def test_the_form_explains_itself(world: Prefect) -> None:
     deployment = world.ask("GET", "/deployments/name/reconcile-period/on-demand")
-    fields = deployment["parameter_openapi_schema"]["properties"]
-    assert list(fields) == ["from_date", "to_date", "ledger", "profile", "out", "wait"]
-    assert all(field["description"] for field in fields.values())
-    assert deployment["schedules"] == []
+    schema = deployment["parameter_openapi_schema"]
+    fields = schema["properties"]
+    assert [*fields][:7] == ["from_date", "to_date", "ledger", "profile", "apps", "snapshot", "allow"]
+    assert all(field["description"] and field["title"] for field in fields.values())
+    assert fields["profile"]["enum"] == ["", "tally"]
+    assert fields["apps"]["items"]["enum"] == [world.project.settings["KSPAY_APP_ID"]]
+    assert "mostly_usable" in fields["allow"]["items"]["enum"]
+    assert fields["from_date"]["examples"] == ["2026-08-01"]
+    assert (deployment["schedules"], deployment["parameters"]["wait"]) == ([], True)
+    assert deployment["version"] == version("kspay-reconcile")
+
+    # What the page asks before it submits.
+    def wrong(**values: Any) -> list[str]:
+        answer = world.ask("POST", "/ui/schemas/validate", schema=schema, values=values)
+        return [error["property"] for error in answer["errors"]]
+
+    assert wrong(from_date="2026-02-01", to_date="2026-02-02", profile="tally", allow=["mostly_usable"]) == []
+    assert wrong(from_date="1.2.2026", profile="tolly", apps=["ap_other"], allow=["all"]) == [
+        "from_date",
+        "profile",
+        "apps",
+        "allow",
+    ]
+
+
+def test_every_deployment(world: Prefect) -> None:
+    """What the others do, one after another, in a project that has reports already."""
+    first, last = world.days
+    world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
+    inbox = world.project.folder / "inbox"
+    decided = world.project.latest("before").rows("discrepancies")[0]
+    (inbox / "decided.csv").write_text(
+        f"discrepancy_id,facts,resolution,note\n{decided['discrepancy_id']},{decided['facts']},accept,\n"
+    )
+    os.utime(inbox / "decided.csv", (0, 0))  # nobody writes it any more
+    started = {
+        name: world.start(name, **parameters)
+        for name, parameters in {
+            "decisions/decisions": {},
+            "backfill/backfill": {"from_date": f"{first[:7]}-01", "to_date": last, "out": "history"},
+            "month-close/month-close": {"month": first[:7], "by": "Asha"},
+            "validate/validate": {},
+        }.items()
+    }
+    ended = {name: world.ended(run) for name, run in started.items()}
+    said = {name: run["state"]["message"] for name, run in ended.items()}
+    assert {run["state"]["type"] for run in ended.values()} == {"COMPLETED"}, said
+    assert said["decisions/decisions"] == "1 decisions of 1 files, 0 ledgers, 0 files refused"
+    assert said["backfill/backfill"] == "1 months, 0 of them reconciled now, 1 before"
+    assert (world.project.folder / "reports" / f"statement-{first[:7]}.csv").is_file()
+    assert "Closed by Asha" in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
+    assert "transactions" in world.artifacts(ended["validate/validate"])["validation"]["data"]
+
+
+def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> None:
+    """Two months, of which a run covers the first already; and a run that takes too long."""
+    command = flow_command(world, make_command, calm_shop)
+    month = ("--from", "2026-04-01", "--to", "2026-04-30")
+    command.good("run", *month, "--ledger", "ledger.csv", **NO_PREFECT)
+    subprocess.run(
+        [sys.executable, "-c", HISTORY],
+        cwd=command.folder,
+        env=command.environment(),
+        timeout=100,
+        check=True,
+    )
+    first = next(run for run in reversed(world.runs(None)) if run["name"].startswith("backfill"))
+    assert json.loads(world.artifacts(first)["backfill"]["data"]) == [
+        {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": ""},
+        {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9"},
+    ]
+    world.ended_tasks(first, "2026-05-01 to 2026-05-03", "fetch", "match", "report")
+
+
+def test_automations_are_created_as_they_are(world: Prefect) -> None:
+    prefect(world.project, "automation", "create", "--from-file", str(ROOT / "automations.yaml"))
+    found = {one["name"]: one for one in world.ask("POST", "/automations/filter")}
+    assert len(found) == 5
+    gone = found["reconcile heartbeat is gone"]
+    beat = re.search(r'HEARTBEAT_FREQUENCY: "(\d+)"', (ROOT / "prefect.yaml").read_text("utf-8"))
+    assert beat
+    assert 3 * int(beat[1]) < gone["trigger"]["within"] == 100
+    assert gone["actions"][0]["state"] == "CRASHED"
 
 
 def test_nights_end_in_the_business_time_zone(world: Prefect) -> None:
     nights = until(lambda: world.runs("nightly", any_=["SCHEDULED"]))
     starts = [datetime.fromisoformat(run["expected_start_time"]).astimezone(UTC) for run in nights]
     assert {f"{start:%H:%M}" for start in starts} == {"01:00"}
-    assert nights[0]["parameters"] == {"wait": True}
+    assert nights[0]["parameters"] == {"wait": True, "time_limit_hours": 8}
     prefect(world.project, "deploy", "--name", "nightly", RECONCILE_TIMEZONE="America/New_York")
     [schedule] = world.ask("GET", "/deployments/name/reconcile-period/nightly")["schedules"]
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == (
         "30 6 * * *",
         "America/New_York",
     )
+
+
+def test_a_state_tells_what_is_over_a_limit(tmp_path: Path) -> None:
+    """As RECONCILE_NOTIFY_WHEN has them; `strict` fails what is open above info."""
+    report = {"run_id": "r", "discrepancies": {"STATUS_MISMATCH": 2}, "new": 0, "cleared": 0}
+    report |= {"open": [{"severity": "high", "currency": "INR", "count": 2, "amount": "5.00"}]}
+    finished, easy = Finished("r", tmp_path, report, 2), Finished("r", tmp_path, report | {"open": []}, 0)
+    states = [
+        ended(finished, Settings()),
+        ended(finished, Settings(occasions=())),
+        ended(easy, Settings(), strict=True),
+        ended(finished, Settings(), strict=True),
+    ]
+    assert [(state.type.value, state.name) for state in states] == [
+        ("COMPLETED", "Over limit"),
+        ("COMPLETED", "Completed"),
+        ("COMPLETED", "Completed"),
+        ("FAILED", "Over limit"),
+    ]
+    assert str(states[0].message).startswith("high>0: run r: 2 discrepancies")
 
 
 def test_text_of_the_data_stays_text() -> None:

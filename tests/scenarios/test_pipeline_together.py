@@ -1,6 +1,7 @@
 """Two runs at once: the lock of an app, and apps that have nothing to do with each other."""
 
 import csv
+import json
 from collections import Counter
 from datetime import date
 
@@ -8,7 +9,7 @@ import pytest
 
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import LEDGER_COLUMNS
-from reconcile.sandbox.server import serve
+from reconcile.sandbox.server import Sandbox, serve
 from tests.support.driver import Command, MakeCommand, Shop, planted
 from tests.support.gate import Hold, gate
 
@@ -31,6 +32,7 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
         with command.start("run", *DAYS, "--ledger", "ledger.csv", **through) as first:
             assert hold.held.wait(60)
             with command.start("run", *DAYS, "--wait") as patient:
+                patient.wait_for(f"wait: another run works on app {merchant.app_id}")
                 refused = command("run", *DAYS)
                 assert (refused.code, refused.out) == (5, "")
                 assert merchant.app_id in refused.complaint
@@ -39,6 +41,10 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
                 assert (fetch.code, fetch.out) == (5, "")
                 assert "--wait" not in fetch.complaint, "it has no such option"
                 assert patient.process.poll() is None
+                noted = json.loads(command.good("runs", "--json").out)["runs"]
+                assert [run["error"] for run in noted if run["state"] == "failed"] == [
+                    refused.complaint.removeprefix("reconcile: ")
+                ]
                 hold.go.set()
                 assert (first.ended().code, patient.ended().code) == (0, 0)
     reports = sorted(path.name for path in (command.folder / "reports").iterdir())
@@ -48,21 +54,26 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
     assert command.postmasters() == []
 
 
+def write_apps(command: Command, shops: list[Merchant], at: tuple[Sandbox, Sandbox]) -> None:
+    """reconcile.toml with both apps, and both.csv, the ledger of both."""
+    tables = [
+        f'[[apps]]\nbase_url = "{one.base_url}"\napp_id = "{one.app_id}"\n'
+        f'access_key = "{one.access_key}"\nsecret_key = "{one.secret_key}"\n'
+        for one in at
+    ]
+    (command.folder / "reconcile.toml").write_text("\n".join(tables), "utf-8")
+    with (command.folder / "both.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*LEDGER_COLUMNS, "app_id"])
+        writer.writeheader()
+        writer.writerows(row | {"app_id": shop.app_id} for shop in shops for row in shop.ledger)
+
+
 def test_two_apps_with_the_same_ids(make_command: MakeCommand, database_url: str) -> None:
     """Both merchants write the same ledger ids and references on the same days; no app sees the other's."""
     shops = [Merchant.made_up(seed, date(2026, 2, 1), 28) for seed in (21, 22)]
     with serve(shops[0]) as one, serve(shops[1]) as two:
         command = make_command(RECONCILE_DATABASE_URL=database_url)
-        tables = [
-            f'[[apps]]\nbase_url = "{at.base_url}"\napp_id = "{at.app_id}"\n'
-            f'access_key = "{at.access_key}"\nsecret_key = "{at.secret_key}"\n'
-            for at in (one, two)
-        ]
-        (command.folder / "reconcile.toml").write_text("\n".join(tables), "utf-8")
-        with (command.folder / "both.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [*LEDGER_COLUMNS, "app_id"])
-            writer.writeheader()
-            writer.writerows(row | {"app_id": shop.app_id} for shop in shops for row in shop.ledger)
+        write_apps(command, shops, (one, two))
         command.good("run", "--from", "2026-02-01", "--to", "2026-02-28", "--ledger", "both.csv")
     report = command.latest()
     expected = Counter(error for shop in shops for error in planted(shop.planted).elements())
@@ -74,3 +85,35 @@ def test_two_apps_with_the_same_ids(make_command: MakeCommand, database_url: str
     }
     owner = {record["id"]: shop.app_id for shop in shops for record in shop.transactions}
     assert apps == {transaction: owner[transaction] for transaction in apps}
+
+
+def test_one_app_that_fails_does_not_stop_the_other(make_command: MakeCommand, calm_shop: Shop) -> None:
+    """The report of the other stands; what failed is done later, alone or with both: nothing lost, nothing doubled."""
+    shops = [calm_shop[0], Merchant.made_up(21, date(2026, 4, 1), 5)]
+    with serve(shops[1]) as two, gate(two, lambda path, body: (503, b"{}")) as broken:
+        command = make_command()
+        write_apps(command, shops, (calm_shop[1], broken))
+        words = ("run", *DAYS, "--ledger", "both.csv")
+        part = command(*words, RECONCILE_GIVE_UP_SECONDS="0")
+        assert part.code == 4
+        assert part.complaint.startswith(
+            f"reconcile: app {two.app_id} failed: KS Pay, POST /auth/generate-token"
+        )
+        assert f"the report of {shops[0].app_id} stands in reports/" in part.complaint
+        first = command.latest()
+        assert first.document()["apps"] == [shops[0].app_id]
+        assert any(two.app_id in line for line in first.document()["warnings"])
+        assert first.findings() == planted(shops[0].planted)
+        ended = json.loads(command.good("runs", "--json").out)["runs"]
+        assert {(run["state"], *run["apps"]) for run in ended} == {
+            ("finished", shops[0].app_id),
+            ("failed", two.app_id),
+        }
+        both = command(*words, "--app", two.app_id, "--json", RECONCILE_GIVE_UP_SECONDS="0")
+        assert (both.code, both.out) == (4, "")
+        write_apps(command, shops, (calm_shop[1], two))
+        command.good(*words, "--app", two.app_id)
+        assert command.latest().findings() == planted(shops[1].planted)
+        assert command.latest().document()["apps"] == [two.app_id]
+    unknown = command(*words, "--app", "ap_other")
+    assert (unknown.code, "--app ap_other: no such app is set" in unknown.complaint) == (2, True)

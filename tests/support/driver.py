@@ -56,7 +56,7 @@ class Outcome:
         return lines[0]
 
 
-PROGRESS = ("notify: ", "sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
+PROGRESS = ("wait: ", "notify: ", "sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
 """How the lines begin by which a command tells what it is doing."""
 
 

@@ -78,6 +78,10 @@ def test_what_ran_and_what_was_read(command: Command, small_shop: Shop) -> None:
     assert (statement["month"], bool(statement["lines"])) == (month, True)
     checks = document(command, "doctor")
     assert {check["exit_code"] for check in checks["checks"]} == {checks["exit_code"]} == {0}
+    quick = document(command, "doctor", "--quick")
+    assert {check["subject"] for check in checks["checks"]} - {
+        check["subject"] for check in quick["checks"]
+    } == {"decisions", "totals"}
 
 
 def test_progress_and_errors_as_json_lines(command: Command, small_shop: Shop) -> None:
@@ -100,6 +104,9 @@ def test_progress_and_errors_as_json_lines(command: Command, small_shop: Shop) -
     row, last = told(refused.err)
     assert (row["level"], "'acept' is not a decision" in row["message"]) == ("error", True)
     assert (last["exit_code"], "RowsRefused" in last["traceback"]) == (3, True)
+    # What fails before there is a run is among the runs all the same.
+    nowhere = command("run", *days(small_shop), "--ledger", "nowhere.csv").complaint
+    assert document(command, "runs")["runs"][0]["error"] == nowhere.removeprefix("reconcile: ")
     unknown = command("runs", RECONCILE_LOG="xml").complaint
     assert unknown == "reconcile: RECONCILE_LOG: 'xml' is not one of text, json"
 

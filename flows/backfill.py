@@ -1,0 +1,124 @@
+"""The flow of the deployment `backfill`: a long history, month by month, each month a task.
+
+A month that a finished run covers is passed over, so a backfill that was stopped goes on where it was.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+from prefect import Task, flow
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.form import AppsField, DayField, FileField, FolderField, HoursField, ProfileField, day_of
+from flows.shared import FETCH_RETRY_SECONDS, PageLog, as_task, deployed, inside, with_database
+from flows.summary import one_line
+from reconcile import pipeline
+from reconcile.core.errors import UsageError
+from reconcile.core.periods import check_period, last_closed_day
+from reconcile.core.records import Period
+from reconcile.db import runs
+from reconcile.db.engine import open_store
+from reconcile.pipeline import Finished, Request
+from reconcile.settings import Settings
+
+
+@flow(
+    name="backfill",
+    flow_run_name="backfill from {from_date}",
+    validate_parameters=False,
+    persist_result=False,
+)
+def backfill(
+    from_date: DayField,
+    to_date: DayField = "",
+    ledger: FileField = "",
+    profile: ProfileField = "",
+    apps: AppsField = (),
+    out: FolderField = "reports",
+    time_limit_hours: HoursField = 0,
+) -> State[None]:
+    """Reconcile a long history, one calendar month after another, each with a report of its own.
+
+    Months that a finished run covers already are passed over. Start it again after a failure: it goes on there.
+
+    Args:
+        from_date: First day of the history, as 2026-01-01.
+        to_date: Last day, included. Empty: the last full day.
+        ledger: Path of the ledger on the worker's machine, inside RECONCILE_LEDGER_ROOT. It is read before the first
+            month. Empty: RECONCILE_LEDGER, else what was imported before.
+        profile: Name of a [ledger.NAME] of reconcile.toml that says how to read the file. Usually empty.
+        apps: Only these apps. Empty: all.
+        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT.
+        time_limit_hours: After so many hours it is stopped and failed. 0: never.
+    """
+
+    def work(settings: Settings) -> State[None]:
+        first, last = day_of("from_date", from_date), day_of("to_date", to_date)
+        if first is None:
+            raise UsageError("from_date is empty: it names the first day of the history")
+        last = last or last_closed_day(datetime.now(UTC), settings.timezone)
+        if first > last:
+            raise UsageError(f"from_date {first} is after to_date {last}")
+        check_period(Period(first, last), settings.timezone)
+        folder = inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT")
+        book = inside(settings.ledger_root, "ledger", ledger, "RECONCILE_LEDGER_ROOT") if ledger else None
+        log = PageLog()
+        done: list[dict[str, str]] = []
+        for month in months(first, last):
+            if with_database(lambda month=month: _is_covered(settings, month, apps)):  # type: ignore[misc]
+                done.append({"month": str(month), "run": "covered before", "open": ""})
+                continue
+            request = Request(month, book, profile or None, folder, wait=True, apps=tuple(apps))
+            finished = _as_task(settings, request, log)
+            log.logger.info("%s", one_line(finished))
+            opened = sum(row["count"] for row in finished.report["open"])
+            done.append({"month": str(month), "run": finished.run_id, "open": f"{opened:,}"})
+            book = None  # it is imported now
+        with log.whatever_prefect_says():
+            create_table_artifact(done, key="backfill", description=f"{first} to {last}")
+        ran = sum(row["run"] != "covered before" for row in done)
+        return Completed(
+            message=f"{len(done)} months, {ran} of them reconciled now, {len(done) - ran} before"
+        )
+
+    return deployed(work, time_limit_hours)
+
+
+def months(first: date, last: date) -> list[Period]:
+    """The calendar months of a period; the first and the last may be parts of one."""
+    starts = [first]
+    while (start := (starts[-1].replace(day=1) + timedelta(days=32)).replace(day=1)) <= last:
+        starts.append(start)
+    return [
+        Period(begins, ends - timedelta(days=1))
+        for begins, ends in pairwise([*starts, last + timedelta(days=1)])
+    ]
+
+
+def _as_task(settings: Settings, request: Request, log: PageLog) -> Finished:
+    """A month, as a task of its name; its stages are tasks within it."""
+    task: Task[[], Finished] = Task(
+        lambda: with_database(
+            lambda: pipeline.reconcile_period(
+                settings, request, stage=as_task(log, FETCH_RETRY_SECONDS), progress=log
+            )
+        ),
+        name="month",
+        task_run_name=str(request.period),
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return task()
+
+
+def _is_covered(settings: Settings, month: Period, apps: AppsField) -> bool:
+    """Whether finished runs cover all days of the month, for each of the apps."""
+    days = {month.first + timedelta(days=n) for n in range((month.last - month.first).days + 1)}
+    with open_store(settings) as engine:
+        return all(
+            all(any(period.first <= day <= period.last for period in covered) for day in days)
+            for covered in (runs.covered(engine, one.app_id) for one in settings.kspay_apps(apps))
+        )

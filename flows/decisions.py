@@ -1,0 +1,37 @@
+"""The flow of the deployment `decisions`: takes in what lies in the inbox, at once."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.form import HoursField, ProfileField
+from flows.shared import PageLog, as_task, deployed, with_database
+from reconcile import pipeline
+from reconcile.settings import Settings
+
+
+@flow(name="decisions", flow_run_name="the inbox", validate_parameters=False, persist_result=False)
+def decisions(profile: ProfileField = "", time_limit_hours: HoursField = 0) -> State[None]:
+    """Take in the decisions and ledgers that lie in RECONCILE_INBOX, without waiting for the night.
+
+    Nothing is fetched or reported; the next run matches and reports with them.
+
+    Args:
+        profile: Name of a [ledger.NAME] of reconcile.toml that says how to read ledgers. Usually empty.
+        time_limit_hours: After so many hours it is stopped and failed. 0: never.
+    """
+
+    def work(settings: Settings) -> State[None]:
+        log = PageLog()
+        taken = with_database(
+            lambda: pipeline.take_inbox(settings, profile or None, stage=as_task(log), progress=log)
+        )
+        for warning in taken.warnings:
+            log.logger.warning("%s", warning)
+        decided = sum(one.decisions for one in taken.decided)
+        return Completed(
+            message=f"{decided:,} decisions of {len(taken.decided)} files, {len(taken.imported)} ledgers, "
+            f"{len(taken.refused)} files refused"
+        )
+
+    return deployed(work, time_limit_hours)

@@ -1,0 +1,102 @@
+"""What Prefect's page shows of a finished run beside its tasks: artifacts, events, its name and its state."""
+
+from typing import Any
+
+from prefect import get_client
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.events import emit_event
+from prefect.states import Completed, Failed
+
+from flows.shared import PageLog
+from flows.summary import largest_items, one_line, summary
+from reconcile.core.errors import ReconcileError
+from reconcile.notify import address_of
+from reconcile.pipeline import Finished
+from reconcile.settings import Settings
+from reconcile.validate_all import write_docs_of_held
+
+RESOURCE = "reconcile.reports"
+"""What our events are about; automations.yaml names it too."""
+
+
+def show(finished: Finished, settings: Settings, log: PageLog) -> None:
+    """The artifacts, the events, the last line of the log, and a name that holds the period, also if none was asked."""
+    log.logger.info("done: %s", one_line(finished))
+    for warning in finished.report["warnings"]:
+        log.logger.warning("%s", warning)
+    with log.whatever_prefect_says():
+        _artifacts(finished, settings.report_url)
+        _events(finished)
+        context = FlowRunContext.get()
+        if context is not None and context.flow_run is not None:
+            with get_client(sync_client=True) as client:
+                report = finished.report
+                client.set_flow_run_name(context.flow_run.id, f"{report['from']} to {report['to']}")
+        _data_docs(settings, finished, log)
+
+
+def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> State[None]:
+    """The state of a finished run. Its name is `Over limit` where one of RECONCILE_NOTIFY_WHEN is passed, so that
+    automations can tell it from the others."""
+    line = one_line(finished)
+    if strict and finished.open_above_info:
+        return Failed(
+            name="Over limit", message=f"strict: {finished.open_above_info:,} open above info; {line}"
+        )
+    passed = [str(one) for one in settings.occasions if one.has_come(finished.report)]
+    if passed:
+        return Completed(name="Over limit", message=f"{', '.join(passed)}: {line}")
+    return Completed(message=line)
+
+
+def _artifacts(finished: Finished, report_url: str | None) -> None:
+    about = f"Run {finished.run_id}"
+    create_markdown_artifact(summary(finished, report_url), key="reconciliation", description=about)
+    if items := largest_items(finished):
+        create_table_artifact(items, key="largest-open-items", description=f"{about}: the largest open items")
+    if report_url:
+        create_link_artifact(
+            link=address_of(finished, report_url),
+            link_text=f"The report of run {finished.run_id}",
+            key="report",
+            description="The page. The workbook and discrepancies.csv are beside it",
+        )
+
+
+def _events(finished: Finished) -> None:
+    """One that it is finished; and one each if there are open discrepancies above info, and records in quarantine."""
+    report = finished.report
+    told: dict[str, Any] = {name: report[name] for name in ("run_id", "from", "to", "apps", "new", "cleared")}
+    payloads = {
+        "reconcile.finished": told,
+        "reconcile.discrepancies": told | {"open": report["open"], "types": report["discrepancies"]}
+        if finished.open_above_info
+        else None,
+        "reconcile.quarantine": told | {"quarantined": report["quarantined"]}
+        if any(report["quarantined"].values())
+        else None,
+    }
+    for name, payload in payloads.items():
+        if payload is not None:
+            resource = {"prefect.resource.id": RESOURCE, "prefect.resource.name": finished.run_id}
+            emit_event(name, resource=resource, payload=payload)
+
+
+def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
+    """Great Expectations' own pages beside the files of the run, and the artifact that links to them."""
+    folder = finished.folder / "data-docs"
+    try:
+        write_docs_of_held(settings, folder)
+    except ReconcileError as error:  # the run is done all the same
+        log.logger.warning("no pages of Great Expectations: %s", error)
+        return
+    create_link_artifact(
+        link=address_of(finished, settings.report_url, "data-docs/index.html")
+        if settings.report_url
+        else (folder / "index.html").resolve().as_uri(),
+        link_text="What was demanded of the records, and what was found",
+        key="data-docs",
+        description=f"Great Expectations' pages of run {finished.run_id}",
+    )
