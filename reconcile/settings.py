@@ -253,6 +253,10 @@ class Variables(BaseSettings):
         default=None,
         description="Where people reach the folder of the reports: for links in messages and on Prefect's page.",
     )
+    RECONCILE_SERVE_TOKEN: SecretStr | None = Field(
+        default=None,
+        description="The password of `reconcile serve`, at least 16 letters.",
+    )
     RECONCILE_LOG: Annotated[str, _one_of("text", "json")] = Field(
         default="text",
         description="How progress, warnings and errors are written to standard error: `text`, or `json`, a document a "
@@ -403,6 +407,7 @@ class Settings:
         default_factory=lambda: read_occasions(_DEFAULTS.RECONCILE_NOTIFY_WHEN, Currencies())
     )
     report_url: str | None = None
+    serve_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
@@ -532,6 +537,9 @@ class _Reader:
             notify=tuple(addresses.split()),
             occasions=occasions,
             report_url=values.RECONCILE_REPORT_URL,
+            serve_token=values.RECONCILE_SERVE_TOKEN.get_secret_value()
+            if values.RECONCILE_SERVE_TOKEN
+            else None,
         )
 
     def shown(self) -> list[Shown]:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconcile.cli import installation, ledger, report, review, run, sandbox
+from reconcile.cli import installation, ledger, report, review, run, sandbox, serve
 from reconcile.cli.console import open_logs, open_streams, tell
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
@@ -47,6 +47,7 @@ for _command in (
     review.quarantine,
     ledger.ledger,
     report.report,
+    serve.serve,
     installation.init,
     installation.config,
     installation.notify,

@@ -31,6 +31,8 @@ _METRICS: Mapping[str, tuple[str, str]] = {
 }
 """By name: type and help, in the order of the text."""
 
+NAMES = tuple(_METRICS)
+
 _Sample = tuple[str, Mapping[str, str], object]
 
 

@@ -12,7 +12,7 @@ import pytest
 from reconcile.cli.main import cli
 from tests.support.driver import Command, MakeCommand, Shop
 
-WITHOUT = {("sandbox",), ("metrics",), ("backup",), ("init",)}
+WITHOUT = {("sandbox",), ("metrics",), ("backup",), ("init",), ("serve",)}
 """These show nothing, or have a format of their own."""
 
 

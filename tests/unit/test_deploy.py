@@ -1,0 +1,136 @@
+"""What deploys the program names only what there is: files, commands, options, settings, metrics.
+
+Neither Docker nor systemd is needed: these files are read, not run.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml  # type: ignore[import-untyped]  # a part of Prefect's
+
+from reconcile.cli.main import cli
+from reconcile.report.metrics import NAMES
+from reconcile.settings import SECRETS, VARIABLES
+
+ROOT = Path(__file__).parents[2]
+KNOWN = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS)}
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+
+
+def check(words: list[str]) -> None:
+    """A command line of ours or Prefect's; of ours every option exists."""
+    if words[0] != "reconcile":
+        assert words[0] in ("prefect", "sh"), words
+        return
+    command = cli.commands[words[1]]
+    assert isinstance(command, click.Command)
+    options = {option for one in command.params for option in one.opts}
+    assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_the_image_is_small_and_not_of_root() -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    instructions = [line.split() for line in lines if line[:1].isupper()]
+    users = [words[1] for words in instructions if words[0] == "USER"]
+    assert users[-1:] == ["reconcile"]
+    assert not [line for line in lines if "requirements-dev" in line or "[dev]" in line]
+    assert [line for line in lines if "--require-hashes -r requirements.lock" in line]
+    sources = [
+        word
+        for words in instructions
+        if words[0] == "COPY"
+        for word in words[1:-1]
+        if "--from" not in words[1]
+    ]
+    allowed = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"
+    }
+    assert {source for source in sources if source[0] != "/"} == allowed
+    assert all((ROOT / source).exists() for source in allowed)
+    last = " ".join(lines[lines.index("FROM python:3.11-slim") :])
+    assert "pip install" not in last
+
+
+def test_the_services_of_compose() -> None:
+    services = COMPOSE["services"]
+    assert {*services} == {"postgres", "prefect", "deploy", "worker", "reports"}
+    for name, service in services.items():
+        environment = service.get("environment", {})
+        ours = {variable for variable in environment if variable.startswith(("KSPAY_", "RECONCILE_"))}
+        assert ours <= KNOWN, name
+        if name != "postgres":
+            check([*service.get("entrypoint", ["reconcile"]), *service["command"]])
+        # No secret stands in the file, and no port is open to other machines.
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+        assert {*service.get("secrets", ())} <= {*COMPOSE["secrets"]}
+        assert {*service.get("depends_on", {})} <= {*services}
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or source == "./ledgers" or (ROOT / source).exists(), volume
+    server = services["prefect"]["environment"]["PREFECT_API_DATABASE_CONNECTION_URL"]
+    assert server.startswith("postgresql+asyncpg://")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_of_systemd(unit: Path) -> None:
+    text = unit.read_text("utf-8")
+    values = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    # A run is a process of its own: it must not outlive the worker.
+    assert (values["KillMode"], values["User"]) == ("control-group", "reconcile")
+    program, *words = shlex.split(values["ExecStart"])
+    check([Path(program).name, *words])
+    assert re.findall(r"^\[(\w+)\]$", text, re.MULTILINE) == ["Unit", "Service", "Install"]
+    for other in re.findall(r"\breconcile-\w+\.service\b", text):
+        assert (unit.parent / other).exists()
+
+
+def test_the_environment_of_the_units() -> None:
+    text = (ROOT / "deploy" / "reconcile.env.example").read_text("utf-8")
+    named = set(re.findall(r"^((?:KSPAY|RECONCILE)_\w+)=", text, re.MULTILINE))
+    assert named
+    assert named <= KNOWN
+
+
+def panels(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for panel in found:
+        yield panel
+        yield from panels(panel.get("panels", []))
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
+    every = list(panels(dashboard["panels"]))
+    assert len({panel["id"] for panel in every}) == len(every)
+    assert dashboard["schemaVersion"] >= 39
+    asked = set()
+    for panel in every:
+        assert panel["title"]
+        assert {"h", "w", "x", "y"} == {*panel["gridPos"]}
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        for target in panel["targets"]:
+            assert (
+                target["datasource"] == panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            )
+            names = set(re.findall(r"\breconcile_\w+", target["expr"]))
+            assert names
+            assert target["expr"].count("(") == target["expr"].count(")")
+            asked |= names
+    assert asked <= {*NAMES}
+    # All that tells of the state of things is on it; amounts are never added up over currencies.
+    assert {*NAMES} - asked <= {
+        "reconcile_as_of_timestamp_seconds",
+        "reconcile_runs_total",
+        "reconcile_fetched_pages",
+    }
+    amounts = [
+        target["expr"] for panel in every for target in panel["targets"] if "_amount" in target["expr"]
+    ]
+    assert amounts
+    assert all("by (" in expr and "currency" in expr for expr in amounts if "sum" in expr)
