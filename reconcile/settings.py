@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
+from reconcile.core.fees import Fee, read_fees
 from reconcile.core.money import Currencies, Tolerances
 from reconcile.core.occasions import Occasion, read_occasions
 from reconcile.core.records import Family, Side
@@ -397,6 +398,7 @@ class Settings:
     accept_suggestions: bool = _DEFAULTS.RECONCILE_ACCEPT_SUGGESTIONS
     workbook_matches: int = _DEFAULTS.RECONCILE_WORKBOOK_MATCHES
     dialect: Dialect = _DEFAULTS.RECONCILE_CSV
+    fees: tuple[Fee, ...] = ()
     currencies: Currencies = field(default_factory=Currencies)
     families: Mapping[tuple[Side, str], Family] = field(default_factory=lambda: _families({}))
     profiles: Mapping[str, Profile] = field(default_factory=dict)
@@ -421,6 +423,31 @@ class Settings:
         reader = _Reader(os.environ if environ is None else environ, folder or Path())
         reader.settings()
         return reader.shown()
+
+    def rests_on(self) -> dict[str, str]:
+        """What matching and reports rest on, by its name in the settings: the same values give the same report."""
+        known, default = self.currencies.digits, Currencies().digits
+        words: dict[tuple[Side, str], tuple[str, Family]] = {}
+        for (side, word), family in self.families.items():
+            if word and _DEFAULT_FAMILIES.get((side, word)) != family:
+                # Of the spellings of one word the one with its blanks, and else in lower case.
+                key = (side, word.translate(_NO_SEPARATORS).casefold())
+                words[key] = max(
+                    words.get(key, (word, family)), (word, family), key=lambda one: (len(one[0]), one[0])
+                )
+        return {
+            "RECONCILE_TIMEZONE": self.timezone.key,
+            "RECONCILE_AMOUNT_TOLERANCE": str(self.tolerances),
+            "RECONCILE_DATE_TOLERANCE_DAYS": str(self.date_tolerance_days),
+            "RECONCILE_DUPLICATE_DAYS": str(self.duplicate_days),
+            "RECONCILE_GRACE_DAYS": str(self.grace_days),
+            "RECONCILE_STALE_PENDING_HOURS": str(self.stale_pending_hours),
+            "RECONCILE_ACCEPT_SUGGESTIONS": str(self.accept_suggestions).lower(),
+            "RECONCILE_CSV": str(self.dialect),
+            **{f"fees: {fee.name}": str(fee) for fee in self.fees},
+            **{f"status.{side}: {word}": str(family) for (side, _), (word, family) in sorted(words.items())},
+            **{f"currencies: {code}": str(known[code]) for code in sorted(known) if code not in default},
+        }
 
     def kspay_apps(self, chosen: Sequence[str] = ()) -> tuple[Credentials, ...]:
         """The apps whose transactions are to be fetched, only those chosen if any are.
@@ -485,6 +512,7 @@ class _Reader:
             "status",
             "ledger",
             "expect",
+            "fees",
         }
         for name in tables:
             if name not in known:
@@ -529,6 +557,7 @@ class _Reader:
             accept_suggestions=values.RECONCILE_ACCEPT_SUGGESTIONS,
             workbook_matches=values.RECONCILE_WORKBOOK_MATCHES,
             dialect=values.RECONCILE_CSV,
+            fees=self.fees(currencies),
             currencies=currencies,
             families=self.families(),
             profiles=self.profiles(currencies),
@@ -643,6 +672,12 @@ class _Reader:
                 raise UsageError(f"{TOML}: [ledger.{name}] {error}") from None
         return profiles
 
+    def fees(self, currencies: Currencies) -> tuple[Fee, ...]:
+        try:
+            return read_fees(self.toml.get("fees", []), currencies)
+        except ValueError as error:
+            raise UsageError(f"{TOML}: {error}") from None
+
     def expects(self) -> tuple[Expect, ...]:
         tables = self.toml.get("expect", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -688,6 +723,9 @@ def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, s
     # Blanks, hyphens and underscores do not count: a word is looked up without them too, after all others.
     bare = {(side, word.translate(_NO_SEPARATORS)): family for (side, word), family in words.items()}
     return MappingProxyType({**bare, **words})
+
+
+_DEFAULT_FAMILIES = _families({})
 
 
 def _without_secrets(url: str) -> str:

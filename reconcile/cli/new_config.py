@@ -30,6 +30,15 @@ _TABLES = """
 # [currencies]
 # USDT = 6
 
+# What the gateways keep: the ledger may book the amount less this
+#
+# [[fees]]
+# payment_method = "CARD"
+# currency = "INR"
+# from = 2026-04-01
+# percent = 2
+# tax = 18
+
 # An expectation of your own
 #
 # [[expect]]

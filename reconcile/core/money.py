@@ -164,6 +164,9 @@ class Tolerance:
     fixed: Decimal = Decimal(0)
     percent: Decimal = Decimal(0)
 
+    def __str__(self) -> str:
+        return f"{self.percent:f}%" if self.percent else f"{self.fixed:f}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
@@ -171,6 +174,10 @@ class Tolerances:
 
     default: Tolerance = Tolerance()
     named: Mapping[str, Tolerance] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """As it is written in the settings."""
+        return ",".join(f"{code}={one}" for code, one in sorted(self.named.items())) or str(self.default)
 
     @classmethod
     def parse(cls, text: str, currencies: Currencies) -> "Tolerances":

@@ -89,7 +89,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "outcomes",
     ),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance", "refunds_agree"),
-    "results": ("views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
+    "results": ("allowed", "views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
 }
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""
 
@@ -101,6 +101,7 @@ RESULTS = (
     "result_reported",
     "result_open_items",
     "result_matches",
+    "result_allowed",
     "result_shared_ids",
     "result_outcomes",
     "result_summary",
@@ -113,6 +114,7 @@ RESULTS = (
 - result_reported: the same discrepancies, only id and status
 - result_open_items: the discrepancies that are open after the run, with the amount at stake
 - result_matches: the matches with a record dated in the period
+- result_allowed: those of them whose amounts differ by the expected fee or within the tolerance
 - result_shared_ids: the ledger ids that several sources hold, which reports write with the source
 - result_outcomes: how many records and which amounts have which outcome, by rule and payment method
 - result_summary: the same by outcome only
@@ -184,6 +186,7 @@ def match(
     progress("match", "proof", 1)
     for check in PHASES["checks"]:
         _check(connection, check)
+    run_step(connection, "results/allowed")
     run_step(connection, "results/views")
     return _numbers(connection)
 

@@ -3,6 +3,7 @@
 So the statements that match need no parameters, and run in psql as they are.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Date, bindparam, text
 
 from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.fees import folded
 from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.settings import Settings
@@ -37,6 +39,7 @@ def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]
                 "tolerance_fixed": settings.tolerances.default.fixed,
                 "tolerance_percent": settings.tolerances.default.percent,
                 "accept_suggestions": settings.accept_suggestions,
+                "fees": _fees(settings),
             }
         ],
     )
@@ -112,6 +115,21 @@ def note_policy(connection: Connection, apps: Sequence[str], rules: str) -> bool
         text(read_sql("match/policy/note_policy")), {"rules": rules, "apps": list(apps)}
     )
     return noted.rowcount > 0
+
+
+def _fees(settings: Settings) -> str | None:
+    """The fees as the SQL function `expected_fee` reads them; None where there are none."""
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for fee in sorted(settings.fees, key=lambda fee: fee.first_day, reverse=True):
+        lists.setdefault(f"{folded(fee.payment_method or '')} {fee.currency}", []).append(
+            {
+                "from": fee.first_day.isoformat(),
+                "share": f"{fee.share:f}",
+                "fixed": f"{fee.fixed_with_tax:f}",
+                "digits": settings.currencies.digits[fee.currency],
+            }
+        )
+    return json.dumps(lists) if lists else None
 
 
 def _execute(connection: Connection, name: str, rows: list[dict[str, Any]]) -> None:

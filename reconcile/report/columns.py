@@ -144,6 +144,12 @@ FILES: Mapping[str, Sequence[Column]] = {
         Column("variance", "kspay_amount minus ledger_amount; empty if the currencies differ.", Form.AMOUNT),
         _KSPAY_DATE,
         _LEDGER_DATE,
+        Column(
+            "fee",
+            "The expected fee, where the ledger books the amount less it; variance minus fee is what the tolerance let "
+            "pass.",
+            Form.AMOUNT,
+        ),
     ),
     "summary.csv": (
         Column(

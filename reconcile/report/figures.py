@@ -15,7 +15,8 @@ from reconcile.db.sql_files import read_sql
 
 
 def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
-    """The open amounts, the shares of rules and payment methods, the fetched windows, and the runs before.
+    """The open amounts, fees and tolerated differences, the shares of rules and payment methods, the fetched windows,
+    and the runs before.
 
     Reads the temporary tables of the matching. Amounts are texts, in the major unit of their currency.
     """
@@ -32,6 +33,7 @@ def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict
     shares = rows("report/shares")
     return {
         "open": rows("report/open"),
+        "allowed": rows("report/allowed"),
         "by_rule": [_without(row) for row in shares if row["by"] == "rule"],
         "by_payment_method": [_without(row) for row in shares if row["by"] == "payment_method"],
         "windows": [

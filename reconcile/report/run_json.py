@@ -42,6 +42,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "from": run.period.first.isoformat(),
         "to": run.period.last.isoformat(),
         "timezone": run.settings.timezone.key,
+        "settings": run.settings.rests_on(),
         "apps": [app.app_id for app in run.apps],
         "started_at": _instant(results.started_at),
         "finished_at": _instant(datetime.now(UTC)),

@@ -93,7 +93,13 @@ class _Record:
     @property
     def suggestion(self) -> str:
         other = self["suggested_counterpart"]
-        return f"; {other} may be it: same amount, close date" if other else ""
+        fee = self["suggested_fee"]
+        less = (
+            f" less the fee of {self.amount(fee, self['kspay_currency'] or self['ledger_currency'])}"
+            if fee
+            else ""
+        )
+        return f"; {other} may be it: same amount{less}, close date" if other else ""
 
     @property
     def before_all_fetched(self) -> str:
@@ -182,6 +188,8 @@ class _Record:
             return "same amount before refunds"
         if not difference:
             return "same amount"
+        if difference == self["fee"]:
+            return f"same amount less the fee of {self.amount(difference, self['kspay_currency'])}"
         return f"amounts differ by {self.amount(abs(difference), self['kspay_currency'])}"
 
     def _dates(self) -> str:
@@ -216,7 +224,14 @@ def _amount(record: _Record) -> str:
         return f"{record.shows}, but the ledger books only a refund of {refund} and no payment{record.match}."
     gap = record.amount(abs(difference), record["kspay_currency"])
     direction = "too little" if difference > 0 else "too much"
-    return f"{record.shows}, but the ledger books {record.ledger}, {gap} {direction}{record.match}."
+    fee = ""
+    if record["fee"] and difference > 0:
+        expected, kept = (
+            record.amount(one, record["kspay_currency"]).rpartition(" ")[0]
+            for one in (record["fee"], difference)
+        )
+        fee = f": fee {expected} expected, {kept} kept"
+    return f"{record.shows}, but the ledger books {record.ledger}, {gap} {direction}{fee}{record.match}."
 
 
 def _currency(record: _Record) -> str:

@@ -105,10 +105,10 @@ select
     (
         (
             held.reference, held.currency, held.amount, held.status, held.created_at, held.provider_order_id,
-            held.provider_txn_id
+            held.provider_txn_id, held.payment_type
         ) is distinct from (
             incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
-            incoming.provider_order_id, incoming.provider_txn_id
+            incoming.provider_order_id, incoming.provider_txn_id, incoming.payment_type
         )
     ) as moved
 from incoming

@@ -4,7 +4,8 @@
 -- joined as they are, only the others are summed. match_id has the digits of the hash of the ids, of which the file
 -- has the letters that the function `letters` makes: a million times, that takes longer than the joins. An amount that
 -- its currency cannot have, since the settings gave it fewer decimals, has `?` and the currency behind it.
--- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_matches, result_shared_ids
+-- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_matches,
+-- result_shared_ids
 -- Makes: none
 
 with several as (
@@ -79,6 +80,7 @@ several_ledger as (
 
 match as (
     select
+        first_pair.match_no,
         first_pair.rule,
         '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], [' || to_json(ledger.full_id)
         || ']]' as ids,
@@ -96,6 +98,7 @@ match as (
     where not first_pair.is_of_several
     union all
     select
+        match_no,
         members.rule,
         jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids)::text,
         kspay.shown_ids,
@@ -120,10 +123,12 @@ hashed as (
         end as currency,
         case when match.kspay_currency = match.ledger_currency then match.kspay_amount - match.ledger_amount end
             as variance,
+        allowed.fee,
         of_kspay.digits as kspay_digits,
         of_ledger.digits as ledger_digits,
         sha256(convert_to(match.ids, 'UTF8')) as hash
     from match
+    left join result_allowed as allowed using (match_no)
     left join currency_digits as of_kspay on of_kspay.currency = match.kspay_currency
     left join currency_digits as of_ledger on of_ledger.currency = match.ledger_currency
     order by match.kspay_date, hash  -- as by match_id: its letters rise with the digits
@@ -148,6 +153,7 @@ select
         else round(variance, greatest(kspay_digits, min_scale(variance)))::text
     end as variance,
     kspay_date,
-    ledger_date
+    ledger_date,
+    round(fee, greatest(kspay_digits, min_scale(fee)))::text as fee
 from hashed
 order by kspay_date, hash

@@ -59,6 +59,12 @@ Readings, where the words leave a choice:
     Pay has given back nothing of a paid transaction, all of a refunded one, and some of one that was
     refunded in part: more than nothing and less than all, within the tolerance. Several transactions add
     up. Pending, failed and cancelled ones are a STATUS_MISMATCH. Amounts of two currencies are not compared.
+19. With fees, amounts are as far apart as the ledger is from the nearer of KS Pay's amount and that amount less the
+    expected fees of its transactions; what the ledger books of it is a fee where it agrees and is nearer to the latter.
+    Of such a match a refund may be less the fee of the refunded too. A positive entry that books the one
+    transaction that it names so stands for the whole amount too when its refunds are looked for. A fee is rounded half
+    up, tax and all at once; one of the payment method comes before one of all others, the later day before the earlier.
+    Duplicates are compared as they are booked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,9 +90,11 @@ from tests.oracle.matching import (
     Record,
     T,
     agree,
+    amounts_agree,
     business_date,
     by_app,
     entry_ids,
+    fee_taken,
     match,
     midnight,
     public,
@@ -200,10 +208,19 @@ def _refunds_differ(joined: Joined, policy: Policy) -> bool:
     if len({record.currency for record in (*ts, *es)}) > 1:
         return False
     least, most, known = _given_back(ts)
-    all_of_it = within_tolerance(most, booked, ts[0].currency, policy.tolerance)
+    kept = (
+        sum((t.fee for t in ts if t.family == "refunded"), Decimal(0))
+        if fee_taken(ts, es, policy)
+        else Decimal(0)
+    )
+    all_of_it = any(
+        # A percentage is one of all that was refunded.
+        within_tolerance(most, booked + less, ts[0].currency, policy.tolerance)
+        for less in (Decimal(0), kept)
+    )
     if known:
         return not all_of_it
-    return all_of_it or not least < booked < most
+    return all_of_it or not least < booked < most - kept
 
 
 def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
@@ -212,7 +229,7 @@ def _types_of_match(joined: Joined, policy: Policy, as_of: date) -> list[str]:
     currencies = {record.currency for record in (*ts, *es)}
     if len(currencies) > 1:
         types.append("CURRENCY_MISMATCH")
-    elif not within_tolerance(total(ts), total(es), ts[0].currency, policy.tolerance):
+    elif not amounts_agree(ts, es, policy):
         types.append("AMOUNT_MISMATCH")
     if any(record.family == "unknown" for record in (*ts, *es)):
         types.append("UNKNOWN_STATUS")
@@ -338,7 +355,7 @@ class _Reporter:
             name = "matched_with_discrepancy" if types else "matched"
             self.case(joined.transactions, joined.entries, types, name)
             if self.current(joined.transactions, joined.entries):
-                self.outcome.matches.add(public(joined, self.app))
+                self.outcome.matches.add(public(joined, self.app, self.policy))
         for side in (ts, es):
             for record in side:
                 if record not in matched:

@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, tzinfo
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from itertools import product
 from zoneinfo import ZoneInfo
 
-from reconcile.core.money import Tolerance, Tolerances
+from reconcile.core.fees import Fee
+from reconcile.core.money import Currencies, Tolerance, Tolerances
 
 NO_TOLERANCE = Tolerances(Tolerance())
 ALL_RULES = (
@@ -45,6 +46,7 @@ class T:
     provider_order_id: str | None = None
     provider_txn_id: str | None = None
     word: str = ""
+    payment_method: str | None = None
 
     @property
     def status(self) -> str:
@@ -92,6 +94,7 @@ class Policy:
     grace_days: int = 1
     stale_pending_hours: int = 24
     accept_suggestions: bool = False
+    fees: tuple[Fee, ...] = ()
     rules: tuple[str, ...] = ALL_RULES
 
 
@@ -103,6 +106,7 @@ class M:
     transactions: frozenset[str]
     entries: frozenset[EntryId]
     app: str
+    fee: Decimal | None = None  # that the ledger has taken off
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Record:
     since: datetime  # `createdAt`, or the start of an entry's day: which of two came earlier
     keys: frozenset[tuple[str, str]]  # (kind, value); the kinds are those of `raw_keys`
     refunded: Decimal = Decimal(0)  # what the negative entries in it add up to, as a positive number
+    fee: Decimal = Decimal(0)  # what a gateway is expected to keep of a transaction
 
     def key(self, kind: str) -> str | None:
         """What a record that came by itself has as its key of this kind."""
@@ -198,9 +203,10 @@ def midnight(day: date, zone: tzinfo = UTC) -> datetime:
 
 
 def _records(
-    transactions: Sequence[T], entries: Sequence[E], zone: ZoneInfo
+    transactions: Sequence[T], entries: Sequence[E], policy: Policy
 ) -> tuple[list[Record], list[Record]]:
     """The records of one app without the keys that are none, refund bookings joined."""
+    zone = ZoneInfo(policy.timezone)
     overloaded: set[tuple[str, str]] = set()
     for side in (transactions, entries):
         count = Counter(key for record in side for key in raw_keys(record))
@@ -215,6 +221,7 @@ def _records(
             business_date(t, zone),
             t.created_at,
             raw_keys(t) - overloaded,
+            fee=expected_fee(t, policy),
         )
         for t in transactions
     ]
@@ -231,7 +238,7 @@ def _records(
         )
         for e in entries
     ]
-    return ts, _book_refunds(ts, es)
+    return ts, _book_refunds(ts, es, policy)
 
 
 def _names(ts: list[Record], es: list[Record]) -> dict[Record, str | None]:
@@ -249,10 +256,14 @@ def _names(ts: list[Record], es: list[Record]) -> dict[Record, str | None]:
     return names
 
 
-def _book_refunds(ts: list[Record], entries: list[Record]) -> list[Record]:
-    """Joins each refund to what it gives back (readings 3 and 4)."""
+def _book_refunds(ts: list[Record], entries: list[Record], policy: Policy) -> list[Record]:
+    """Joins each refund to what it gives back (readings 3, 4 and 19)."""
     known = {t.key("transaction") for t in ts}
     names = _names(ts, entries)
+
+    def gross(positive: Record) -> Decimal:
+        named = [t for t in ts if t.key("transaction") == names[positive] and t.currency == positive.currency]
+        return positive.amount + (fee_taken(named, [positive], policy) if named else 0)
 
     def contradict(one: Record, other: Record) -> bool:
         return names[one] != names[other] and names[one] in known and names[other] in known
@@ -270,14 +281,14 @@ def _book_refunds(ts: list[Record], entries: list[Record]) -> list[Record]:
     booked: dict[Record, list[Record]] = {}
     for p in positives:
         own = [n for n in negatives if candidates[n] == [p]]
-        if own and sum(-n.amount for n in own) <= p.amount:
+        if own and sum(-n.amount for n in own) <= gross(p):
             booked[p] = own
     spent = {n for own in booked.values() for n in own}
     for n in negatives:
         if n in spent:
             continue
         for p in candidates[n]:
-            if p not in booked and p.amount == -n.amount:
+            if p not in booked and -n.amount in (p.amount, gross(p)):
                 booked[p] = [n]
                 spent.add(n)
                 break
@@ -323,13 +334,55 @@ def total(records: Iterable[Record]) -> Decimal:
     return sum((record.amount for record in records), Decimal(0))
 
 
+# Fees (reading 19)
+
+
+def expected_fee(t: T, policy: Policy) -> Decimal:
+    """What the gateway keeps of a transaction; 0 where none is expected."""
+    day = business_date(t, ZoneInfo(policy.timezone))
+    possible = [fee for fee in policy.fees if fee.currency == t.currency and fee.first_day <= day]
+    of_method = [
+        fee
+        for fee in possible
+        if fee.payment_method
+        and t.payment_method
+        and fee.payment_method.strip().lower() == t.payment_method.strip().lower()
+    ]
+    of_others = [fee for fee in possible if fee.payment_method is None]
+    if not (of_method or of_others):
+        return Decimal(0)
+    fee = max(of_method or of_others, key=lambda one: one.first_day)
+    exact = (t.amount * fee.percent / 100 + fee.fixed) * (1 + fee.tax / 100)
+    unit = Decimal(1).scaleb(-Currencies().digits[t.currency])
+    return min(exact.quantize(unit, ROUND_HALF_UP), t.amount)
+
+
+def apart(ts: Sequence[Record], es: Sequence[Record]) -> Decimal:
+    """How far the ledger is from the amount, or from the amount less the expected fee: the nearer counts."""
+    fees = sum((t.fee for t in ts), Decimal(0))
+    return min(abs(total(ts) - total(es)), abs(total(ts) - fees - total(es)))
+
+
+def amounts_agree(ts: Sequence[Record], es: Sequence[Record], policy: Policy) -> bool:
+    """Whether the amounts of one currency are equal, or apart by no more than the tolerance of KS Pay's amount."""
+    return within_tolerance(total(ts), total(ts) - apart(ts, es), ts[0].currency, policy.tolerance)
+
+
+def fee_taken(ts: Sequence[Record], es: Sequence[Record], policy: Policy) -> Decimal:
+    """The fee that the ledger has taken off: 0 where it books the whole amount, or another one."""
+    if len({record.currency for record in (*ts, *es)}) > 1 or not amounts_agree(ts, es, policy):
+        return Decimal(0)
+    fees = sum((t.fee for t in ts), Decimal(0))
+    return fees if abs(total(ts) - fees - total(es)) < abs(total(ts) - total(es)) else Decimal(0)
+
+
 def _order(joined: Joined) -> tuple[object, ...]:
     """Where a possible match stands among the others of its pass: the least is taken first."""
     ts, es = joined.transactions, joined.entries
     return (
         joined.rule == "reference_differs" and any(t.currency != e.currency for t, e in product(ts, es)),
         not all(agree(t.family, e.family) for t, e in product(ts, es)),
-        abs(total(ts) - total(es)),
+        apart(ts, es),
         abs((min(t.day for t in ts) - min(e.day for e in es)).days),
         sorted(t.id for t in ts),
         sorted(e.id for e in es),
@@ -371,9 +424,7 @@ class Matcher:
     def fits(self, ts: Sequence[Record], es: Sequence[Record]) -> bool:
         """Same currency, and the amounts add up to the same within the tolerance."""
         currency = ts[0].currency
-        return all(r.currency == currency for r in (*ts, *es)) and within_tolerance(
-            total(ts), total(es), currency, self.policy.tolerance
-        )
+        return all(r.currency == currency for r in (*ts, *es)) and amounts_agree(ts, es, self.policy)
 
     def take(self, candidates: Iterable[Joined]) -> None:
         """Take the possible matches from the top, while all their records are free."""
@@ -421,8 +472,8 @@ class Matcher:
             (one,), several = right, left
         else:
             return
-        missed = abs(one.amount - total(several))
-        alone = [abs(one.amount - part.amount) for part in several]
+        missed = apart(left, right)
+        alone = [apart([one], [part]) if one is left[0] else apart([part], [one]) for part in several]
         if missed * 100 <= abs(one.amount) * 5 and missed < min(alone):
             self.take([Joined("reference_differs", tuple(left), tuple(right))])
 
@@ -470,7 +521,7 @@ class Matcher:
     def amount_date(self) -> None:
         def possible(t: Record, e: Record) -> bool:
             days_apart = abs((t.day - e.day).days)
-            same = t.amount == e.amount and t.currency == e.currency
+            same = apart([t], [e]) == 0 and t.currency == e.currency
             return t.moneyed and e.moneyed and same and days_apart <= self.policy.date_tolerance_days
 
         pairs = [(t, e) for t, e in product(self.free_transactions, self.free_entries) if possible(t, e)]
@@ -496,7 +547,7 @@ def by_app(
         ts, es = _records(
             [t for t in transactions if t.app == app],
             [e for e in entries if e.app == app],
-            ZoneInfo(policy.timezone),
+            policy,
         )
         matcher = Matcher(ts, es, policy)
         matcher.run()
@@ -504,12 +555,15 @@ def by_app(
     return result
 
 
-def public(joined: Joined, app: str) -> M:
+def public(joined: Joined, app: str, policy: Policy | None = None) -> M:
+    """A match as tests know it, with its fee where the policy is given."""
+    fee = fee_taken(joined.transactions, joined.entries, policy) if policy else None
     return M(
         joined.rule,
         frozenset(part.id for t in joined.transactions for part in t.parts),
         frozenset(entry_ids(joined.entries)),
         app,
+        fee or None,
     )
 
 

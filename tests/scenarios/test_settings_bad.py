@@ -115,6 +115,10 @@ CASES = {
     "toml with a byte-order mark": toml(
         '\ufeffRECONCILE_LOOKBACK_DAYS = "week"\n', "RECONCILE_LOOKBACK_DAYS"
     ),
+    "fees that overlap": toml(
+        '[[fees]]\ncurrency = "INR"\npercent = 2\n' * 2, "number 1 and number 2", "any other payment method INR"
+    ),
+    "fee without a currency": toml("[[fees]]\npercent = 2\n", "[[fees]] number 1", "currency"),
     "app without a key": toml(APP, "secret_key", **NO_KEYS),
     "app with an unknown key": toml(APP + 'secret_key = "QS3cretQ"\ncolour = "red"\n', "colour", **NO_KEYS),
     "the same app twice": toml((APP + 'secret_key = "QS3cretQ"\n') * 2, "app_id", **NO_KEYS),

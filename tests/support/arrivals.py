@@ -66,11 +66,11 @@ def _stage_transactions(connection: Connection, transactions: Sequence[T], said_
         "staged_transactions",
         (
             "app_id", "transaction_id", "reference", "comparable", "currency", "amount", "status",
-            "created_at", "updated_at", "provider_order_id", "provider_txn_id", "file", "row_number",
+            "created_at", "updated_at", "provider_order_id", "provider_txn_id", "payment_type", "file", "row_number",
         ),
         (
             (t.app, t.id, t.reference, comparable(t.reference), t.currency, t.amount, t.status, t.created_at, said_at,
-             t.provider_order_id, t.provider_txn_id, "", 1)
+             t.provider_order_id, t.provider_txn_id, t.payment_method, "", 1)
             for t in transactions
         ),
     )  # fmt: skip

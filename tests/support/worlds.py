@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from reconcile.core.fees import Fee
 from reconcile.core.money import Currencies, Tolerances
 from reconcile.core.records import Period
 from tests.oracle import ALL_RULES, E, Policy, T
@@ -34,11 +35,14 @@ def tx(
     order: str | None = None,
     txn: str | None = None,
     word: str = "",
+    method: str | None = None,
 ) -> T:
     """`tx_<number>`, created on a day of August 2026 (40 is 9 September) at a time in Kolkata."""
     local = datetime.combine(_day(day), time.fromisoformat(at), KOLKATA)
     at_utc = local.astimezone(UTC)
-    return T(f"tx_{number}", app, reference, currency, Decimal(amount), family, at_utc, order, txn, word)
+    return T(
+        f"tx_{number}", app, reference, currency, Decimal(amount), family, at_utc, order, txn, word, method
+    )
 
 
 def entry(
@@ -79,6 +83,18 @@ REFUNDED_WORDS = ("", "Refunded", "partially_refunded", "Partially Refunded", "P
 KSPAY_FAMILIES = ("paid", "paid", "paid", "refunded", "failed", "pending", "cancelled", "unknown")
 LEDGER_FAMILIES = ("paid", "paid", "paid", "refunded", "unpaid", "cancelled", "unknown")
 TOLERANCES = ("0", "0", "0.5", "1", "0.5%", "1%", "INR=1,KWD=0.01")
+# Net of these, 100 INR is 99.50, 60, or 97.64; some hold from a day inside the period only, some are of a currency with
+# other decimals.
+FEES = (
+    Fee(None, "INR", date.min, percent=Decimal("0.5")),
+    Fee("CARD", "INR", date.min, percent=Decimal(40)),
+    Fee("CARD", "INR", FIRST + timedelta(days=1), percent=Decimal(2), tax=Decimal(18)),
+    Fee("upi", "INR", FIRST, fixed=Decimal("0.5")),
+    Fee(None, "JPY", date.min, percent=Decimal("0.5"), fixed=Decimal(1), tax=Decimal(10)),
+    Fee("UPI", "KWD", date.min, percent=Decimal("0.0125")),
+    Fee("CARD", "KWD", FIRST, fixed=Decimal(0), percent=Decimal(0)),
+)
+METHODS = (None, "CARD", "Card", "UPI")
 # Days from the period's first; the period is 1 to 4 days long, so these lie around both its ends.
 OFFSETS = (0, 1, 2, 3, 4, 5, -1, -2, -3, -8, 9)
 # Local times of day: noon, and instants next to midnight in Kolkata and in UTC, where a business day turns.
@@ -133,6 +149,7 @@ def policies(draw: st.DrawFn, rules: tuple[str, ...] = ALL_RULES) -> Policy:
         grace_days=draw(st.sampled_from((1, 0, 3))),
         stale_pending_hours=draw(st.sampled_from((24, 0, 36, 48))),
         accept_suggestions=draw(st.booleans()),
+        fees=draw(st.sampled_from(((), (), FEES, FEES[:1], FEES[1:4]))),
         rules=rules,
     )
 
@@ -166,6 +183,7 @@ def transactions(draw: st.DrawFn, number: int, words: Words, zone: ZoneInfo) -> 
         provider_order_id=draw(st.sampled_from(words.provider_ids)),
         provider_txn_id=draw(st.sampled_from(words.provider_ids)),
         word=draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else "",
+        payment_method=draw(st.sampled_from(METHODS)),
     )
 
 
@@ -349,9 +367,37 @@ def _plant_refunds(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], e
         _add_entry(es, e, amount=-back, family=family, day=draw(days), **_keyed(draw, ts[-1]))
 
 
+def _plant_fees(draw: st.DrawFn, words: Words, zone: ZoneInfo, ts: list[T], es: list[E]) -> None:
+    """One to three payments booked less a fee, each or all at once, now and then a unit or two off; and refunds."""
+    t, e = _new(draw, words, zone, ts, es)
+    unit = Decimal(1).scaleb(-DIGITS[t.currency])
+    of_fee = st.sampled_from([fee for fee in FEES if fee.currency == t.currency] or FEES)
+    amounts = st.sampled_from((Decimal(100), Decimal(100), Decimal(60), Decimal("99.5"), Decimal("102.42")))
+    left = []
+    for _ in range(draw(st.sampled_from((1, 1, 2, 3)))):
+        fee, amount = draw(of_fee), _rounded(draw(amounts), t.currency)
+        family = draw(st.sampled_from(("paid", "paid", "refunded", "refunded", "unknown")))
+        word = draw(st.sampled_from(REFUNDED_WORDS)) if family == "refunded" else ""
+        method = fee.payment_method or draw(st.sampled_from(METHODS))
+        _add_transaction(ts, t, amount=amount, family=family, word=word, payment_method=method)
+        left.append(amount - _rounded(amount * fee.share + fee.fixed_with_tax, t.currency))
+    off = draw(st.sampled_from((Decimal(0), Decimal(0), Decimal(0), unit, -unit, Decimal("0.5"))))
+    if draw(st.booleans()):
+        _add_entry(es, e, amount=_rounded(sum(left, off), t.currency))
+    else:
+        for net, payment in zip(left, ts[-len(left) :], strict=True):
+            _add_entry(es, e, amount=_rounded(net + off, t.currency), family="paid", **_keyed(draw, payment))
+    for net, payment in zip(left, ts[-len(left) :], strict=True):
+        back = draw(st.sampled_from((None, None, payment.amount, net, net / 2, net + unit)))
+        if back is not None:
+            _add_entry(es, e, amount=-_rounded(back, t.currency), family="paid", **_keyed(draw, payment))
+
+
 PLANTERS: tuple[Planter, ...] = (_plant_split, _plant_near_split, _plant_spelling)
 PLANTERS_WITH_REFUNDS: tuple[Planter, ...] = (
     *PLANTERS,
+    _plant_fees,
+    _plant_fees,
     _plant_near_split,
     _plant_duplicates,
     _plant_refunds,

@@ -1,8 +1,8 @@
 -- Grain: one row a record, or a sum, that is wrong.
--- Purpose: Must return no rows. Names a match of the matched groups whose sides differ by more than the tolerance or in
--- their currency, without a finding that says so. The amounts are those of the stored records. Nearly every match is
--- one pair, so there is nothing to add up. The few others, and what is wrong, are looked up by an array of numbers: a
--- join would go through the whole tables for them.
+-- Purpose: Must return no rows. Names a match of the matched groups whose sides differ by more than the tolerance, with
+-- or without the expected fee, or in their currency, and no finding says so. The amounts are those of the stored
+-- records. Nearly every match is one pair, so there is nothing to add up. The few others, and what is wrong, are looked
+-- up by an array of numbers: a join would go through the whole tables for them.
 -- Reads: bookings, entries, findings, pairings, scope_pairing, scope_transaction, transactions, usable_transaction
 -- Makes: none
 
@@ -24,6 +24,7 @@ side as (
     select
         member.match_no,
         sum(usable_transaction.amount) as kspay,
+        sum(usable_transaction.fee) as fee,
         null::numeric as ledger,
         tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance,
         min(currency) as lowest,
@@ -37,6 +38,7 @@ side as (
     union all
     select
         member.match_no,
+        null,
         null,
         sum(entries.amount),
         null,
@@ -54,6 +56,7 @@ balance as (
     select
         match_no,
         sum(kspay) as kspay,
+        sum(fee) as fee,
         sum(ledger) as ledger,
         max(tolerance) as tolerance,
         min(lowest) = max(highest) as same_currency
@@ -63,6 +66,7 @@ balance as (
     select
         pairings.match_no,
         scope_transaction.amount,
+        scope_transaction.fee,
         case when bookings.entry_no is null then entries.amount end,
         tolerance_of(tolerance_fixed, tolerance_percent, scope_transaction.amount),
         scope_transaction.currency = entries.currency
@@ -77,7 +81,7 @@ unsaid as materialized (
     select match_no, kspay, ledger
     from balance
     where
-        (not same_currency or abs(kspay - ledger) > tolerance or ledger is null)
+        (not same_currency or (kspay <> ledger and amount_apart(kspay, fee, ledger) > tolerance) or ledger is null)
         and not exists (
             select from findings
             where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'

@@ -3,7 +3,7 @@
 -- that has it without cause. Worked out from the stored records alone: what the ledger gives back are the negative
 -- entries of a match; KS Pay says paid, refunded, or refunded in part, which leaves open how much. Looks at the matches
 -- of the matched groups that have a negative entry, and at those with the finding: few.
--- Reads: findings, pairings, policy, scope_entry, usable_entry, usable_transaction
+-- Reads: bookings, findings, pairings, policy, scope_entry, usable_entry, usable_transaction
 -- Makes: none
 
 with suspect as materialized (
@@ -35,11 +35,14 @@ of_ledger as (
         booked.match_no,
         coalesce(sum(-held.amount) filter (where held.amount < 0 and held.family in ('paid', 'refunded')), 0)
             as given_back,
+        -- As a match counts it: of a booking its positive entry alone.
+        sum(held.amount) filter (where bookings.entry_no is null) as booked,
         count(*) filter (where held.family = 'unknown') as unknown,
         min(held.currency) as lowest,
         max(held.currency) as highest
     from booked
     inner join usable_entry as held on held.number = booked.entry_no
+    left join bookings on bookings.entry_no = booked.entry_no
     where held.number = any(array(select entry_no from booked))
     group by booked.match_no
 ),
@@ -68,35 +71,53 @@ of_kspay as (
         tolerance_of(
             max(tolerance_fixed), max(tolerance_percent), sum(amount) filter (where family = 'refunded')
         ) as tolerance,
+        sum(amount) as charged,
+        sum(fee) as fee,
+        coalesce(sum(fee) filter (where family = 'refunded'), 0) as fee_of_refunded,
+        tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance_of_all,
         min(currency) as lowest,
         max(currency) as highest
     from transaction_of_match
     group by match_no
 ),
 
+-- Of a payment that is booked less its fee, a refund may be less that fee too.
+compared as (
+    select
+        of_kspay.*,
+        of_ledger.given_back,
+        of_ledger.unknown as unknown_entries,
+        least(of_kspay.lowest, of_ledger.lowest) = greatest(of_kspay.highest, of_ledger.highest) as same_currency,
+        case
+            when
+                abs(charged - fee - booked) <= tolerance_of_all and abs(charged - fee - booked) < abs(charged - booked)
+                then fee_of_refunded
+            else 0
+        end as fee_kept
+    from of_kspay
+    inner join of_ledger using (match_no)
+),
+
 judged as (
     select
         match_no,
-        of_kspay.transaction_id,
-        of_ledger.given_back,
-        of_ledger.given_back > 0
-        and of_kspay.unknown + of_ledger.unknown = 0
-        and of_kspay.paid + of_kspay.refunded = of_kspay.transactions
+        transaction_id,
+        given_back,
+        given_back > 0
+        and unknown + unknown_entries = 0
+        and paid + refunded = transactions
         and (
-            of_kspay.refunded = 0
+            refunded = 0
             or (
-                least(of_kspay.lowest, of_ledger.lowest) = greatest(of_kspay.highest, of_ledger.highest)
+                same_currency
                 and case
-                    when of_kspay.refunded_in_part = 0
-                        then abs(of_kspay.at_most - of_ledger.given_back) > of_kspay.tolerance
-                    else
-                        of_ledger.given_back >= of_kspay.at_most - of_kspay.tolerance
-                        or of_ledger.given_back <= of_kspay.at_least
+                    when refunded_in_part = 0
+                        then least(abs(at_most - given_back), abs(at_most - fee_kept - given_back)) > tolerance
+                    else given_back >= at_most - fee_kept - tolerance or given_back <= at_least
                 end
             )
         ) as contradicts
-    from of_kspay
-    inner join of_ledger using (match_no)
+    from compared
 ),
 
 told as (

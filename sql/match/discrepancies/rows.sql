@@ -63,6 +63,7 @@ with transactions as (
         string_agg(distinct status collate "C", ';') as status,
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
+        sum(fee) as fee,
         min(business_on) as business_on,
         count(*) as records,
         -- KS Pay does not say how much it gave back of a transaction that is refunded in part.
@@ -146,7 +147,8 @@ suggested as (
         case
             when shared_id.ledger_id is null then shown_entry.ledger_id
             else entry_label(shown_entry.source, shown_entry.ledger_id)
-        end as ledger_id
+        end as ledger_id,
+        case when shown_entry.amount <> shown_transaction.amount then shown_transaction.fee end as fee
     from suggestion
     inner join shown_transaction on shown_transaction.number = suggestion.transaction_no
     inner join shown_entry on shown_entry.number = suggestion.entry_no
@@ -222,6 +224,8 @@ select
     transactions.payment_method,
     rule.rule,
     coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
+    coalesce(of_transaction.fee, of_entry.fee) as suggested_fee,
+    transactions.fee,
     entries.named_transaction,
     case when transactions.provider_order_id = entries.provider_order_id then entries.provider_order_id end
         as shared_order_id,

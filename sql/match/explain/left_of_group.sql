@@ -7,20 +7,20 @@
 
 insert into left_of_group
 with side as (
-    select 'the reference ' || ref_key as key, currency, amount, 'kspay' as side
+    select 'the reference ' || ref_key as key, currency, amount, fee, 'kspay' as side
     from free_txn
     where family not in ('failed', 'cancelled') and ref_key is not null
     union all
-    select 'the reference ' || unit_key.key, unit.currency, unit.amount, 'ledger'
+    select 'the reference ' || unit_key.key, unit.currency, unit.amount, null, 'ledger'
     from free_unit as unit
     inner join unit_key using (entry_rank)
     where unit.family <> 'cancelled' and unit_key.kind = 'reference'
     union all
-    select 'the name ' || transaction_id, currency, amount, 'kspay'
+    select 'the name ' || transaction_id, currency, amount, fee, 'kspay'
     from free_txn
     where family not in ('failed', 'cancelled')
     union all
-    select 'the name ' || unit_key.key, unit.currency, unit.amount, 'ledger'
+    select 'the name ' || unit_key.key, unit.currency, unit.amount, null, 'ledger'
     from free_unit as unit
     inner join unit_key using (entry_rank)
     where unit.family <> 'cancelled' and unit_key.kind = 'transaction_id'
@@ -32,6 +32,7 @@ summed as (
         currency,
         count(*) filter (where side = 'kspay') as transactions,
         sum(amount) filter (where side = 'kspay') as kspay_amount,
+        sum(fee) as fee,
         count(*) filter (where side = 'ledger') as entries,
         sum(amount) filter (where side = 'ledger') as ledger_amount
     from side
@@ -42,10 +43,21 @@ summed as (
 select
     pass.phase,
     pass.rule,
-    summed.*,
-    abs(kspay_amount - ledger_amount) as missed,
+    summed.key,
+    summed.currency,
+    summed.transactions,
+    summed.kspay_amount,
+    summed.entries,
+    summed.ledger_amount,
+    amount_apart(kspay_amount, fee, ledger_amount) as missed,
     (
-        select min(abs(part.amount - case when transactions = 1 then kspay_amount else ledger_amount end))
+        select
+            min(
+                case
+                    when transactions = 1 then amount_apart(kspay_amount, summed.fee, part.amount)
+                    else amount_apart(part.amount, part.fee, ledger_amount)
+                end
+            )
         from side as part
         where
             part.key = summed.key and part.currency = summed.currency

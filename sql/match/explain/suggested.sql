@@ -1,30 +1,44 @@
 -- Grain: one record that amount_date compares with this one: unmatched except for that rule, paid or refunded, of equal
--- amount and currency, within the date tolerance.
+-- amount (or the amount less the expected fee) and currency, within the date tolerance.
 -- Purpose: `side` says whether it is a candidate (the other side) or a rival (the same side).
 -- Reads: bookings, findings, known_entry, known_transaction, pairings, policy
 -- Makes: none
 
 with free as (
-    select 'kspay' as side, txn.number, txn.transaction_id as name, txn.currency, txn.amount, txn.business_on
+    select 'kspay' as side, txn.number, txn.transaction_id as name, txn.currency, txn.amount, txn.fee, txn.business_on
     from findings
     inner join known_transaction as txn using (number)
     where
         findings.app_id = :app_id and findings.side = 'kspay' and findings.match_no is null
         and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
     union
-    select 'kspay', txn.number, txn.transaction_id, txn.currency, txn.amount, txn.business_on
+    select 'kspay', txn.number, txn.transaction_id, txn.currency, txn.amount, txn.fee, txn.business_on
     from pairings
     inner join known_transaction as txn on txn.number = pairings.transaction_no
     where pairings.rule = 'amount_date' and txn.app_id = :app_id
     union
-    select 'ledger', held.number, entry_label(held.source, held.ledger_id), held.currency, held.amount, held.business_on
+    select
+        'ledger',
+        held.number,
+        entry_label(held.source, held.ledger_id),
+        held.currency,
+        held.amount,
+        null,
+        held.business_on
     from findings
     inner join known_entry as held using (number)
     where
         findings.app_id = :app_id and findings.side = 'ledger'
         and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
     union
-    select 'ledger', held.number, entry_label(held.source, held.ledger_id), held.currency, held.amount, held.business_on
+    select
+        'ledger',
+        held.number,
+        entry_label(held.source, held.ledger_id),
+        held.currency,
+        held.amount,
+        null,
+        held.business_on
     from pairings
     inner join known_entry as held on held.number = pairings.entry_no
     where
@@ -40,9 +54,10 @@ candidate as (
     select free.*, own.number as of_own
     from own
     cross join policy
-    inner join free using (currency, amount)
+    inner join free using (currency)
     where
         free.side <> own.side
+        and (free.amount = own.amount or free.amount = own.amount - own.fee or free.amount - free.fee = own.amount)
         and abs(free.business_on - own.business_on) <= policy.date_tolerance_days
 )
 
@@ -56,7 +71,11 @@ cross join
         cross join policy
         where
             free.side = own.side and free.number <> own.number
-            and free.currency = candidate.currency and free.amount = candidate.amount
+            and free.currency = candidate.currency
+            and (
+                free.amount = candidate.amount or free.amount = candidate.amount - candidate.fee
+                or free.amount - free.fee = candidate.amount
+            )
             and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
     ) as rival
 order by days, candidate.name collate "C"

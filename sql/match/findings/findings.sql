@@ -112,7 +112,7 @@ wrong_match as (
         'AMOUNT_MISMATCH' as kind,
         null::timestamptz as pending_since
     from match
-    where same_currency and abs(kspay_amount - ledger_amount) > tolerance
+    where same_currency and amount_apart(kspay_amount, fee, ledger_amount) > tolerance
     union all
     select match_rank, 'amount', 'CURRENCY_MISMATCH', null
     from match

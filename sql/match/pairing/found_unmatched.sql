@@ -4,7 +4,7 @@
 -- Makes: lone
 
 create temp view lone as
-select 'kspay' as side, number, app_id, currency, amount, business_on
+select 'kspay' as side, number, app_id, currency, amount, fee, business_on
 from usable_transaction
 where number = any(array(
         select number
@@ -14,7 +14,7 @@ where number = any(array(
             and kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
     ))
 union all
-select 'ledger', number, app_id, currency, amount, business_on
+select 'ledger', number, app_id, currency, amount, null, business_on
 from usable_entry
 where number = any(array(
         select number

@@ -4,13 +4,13 @@
 -- Makes: lone
 
 create temp view lone as
-select 'kspay' as side, number, app_id, currency, amount, business_on
+select 'kspay' as side, number, app_id, currency, amount, fee, business_on
 from txn
 where
     family in ('paid', 'refunded')
     and not exists (select from taken_txn where taken_txn.transaction_rank = txn.transaction_rank)
 union all
-select 'ledger', number, app_id, currency, amount, business_on
+select 'ledger', number, app_id, currency, amount, null, business_on
 from unit
 where
     family in ('paid', 'refunded')

@@ -10,7 +10,7 @@ with criteria as (
     select
         (select rule from pass) = 'reference_differs' and txn.currency <> unit.currency as currency_differs,
         not families_agree(txn.family, unit.family) as family_disagrees,
-        abs(txn.amount - unit.amount) as amount_apart,
+        amount_apart(txn.amount, txn.fee, unit.amount) as amount_apart,
         abs(txn.business_on - unit.business_on) as days_apart,
         pair.transaction_rank,
         pair.entry_rank

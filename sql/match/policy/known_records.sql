@@ -30,7 +30,17 @@ select
     coalesce(
         ((select jsonb_object_agg(currency, percent::text) from tolerance) ->> held.currency)::numeric,
         (select tolerance_percent from policy)
-    ) as tolerance_percent
+    ) as tolerance_percent,
+    case
+        when (select fees is not null from policy)
+            then expected_fee(
+                    (select fees from policy),
+                    held.payment_type,
+                    held.currency,
+                    held.amount,
+                    business_date(held.created_at, (select timezone from policy))
+                )
+    end as fee
 from transactions as held
 where
     held.app_id = any((select app_ids from policy)::text[])

@@ -5,5 +5,5 @@
 
 insert into policy values (
     :app_ids, :timezone, :date_tolerance_days, :duplicate_days, :tolerance_fixed, :tolerance_percent,
-    :accept_suggestions
+    :accept_suggestions, cast(:fees as jsonb)
 )

@@ -12,7 +12,8 @@ create temp table policy (
     duplicate_days integer not null,
     tolerance_fixed numeric not null,  -- of currencies that `tolerance` does not name; major units
     tolerance_percent numeric not null,  -- of the KS Pay amount
-    accept_suggestions boolean not null
+    accept_suggestions boolean not null,
+    fees jsonb  -- what gateways keep, as the function `expected_fee` reads it; null where nothing is stated
 ) on commit drop;
 
 create temp table status_family (

@@ -4,7 +4,9 @@
 -- another transaction, if KS Pay knows both. An entry names the transaction that it was given, if KS Pay knows it;
 -- else the only one that has its reference. If a positive is the only one for all that look for it, and they do not
 -- exceed it, together they are one booking. Otherwise the k-th positive pairs with the k-th negative of exactly its
--- amount: first those that name something, then by date, then id. What is left stands alone. `unit` is what the passes
+-- amount: first those that name something, then by date, then id. A positive that books the transaction that it names
+-- less the expected fee stands for the whole amount (`gross`) as well, since that is what is given back. What is left
+-- stands alone. `unit` is what the passes
 -- match: an entry, or a booking under its positive entry; `refunded` is what its negative entries give back, 0 where it
 -- has none. `unit_entry` holds its entries, and `unit_key` the keys of all its entries. Records that a person joined
 -- form bookings only among themselves.
@@ -29,10 +31,24 @@ refundable as (
     select
         entry.*,
         coalesce(given.transaction_id, only_one.transaction_id, entry.tx_key) as names,
-        coalesce(given.transaction_id, only_one.transaction_id) is not null as is_known
+        coalesce(given.transaction_id, only_one.transaction_id) is not null as is_known,
+        entry.amount + coalesce(
+            fee_taken(
+                named.amount,
+                named.fee,
+                entry.amount,
+                tolerance_of(named.tolerance_fixed, named.tolerance_percent, named.amount)
+            ),
+            0
+        ) as gross
     from entry
     left join txn as given on given.app_id = entry.app_id and given.transaction_id = entry.tx_key
     left join only_one on only_one.app_id = entry.app_id and only_one.ref_key = entry.ref_key
+    left join txn as named
+        on
+            named.app_id = entry.app_id
+            and named.transaction_id = coalesce(given.transaction_id, only_one.transaction_id)
+            and named.currency = entry.currency
     where entry.family in ('paid', 'refunded') and coalesce(entry.tx_key, entry.ref_key) is not null
 ),
 
@@ -40,6 +56,7 @@ by_name as (
     select
         negative.entry_rank,
         positive.entry_rank as lead_rank,
+        positive.gross as lead_gross,
         false as unnamed
     from refundable as negative
     inner join refundable as positive using (app_id, currency, names)
@@ -50,6 +67,7 @@ by_reference as (
     select
         negative.entry_rank,
         positive.entry_rank as lead_rank,
+        positive.gross as lead_gross,
         negative.names is null as unnamed
     from refundable as negative
     inner join refundable as positive using (app_id, currency, ref_key)
@@ -61,14 +79,15 @@ by_reference as (
 ),
 
 either as (
-    select entry_rank, lead_rank, unnamed from by_name
+    select entry_rank, lead_rank, lead_gross, unnamed from by_name
     union all
-    select entry_rank, lead_rank, unnamed from by_reference
+    select entry_rank, lead_rank, lead_gross, unnamed from by_reference
 )
 
 select
     either.entry_rank,
     either.lead_rank,
+    either.lead_gross,
     either.unnamed,
     negative.amount,
     negative.business_on,
@@ -88,8 +107,8 @@ where
         select lead_rank
         from sought
         where positives = 1
-        group by lead_rank, lead_amount
-        having sum(-amount) <= lead_amount
+        group by lead_rank, lead_gross
+        having sum(-amount) <= lead_gross
     );
 
 -- Grain: one row a negative and a positive of exactly its amount that are both still free. `alone` are the pairs of
@@ -103,7 +122,7 @@ with free as (
         ) as seen
     from sought
     where
-        lead_amount = -amount
+        -amount in (lead_amount, lead_gross)
         and entry_rank not in (select entry_rank from booking) and lead_rank not in (select lead_rank from booking)
 ),
 

@@ -39,7 +39,7 @@ select
         and theirs.amount >= 0
         and (
             ours.amount = theirs.amount
-            or abs(ours.amount - theirs.amount)
+            or amount_apart(ours.amount, ours.fee, theirs.amount)
             <= tolerance_of(ours.tolerance_fixed, ours.tolerance_percent, ours.amount)
         )
         -- No business date is further than a day from that of UTC, which is worked out far sooner. `business_on` would
@@ -70,7 +70,8 @@ select
     and theirs.amount >= 0
     and (
         ours.amount = theirs.amount
-        or abs(ours.amount - theirs.amount) <= tolerance_of(ours.tolerance_fixed, ours.tolerance_percent, ours.amount)
+        or amount_apart(ours.amount, ours.fee, theirs.amount)
+        <= tolerance_of(ours.tolerance_fixed, ours.tolerance_percent, ours.amount)
     )
     and abs(ours.business_on - theirs.business_on) <= (select date_tolerance_days from policy)
     and ours.family = theirs.family

@@ -1,10 +1,10 @@
 -- Grain: each view says its own.
 -- Purpose: What matching hands to the stages after it: they read no other temporary table of matching. A view stores
 -- nothing.
--- Reads: beside, broken, discrepancy_type, involved, open_item, pairings, period_transaction, reported, reported_row,
--- shared_id, summary, tally
--- Makes: result_discrepancies, result_matches, result_open_items, result_outcomes, result_quarantine, result_reported,
--- result_shared_ids, result_summary, result_unusable
+-- Reads: allowed_difference, beside, broken, discrepancy_type, involved, open_item, pairings, period_transaction,
+-- reported, reported_row, shared_id, summary, tally
+-- Makes: result_allowed, result_discrepancies, result_matches, result_open_items, result_outcomes, result_quarantine,
+-- result_reported, result_shared_ids, result_summary, result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -46,6 +46,18 @@ inner join period_transaction on period_transaction.number = pairings.transactio
 where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
 union all
 select match_no from beside;
+
+-- Grain: one row a match of `result_matches` whose amounts differ and agree all the same. `difference` is KS Pay's
+-- amount less the ledger's; `fee` is what of it the ledger has taken off as the expected fee, null where nothing; the
+-- rest is what the tolerance let pass.
+create temp view result_allowed as
+select
+    match_no,
+    currency,
+    difference,
+    fee,
+    difference - coalesce(fee, 0) as tolerated
+from allowed_difference;
 
 -- Grain: one row an app and ledger id that several sources hold: reports write it with its source.
 create temp view result_shared_ids as

@@ -17,20 +17,21 @@ with near as (
         case when txns.records = 1 then 1 else 2 end as way,
         case when txns.records = 1 then txns.first_rank else units.first_rank end as one,
         case when txns.records = 1 then txns.amount else units.amount end as amount,
-        abs(txns.amount - units.amount) as missed
+        case when txns.records = 1 then txns.fee end as fee,
+        amount_apart(txns.amount, txns.fee, units.amount) as missed
     from split_txn_sum as txns
     inner join split_unit_sum as units using (step, app_id, key, currency)
     where
         least(txns.records, units.records) = 1 and greatest(txns.records, units.records) > 1
-        and abs(txns.amount - units.amount)
+        and amount_apart(txns.amount, txns.fee, units.amount)
         <= 0.05 * abs(case when txns.records = 1 then txns.amount else units.amount end)
 ),
 
 part as (
-    select step, app_id, key, currency, 1 as way, amount as part_amount
+    select step, app_id, key, currency, 1 as way, amount as part_amount, null::numeric as part_fee
     from split_unit
     union all
-    select step, app_id, key, currency, 2, amount
+    select step, app_id, key, currency, 2, amount, fee
     from split_txn
 )
 
@@ -43,8 +44,14 @@ select
     near.one
 from near
 inner join part using (step, app_id, key, currency, way)
-group by step, app_id, key, currency, way, near.one, near.amount, near.missed
-having near.missed < min(abs(near.amount - part.part_amount));
+group by step, app_id, key, currency, way, near.one, near.amount, near.fee, near.missed
+having
+    near.missed < min(
+        case
+            when way = 1 then amount_apart(near.amount, near.fee, part.part_amount)
+            else amount_apart(part.part_amount, part.part_fee, near.amount)
+        end
+    );
 
 create or replace temp view possible_pair as
 select

@@ -17,13 +17,14 @@ with fitting as (
         exists(
             select from unnest(units.families) as entry_family where not families_agree(split_txn.family, entry_family)
         ) as family_disagrees,
-        abs(split_txn.amount - units.amount) as amount_apart,
+        amount_apart(split_txn.amount, split_txn.fee, units.amount) as amount_apart,
         abs(split_txn.business_on - units.first_on) as days_apart
     from split_txn
     inner join split_unit_sum as units using (step, app_id, key, currency)
     where
         units.records > 1
-        and abs(split_txn.amount - units.amount) <= tolerance_of(tolerance_fixed, tolerance_percent, split_txn.amount)
+        and amount_apart(split_txn.amount, split_txn.fee, units.amount)
+        <= tolerance_of(tolerance_fixed, tolerance_percent, split_txn.amount)
     union all
     select
         step,
@@ -35,11 +36,11 @@ with fitting as (
         exists(
             select from unnest(txns.families) as kspay_family where not families_agree(kspay_family, split_unit.family)
         ),
-        abs(txns.amount - split_unit.amount),
+        amount_apart(txns.amount, txns.fee, split_unit.amount),
         abs(txns.first_on - split_unit.business_on)
     from split_unit
     inner join split_txn_sum as txns using (step, app_id, key, currency)
-    where txns.records > 1 and abs(txns.amount - split_unit.amount) <= txns.tolerance
+    where txns.records > 1 and amount_apart(txns.amount, txns.fee, split_unit.amount) <= txns.tolerance
 )
 
 select distinct on (step, app_id, key, currency)

@@ -1,5 +1,6 @@
 -- Grain: one row a pair of a transaction and a unit that this rule allows.
--- Purpose: The entry names the transaction; same currency, and amounts equal or within the tolerance.
+-- Purpose: The entry names the transaction; same currency, and amounts equal or within the tolerance, with or
+-- without the expected fee.
 -- Reads: free_txn, free_unit, unit_key
 -- Makes: possible_pair
 
@@ -15,5 +16,5 @@ inner join unit_key
 inner join free_unit on free_unit.entry_rank = unit_key.entry_rank
 where
     free_unit.currency = free_txn.currency
-    and abs(free_txn.amount - free_unit.amount)
+    and amount_apart(free_txn.amount, free_txn.fee, free_unit.amount)
     <= tolerance_of(free_txn.tolerance_fixed, free_txn.tolerance_percent, free_txn.amount);

@@ -38,6 +38,7 @@ def settings_of(world: World) -> Settings:
         grace_days=policy.grace_days,
         stale_pending_hours=policy.stale_pending_hours,
         accept_suggestions=policy.accept_suggestions,
+        fees=policy.fees,
     )
 
 
@@ -70,6 +71,7 @@ def _read(connection: Connection) -> Outcome:
             " or entry_no in (select number from period_entry))"
         )
     ).all()
+    fees = dict(connection.execute(text("select match_no, fee from result_allowed")).tuples().all())
     for match_no in {row.match_no for row in pairs}:
         rows = [row for row in pairs if row.match_no == match_no]
         found.matches.add(
@@ -78,6 +80,7 @@ def _read(connection: Connection) -> Outcome:
                 frozenset(row.transaction_id for row in rows),
                 frozenset((row.source, row.ledger_id) for row in rows),
                 rows[0].app_id,
+                fees.get(match_no),
             )
         )
     reported = connection.execute(

@@ -27,7 +27,7 @@ COLUMNS = {
         "facts,resolution,note,kspay_refunded,ledger_refunded"
     ),
     "matched": (
-        "match_id,rule,transaction_ids,ledger_ids,currency,kspay_amount,ledger_amount,variance,kspay_date,ledger_date"
+        "match_id,rule,transaction_ids,ledger_ids,currency,kspay_amount,ledger_amount,variance,kspay_date,ledger_date,fee"
     ),
     "resolved": (
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"

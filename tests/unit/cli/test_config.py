@@ -44,6 +44,7 @@ def test_its_tables_are_valid(tmp_path: Path) -> None:
     assert (settings.app_ids, [*settings.profiles]) == (("ap_1",), ["tally"])
     assert [one.name for one in settings.expects] == ["order_number"]
     assert settings.currencies.digits["USDT"] == 6
+    assert [fee.name for fee in settings.fees] == ["CARD INR from 2026-04-01"]
 
 
 def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:

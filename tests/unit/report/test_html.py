@@ -273,6 +273,18 @@ def test_the_trend_ends_with_this_run(make: Make) -> None:
     assert "From 50.0\N{NO-BREAK SPACE}% to 99.9\N{NO-BREAK SPACE}%" in html
 
 
+def test_fees_tolerated_differences_and_the_settings_stand_on_it(make: Make) -> None:
+    allowed = {"currency": "INR", "fee_matches": 1200, "fees": "128320.00", "tolerated_matches": 2}
+    allowed |= {"tolerated": "-0.02", "tolerated_either_way": "0.04"}
+    html = render_page(make(allowed=[allowed], settings={"fees: CARD INR": "2 %, and 18 % tax on it"}))
+    assert (
+        '<td class="n">1,200</td><td class="n">1,28,320.00</td><td class="n">2</td><td class="n">0.04</td>'
+        in html
+    )
+    assert "<bdi>fees: CARD INR</bdi></th><td><bdi>2 %, and 18 % tax on it</bdi></td>" in html
+    assert "tolerated" not in render_page(make(allowed=[])).lower()
+
+
 def test_the_same_files_give_the_same_bytes(folder: Callable[[Sequence[dict[str, str]]], Path]) -> None:
     place = folder([row(1), row(2, currency="USD")])
     first = write_page(RUN, place).read_bytes()

@@ -28,6 +28,7 @@ USUAL = {
     "variance": "",
     "kspay_date": "2026-08-31",
     "ledger_date": "",
+    "fee": "23.60",
 }
 
 # What spreadsheets take for something else, and what takes a CSV file or COPY apart.

@@ -35,6 +35,8 @@ MATCH: dict[str, Any] = {
     "other_key": None,
     "transactions": 1,
     "entries": 1,
+    "fee": None,
+    "suggested_fee": None,
 }
 NO_KSPAY = {"transaction_id": None, "kspay_date": None, "kspay_amount": None, "reference": None, "rule": None}
 NO_LEDGER = {"ledger_date": None, "ledger_amount": None, "ledger_reference": None, "rule": None}
@@ -60,6 +62,24 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             | {"shared_order_id": "order_9", "ledger_date": date(2026, 8, 2)},
             "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books 1,01,250.00 INR, 1,00,000.00 INR too much "
             "(matched because both have the payment provider's order id order_9; dates 1 day apart).",
+        ),
+        (
+            "AMOUNT_MISMATCH",
+            LESS | {"fee": Decimal("2.5"), "rule": "reference_differs"},
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books 1,246.50 INR, 3.50 INR too little: fee 2.50 "
+            "expected, 3.50 kept (matched because both have reference ORD-17; same date).",
+        ),
+        (
+            "DATE_MISMATCH",
+            LESS | LATER | {"fee": Decimal("3.50")},
+            "KS Pay has the date 3 Aug 2026, but the ledger has 8 Aug 2026: 5 days apart, at most 3 allowed (matched "
+            "because both have reference ORD-17; same amount less the fee of 3.50 INR).",
+        ),
+        (
+            "MISSING_IN_LEDGER",
+            NO_LEDGER | {"suggested_counterpart": "L1", "suggested_fee": Decimal("3.5")},
+            "KS Pay received 1,250.00 INR on 3 Aug 2026 with reference ORD-17, but the ledger has no entry for it; L1 "
+            "may be it: same amount less the fee of 3.50 INR, close date.",
         ),
         (
             "CURRENCY_MISMATCH",

@@ -99,7 +99,13 @@ def test_text_that_is_an_amount_is_shrunk_and_not_cut_in_print(folder: Path) -> 
 
 
 def test_a_text_that_no_cell_holds_says_where_it_is_whole(folder: Path) -> None:
-    rows = sheet(write_workbook({**RUN, "warnings": ["x" * 40_000]}, folder), "About this run")
+    allowed = {"currency": "INR", "fee_matches": 1200, "fees": "28320.00", "tolerated_matches": 2}
+    allowed |= {"tolerated": "0.00", "tolerated_either_way": "0.02"}
+    more = {"warnings": ["x" * 40_000], "settings": {"RECONCILE_GRACE_DAYS": "1"}, "allowed": [allowed]}
+    rows = sheet(write_workbook({**RUN, **more}, folder), "About this run")
+    assert ["RECONCILE_GRACE_DAYS", "1"] in rows
+    assert ["fees in INR", "28,320.00 of 1,200 matches"] in rows
+    assert ["tolerated in INR", "0.02 of 2 matches; KS Pay less ledger 0.00"] in rows
     assert rows[-1][1].endswith("… (whole in run.json)")
 
 

@@ -1,0 +1,62 @@
+"""The fees of reconcile.toml: what is read of them, and what is refused, in one line that names it."""
+
+import tomllib
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from reconcile.core.fees import Fee, read_fees
+from reconcile.core.money import Currencies
+
+CARD = '[[fees]]\npayment_method = "CARD"\ncurrency = "INR"\npercent = 2\n'
+
+
+def read(text: str) -> tuple[Fee, ...]:
+    return read_fees(tomllib.loads(text, parse_float=Decimal).get("fees", []), Currencies())
+
+
+def test_what_a_fee_is_worked_out_from() -> None:
+    usual, later = read(
+        CARD + "tax = 18\n" + CARD.replace("CARD", " card ") + 'from = 2026-07-01\nfixed = "3.10"\ntax = 18\n'
+    )
+    assert usual == Fee("CARD", "INR", date.min, percent=Decimal(2), tax=Decimal(18))
+    assert (usual.share, usual.fixed_with_tax) == (Decimal("0.0236"), Decimal(0))
+    assert later == Fee("card", "INR", date(2026, 7, 1), Decimal(2), Decimal("3.10"), Decimal(18))
+    assert later.fixed_with_tax == Decimal("3.658")
+    assert (str(usual), str(later)) == ("2 %, and 18 % tax on it", "2 % + 3.10 INR, and 18 % tax on it")
+    assert later.name == "card INR from 2026-07-01"
+
+
+def test_one_table_is_one_fee_and_none_of_a_method_is_that_of_all_others() -> None:
+    (fee,) = read('[fees]\ncurrency = "usd"\nfixed = 0.30\n')
+    assert (fee.payment_method, fee.currency, str(fee)) == (None, "USD", "0.30 USD")
+    assert fee.name == "any other payment method USD"
+    assert str(read('[fees]\ncurrency = "INR"\npercent = 0\n')[0]) == "0 %"
+    assert read("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (CARD + CARD.replace("CARD", "card"), "number 1 and number 2 are both for card INR"),
+        (CARD.replace('currency = "INR"\n', ""), "number 1: currency must be given"),
+        (CARD + CARD.replace("INR", "XBT"), "number 2: 'XBT' is not a known currency"),
+        (CARD.replace("2", "-2"), "percent -2 is negative"),
+        (CARD.replace("2", "236"), "percent 236 is more than 50"),
+        (CARD + "tax = 1800\n", "tax 1800 is more than 100"),
+        (CARD + "fixed = -1\n", "fixed -1 is negative"),
+        (CARD + "fixed = true\n", "fixed 'True' is not a number"),
+        (CARD.replace("2", "nan"), "percent 'NaN' is not a number"),
+        (CARD.replace("percent = 2", ""), "percent or fixed must be given"),
+        (CARD + "percentage = 2\n", "'percentage' is not a known key (known: payment_method, currency"),
+        (CARD + 'from = "July"\n', "from must be a day"),
+        (CARD + "from = 2026-07-01T00:00:00\n", "from must be a day"),
+        (CARD.replace('"CARD"', "7"), "payment_method must be a text"),
+        ("fees = 2.36\n", "must be written as [[fees]]"),
+    ],
+)
+def test_what_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=r".") as error:
+        read(text)
+    assert says in str(error.value)
