@@ -16,7 +16,7 @@ from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.runs import RunRecord
-from reconcile.report.figures import reconciled, share_of
+from reconcile.report.figures import allowed_lines, reconciled, share_of
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.decide.resolve import ResolveResult
@@ -44,6 +44,9 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
         console,
         f"{open_items}, {report['new']:,} new and {report['cleared']:,} cleared since the runs before",
     )
+    for one in report.get("allowed", ()):
+        for name, what in allowed_lines(one):
+            say(console, f"{name}: {what}")
     for warning in report["warnings"]:
         say(console, f"warning: {warning}")
     if folder is not None:

@@ -5,17 +5,27 @@ from a day on until the next fee of the same two begins. What is expected of a p
 (`sql/match/policy/known_records.sql`).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, TypeVar
 
 from reconcile.core.money import Currencies, currency_code, parse_amount
 
 MOST_PERCENT = Decimal(50)
 """A fee of more than half of an amount is taken for a mistake."""
 
+FEW = 10
+"""So many matches at least must show an agreement that nobody stated, and half of all."""
+
+_STEPS = 10_000
+"""An agreement is looked for in steps of 0.01 %."""
+_MOST_STEPS = 20
+"""Where an amount is so small that more percentages give one fee, it shows none of them."""
+
+_Rate = TypeVar("_Rate", int, Decimal)
 _KEYS = ("payment_method", "currency", "from", "percent", "fixed", "tax")
 
 
@@ -145,3 +155,68 @@ def _day(value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise ValueError("from must be a day, such as 2026-07-01")
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyFee:
+    """A fee that the data show and that no setting states."""
+
+    payment_method: str | None
+    currency: str
+    percent: Decimal | None
+    fixed: Decimal | None
+    """One of the two, as in `Fee`."""
+    matches: int
+    """In so many of these matches the ledger is below KS Pay by just this fee."""
+    of: int
+
+    def __str__(self) -> str:
+        below = f"{self.percent:f} %" if self.percent is not None else f"{self.fixed:f} {self.currency}"
+        method = f"{self.payment_method} " if self.payment_method else ""
+        named = f'payment_method = "{self.payment_method}", ' if self.payment_method else ""
+        rate = f"percent = {self.percent:f}" if self.percent is not None else f"fixed = {self.fixed:f}"
+        seen = f"{self.matches:,} of {self.of:,} {method}matches in {self.currency}"
+        return (
+            f"the ledger is {below} below KS Pay in {seen}: "
+            f'if these are fees, write [[fees]] into reconcile.toml, with {named}currency = "{self.currency}", {rate}'
+        )
+
+
+Kept = tuple[str | None, str, Decimal, Decimal, int]
+"""Payment method, currency, the amount at KS Pay, by how much the ledger is below it, and in how many matches."""
+
+
+def likely_fees(
+    kept: Iterable[Kept], of: Mapping[tuple[str | None, str], int], currencies: Currencies
+) -> list[LikelyFee]:
+    """The agreements that the differences show: of each payment method and currency the one that most matches show.
+
+    `of` is the number of all matches of a payment method and currency, without a difference too.
+    """
+    steps: dict[tuple[str | None, str], Counter[int]] = {key: Counter() for key in of}
+    fixed: dict[tuple[str | None, str], Counter[Decimal]] = {key: Counter() for key in of}
+    for method, currency, amount, less, matches in kept:
+        half = Decimal(1).scaleb(-currencies.digits.get(currency, 0)) / 2
+        # Every percentage of which the amount gives this fee, rounded half up.
+        lowest, end = (
+            int((bound * _STEPS / amount).to_integral_value(ROUND_CEILING))
+            for bound in (less - half, less + half)
+        )
+        if end - lowest <= _MOST_STEPS:
+            steps[method, currency].update(dict.fromkeys(range(max(lowest, 1), end), matches))
+        fixed[method, currency][less.normalize()] += matches
+    found = []
+    for (method, currency), every in sorted(of.items(), key=lambda one: (one[0][1], one[0][0] or "")):
+        rate, by_rate = _most(steps[method, currency])
+        same, by_amount = _most(fixed[method, currency])
+        if max(by_rate, by_amount) < max(FEW, (every + 1) // 2):
+            continue
+        percent = Decimal(rate) / 100 if rate is not None and by_rate >= by_amount else None
+        each = Decimal(f"{same:f}") if percent is None and same is not None else None
+        found.append(LikelyFee(method, currency, percent, each, max(by_rate, by_amount), every))
+    return found
+
+
+def _most(counted: Counter[_Rate]) -> tuple[_Rate | None, int]:
+    """What was counted most often, of several the least; None of nothing."""
+    return min(counted.items(), key=lambda one: (-one[1], one[0]), default=(None, 0))

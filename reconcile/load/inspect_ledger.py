@@ -26,7 +26,7 @@ from reconcile.load.inspect_proposal import (
     proposed_by,
     with_currency,
 )
-from reconcile.load.known_amounts import hundredfold
+from reconcile.load.known_amounts import fees_shown, hundredfold
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import may_block
 from reconcile.validate.validator import Validator
@@ -87,7 +87,7 @@ class _Inspection:
             yield ""
             yield f"Not found: {', '.join(missing)}. Name the headers in a profile."
         yield ""
-        minor = None
+        minor, fees = None, []
         if not missing:
             # As an import does, and before a database is asked for.
             named = scan is not None and bool(scan.currencies)
@@ -95,12 +95,14 @@ class _Inspection:
             check_header(str(ledger.path), header, check, named_by_amounts=named)
             try:
                 minor = hundredfold(self._importing().engine, self._settings, ledger, profile)
+                fees = fees_shown(self._importing().engine, self._settings, ledger, profile)
             except UsageError as error:  # all else can be told without a database
                 cost = (
                     "what an import makes of it is not counted, and its amounts are not compared with those of KS Pay: "
                     f"{error}"
                 )
                 looked = replace(looked, doubt="; ".join(filter(None, (looked.doubt, cost))))
+        yield from (f"Fees: {fee}" for fee in fees)
         if scan:
             yield f"Dates: {dates_said(scan, profile)}"
             yield f"Amounts: {amounts_said(scan)}"

@@ -13,7 +13,7 @@ Each phase is a folder and each step is a file; `PHASES` is the one list of them
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,6 +22,8 @@ from sqlalchemy import Connection, Row, text
 
 from reconcile.core.discrepancies import TYPES
 from reconcile.core.errors import CheckFailed
+from reconcile.core.fees import FEW, LikelyFee, likely_fees
+from reconcile.core.money import Currencies
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
 from reconcile.db import planner
@@ -89,7 +91,15 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "outcomes",
     ),
     "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance", "refunds_agree"),
-    "results": ("allowed", "views", "matches_by_rule", "discrepancies_by_type", "crowded_keys", "numbers"),
+    "results": (
+        "allowed",
+        "views",
+        "matches_by_rule",
+        "discrepancies_by_type",
+        "crowded_keys",
+        "kept",
+        "numbers",
+    ),
 }
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""
 
@@ -188,7 +198,7 @@ def match(
         _check(connection, check)
     run_step(connection, "results/allowed")
     run_step(connection, "results/views")
-    return _numbers(connection)
+    return _numbers(connection, settings.currencies)
 
 
 @cache
@@ -280,10 +290,9 @@ def _check(connection: Connection, check: str) -> None:
         )
 
 
-def _numbers(connection: Connection) -> Matched:
+def _numbers(connection: Connection, currencies: Currencies) -> Matched:
     (numbers,) = _rows(connection, "results/numbers")
     crowded = _rows(connection, "results/crowded_keys")
-    written = {(row.app_id, comparable(row.key)) for row in crowded if row.kind == "reference"}
     return Matched(
         matches={row[0]: row[1] for row in _rows(connection, "results/matches_by_rule")},
         discrepancies={row[0]: row[1] for row in _rows(connection, "results/discrepancies_by_type")},
@@ -291,13 +300,30 @@ def _numbers(connection: Connection) -> Matched:
         cleared=tuple(numbers.cleared),
         open_above_info=numbers.open_above_info,
         checks=PHASES["checks"],
-        warnings=tuple(
-            f"{_KINDS.get(row.kind, row.kind)} {row.key!r} of app {row.app_id} stands on more than 500 records of"
-            " one side: too many to be a key, so nothing was matched by it"
-            for row in crowded
-            if row.kind != "comparable" or (row.app_id, row.key) not in written
-        ),
+        warnings=(*_crowded(crowded), *map(str, _likely_fees(connection, currencies))),
     )
+
+
+def _likely_fees(connection: Connection, currencies: Currencies) -> list[LikelyFee]:
+    """Agreements about fees that the matches of the period show and that no setting states."""
+    kept = _rows(connection, "results/kept", few=FEW)
+    every = {(row.payment_method, row.currency): row.matches for row in kept if row.amount is None}
+    differing = [
+        (row.payment_method, row.currency, row.amount, row.kept, row.matches)
+        for row in kept
+        if row.amount is not None
+    ]
+    return likely_fees(differing, every, currencies)
+
+
+def _crowded(keys: Sequence[Any]) -> Iterator[str]:
+    written = {(row.app_id, comparable(row.key)) for row in keys if row.kind == "reference"}
+    for row in keys:
+        if row.kind != "comparable" or (row.app_id, row.key) not in written:
+            yield (
+                f"{_KINDS.get(row.kind, row.kind)} {row.key!r} of app {row.app_id} stands on more than 500 records of"
+                " one side: too many to be a key, so nothing was matched by it"
+            )
 
 
 def _rows(connection: Connection, step: str, **parameters: Any) -> list[Row[Any]]:

@@ -3,14 +3,14 @@
 All figures are as of that run: a page that is rendered again years later shows the same trend.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from reconcile.core.discrepancies import RECONCILED
-from reconcile.core.money import Currencies, exact_sum
+from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.db.sql_files import read_sql
 
 
@@ -90,6 +90,22 @@ def share_of(one: Mapping[str, Any]) -> int:
     if not whole:
         part, whole = Decimal(one["count"]), Decimal(one["of"])
     return int((1000 * part / whole).to_integral_value(ROUND_FLOOR)) if whole else 1000
+
+
+def allowed_lines(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the matches of one currency differ by without a discrepancy, each with its name, for people.
+
+    `one` is a row of `allowed` in run.json.
+    """
+    currency = one["currency"]
+    if one["fee_matches"]:
+        yield f"fees in {currency}", f"{grouped(one['fees'], currency)} of {one['fee_matches']:,} matches"
+    if one["tolerated_matches"]:
+        yield (
+            f"tolerated in {currency}",
+            f"{grouped(one['tolerated_either_way'], currency)} of {one['tolerated_matches']:,} matches; "
+            f"KS Pay less ledger {grouped(one['tolerated'], currency)}",
+        )
 
 
 def _without(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell_fast
 from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringTuple, Worksheet
 
-from reconcile.core.money import grouped
 from reconcile.decide.sheet import MATCH, WORDS
 from reconcile.report.columns import (
     AMOUNTS,
@@ -32,6 +31,7 @@ from reconcile.report.columns import (
 )
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
 from reconcile.report.csv_files import read_csv
+from reconcile.report.figures import allowed_lines
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet in Excel, with the header."""
@@ -302,7 +302,7 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
         *((f"version of {name}", version) for name, version in run["versions"].items()),
         # An older run has neither of the two.
         *((name, value or "none") for name, value in run.get("settings", {}).items()),
-        *(line for one in run.get("allowed", ()) for line in _allowed(one)),
+        *(line for one in run.get("allowed", ()) for line in allowed_lines(one)),
         *(("check passed", check) for check in run["checks"]),
         *(("warning", warning) for warning in run["warnings"]),
     ]  # fmt: skip
@@ -313,19 +313,6 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
             value = f"{value[: LONGEST_TEXT // 2]}… (whole in run.json)"
         sheet.write_string(number, 0, name, look)
         sheet.write_string(number, 1, value, look)
-
-
-def _allowed(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the matches of one currency differ by without a discrepancy."""
-    currency = one["currency"]
-    if one["fee_matches"]:
-        yield f"fees in {currency}", f"{grouped(one['fees'], currency)} of {one['fee_matches']:,} matches"
-    if one["tolerated_matches"]:
-        yield (
-            f"tolerated in {currency}",
-            f"{grouped(one['tolerated_either_way'], currency)} of {one['tolerated_matches']:,} matches; "
-            f"KS Pay less ledger {grouped(one['tolerated'], currency)}",
-        )
 
 
 def _columns(sheet: Worksheet, formats: _Formats) -> None:

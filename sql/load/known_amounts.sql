@@ -6,6 +6,7 @@
 select
     comparable,
     currency,
-    amount
+    amount,
+    payment_type
 from transactions
 where app_id = any(:app_ids) and comparable = any(:references)

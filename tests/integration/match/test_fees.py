@@ -214,6 +214,25 @@ def test_other_fees_and_another_payment_method_match_again(fresh_engine: Engine,
     )
 
 
+def test_an_agreement_that_nobody_stated_is_proposed(fresh_engine: Engine, tmp_path: Path) -> None:
+    desk = Desk(fresh_engine, tmp_path, Settings(), "unstated")
+    parts = [entry(99, "R99", "500", app="unstated"), entry(98, "R99", "400", app="unstated")]
+    refunds = [entry(97, "R1", "-50", app="unstated")]
+    desk.night(
+        [card(n, f"R{n}", app="unstated") for n in (*range(15), 99)],
+        [entry(n, f"R{n}", "976.40" if n else "1000", app="unstated") for n in range(15)] + parts + refunds,
+    )
+    assert desk.matched is not None
+    # Neither the one of two entries nor the one with a refund counts as such a match.
+    assert desk.matched.warnings == (
+        "the ledger is 2.36 % below KS Pay in 13 of 16 CARD matches in INR: if these are fees, write [[fees]] into "
+        'reconcile.toml, with payment_method = "CARD", currency = "INR", percent = 2.36',
+    )
+    desk.settings = SETTINGS
+    desk.night()
+    assert not desk.matched.warnings
+
+
 def test_without_fees_and_tolerance_no_table_is_looked_at(fresh_engine: Engine) -> None:
     with fresh_engine.connect() as connection:
         plan = _plan_of_allowed(connection)

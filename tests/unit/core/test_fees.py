@@ -3,10 +3,11 @@
 import tomllib
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from reconcile.core.fees import Fee, read_fees
+from reconcile.core.fees import Fee, likely_fees, read_fees
 from reconcile.core.money import Currencies
 
 CARD = '[[fees]]\npayment_method = "CARD"\ncurrency = "INR"\npercent = 2\n'
@@ -60,3 +61,34 @@ def test_what_is_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=r".") as error:
         read(text)
     assert says in str(error.value)
+
+
+def differences(method: str | None, *pairs: tuple[str, str], times: int = 5) -> list[tuple[Any, ...]]:
+    return [(method, "INR", Decimal(amount), Decimal(less), times) for amount, less in pairs]
+
+
+def shown(kept: list[tuple[Any, ...]], method: str | None, of: int) -> list[str]:
+    return [str(one) for one in likely_fees(kept, {(method, "INR"): of}, Currencies())]
+
+
+def test_an_agreement_is_read_from_the_differences() -> None:
+    # 2.36 % of 333.33 is 7.8666; 21.2 is no such fee.
+    card = differences("CARD", ("1000", "23.60"), ("333.33", "7.87"), ("849", "20.04"), ("900", "21.20"))
+    assert shown(card, "CARD", 30) == [
+        "the ledger is 2.36 % below KS Pay in 15 of 30 CARD matches in INR: if these are fees, write [[fees]] into "
+        'reconcile.toml, with payment_method = "CARD", currency = "INR", percent = 2.36'
+    ]
+    assert shown(list(reversed(card)), "CARD", 30) == shown(card, "CARD", 30)
+    assert shown(card, "CARD", 31) == []  # less than half
+    assert shown(card[:1], "CARD", 5) == []  # too few
+    fixed = differences(None, ("1000", "5.00"), ("500", "5"), ("400", "5.0"))
+    assert shown(fixed, None, 16) == [
+        "the ledger is 5 INR below KS Pay in 15 of 16 matches in INR: if these are fees, write [[fees]] into "
+        'reconcile.toml, with currency = "INR", fixed = 5'
+    ]
+
+
+def test_what_it_proposes_can_be_pasted() -> None:
+    (found,) = likely_fees(differences("UPI", ("1000", "5"), times=20), {("UPI", "INR"): 20}, Currencies())
+    (fee,) = read("[[fees]]\n" + str(found).partition("with ")[2].replace(", ", "\n"))
+    assert (fee.payment_method, fee.currency, fee.percent) == ("UPI", "INR", Decimal("0.5"))
