@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconcile.cli import installation, ledger, report, review, run, sandbox, serve
+from reconcile.cli import installation, ledger, report, review, run, sandbox, serve, trial
 from reconcile.cli.console import open_logs, open_streams, tell
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
@@ -48,6 +48,7 @@ for _command in (
     ledger.ledger,
     report.report,
     serve.serve,
+    trial.try_command,
     installation.init,
     installation.config,
     installation.notify,

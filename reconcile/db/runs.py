@@ -55,7 +55,10 @@ def start(engine: Engine, command: str, app_ids: tuple[str, ...], period: Period
 
 def start_trial(connection: Connection, run_id: str, app_ids: Sequence[str], period: Period) -> None:
     """Record a run in the caller's transaction, which the caller rolls back: a trial of what a run would find."""
-    _insert(connection, run_id, "run", app_ids, period, None)
+    connection.execute(
+        text(read_sql("db/start_trial")),
+        {"run_id": run_id, "apps": list(app_ids), "first": period.first, "last": period.last},
+    )
 
 
 def _insert(
