@@ -44,6 +44,8 @@ class Decision:
     decision: str | None  # None: only a note
     records: Sequence[Mapping[str, str]] | None  # of a match: all its records
     note: str | None
+    assignee: str | None = None  # "": nobody any more
+    due: str | None = None  # YYYY-MM-DD; "": no day any more
 
 
 def lock(connection: Connection) -> None:
@@ -55,7 +57,7 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Decisi
     """Append records, in this order, in the caller's transaction."""
     if not decisions:
         return
-    origin = {"by_name": source.by, "os_user": _os_user(), "file": source.file, "file_sha256": source.sha256}
+    origin = {"by_name": source.by, "os_user": os_user(), "file": source.file, "file_sha256": source.sha256}
     connection.execute(
         text(read_sql("decide/append")),
         [
@@ -68,6 +70,8 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Decisi
                 "decision": one.decision,
                 "records": None if one.records is None else json.dumps(one.records),
                 "note": one.note,
+                "assignee": one.assignee,
+                "due": one.due,
             }
             for one in decisions
         ],
@@ -97,7 +101,7 @@ def verify(connection: Connection) -> int:
     disabled = connection.execute(text(read_sql("decide/disabled_triggers"))).scalars().all()
     if disabled:
         raise CheckFailed(
-            f"the database no longer protects the decisions: {', '.join(disabled)}; "
+            f"the database no longer protects the audit trail: {', '.join(disabled)}; "
             "find out who did that, then restore the database from a backup"
         )
     witnesses = {
@@ -159,10 +163,13 @@ def _hash(row: Any) -> str:
         row.file_sha256,
         row.previous_hash,
     ]
+    for name in ("assignee", "due"):  # only where it is given: older records have none
+        if getattr(row, name) is not None:
+            content += [name, getattr(row, name)]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 
-def _os_user() -> str:
+def os_user() -> str:
     """The account of this process; its number if it has no name, as in some containers."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -8,7 +8,7 @@ view `decisions_in_force`).
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -20,7 +20,7 @@ from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide.audit_trail import Decision, DecisionSource
 from reconcile.decide.manual_match import ManualMatches, MatchedRecord, MatchRequest
-from reconcile.decide.sheet import ACCEPT, MATCH, WORDS, Row, Sheet
+from reconcile.decide.sheet import ACCEPT, ASSIGNMENT, MATCH, WORDS, Row, Sheet
 from reconcile.match.engine import suggested
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
@@ -30,6 +30,12 @@ _NO_SUGGESTION = (
     "match without ids takes the suggested counterpart, and this row has none now: write match: and the ids of the "
     "other side, with ; between"
 )
+
+
+_NOBODY = "-"
+"""What takes an assignee or a due day away; an empty cell says nothing of it."""
+
+_LONGEST_NAME = 100
 
 
 def _bare_word(word: str) -> str:
@@ -60,8 +66,8 @@ class RowsRefused(InputRefused):
     def __init__(self, file: str, refusals: Sequence[Refusal]) -> None:
         rows = f"{len(refusals)} row{'s' if len(refusals) > 1 else ''}"
         super().__init__(
-            f"{file}: {rows} refused, so nothing of the file was stored: correct or empty resolution and note in "
-            "these rows, then resolve the file again"
+            f"{file}: {rows} refused, so nothing of the file was stored: correct or empty resolution, note "
+            "and due in these rows, then resolve the file again"
         )
         self.refusals = tuple(refusals)
         self.lines = tuple(refusal.line(file) for refusal in refusals)
@@ -73,7 +79,7 @@ class Change:
 
     discrepancy_id: str
     type: str
-    decision: str  # `note` if it is only a note
+    decision: str  # `note` or `assignment` if it is only that
     covers: str
     replaces: str  # the decision in force until now, and by whom; "" if none
 
@@ -85,7 +91,7 @@ class ResolveResult:
     file: str
     by: str
     decisions: int
-    notes: int  # without a decision
+    notes: int  # or assignments, without a decision
     unchanged: int  # rows that repeat what is in force
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]  # of rows that were taken and may be meant otherwise
@@ -97,7 +103,7 @@ class ResolveResult:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A row with a valid resolution or a new note."""
+    """A row with a valid resolution, a new note or a new assignment."""
 
     row: Row
     word: str | None
@@ -106,7 +112,8 @@ class _Request:
     @property
     def content(self) -> tuple[object, ...]:
         """Two rows of one discrepancy with equal content count as one."""
-        return self.word, frozenset(self.ids), self.row.facts, self.row.note
+        row = self.row
+        return self.word, frozenset(self.ids), row.facts, row.note, row.assignee, row.due
 
 
 def taken_before(engine: Engine, sheet: Sheet) -> datetime | None:
@@ -192,8 +199,8 @@ class _RowChecker:
         if row.broken is not None:
             self._refuse(row, row.broken)
             return None
-        if not row.resolution and known is not None and not self._is_new(row.note, known):
-            return None  # the note came with the report; nobody changed the row
+        if not row.resolution and known is not None and not self._says_more(row, known):
+            return None  # note and assignment came with the report; nobody changed the row
         word, colon, rest = row.resolution.partition(":")
         word = _WORD_OF.get(_bare_word(word), word)
         ids = tuple(dict.fromkeys(one.strip() for one in rest.split(";") if one.strip()))
@@ -207,6 +214,10 @@ class _RowChecker:
             self._refuse(row, "is not known in this database: copy the row from a report of this database")
         elif known is None:
             self._refuse(row, "has no discrepancy_id: copy the row from a report again")
+        elif row.due and row.due != _NOBODY and not _is_day(row.due):
+            self._refuse(row, f"due {_short(row.due)!r} is not a day: write it as 2026-08-31")
+        elif len(row.assignee) > _LONGEST_NAME:
+            self._refuse(row, f"the assignee has more than {_LONGEST_NAME} characters: write a name")
         else:
             return _Request(row, word or None, ids)
         return None
@@ -311,24 +322,38 @@ class _RowChecker:
         row, word, known = asked.row, asked.word, self._discrepancies[asked.row.discrepancy_id]
         history = self._history[known.discrepancy_id]
         note = row.note if self._is_new(row.note, known) else None
+        assigned = self._assignment(row, known, history, with_note=note is not None)
         repeats = word is None or _repeats(word, row.facts, joined, known)
-        if repeats and note is None:
+        if repeats and note is None and not assigned:
             self.unchanged += 1
-        elif obstacle := _why_not(word, row.facts, known) or (note is None and self._outdated(asked, joined)):
+        elif obstacle := _why_not(word, row.facts, known) or (
+            None if repeats or note is not None else self._outdated(asked, joined)
+        ):
             self._refuse(row, obstacle)
         else:
             decision = None if repeats else word
             records = [record.as_stored() for record in joined] if joined and not repeats else None
             if note is None:
-                note = _note_of_another(row.note, history, self._by)
+                note = None if repeats else _note_of_another(row.note, history, self._by)
             elif repeats and _is_resolved(known) and _newest_decision(history).by_name != self._by:
                 note = f"{self._by}: {note}"  # the report shows the note beside the name of the person who decided
             self.decisions.append(
-                Decision(known.discrepancy_id, known.app_id, known.type, known.facts, decision, records, note)
+                Decision(
+                    known.discrepancy_id,
+                    known.app_id,
+                    known.type,
+                    known.facts,
+                    decision,
+                    records,
+                    note,
+                    **assigned,
+                )
             )
             covers = _covers(known, joined if decision == MATCH else None)
             if note:
                 covers += f", note: {_printable(note)}"
+            for name, value in assigned.items():
+                covers += f", {name}: {_printable(value) or _NOBODY}"
             if decision == ACCEPT and known.discrepancy_id in self._suggested:
                 self.warnings.append(
                     f"row {row.number}, {known.discrepancy_id}: is accepted, but "
@@ -338,9 +363,36 @@ class _RowChecker:
             replaces = ""
             if decision is not None and _is_in_force(known):
                 replaces = f"{known.decision} by {_who_and_when(_newest_decision(history))}"
-            self.changes.append(
-                Change(known.discrepancy_id, known.type, decision or "note", covers, replaces)
-            )
+            what = decision or ("assignment" if note is None else "note")
+            self.changes.append(Change(known.discrepancy_id, known.type, what, covers, replaces))
+
+    def _says_more(self, row: Row, known: Any) -> bool:
+        """Whether a row has a note, an assignee or a due day that the report did not have."""
+        return self._is_new(row.note, known) or any(
+            (written := getattr(row, name)) and _bare(written) != getattr(known, name) for name in ASSIGNMENT
+        )
+
+    def _assignment(self, row: Row, known: Any, history: Sequence[Any], *, with_note: bool) -> dict[str, str]:
+        """The new assignee and due day of a row, as they are stored.
+
+        A value that somebody replaced since comes from an older sheet, unless a new note says that it is meant.
+        """
+        assigned: dict[str, str] = {}
+        for name in ASSIGNMENT:
+            written = getattr(row, name)
+            value, was = _bare(written), getattr(known, name)
+            if not written or value == was:
+                continue
+            older = [one for one in history if getattr(one, name) == value]
+            if older and value and not with_note:
+                newest = next(one for one in reversed(history) if getattr(one, name) is not None)
+                self.warnings.append(
+                    f"row {row.number}, {known.discrepancy_id}: {name} {_short(value)} stays replaced by "
+                    f"{_short(was) or 'none'}, by {_who_and_when(newest)}: to take it back, say why in the note"
+                )
+            else:
+                assigned[name] = value
+        return assigned
 
     def _is_new(self, written: str, known: Any) -> bool:
         """Whether a note is new. A note that was made before came with a report (which may have cut it) and must not
@@ -377,6 +429,18 @@ class _RowChecker:
             f"was decided since, by {_who_and_when(newest)}, after the {asked.word} by {_who_and_when(same[-1])}: "
             "decide in the newest report, and say why in the note"
         )
+
+
+def _bare(written: str) -> str:
+    """What an assignee or a due day is stored as: nothing where a person took it away."""
+    return "" if written == _NOBODY else written
+
+
+def _is_day(written: str) -> bool:
+    try:
+        return date.fromisoformat(written).isoformat() == written
+    except ValueError:
+        return False
 
 
 def _newest_decision(history: Sequence[Any]) -> Any:

@@ -1,27 +1,35 @@
 """Reads a discrepancies.csv or a run's workbook that people filled in, whatever program saved it.
 
-Columns are found by their names, in any order. Only four of them are read.
+Columns are found by their names, in any order. Only six of them are read, and sheets of older runs have four of these.
 """
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from stat import S_ISREG
 
 from reconcile.core.errors import InputRefused, UsageError
+from reconcile.ledger.dates import ISO_DAY, DateStyle, decide
 from reconcile.ledger.formats.delimited import DELIMITERS
 from reconcile.ledger.formats.detect import candidates
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.table import MERGED, BrokenRecord, Cell, Spanned, Table, UnreadableCell, number_text
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
-"""The columns that are read."""
+"""The columns that every sheet has."""
+
+ASSIGNMENT = ("assignee", "due")
+"""Those that a sheet of an older run lacks."""
 
 MARKS = ("discrepancy_id", "facts")
 """A file with these columns is a sheet of decisions, not a ledger."""
+
+_DAYS = ("first_seen", "kspay_date", "ledger_date", "due")
 
 _TITLE = 20
 """Rows among which the header is looked for."""
@@ -42,21 +50,26 @@ class Row:
     facts: str
     resolution: str
     note: str
+    assignee: str = ""
+    due: str = ""
+    """A day, as YYYY-MM-DD; or what stands there, if it is no day."""
     broken: str | None = None
     """Why the row cannot be read; then the other fields may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table whose header names the four columns."""
+    """A table whose header names the columns."""
 
     path: Path
     name: str
     """The base name of the file, as text that the database can store."""
     table: Table
     header_row: int
-    columns: tuple[int, ...]
-    """The position of each of COLUMNS, counted from 0."""
+    columns: tuple[int | None, ...]
+    """The position of each of COLUMNS and of ASSIGNMENT, counted from 0; None where there is none."""
+    days: tuple[int, ...]
+    """The positions of the columns of days: together they show in which order the file writes day and month."""
     width: int
 
     @property
@@ -65,21 +78,36 @@ class Sheet:
         return self.table.sha256
 
     def rows(self) -> Iterator[Row | None]:
-        """Every row below the header; None for a row without resolution and note.
+        """Every row below the header; None for a row that says nothing.
 
         Raises InputRefused if the file changed since it was opened.
         """
+        style: DateStyle | None = None
         for number, cells in self.table.records():
             if number > self.header_row:
-                yield self._row(number, cells)
+                row = self._row(number, cells)
+                if row is not None and row.due and not re.fullmatch(ISO_DAY, row.due, re.ASCII):
+                    style = style or self._style()
+                    row = replace(row, due=_day(row.due, style))
+                yield row
+
+    def _style(self) -> DateStyle:
+        """How the file writes days: a spreadsheet that saves a CSV file writes them as its country does."""
+        texts: Counter[str] = Counter()
+        for number, cells in self.table.records():
+            if number > self.header_row and not isinstance(cells, BrokenRecord):
+                texts.update(text for at in self.days if at < len(cells) and (text := _plain(cells[at])))
+        return decide(texts).style
 
     def _row(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> Row | None:
         if isinstance(cells, BrokenRecord):
-            return Row(number, "", "", "", "", f"the row {cells.reason}")
+            return Row(number, "", "", "", "", broken=f"the row {cells.reason}")
         # Spreadsheets leave out empty cells at the end of a row. More cells than columns mean a text that lost its
         # quotes; in a workbook somebody wrote beside the table.
         surplus = any(_plain(cell) for cell in cells[self.width :]) and not isinstance(self.table, SheetTable)
-        found = [cells[column] if column < len(cells) else "" for column in self.columns]
+        found = [
+            cells[column] if column is not None and column < len(cells) else "" for column in self.columns
+        ]
         # A decision counts for the row that it was written into, and not for all that a merged cell spans.
         found = [MERGED if isinstance(cell, Spanned) else cell for cell in found]
         values = [_plain(cell) for cell in found]
@@ -90,21 +118,21 @@ class Sheet:
             )
         elif any("\0" in value or not _encodable(value) for value in values):
             broken = "the row has characters that are not text: save the file as UTF-8"
-        elif not (values[2] or values[3]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:]):
+        elif not any(values[2:]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:]):
             return None
         else:
-            for name, cell in zip(COLUMNS, found, strict=True):
+            for name, cell in zip((*COLUMNS, *ASSIGNMENT), found, strict=True):
                 if isinstance(cell, UnreadableCell):
                     broken = f"{name} {cell.reason}"
-        discrepancy_id, facts, resolution, note = values
-        return Row(number, discrepancy_id, facts, resolution, note, broken)
+        discrepancy_id, facts, resolution, note, assignee, due = values
+        return Row(number, discrepancy_id, facts, resolution, note, assignee, due, broken)
 
 
 def open_sheet(path: Path) -> Sheet:
-    """Read a file once and find the four columns.
+    """Read a file once and find the columns.
 
-    Raises UsageError if there is no such file, InputRefused if it is no table, lacks or repeats one of the columns, or
-    has them in several sheets.
+    Raises UsageError if there is no such file, InputRefused if it is no table, lacks one of COLUMNS, repeats a column,
+    or has them in several sheets.
     """
     table, row, names = _find_header(path)
     where = f"{path}, row {row}" if row else f"{path}"
@@ -114,14 +142,15 @@ def open_sheet(path: Path) -> Sheet:
             f"{where}: the header lacks the {columns}; fill in the discrepancies.csv, resolved.csv or workbook of "
             "a run and keep its header"
         )
-    if repeated := [name for name in COLUMNS if names.count(name) > 1]:
+    if repeated := [name for name in (*COLUMNS, *ASSIGNMENT) if names.count(name) > 1]:
         raise InputRefused(f"{where}: the header repeats the column {repeated[0]}; keep one of them")
     return Sheet(
         path=path,
         name=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
         table=table,
         header_row=row,
-        columns=tuple(names.index(name) for name in COLUMNS),
+        columns=tuple(names.index(name) if name in names else None for name in (*COLUMNS, *ASSIGNMENT)),
+        days=tuple(at for at, name in enumerate(names) if name in _DAYS),
         width=len(names),
     )
 
@@ -193,6 +222,14 @@ def _plain(cell: Cell) -> str:
     if len(value) > 2 and value.startswith('="') and value.endswith('"'):
         value = value[2:-1].replace('""', '"').strip()
     return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _day(written: str, style: DateStyle) -> str:
+    """A day as YYYY-MM-DD; anything else as it is written."""
+    try:
+        return style.read(written)[0].isoformat()
+    except ValueError:
+        return written
 
 
 def _encodable(value: str) -> bool:

@@ -213,7 +213,7 @@ def _state(usable: bool, held: bool, in_quarantine: bool) -> str:
 
 def _decision(row: Any, last: Any) -> Story:
     if row.decision is None:
-        standing = "note"
+        standing = "note" if row.note is not None else "assignment"
     elif not row.newest:
         standing = "earlier"
     elif row.decision == "match":
@@ -232,6 +232,8 @@ def _decision(row: Any, last: Any) -> Story:
             for one in row.records or ()
         ],
         "note": row.note,
+        "assignee": row.assignee,
+        "due": row.due,
         "by": row.by_name,
         "os_user": row.os_user,
         "at": row.decided_at,

@@ -120,6 +120,8 @@ _DISCREPANCY = (
         "What the refunds in the ledger add up to. Only of a REFUND_MISMATCH.",
         Form.AMOUNT,
     ),
+    Column("assignee", "For a name: who looks after it. A - takes the name away. It decides nothing."),
+    Column("due", "For a day: until when. A - takes the day away. It decides nothing.", Form.DAY),
 )
 
 FILES: Mapping[str, Sequence[Column]] = {
@@ -183,17 +185,29 @@ FILES: Mapping[str, Sequence[Column]] = {
         _AT_STAKE,
     ),
     "statement-MONTH-items.csv": (
-        Column("line", "The line of the close statement, from opening to closing."),
+        Column("line", "The line of the close statement that the item stands behind."),
         Column("discrepancy_id", "The id of the discrepancy; it stays the same from run to run."),
         _TYPE,
         _APP,
         Column("currency", "The currency of the items, ISO 4217; empty if it is not known."),
         _COUNT,
         _AT_STAKE,
-        Column("run_id", "The run that saw the movement."),
+        Column(
+            "run_id",
+            "The run that saw the movement, or whose open items are those of the opening or closing.",
+        ),
         Column("as_of", "The last day of the period of that run.", Form.DAY),
         Column("decision", "The decision behind the movement, if a person made it."),
         Column("by", "Who decided."),
+        Column("side", "kspay or ledger: whose record the item is about."),
+        Column("record", "The id of that record; of a match, of its first transaction."),
+        Column("note", "The newest note when the closing run ended."),
+    ),
+    "statement-MONTH-signoff.csv": (
+        Column("role", "preparer: who took decisions of the month; approver: who closed it."),
+        Column("name", "The name in the audit trail; empty of an approver while the month is not closed."),
+        Column("decisions", "Of a preparer, how many of the decisions in the statement.", Form.NUMBER),
+        Column("at", "Of an approver, when the month was closed.", Form.INSTANT),
     ),
 }
 """The columns of each file in their order; MONTH stands for a month such as 2026-08."""
@@ -213,6 +227,7 @@ SUMMARY = _names("summary.csv")
 QUARANTINE = _names("quarantine.csv")
 STATEMENT = _names("statement-MONTH.csv")
 STATEMENT_ITEMS = _names("statement-MONTH-items.csv")
+STATEMENT_SIGNOFF = _names("statement-MONTH-signoff.csv")
 
 
 def _of_form(form: Form) -> frozenset[str]:

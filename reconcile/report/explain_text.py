@@ -246,9 +246,13 @@ class _Text:
             for said in one["reported_by"][-1:]:
                 yield f"  {said['detail']}"
             for made in one["decisions"]:
-                word = made["decision"] or "note"
+                word = made["decision"] or ("note" if made["note"] is not None else "assignment")
                 joins = f" joining {', '.join(made['joins'])}" if made["joins"] else ""
                 note = f', "{made["note"]}"' if made["note"] else ""
+                if made["assignee"] is not None:
+                    note += f", assigned to {made['assignee'] or 'nobody'}"
+                if made["due"] is not None:
+                    note += f", due {made['due'] or 'on no day'}"
                 yield (
                     f"  decision {made['number']}: {word}{joins} by {made['by']} at {_instant(made['at'])} "
                     f"in {made['file']}{note}: {made['standing']}"

@@ -112,6 +112,18 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """An open discrepancy whose due day is over, with the amount at stake if there is one."""
+
+    row: Mapping[str, str]
+    currency: str
+    amount: Decimal | None
+
+    def __str__(self) -> str:
+        return "" if self.amount is None else grouped(f"{self.amount:f}", self.currency)
+
+
+@dataclass(frozen=True, slots=True)
 class TrendRun:
     """One run in the trend."""
 
@@ -146,6 +158,7 @@ class Page:
     items: Sequence[Item]
     not_listed: int  # open items that are not among the largest
     without_amount: int  # open items without an amount
+    overdue: Sequence[Overdue]  # due before the last day of the period, the longest first
 
 
 def write_page(run: Mapping[str, Any], folder: Path) -> Path:
@@ -185,6 +198,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         items=listed,
         not_listed=len(held) - len(listed),
         without_amount=len(held) - len(items),
+        overdue=_overdue(folder / "discrepancies.csv", date.fromisoformat(run["to"])),
     )
 
 
@@ -201,6 +215,18 @@ def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
         if amount is not None:
             items.append(Item(row, currency, amount))
     return items, frame_of(rows, "type", "severity", "bucket", "currency", "amount")
+
+
+def _overdue(path: Path, as_of: date) -> list[Overdue]:
+    """What is open and was due before the last day of the period; whatever day it is when the page is made."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        found = [
+            Overdue(row, *_at_stake(row))
+            for row in csv.DictReader(file, strict=True)
+            # An older run has no such column.
+            if (due := row.get("due")) and date.fromisoformat(due) < as_of
+        ]
+    return sorted(found, key=lambda one: (one.row["due"], one.row["discrepancy_id"]))
 
 
 def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
@@ -375,7 +401,8 @@ def _line_points(night: Sequence[TrendRun], currency: str, lowest: int) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, and what they know."""
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -389,8 +416,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "style": Markup(style),  # noqa: S704
         "script": Markup(script),  # noqa: S704
-        "style_hash": _source_hash(style),
-        "script_hash": _source_hash(script),
+        "style_hash": source_hash(style),
+        "script_hash": source_hash(script),
         "types": TYPES,
         "severities": [*Severity],
         "columns": dictionary(RUN_FILES),
@@ -404,13 +431,14 @@ def _environment() -> Environment:
     return environment
 
 
-def _source_hash(text: str) -> str:
+def source_hash(text: str) -> str:
+    """How a page's own policy names a style or a script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def page_template() -> Template:
     """The template of the page, compiled once in a process."""
-    return _environment().get_template("page.html")
+    return environment().get_template("page.html")
 
 
 def render_page(page: Page) -> str:

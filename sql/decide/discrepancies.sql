@@ -17,6 +17,8 @@ select
     decisions_in_force.facts as decided_facts,
     decisions_in_force.records as decided_records,
     decisions_in_force.note,
+    coalesce(decisions_in_force.assignee, '') as assignee,
+    coalesce(decisions_in_force.due::text, '') as due,
     (
         select array_agg(decisions.note)
         from decisions

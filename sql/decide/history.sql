@@ -9,6 +9,8 @@ select
     decision,
     records,
     note,
+    assignee,
+    due,
     by_name,
     decided_at
 from decisions

@@ -255,6 +255,8 @@ select
     decided.decision,
     decided.records as joined_records,
     decided.note,
+    decided.assignee,
+    decided.due,
     decided.by_name as by,
     decided.decided_at as at
 from reported

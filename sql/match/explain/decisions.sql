@@ -14,6 +14,8 @@ select
     decisions.decision,
     decisions.records,
     decisions.note,
+    decisions.assignee,
+    decisions.due,
     decisions.by_name,
     decisions.os_user,
     decisions.decided_at,

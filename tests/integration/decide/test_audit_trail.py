@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -31,7 +32,11 @@ def one(
     return Decision(discrepancy_id, "ap_1", "MISSING_IN_LEDGER", facts, decision, records, note)
 
 
-THREE = (one("D-A", note=AWKWARD), one("D-B", "match"), one("D-A", None, "only a note"))
+THREE = (
+    one("D-A", note=AWKWARD),
+    one("D-B", "match"),
+    replace(one("D-A", None, "only a note"), assignee=AWKWARD, due="2026-09-05"),
+)
 
 
 @pytest.fixture
@@ -98,6 +103,7 @@ def test_number_time_user_and_hash_are_the_databases_own(connection: Connection)
     [
         one("D-A", "approve"),
         one("D-A", None),
+        replace(one("D-A"), due="31/08/2026"),
         Decision("D-A", "ap_1", "T", "F", "match", None, None),
         Decision("D-A", "ap_1", "T", "F", "accept", RECORDS, None),
     ],
@@ -116,6 +122,8 @@ TAMPERED = {
     "update decisions set by_name = 'Somebody' where decision_id = 2": "record 2",
     "update decisions set decided_at = decided_at + interval '1 microsecond' where decision_id = 3": "record 3",
     "update decisions set records = '[]' where decision_id = 2": "record 2",
+    "update decisions set assignee = 'x' where decision_id = 1": "record 1",
+    "update decisions set due = '2026-09-06' where decision_id = 3": "record 3",
     "update decisions set decision = 'ignore' where decision_id = 1": "record 1",
     "delete from decisions where decision_id = 2": "record 2 is missing",
     "delete from decisions where decision_id = 3": "record 3 is missing, and there were 3",
@@ -168,7 +176,7 @@ def test_tampering_is_found(connection: Connection, statement: str) -> None:
 )
 def test_a_trigger_that_does_not_fire_is_found(connection: Connection, statement: str, says: str) -> None:
     connection.execute(text(statement))
-    with pytest.raises(CheckFailed, match=f"no longer protects the decisions: {says}"):
+    with pytest.raises(CheckFailed, match=f"no longer protects the audit trail: {says}"):
         verify(connection)
 
 

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.context import Context
 from reconcile.core.errors import CheckFailed
+from reconcile.core.money import Currencies
 from reconcile.core.progress import silent
 from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
@@ -20,7 +21,9 @@ from reconcile.decide.resolve import RowsRefused
 from reconcile.doctor import totals
 from reconcile.inbox import read_inbox
 from reconcile.ledger.profile import Profile
+from reconcile.match.explain import explain
 from reconcile.match.policy import state_policy
+from reconcile.report.explain_text import explain_lines
 from reconcile.validate.validator import Validator
 from tests.support.arrivals import arrive
 from tests.support.desk import Desk, Row
@@ -81,6 +84,49 @@ def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk)
     desk.night()
     row = desk.one("MISSING_IN_LEDGER")
     assert (row["status"], row["note"]) == ("resolved", "the bank found it")
+
+
+def test_an_assignment_comes_back_and_decides_nothing(desk: Desk) -> None:
+    desk.night(of(desk, tx(1)))
+    first = desk.one("MISSING_IN_LEDGER")
+    assert (first["assignee"], first["due"]) == (None, None)
+    taken = desk.resolve(first | {"assignee": "Ravi", "due": "2026-09-05"})
+    assert (taken.decisions, taken.notes) == (0, 1)
+    assert taken.changes[0].decision == "assignment"
+    assert taken.changes[0].covers.endswith(", assignee: Ravi, due: 2026-09-05")
+    desk.night()
+    shown = desk.one("MISSING_IN_LEDGER")
+    assert (shown["status"], shown["assignee"], shown["due"]) == ("open", "Ravi", date(2026, 9, 5))
+    assert desk.resolve(shown).changes == ()  # nobody changed the row
+    taken = desk.resolve(shown | {"assignee": "Asha", "resolution": "accept"})
+    assert (taken.decisions, taken.notes) == (1, 0)
+    desk.night()
+    resolved = desk.one("MISSING_IN_LEDGER")
+    assert (resolved["status"], resolved["assignee"], resolved["due"]) == (
+        "resolved",
+        "Asha",
+        date(2026, 9, 5),
+    )
+    # What the older sheet says is not meant anew, unless a note says so.
+    taken = desk.resolve(shown)
+    assert (taken.changes, taken.unchanged) == ((), 1)
+    assert "assignee Ravi stays replaced by Asha, by Asha Rao on 20" in taken.warnings[0]
+    assert desk.resolve(shown | {"note": "Ravi is back", "due": "-"}).notes == 1
+    desk.night()
+    resolved = desk.one("MISSING_IN_LEDGER")
+    assert (resolved["assignee"], resolved["due"]) == ("Ravi", None)
+    assert refused(desk, resolved | {"due": "31/02/2026"}).startswith("due '31/02/2026' is not a day")
+    assert "more than 100 characters" in refused(desk, resolved | {"assignee": "x" * 101})
+    with desk.engine.connect() as connection:
+        verify(connection)
+        (story,) = explain(connection.engine, desk.settings, resolved["discrepancy_id"])
+    made = next(one for one in story["discrepancies"] if one["decisions"])["decisions"]
+    assert [(one["decision"], one["assignee"], one["due"]) for one in made] == [
+        (None, "Ravi", "2026-09-05"), ("accept", "Asha", None), (None, "Ravi", ""),
+    ]  # fmt: skip
+    said = "\n".join(explain_lines(story, Currencies()))
+    assert "assigned to Ravi, due 2026-09-05: assignment" in said
+    assert "due on no day" in said
 
 
 @pytest.mark.parametrize("note", ["wrong: customer complained", ""])

@@ -18,13 +18,13 @@ from tests.support.driver import Command, MakeCommand, Outcome, Report, Shop, pl
 
 DIGITS = {"INR": 2, "USD": 2, "KWD": 3, "JPY": 0}
 AMOUNTS = {"kspay_amount", "ledger_amount", "difference", "variance", "amount"}
-DATES = {"first_seen", "kspay_date", "ledger_date"}
+DATES = {"first_seen", "kspay_date", "ledger_date", "due"}
 COLUMNS = {
     "discrepancies": (
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"
         "ledger_reference,provider_order_id,provider_txn_id,currency,kspay_amount,ledger_amount,difference,"
         "kspay_status,ledger_status,kspay_date,ledger_date,payment_method,rule,suggested_counterpart,detail,"
-        "facts,resolution,note,kspay_refunded,ledger_refunded"
+        "facts,resolution,note,kspay_refunded,ledger_refunded,assignee,due"
     ),
     "matched": (
         "match_id,rule,transaction_ids,ledger_ids,currency,kspay_amount,ledger_amount,variance,kspay_date,ledger_date,fee"
@@ -33,7 +33,7 @@ COLUMNS = {
         "discrepancy_id,type,severity,status,age_days,first_seen,app_id,transaction_id,ledger_id,reference,"
         "ledger_reference,provider_order_id,provider_txn_id,currency,kspay_amount,ledger_amount,difference,"
         "kspay_status,ledger_status,kspay_date,ledger_date,payment_method,rule,suggested_counterpart,detail,"
-        "facts,resolution,note,kspay_refunded,ledger_refunded,by,at"
+        "facts,resolution,note,kspay_refunded,ledger_refunded,assignee,due,by,at"
     ),
     "summary": "scope,side,currency,outcome,count,amount",
     "quarantine": "side,source,file,row,field,value,reason,raw",

@@ -125,6 +125,7 @@ def test_a_row_that_cannot_be_read_says_why(tmp_path: Path, line: str | bytes, r
         (b"", "lacks the columns discrepancy_id, facts, resolution, note"),
         (b"discrepancy_id,resolution,note\r\nD-A,accept,\r\n", "row 1: the header lacks the column facts;"),
         (b"discrepancy_id,facts,note,Note,resolution\r\n", "repeats the column note"),
+        (b"discrepancy_id,due,facts,note,resolution,due\r\n", "repeats the column due"),
         (b"PK\x03\x04\x14\x00\x06\x00", "cut off or damaged; save it again"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "save it as .xlsx"),
         (b"\x81\x8d\xff\x00", "not a table"),
@@ -204,6 +205,35 @@ def test_a_cell_of_a_workbook_that_cannot_be_used_breaks_its_row(tmp_path: Path)
     ]
     assert "resolution holds an error of a formula" in str(rows[0].broken)
     assert "resolution is covered by merged cells" in str(rows[3].broken)
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ("2026-09-05", "2026-09-05"),
+        ("05.09.2026", "2026-09-05"),
+        ("05/09/2026", "2026-09-05"),  # the days of other rows show the order
+        ("soon", "soon"),
+        ("-", "-"),
+    ],
+)
+def test_who_looks_after_a_row_and_until_when(tmp_path: Path, written: str, read_as: str) -> None:
+    columns = ("discrepancy_id", "first_seen", "facts", "resolution", "note", "Due", "assignee")
+    mark = "." if "." in written else "/"
+    seen = mark.join(("31", "08", "2026"))
+    rows = [
+        {"discrepancy_id": "D-A", "facts": "F", "assignee": "Asha", "due": written},
+        SILENT | {"first_seen": seen},
+    ]
+    (row,) = read(tmp_path, sheet(rows, columns=columns))
+    assert row == Row(2, "D-A", "F", "", "", "Asha", read_as)
+
+
+def test_a_day_that_may_be_two_stays_as_written(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, "discrepancy_id,facts,resolution,note,due\nD-A,F,,,05/09/2026\n")
+    assert row.due == "05/09/2026"
+    book = workbook(tmp_path / "x.xlsx", {"D": [[*HEAD, "due"], ["", 1, "F", "", "D-A", date(2026, 9, 5)]]})
+    assert [row.due for row in open_sheet(book).rows() if row] == ["2026-09-05"]
 
 
 def test_two_sheets_of_decisions_are_refused(tmp_path: Path) -> None:

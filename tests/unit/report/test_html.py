@@ -98,7 +98,11 @@ def folder(tmp_path: Path) -> Callable[[Sequence[dict[str, str]]], Path]:
     def make(rows: Sequence[dict[str, str]], dialect: Dialect = Dialect.COMMA) -> Path:
         cells = [
             {
-                name: amount_cell(value, dialect) if name in AMOUNTS else text_cell(value)
+                name: value
+                if name == "due"
+                else amount_cell(value, dialect)
+                if name in AMOUNTS
+                else text_cell(value)
                 for name, value in one.items()
             }
             for one in rows
@@ -134,6 +138,22 @@ class Elements(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def test_what_is_overdue_on_the_last_day_is_listed_with_who_looks_after_it(make: Make) -> None:
+    page = make(
+        row(1, due="2026-08-30", assignee="<b>Asha"),
+        row(2, due="2026-08-31"),
+        row(3, due="2026-08-02", kspay_amount="", difference=""),
+        row(4),
+    )
+    assert [(one.row["due"], one.row["assignee"], str(one)) for one in page.overdue] == [
+        ("2026-08-02", "", ""), ("2026-08-30", "<b>Asha", "100.00"),
+    ]  # fmt: skip
+    html = render_page(page)
+    assert html.index('id="overdue"') < html.index("&lt;b&gt;Asha") < html.index('id="ageing"')
+    assert "Due 2026-08-31" in html
+    assert 'id="overdue"' not in render_page(make(row(1), row(2, due="2026-08-31")))
 
 
 HOSTILE = (
