@@ -10,7 +10,8 @@ from flows.shared import PageLog, as_task, deployed, inside, with_database
 from flows.summary import escaped, statement_of
 from reconcile.core.errors import UsageError
 from reconcile.db.engine import open_store
-from reconcile.report.statement import Statement, month_days, read_statement, write_statement
+from reconcile.report.statement import Statement, month_days, read_statement
+from reconcile.report.statement_files import write_statement
 from reconcile.settings import Settings
 
 

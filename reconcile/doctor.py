@@ -18,6 +18,7 @@ from reconcile.db.sql_files import read_sql, run_file
 from reconcile.decide import audit_trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
+from reconcile.report import close_trail
 from reconcile.settings import Settings
 
 _SHOWN = 5  # the number of wrong records that are named
@@ -55,6 +56,7 @@ def examine(*, quick: bool = False) -> Iterator[Finding]:
                 yield _check("[[expect]]", lambda: _expects(engine, settings))
             if not quick:
                 yield _check("decisions", lambda: _decisions(engine))
+                yield _check("closed months", lambda: _closed(engine))
                 yield _check("totals", lambda: totals(engine, settings))
     except ReconcileError as error:
         yield Finding("database", str(error), error.exit_code)
@@ -120,6 +122,12 @@ def _decisions(engine: Engine) -> str:
         return (
             f"{audit_trail.verify(connection):,} in the audit trail, each as it was written and none missing"
         )
+
+
+def _closed(engine: Engine) -> str:
+    """Compute the chain of all closed months again."""
+    with engine.connect() as connection:
+        return f"{close_trail.verify(connection):,} versions, each and its files as they were closed"
 
 
 def totals(engine: Engine, settings: Settings) -> str:

@@ -17,10 +17,11 @@ from sqlalchemy import Engine, text
 
 from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
+from reconcile.core.people import account_of_person, is_system_account
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import ResolveResult, RowsRefused
-from reconcile.decide.sheet import holds_decisions, open_sheet
+from reconcile.decide.sheet import Sheet, holds_decisions, open_sheet, person_of
 from reconcile.ledger.open import is_unfinished, open_ledgers
 from reconcile.load.import_ledger import Imported, import_ledger
 from reconcile.settings import Profile
@@ -30,6 +31,9 @@ STILL_SECONDS = 10
 
 LOOK_SECONDS = 1
 """Between two looks at the sizes: copying programs give a file its old date before it is whole."""
+
+_OURS = ("done", "refused")
+"""The folders into which files are put away; all others in the inbox are of people."""
 
 SHOWN = 5
 """Decisions that one warning names."""
@@ -81,13 +85,14 @@ def read_inbox(context: Context, profile: Profile) -> Inbox:
         try:
             if kinds[path]:
                 sheet = open_sheet(path)
-                if (before := decisions.taken_before(engine, sheet)) is not None:
+                by = _person(path, folder, sheet)
+                if (before := decisions.taken_before(engine, sheet, by)) is not None:
                     warn(
                         _shown(path),
                         f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
                     )
                 else:
-                    decided.append(decisions.resolve_sheet(engine, settings, sheet, _owner(path)))
+                    decided.append(decisions.resolve_sheet(engine, settings, sheet, by))
                     if replaced := decided[-1].replaced():
                         more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
                         warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
@@ -145,9 +150,7 @@ def _alone(engine: Engine) -> Iterator[None]:
 def _waiting(folder: Path, warn: Callable[[str, str], None]) -> dict[Path, _Stamp]:
     """The files that are whole, as far as can be seen from outside; of others that people put there it warns."""
     found = {}
-    for path in sorted(folder.iterdir()):
-        if is_unfinished(path.name):
-            continue
+    for path in _files(folder):
         stamp = _stamp(path)
         if stamp is None:
             if path.is_symlink():
@@ -167,6 +170,18 @@ def _waiting(folder: Path, warn: Callable[[str, str], None]) -> dict[Path, _Stam
     return found
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """What lies in the inbox and in its folders of people, sorted by name."""
+    for path in sorted(folder.iterdir()):
+        if is_unfinished(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if path.name not in _OURS:
+                yield from (one for one in sorted(path.iterdir()) if not is_unfinished(one.name))
+        else:
+            yield path
+
+
 def _stamp(path: Path) -> _Stamp | None:
     """Of a file itself; folders and links are not taken in, and one that went away has none."""
     try:
@@ -182,12 +197,20 @@ def _shown(path: Path) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _owner(path: Path) -> str:
-    """The account that the file belongs to: who decided, as far as the operating system knows."""
-    try:
-        return path.owner()
-    except (KeyError, OSError):
-        return "inbox"
+def _person(path: Path, inbox: Path, sheet: Sheet) -> str:
+    """Who decided: whose folder it is, whom its column names, or the person whose account it belongs to.
+
+    Raises InputRefused where that is nobody: root and other accounts of the system decide nothing.
+    """
+    named = path.parent.name if path.parent != inbox else person_of(sheet)
+    if named is None and (named := account_of_person(path.stat().st_uid)) is None:
+        raise InputRefused(
+            f"{path}: says not who decided, and belongs to no person's account: put it into a folder of that name in "
+            "the inbox (inbox/asha/), or add a column by"
+        )
+    if is_system_account(named) or not named.strip() or not named.isprintable():
+        raise InputRefused(f"{path}: {_shown(Path(named))} is no person: decisions are of people")
+    return named.strip()
 
 
 def _put_away(path: Path, inbox: Path, reason: str | None) -> str | None:

@@ -25,7 +25,8 @@ from sqlalchemy.exc import ArgumentError
 from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.core.fees import Fee, read_fees
-from reconcile.core.money import Currencies, Tolerances
+from reconcile.core.journal import Accounts, read_accounts
+from reconcile.core.money import Currencies, Tolerances, read_limits
 from reconcile.core.occasions import Occasion, read_occasions
 from reconcile.core.records import Family, Side
 from reconcile.kspay import Credentials
@@ -250,6 +251,18 @@ class Variables(BaseSettings):
         description="When: `failed`, `nothing` (no records), more open discrepancies of a severity than (`high>0`), "
         "more records in `quarantine>0`, more at stake above info than (`INR>10000`).",
     )
+    RECONCILE_FOUR_EYES: InstanceOf[str] = Field(  # read when the currencies are known
+        default="",
+        json_schema_extra={"shown": "none"},
+        description="A decision about more than this counts only when another person takes the same one: "
+        "`INR=10000,USD=150`.",
+    )
+    RECONCILE_CLOSE_UNDECIDED: InstanceOf[str] = Field(  # read when the currencies are known
+        default="",
+        json_schema_extra={"shown": "none"},
+        description="A month is not closed while an open item above information has more at stake than this: "
+        "`INR=10000,USD=150`.",
+    )
     RECONCILE_REPORT_URL: str | None = Field(
         default=None,
         description="Where people reach the folder of the reports: for links in messages and on Prefect's page.",
@@ -410,6 +423,9 @@ class Settings:
     )
     report_url: str | None = None
     serve_token: str | None = field(default=None, repr=False)
+    four_eyes: Mapping[str, Decimal] = field(default_factory=dict)
+    close_undecided: Mapping[str, Decimal] = field(default_factory=dict)
+    journal: Accounts | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
@@ -513,6 +529,7 @@ class _Reader:
             "ledger",
             "expect",
             "fees",
+            "journal",
         }
         for name in tables:
             if name not in known:
@@ -532,6 +549,13 @@ class _Reader:
             occasions = read_occasions(values.RECONCILE_NOTIFY_WHEN, currencies)
         except ValueError as error:
             raise _wrong("RECONCILE_NOTIFY_WHEN", values.RECONCILE_NOTIFY_WHEN, error) from None
+        limits = {}
+        for name in ("RECONCILE_FOUR_EYES", "RECONCILE_CLOSE_UNDECIDED"):
+            text = getattr(values, name)
+            try:
+                limits[name] = read_limits(text, currencies)
+            except ValueError as error:
+                raise _wrong(name, text, error) from None
         addresses = values.RECONCILE_NOTIFY.get_secret_value() if values.RECONCILE_NOTIFY else ""
         return Settings(
             apps=apps,
@@ -569,6 +593,9 @@ class _Reader:
             serve_token=values.RECONCILE_SERVE_TOKEN.get_secret_value()
             if values.RECONCILE_SERVE_TOKEN
             else None,
+            four_eyes=limits["RECONCILE_FOUR_EYES"],
+            close_undecided=limits["RECONCILE_CLOSE_UNDECIDED"],
+            journal=self.journal(currencies),
         )
 
     def shown(self) -> list[Shown]:
@@ -677,6 +704,14 @@ class _Reader:
             return read_fees(self.toml.get("fees", []), currencies)
         except ValueError as error:
             raise UsageError(f"{TOML}: {error}") from None
+
+    def journal(self, currencies: Currencies) -> Accounts | None:
+        if "journal" not in self.toml:
+            return None
+        try:
+            return read_accounts(self.table("journal"), currencies)
+        except ValueError as error:
+            raise UsageError(f"{TOML}: [journal] {error}") from None
 
     def expects(self) -> tuple[Expect, ...]:
         tables = self.toml.get("expect", [])

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from reconcile.cli import installation, ledger, report, review, run, sandbox, serve, trial
+from reconcile.cli import close, installation, ledger, report, review, run, sandbox, serve, trial
 from reconcile.cli.console import open_logs, open_streams, tell
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
@@ -49,6 +49,8 @@ for _command in (
     report.report,
     serve.serve,
     trial.try_command,
+    close.close,
+    close.adjustments,
     installation.init,
     installation.config,
     installation.notify,

@@ -39,6 +39,16 @@ _TABLES = """
 # percent = 2
 # tax = 18
 
+# Where decisions are booked: `reconcile adjustments` writes the journal
+#
+# [journal]
+# account = "KS Pay clearing"
+# [journal.accept]
+# default = "Payment differences"
+# [journal.write_off]
+# default = "Payment losses"
+# AMOUNT_MISMATCH = { INR = "Rounding", default = "Payment losses" }
+
 # An expectation of your own
 #
 # [[expect]]

@@ -28,17 +28,19 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
     """Make a run's workbook and page again, or a close statement.
 
     The workbook and the page are made from the other files of the run. RUN is a run id, as reconcile runs lists it,
-    or latest. With --period it writes the close statement of a month.
+    or latest. With --period it writes the close statement of a month: of a closed month the version that was closed
+    and, apart, what has moved since.
 
     \b
     Example:  reconcile report latest
               reconcile report --period 2026-08
     """
     from reconcile.cli.console import say_paths
-    from reconcile.cli.tables import show_statement
+    from reconcile.cli.tables import show_since, show_statement
     from reconcile.db.engine import open_store
-    from reconcile.report import statement
+    from reconcile.report import close_month, close_trail, statement
     from reconcile.report.render import render_again
+    from reconcile.report.statement_files import write_statement
     from reconcile.settings import Settings
 
     if (run_id is None) == (month is None):
@@ -54,10 +56,22 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
             else:
                 say_paths(paths)
         elif month is not None:
-            close = statement.read_statement(engine, month)
-            paths = statement.write_statement(close, settings.currencies, settings.dialect, out)
+            with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+                closed = close_trail.newest(connection, month)
+                if closed is None:
+                    shown = statement.statement_of(connection, month)
+                    since = None
+                    paths = write_statement(shown, settings.currencies, settings.dialect, out)
+                else:
+                    shown = close_month.closed_statement(connection, closed)
+                    since = close_month.moved_since(connection, closed)
+                    folder = close_month.write_closed(connection, closed, out)
+                    paths = [folder / name for name in (*sorted(closed.content["files"]), close_month.JSON)]
+                    paths += close_month.write_since(since, closed, settings, out)
             if as_json:
-                click.echo(json_text({"statement": close, "files": paths}))
+                click.echo(json_text({"statement": shown, "closed": closed, "since": since, "files": paths}))
             else:
-                show_statement(close, settings.currencies)
+                show_statement(shown, settings.currencies, closed)
+                if since is not None and closed is not None:
+                    show_since(since, settings.currencies, closed)
                 say_paths(paths)

@@ -227,6 +227,7 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
     from reconcile.cli.tables import show_run, window_table
     from reconcile.db import runs as run_records
     from reconcile.db.engine import open_store
+    from reconcile.report import close_trail
     from reconcile.report.verify import verify as verify_files
     from reconcile.settings import Settings
 
@@ -234,9 +235,13 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
         run_records.sweep_dead(engine)
         record = run_records.one(engine, run_id)
         windows = run_records.windows(engine, record.run_id)
+        with engine.connect() as connection:
+            closed = close_trail.verify(connection) if verify else None
     if as_json:
         verified = verify_files(record) if verify else None
-        click.echo(json_text({**asdict(record), "windows": windows, "verified": verified}))
+        click.echo(
+            json_text({**asdict(record), "windows": windows, "verified": verified, "closed_versions": closed})
+        )
         return
     click.echo(f"{record.run_id}: {record.command}, {record.state}")
     if record.error:
@@ -246,6 +251,8 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
     window_table(windows)
     if verify:
         click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
+        if closed:
+            click.echo(f"verified: {closed} closed versions of months are as they were closed")
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """The tables that commands print on standard output."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reconcile.cli.console import print_table, say, say_paths, table_console
+from reconcile.cli.console import json_lines, print_table, say, say_paths, table_console, tell
 from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
@@ -21,6 +22,9 @@ from reconcile.report.figures import allowed_lines, reconciled, share_of
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.decide.resolve import ResolveResult
     from reconcile.load.import_ledger import Imported
+    from reconcile.report.close_month import Reason
+    from reconcile.report.close_trail import Close
+    from reconcile.report.journal import Exported
     from reconcile.report.statement import Statement
 
 
@@ -42,7 +46,8 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     open_items = _count(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
     say(
         console,
-        f"{open_items}, {report['new']:,} new and {report['cleared']:,} cleared since the runs before",
+        f"{open_items}; since the run before: {report['new']:,} new, {report.get('reopened', 0):,} reopened, "
+        f"{report['cleared']:,} cleared, {report.get('resolved', 0):,} resolved",
     )
     for one in report.get("allowed", ()):
         for name, what in allowed_lines(one):
@@ -103,10 +108,87 @@ def _currencies(report: Mapping[str, Any]) -> Table:
 _ALL = 1000  # thousandths
 
 
-def show_statement(statement: "Statement", currencies: Currencies) -> None:
-    """The close statement of a month, by currency."""
+def show_statement(statement: "Statement", currencies: Currencies, closed: "Close | None" = None) -> None:
+    """The close statement of a month, by currency; of a closed month, as that version of it."""
     console = table_console()
-    say(console, f"Close statement of {statement.month}")
+    version = f", {_version(closed)}" if closed else ""
+    say(console, f"Close statement of {statement.month}{version}")
+    _show_lines(console, statement, currencies)
+
+
+def show_since(since: "Statement", currencies: Currencies, closed: "Close", *, closing: bool = False) -> None:
+    """What moved since a version of a month was closed, by currency; up to the next version with `closing`."""
+    console = table_console()
+    if not since.movements:
+        say(console, f"Nothing has moved since version {closed.version}")
+        return
+    to = "that of this version" if closing else "the newest run of the month"
+    say(console, f"Moved since version {closed.version}, from its closing to {to}")
+    _show_lines(console, since, currencies)
+    if not closing:
+        say(console, f"to close it as the next version: reconcile close {closed.month} --by NAME")
+
+
+def show_closes(closes: "Sequence[Close]") -> None:
+    """A line for each version of each closed month."""
+    console = table_console()
+    if not closes:
+        say(console, "no month is closed yet")
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("month", "version", "closed (UTC)", "by", "closing run"):
+        table.add_column(column, overflow="fold")
+    for one in closes:
+        table.add_row(
+            one.month,
+            str(one.version),
+            f"{one.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            Text(one.by),
+            Text(", ".join(position["run_id"] for position in one.content["closing"].values())),
+        )
+    print_table(console, table)
+
+
+def show_reasons(reasons: "Sequence[Reason]") -> None:
+    """Why a month cannot be closed, on standard error: a table, or a line of JSON for each."""
+    if json_lines():
+        for one in reasons:
+            tell(one.says, "error", app=one.app_id or None, reason=one.reason)
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("app", "reason", "what"):
+        table.add_column(column, overflow="fold")
+    for one in reasons:
+        table.add_row(Text(one.app_id or "all"), Text(one.reason), Text(one.says))
+    print_table(Console(stderr=True, width=140, no_color=True), table)
+
+
+def show_journal(done: "Exported") -> None:
+    """What a journal books, by currency, and which decisions are in none."""
+    console = table_console()
+    new = f"new journal {done.journal}" if done.journal else "nothing new to book"
+    before = f"; {_count(done.before, 'decision')} exported before" if done.before else ""
+    again = " (--again writes them again)" if done.before and not done.files else ""
+    say(console, f"{done.month}, ledger {done.source}: {new}{before}{again}")
+    if done.files:
+        say(console, f"{_count(done.decisions, 'decision')} written")
+    for currency, amount in done.totals.items():
+        say(console, f"  {currency} {grouped(amount, currency)} debit, as much credit")
+    for one in done.left:
+        say(
+            console,
+            f"not in a journal: decision {one.decision_id}, {one.discrepancy_id} {one.type}: {one.why}",
+        )
+    say_paths(done.files)
+
+
+def _version(closed: "Close") -> str:
+    return (
+        f"version {closed.version}, closed by {closed.by} on {closed.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _show_lines(console: Console, statement: "Statement", currencies: Currencies) -> None:
     for app_id, closing in statement.closing.items():
         opening = statement.opening.get(app_id)
         began = f"as of {opening.as_of} (run {opening.run_id})" if opening else "before any run"
@@ -136,15 +218,22 @@ def show_statement(statement: "Statement", currencies: Currencies) -> None:
         print_table(console, table)
 
 
+_STANDING = {
+    "proposed": ": proposed, another person must confirm it",
+    "confirmed": ": confirms the same decision of another person",
+}
+
+
 def show_decisions(taken: "ResolveResult", *, dry_run: bool) -> None:
     """How many decisions a file had and which earlier ones they replace; with `dry_run` a line for each."""
     console = table_console()
     for change in taken.changes:
-        if dry_run or change.replaces:
+        if dry_run or change.replaces or change.standing:
+            standing = _STANDING.get(change.standing, "")
             replaces = f", in place of {change.replaces}" if change.replaces else ""
             say(
                 console,
-                f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{replaces}",
+                f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{standing}{replaces}",
             )
     say(
         console,

@@ -199,6 +199,15 @@ class Tolerances:
         return cls(named=named)
 
 
+def read_limits(text: str, currencies: Currencies) -> Mapping[str, Decimal]:
+    """Read `INR=10000,USD=150`: an amount for each currency. Raises ValueError that says which part is wrong."""
+    if not text.strip():
+        return {}
+    if "=" not in text or "%" in text:
+        raise ValueError(f"{text.strip()!r} is no amount with its currency, such as INR=10000")
+    return {code: one.fixed for code, one in Tolerances.parse(text, currencies).named.items()}
+
+
 def _tolerance(text: str) -> Tolerance:
     text = text.strip()
     number = text.removesuffix("%")

@@ -46,6 +46,8 @@ class Decision:
     note: str | None
     assignee: str | None = None  # "": nobody any more
     due: str | None = None  # YYYY-MM-DD; "": no day any more
+    proposed: bool = False  # it counts only when another person takes the same decision
+    confirms: int | None = None  # the decision of another person that this one repeats
 
 
 def lock(connection: Connection) -> None:
@@ -72,6 +74,8 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Decisi
                 "note": one.note,
                 "assignee": one.assignee,
                 "due": one.due,
+                "proposed": one.proposed or None,
+                "confirms": one.confirms,
             }
             for one in decisions
         ],
@@ -163,9 +167,14 @@ def _hash(row: Any) -> str:
         row.file_sha256,
         row.previous_hash,
     ]
-    for name in ("assignee", "due"):  # only where it is given: older records have none
-        if getattr(row, name) is not None:
-            content += [name, getattr(row, name)]
+    for name in (
+        "assignee",
+        "due",
+        "proposed",
+        "confirms",
+    ):  # only where it is given: older records have none
+        if (value := getattr(row, name)) is not None:
+            content += [name, "true" if value is True else str(value)]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import InputRefused
+from reconcile.core.people import same_person
 from reconcile.core.records import Side
 from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.db.sql_files import read_sql
@@ -81,6 +82,9 @@ class Change:
     type: str
     decision: str  # `note` or `assignment` if it is only that
     covers: str
+    standing: (
+        str  # `proposed` while it waits for another person, `confirmed` if it repeats another's; else ""
+    )
     replaces: str  # the decision in force until now, and by whom; "" if none
 
 
@@ -116,14 +120,14 @@ class _Request:
         return self.word, frozenset(self.ids), row.facts, row.note, row.assignee, row.due
 
 
-def taken_before(engine: Engine, sheet: Sheet) -> datetime | None:
-    """When a file with the same bytes was stored; None if never."""
+def taken_before(engine: Engine, sheet: Sheet, by: str) -> datetime | None:
+    """When a file with the same bytes was stored for this person; None if never."""
     with engine.connect() as connection:
-        at: datetime | None = connection.scalar(
-            text("select max(taken_at) from decision_files where sha256 = :sha256"),
+        taken = connection.execute(
+            text("select by_name, taken_at from decision_files where sha256 = :sha256"),
             {"sha256": sheet.sha256},
-        )
-    return at
+        ).all()
+    return max((row.taken_at for row in taken if same_person(row.by_name, by)), default=None)
 
 
 def resolve_sheet(
@@ -136,7 +140,7 @@ def resolve_sheet(
     rows = [row for row in sheet.rows() if row is not None]
     with engine.connect() as connection:
         audit_trail.lock(connection)
-        checked = _RowChecker(connection, settings, by).check(rows)
+        checked = _RowChecker(connection, settings, by, of_resolved=sheet.is_resolved).check(rows)
         if checked.refusals:
             raise RowsRefused(str(sheet.path), sorted(checked.refusals, key=lambda refusal: refusal.row))
         source = DecisionSource(by, sheet.name, sheet.sha256)
@@ -161,7 +165,12 @@ def resolve_sheet(
 class _RowChecker:
     """Checks the rows of one file against the discrepancies and decisions in the database."""
 
-    def __init__(self, connection: Connection, settings: Settings, by: str) -> None:
+    def __init__(
+        self, connection: Connection, settings: Settings, by: str, *, of_resolved: bool = False
+    ) -> None:
+        self._of_resolved = (
+            of_resolved  # then the decisions in force stand in the file, and nobody wrote them there
+        )
         self._connection = connection
         self._settings = settings
         self._by = by
@@ -324,19 +333,40 @@ class _RowChecker:
         note = row.note if self._is_new(row.note, known) else None
         assigned = self._assignment(row, known, history, with_note=note is not None)
         repeats = word is None or _repeats(word, row.facts, joined, known)
+        waits = _proposal(history, row, joined)
+        confirms = self._confirms(word, history, repeats=repeats, waits=waits)
+        if confirms is not None:
+            repeats = False
+        elif waits is not None and word == waits.decision:
+            repeats = True
+            self.warnings.append(
+                f"row {row.number}, {known.discrepancy_id}: {word} was proposed by {_who_and_when(waits)}: "
+                "another person must confirm it"
+            )
+        elif (
+            word == "reopen" and _newest_decision(history) is not None and _newest_decision(history).proposed
+        ):
+            repeats = False  # takes the proposal back
         if repeats and note is None and not assigned:
             self.unchanged += 1
         elif obstacle := _why_not(word, row.facts, known) or (
-            None if repeats or note is not None else self._outdated(asked, joined)
+            None if repeats or note is not None or confirms is not None else self._outdated(asked, joined)
         ):
             self._refuse(row, obstacle)
         else:
             decision = None if repeats else word
             records = [record.as_stored() for record in joined] if joined and not repeats else None
             if note is None:
-                note = None if repeats else _note_of_another(row.note, history, self._by)
-            elif repeats and _is_resolved(known) and _newest_decision(history).by_name != self._by:
+                note = (
+                    None if repeats or confirms is not None else _note_of_another(row.note, history, self._by)
+                )
+            elif (
+                (repeats or confirms is not None)
+                and _is_resolved(known)
+                and _newest_decision(history).by_name != self._by
+            ):
                 note = f"{self._by}: {note}"  # the report shows the note beside the name of the person who decided
+            proposed = decision is not None and confirms is None and self._needs_another(word, known)
             self.decisions.append(
                 Decision(
                     known.discrepancy_id,
@@ -346,6 +376,8 @@ class _RowChecker:
                     decision,
                     records,
                     note,
+                    proposed=proposed,
+                    confirms=confirms,
                     **assigned,
                 )
             )
@@ -361,10 +393,27 @@ class _RowChecker:
                     "write match if they belong together"
                 )
             replaces = ""
-            if decision is not None and _is_in_force(known):
+            if decision is not None and confirms is None and not proposed and _is_in_force(known):
                 replaces = f"{known.decision} by {_who_and_when(_newest_decision(history))}"
             what = decision or ("assignment" if note is None else "note")
-            self.changes.append(Change(known.discrepancy_id, known.type, what, covers, replaces))
+            standing = "proposed" if proposed else "confirmed" if confirms is not None else ""
+            self.changes.append(Change(known.discrepancy_id, known.type, what, covers, standing, replaces))
+
+    def _confirms(self, word: str | None, history: Sequence[Any], *, repeats: bool, waits: Any) -> int | None:
+        """The decision of another person that a row confirms."""
+        if word in (None, "reopen") or self._of_resolved:
+            return None
+        newest = waits if waits is not None else _newest_decision(history) if repeats else None
+        if newest is None or newest.decision != word:
+            return None
+        first: int = newest.confirms or newest.decision_id
+        took = [one.by_name for one in history if first in (one.decision_id, one.confirms)]
+        return None if any(same_person(self._by, name) for name in took) else first
+
+    def _needs_another(self, word: str | None, known: Any) -> bool:
+        """Whether a decision counts only when another person takes it too."""
+        most = self._settings.four_eyes.get(known.currency)
+        return word != "reopen" and most is not None and (known.amount or 0) > most
 
     def _says_more(self, row: Row, known: Any) -> bool:
         """Whether a row has a note, an assignee or a due day that the report did not have."""
@@ -441,6 +490,17 @@ def _is_day(written: str) -> bool:
         return date.fromisoformat(written).isoformat() == written
     except ValueError:
         return False
+
+
+def _proposal(history: Sequence[Any], row: Row, joined: tuple[MatchedRecord, ...] | None) -> Any:
+    """The decision that waits for another person, if its facts are those of the row; else None."""
+    newest = _newest_decision(history)
+    if newest is None or not newest.proposed:
+        return None
+    if newest.decision == MATCH:
+        held = {MatchedRecord(**record) for record in newest.records}
+        return newest if held == set(joined or ()) else None
+    return newest if newest.facts == row.facts else None
 
 
 def _newest_decision(history: Sequence[Any]) -> Any:

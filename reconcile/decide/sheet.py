@@ -14,6 +14,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from reconcile.core.errors import InputRefused, UsageError
+from reconcile.core.people import same_person
 from reconcile.ledger.dates import ISO_DAY, DateStyle, decide
 from reconcile.ledger.formats.delimited import DELIMITERS
 from reconcile.ledger.formats.detect import candidates
@@ -30,6 +31,12 @@ MARKS = ("discrepancy_id", "facts")
 """A file with these columns is a sheet of decisions, not a ledger."""
 
 _DAYS = ("first_seen", "kspay_date", "ledger_date", "due")
+
+PERSON = "by"
+"""A column that names who decided, in a sheet of the inbox."""
+
+_DECIDED = (PERSON, "at")
+"""The columns that only resolved.csv has: there they say who decided what is in force."""
 
 _TITLE = 20
 """Rows among which the header is looked for."""
@@ -55,6 +62,8 @@ class Row:
     """A day, as YYYY-MM-DD; or what stands there, if it is no day."""
     broken: str | None = None
     """Why the row cannot be read; then the other fields may be wrong."""
+    by: str = ""
+    """Who decided, in a sheet of the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,12 @@ class Sheet:
     table: Table
     header_row: int
     columns: tuple[int | None, ...]
-    """The position of each of COLUMNS and of ASSIGNMENT, counted from 0; None where there is none."""
+    """The position of each of COLUMNS, of ASSIGNMENT and of PERSON, counted from 0; None where there is none."""
     days: tuple[int, ...]
     """The positions of the columns of days: together they show in which order the file writes day and month."""
     width: int
+    is_resolved: bool = False
+    """Whether it is a resolved.csv, whose decisions are those in force."""
 
     @property
     def sha256(self) -> str:
@@ -118,14 +129,36 @@ class Sheet:
             )
         elif any("\0" in value or not _encodable(value) for value in values):
             broken = "the row has characters that are not text: save the file as UTF-8"
-        elif not any(values[2:]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:]):
+        elif not any(values[2:-1]) and not any(isinstance(cell, UnreadableCell) for cell in found[2:-1]):
             return None
         else:
-            for name, cell in zip((*COLUMNS, *ASSIGNMENT), found, strict=True):
+            for name, cell in zip((*COLUMNS, *ASSIGNMENT, PERSON), found, strict=True):
                 if isinstance(cell, UnreadableCell):
                     broken = f"{name} {cell.reason}"
-        discrepancy_id, facts, resolution, note, assignee, due = values
-        return Row(number, discrepancy_id, facts, resolution, note, assignee, due, broken)
+        discrepancy_id, facts, resolution, note, assignee, due, by = values
+        return Row(number, discrepancy_id, facts, resolution, note, assignee, due, broken, by)
+
+
+def person_of(sheet: Sheet) -> str | None:
+    """Who decided, by the column `by`; None where the sheet has none.
+
+    Raises InputRefused if it names several people, or if a row that says something names none.
+    """
+    if sheet.is_resolved or sheet.columns[-1] is None:
+        return None
+    rows = [row for row in sheet.rows() if row is not None]
+    names = [row.by for row in rows if row.by]
+    if not names:
+        return None
+    if unnamed := [row.number for row in rows if not row.by]:
+        raise InputRefused(
+            f"{sheet.path}: row {unnamed[0]} says something, and its column {PERSON} names nobody"
+        )
+    if other := next((name for name in names if not same_person(name, names[0])), None):
+        raise InputRefused(
+            f"{sheet.path}: the column {PERSON} names {names[0]} and {other}: give a file for each"
+        )
+    return names[0]
 
 
 def open_sheet(path: Path) -> Sheet:
@@ -149,9 +182,12 @@ def open_sheet(path: Path) -> Sheet:
         name=os.fsencode(path.name).decode("utf-8", "backslashreplace"),
         table=table,
         header_row=row,
-        columns=tuple(names.index(name) if name in names else None for name in (*COLUMNS, *ASSIGNMENT)),
+        columns=tuple(
+            names.index(name) if name in names else None for name in (*COLUMNS, *ASSIGNMENT, PERSON)
+        ),
         days=tuple(at for at, name in enumerate(names) if name in _DAYS),
         width=len(names),
+        is_resolved=set(_DECIDED) <= set(names),
     )
 
 

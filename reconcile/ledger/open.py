@@ -15,6 +15,7 @@ from reconcile.ledger.formats.detect import is_archive, open_tables
 from reconcile.ledger.formats.query import open_query
 from reconcile.ledger.formats.workbook import SheetTable
 from reconcile.ledger.header import check_header, find_header
+from reconcile.ledger.journal_file import is_journal, journal_profile
 from reconcile.ledger.profile import REQUIRED, Profile
 
 _UNFINISHED_ENDINGS = (".part", ".partial", ".filepart", ".tmp", ".crdownload", ".download")
@@ -95,6 +96,8 @@ def _mode(path: Path) -> int:
 def open_source(source: SourceFile, profile: Profile) -> LedgerFile:
     """One file, with the checks of `open_ledgers`."""
     where = source.where
+    if is_journal(source.path):
+        profile = journal_profile(profile, source.path)
     found = []
     for table, header, sheet in open_tables(source.path, where, profile):
         if header.row == 0:

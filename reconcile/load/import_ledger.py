@@ -10,7 +10,9 @@ from reconcile.core.progress import Progress
 from reconcile.core.records import Entry, RawRow, Side
 from reconcile.ledger.blocks import Block
 from reconcile.ledger.file import LedgerFile
+from reconcile.ledger.journal_file import is_journal
 from reconcile.ledger.open import open_ledgers
+from reconcile.load.journal_check import check_journal
 from reconcile.load.staging import Staging
 from reconcile.load.staging_tables import Preview, StagingTables, staging_tables
 from reconcile.normalise.entries import EntryNormaliser
@@ -83,6 +85,9 @@ def import_ledger(
     """
     settings, app_ids, validator = context.settings, context.app_ids, context.validator
     file = _file_of(ledger)
+    if ledger.source is not None and is_journal(ledger.source.path):
+        check_journal(context.engine, ledger, profile.name)
+        profile = ledger.profile
     with staging_tables(context.engine) as tables:
         allowed = _judged(context, tables, ledger, profile)
 

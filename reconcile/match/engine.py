@@ -145,7 +145,9 @@ class Matched:
 
     matches: Mapping[str, int]  # those with a record in the period, by rule
     discrepancies: Mapping[str, int]  # reported, by type
-    new: int
+    new: int  # this and the next three: against the run that this one follows, as the close statement counts
+    reopened: int
+    resolved: int
     cleared: tuple[str, ...]  # discrepancy ids
     open_above_info: int
     checks: tuple[str, ...]  # the names of the checks that passed
@@ -297,6 +299,8 @@ def _numbers(connection: Connection, currencies: Currencies) -> Matched:
         matches={row[0]: row[1] for row in _rows(connection, "results/matches_by_rule")},
         discrepancies={row[0]: row[1] for row in _rows(connection, "results/discrepancies_by_type")},
         new=numbers.new,
+        reopened=numbers.reopened,
+        resolved=numbers.resolved,
         cleared=tuple(numbers.cleared),
         open_above_info=numbers.open_above_info,
         checks=PHASES["checks"],

@@ -214,6 +214,8 @@ def _state(usable: bool, held: bool, in_quarantine: bool) -> str:
 def _decision(row: Any, last: Any) -> Story:
     if row.decision is None:
         standing = "note" if row.note is not None else "assignment"
+    elif row.waits:
+        standing = "proposed, and not confirmed by another person"
     elif not row.newest:
         standing = "earlier"
     elif row.decision == "match":
@@ -234,6 +236,8 @@ def _decision(row: Any, last: Any) -> Story:
         "note": row.note,
         "assignee": row.assignee,
         "due": row.due,
+        "proposed": bool(row.proposed),
+        "confirms": row.confirms,
         "by": row.by_name,
         "os_user": row.os_user,
         "at": row.decided_at,

@@ -209,6 +209,27 @@ FILES: Mapping[str, Sequence[Column]] = {
         Column("decisions", "Of a preparer, how many of the decisions in the statement.", Form.NUMBER),
         Column("at", "Of an approver, when the month was closed.", Form.INSTANT),
     ),
+    "journal-MONTH-N.csv": (
+        Column("date", "The day to book on: the last of the month.", Form.DAY),
+        Column("account", "The account, as [journal] in reconcile.toml names it."),
+        Column("debit", "What is debited on the account.", Form.AMOUNT),
+        Column("credit", "What is credited on the account.", Form.AMOUNT),
+        Column("reference", "The reference at KS Pay, else that in the ledger, else the id of the record."),
+        Column("narration", "What was decided, of what, by whom, and the note."),
+        Column("decision_id", "The number of the decision in the audit trail.", Form.NUMBER),
+        Column("currency", "The currency of the amounts, ISO 4217."),
+        Column("journal", "The month, and which export of it."),
+        _APP,
+        Column("ledger_id", "The entry that the line changes or makes."),
+        Column("amount", "What the entry says after it.", Form.AMOUNT),
+        Column("entry_date", "The day or the time of the entry."),
+        Column("status", "The status of the entry after it."),
+        Column("entry_reference", "The reference of the entry."),
+        Column("transaction_id", "The transaction that the entry names."),
+        Column("provider_order_id", "The order id of the payment provider."),
+        Column("provider_txn_id", "The transaction id of the payment provider."),
+        Column("description", "The description of the entry."),
+    ),
 }
 """The columns of each file in their order; MONTH stands for a month such as 2026-08."""
 

@@ -247,6 +247,8 @@ class _Text:
                 yield f"  {said['detail']}"
             for made in one["decisions"]:
                 word = made["decision"] or ("note" if made["note"] is not None else "assignment")
+                if made["confirms"] is not None:
+                    word += f" (confirms decision {made['confirms']})"
                 joins = f" joining {', '.join(made['joins'])}" if made["joins"] else ""
                 note = f', "{made["note"]}"' if made["note"] else ""
                 if made["assignee"] is not None:

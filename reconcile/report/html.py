@@ -219,13 +219,14 @@ def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
 
 def _overdue(path: Path, as_of: date) -> list[Overdue]:
     """What is open and was due before the last day of the period; whatever day it is when the page is made."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        found = [
-            Overdue(row, *_at_stake(row))
-            for row in csv.DictReader(file, strict=True)
-            # An older run has no such column.
-            if (due := row.get("due")) and date.fromisoformat(due) < as_of
-        ]
+    names, *rows = read_csv(path)
+    found = [
+        Overdue(row, *_at_stake(row))
+        for cells in rows
+        # An older run has no such column.
+        if (due := (row := dict(zip(names, cells, strict=True))).get("due"))
+        and date.fromisoformat(due) < as_of
+    ]
     return sorted(found, key=lambda one: (one.row["due"], one.row["discrepancy_id"]))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.context import RunContext
+from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.inbox import Inbox
 from reconcile.load.fetch import Fetched
@@ -54,8 +55,11 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "matched": dict(matched.matches),
         "discrepancies": dict(matched.discrepancies),
         "new": matched.new,
+        "reopened": matched.reopened,
+        "resolved": matched.resolved,
         "cleared": len(matched.cleared),
         "cleared_discrepancies": list(matched.cleared),
+        "proposed": (proposed := _proposed(connection)),
         "quarantined": _quarantined(connection),
         "totals": csv_files.read_totals(connection, currencies),
         **figures(connection, run.run_id, currencies),
@@ -69,6 +73,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
             *(f"ledger: {says}" for one in results.imported for says in one.warnings),
             *(line for one in fetched for line in one.warnings()),
             *matched.warnings,
+            *_waiting(proposed),
             *run.validator.warnings(),
         ],
         "files": {},
@@ -100,6 +105,21 @@ def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
         **sums,
         "files": [asdict(one) for one in imported],
     }
+
+
+def _proposed(connection: Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(text(read_sql("report/proposed"))).mappings()]
+
+
+def _waiting(proposed: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not proposed:
+        return []
+    what, them = (
+        ("1 decision waits", "it") if len(proposed) == 1 else (f"{len(proposed)} decisions wait", "them")
+    )
+    return [
+        f"{what} for another person, who must take {them} too: the sentence of each says by whom it is proposed"
+    ]
 
 
 def _quarantined(connection: Connection) -> dict[str, int]:

@@ -14,10 +14,18 @@ _SHOWN = 40
 
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
-    """One sentence that says what is wrong, with the values of both sides, and why the records are matched.
+    """One sentence that says what is wrong, with the values of both sides, and why the records are matched; and one of
+    a decision that waits for another person.
 
     `row` is a row of `sql/report/discrepancies.sql` or `resolved.sql`.
     """
+    what = _what(row, currencies, date_tolerance_days)
+    if row.get("proposed_decision") is None:
+        return what
+    return f"{what} {row['proposed_by']} proposes {row['proposed_decision']}: another person must confirm it."
+
+
+def _what(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
     record = _Record(row, currencies, date_tolerance_days)
     if row["rule"] is not None and row["type"] in _UNMATCHED:
         return f"{record.received}, and the ledger books {record.ledger} on {day(row['ledger_date'])}{record.match}."

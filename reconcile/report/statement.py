@@ -1,33 +1,31 @@
 """The close statement of a month: what was open at its start, what changed, and what is open at its end.
 
-Opening + new + reopened + changed + cleared + resolved = closing, in number and amount, for every app and currency.
-Items that are no longer open count with a minus. The lines are computed from the movements that each run wrote, from
-the opening run to the closing run. Two checks must hold: the lines add up, and the open items after every run are those
-that the run itself reported. Otherwise no statement is written.
+Opening + new + reopened + changed + cleared + what people decided = closing, in number and amount, for every app and
+currency. Items that are no longer open count with a minus. The lines are computed from the movements that each run
+wrote, from the opening run to the closing run. Two checks must hold: the lines add up, and the open items after every
+run are those that the run itself reported. Otherwise no statement is written.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.core.dialect import Dialect
 from reconcile.core.errors import CheckFailed, UsageError
-from reconcile.core.money import Currencies, exact_sum
+from reconcile.core.money import exact_sum
 from reconcile.db.sql_files import read_sql
-from reconcile.report.columns import STATEMENT, STATEMENT_ITEMS
-from reconcile.report.csv_cells import amount_cell, cell, text_cell
-from reconcile.report.csv_files import write_csv
+from reconcile.report.close_trail import newest
 from reconcile.report.frames import Total, frame_of, totals
 
-LINES = ("opening", "new", "reopened", "changed", "cleared", "resolved", "closing")
+DECIDED = ("accept", "write_off", "ignore", "match")
+"""The lines of what people decided, each named as their decision."""
 
+LINES = ("opening", "new", "reopened", "changed", "cleared", *DECIDED, "closing")
 
 _NOTHING = Total(0, Decimal(0))
 
@@ -43,7 +41,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """How one discrepancy changed the open items of a currency in one run."""
+    """How one discrepancy changed the open items of a currency in one run; or what it is at the opening or closing."""
 
     line: str
     discrepancy_id: str
@@ -54,8 +52,11 @@ class Movement:
     amount: Decimal  # change in the amount at stake
     run_id: str
     as_of: date
-    decision: str | None
-    by: str | None
+    decision: str | None = None
+    by: str | None = None
+    side: str = ""  # of the record that it is about
+    record: str = ""
+    note: str = ""  # the newest when the closing run ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Position:
     run_id: str
     as_of: date
     open: Sequence[Mapping[str, Any]]  # as in its run.json
+    decisions: int = 0  # how many there were when it ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,28 @@ class Statement:
     closing: Mapping[str, Position]
     lines: Sequence[Line]
     movements: Sequence[Movement]
+    ends: Sequence[Movement] = ()  # the open items of opening and closing
+
+    @property
+    def items(self) -> list[Movement]:
+        """What stands behind the lines, in their order."""
+        return in_order((*self.ends, *self.movements))
+
+    @property
+    def preparers(self) -> list[str]:
+        """Who took the decisions behind the lines."""
+        return sorted({one.by for one in self.movements if one.line in DECIDED and one.by})
 
 
-def month_days(month: str) -> tuple[date, date]:
+def in_order(items: Iterable[Movement]) -> list[Movement]:
+    """By app, currency and line; those of a line as they come."""
+    return sorted(items, key=lambda one: (one.app_id, not one.currency, one.currency, LINES.index(one.line)))
+
+
+def month_days(month: str, what: str = "--period") -> tuple[date, date]:
     """The first and the last day of `2026-08`. Raises UsageError for anything else."""
     if not re.fullmatch("[1-9][0-9]{3}-(0[1-9]|1[0-2])", month):
-        raise UsageError(f"--period {month!r} is not a month; write it as 2026-08")
+        raise UsageError(f"{what} {month!r} is not a month; write it as 2026-08")
     first = date.fromisoformat(f"{month}-01")
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
@@ -106,27 +124,117 @@ def read_statement(engine: Engine, month: str) -> Statement:
 
     Raises UsageError if no run is as of a day of the month, and CheckFailed if the statement does not add up.
     """
-    first, last = month_days(month)
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        closing = _positions(connection, last)
-        if not any(first <= position.as_of for position in closing.values()):
-            raise UsageError(
-                f"--period {month}: no finished run is as of a day of that month; reconcile runs lists all runs"
-            )
-        opening = _positions(connection, first - timedelta(days=1))
-        lines: list[Line] = []
-        movements: list[Movement] = []
-        for app_id, position in closing.items():
-            of_app = _movements(connection, opening.get(app_id), position)
-            lines += _lines(app_id, of_app, opening.get(app_id), position)
-            movements += of_app
-    return Statement(month, last, opening, closing, lines, movements)
+        return statement_of(connection, month)
 
 
-def _positions(connection: Connection, day: date) -> dict[str, Position]:
+def statement_of(connection: Connection, month: str) -> Statement:
+    """The same, on a connection that sees one state of the database."""
+    first, last = month_days(month)
+    closing = positions(connection, last)
+    if not any(first <= position.as_of for position in closing.values()):
+        raise UsageError(
+            f"--period {month}: no finished run is as of a day of that month; reconcile runs lists all runs"
+        )
+    return between(connection, month, openings(connection, month), closing)
+
+
+def openings(connection: Connection, month: str) -> dict[str, Position]:
+    """By app, the run whose open items a month begins with.
+
+    A closed month stays as it was closed: the next one begins with that, and not with what ran since.
+    """
+    before = month_days(month)[0] - timedelta(days=1)
+    earlier = newest(connection, f"{before:%Y-%m}")
+    closed = {} if earlier is None else closing_of(connection, earlier.content["closing"])
+    return dict(sorted((positions(connection, before) | closed).items()))
+
+
+def between(
+    connection: Connection, month: str, opening: Mapping[str, Position], closing: Mapping[str, Position]
+) -> Statement:
+    """What leads from the open items of some runs to those of others, by app. Raises CheckFailed if nothing does."""
+    lines: list[Line] = []
+    movements: list[Movement] = []
+    ends: list[Movement] = []
+    for app_id, position in closing.items():
+        before, of_app, final = _movements(connection, opening.get(app_id), position)
+        lines += _lines(app_id, of_app, opening.get(app_id), position)
+        movements += _told(connection, of_app, position)
+        ends += _told(
+            connection,
+            [*_ends("opening", before, opening.get(app_id)), *_ends("closing", final, position)],
+            position,
+        )
+    return Statement(month, month_days(month)[1], opening, closing, lines, movements, ends)
+
+
+def positions(connection: Connection, day: date) -> dict[str, Position]:
+    """By app, the run whose open items are those of a day."""
     rows = connection.execute(text(read_sql("report/statement/position")), {"day": day})
-    found = {row.app_id: Position(row.app_id, row.run, row.run_id, row.as_of, row.open) for row in rows}
+    found = {
+        row.app_id: Position(row.app_id, row.run, row.run_id, row.as_of, row.open, row.decisions or 0)
+        for row in rows
+    }
     return dict(sorted(found.items()))
+
+
+def closing_of(connection: Connection, told: Mapping[str, Any]) -> dict[str, Position]:
+    """The positions that a closed version names."""
+    rows = connection.execute(
+        text(read_sql("report/statement/runs")), {"runs": [one["run"] for one in told.values()]}
+    )
+    said = {row.number: row.open for row in rows}
+    return {
+        app_id: Position(
+            app_id,
+            one["run"],
+            one["run_id"],
+            date.fromisoformat(one["as_of"]),
+            said[one["run"]],
+            one["decisions"],
+        )
+        for app_id, one in sorted(told.items())
+    }
+
+
+def _ends(line: str, items: Mapping[str, Item], position: Position | None) -> list[Movement]:
+    if position is None:
+        return []
+    return [
+        Movement(
+            line,
+            key,
+            item.type,
+            position.app_id,
+            item.currency,
+            1,
+            item.amount,
+            position.run_id,
+            position.as_of,
+        )
+        for key, item in sorted(items.items())
+    ]
+
+
+def _told(connection: Connection, items: Sequence[Movement], closing: Position) -> list[Movement]:
+    """The items with the record of each and its newest note."""
+    asked = {"ids": sorted({one.discrepancy_id for one in items}), "head": closing.decisions}
+    rows = connection.execute(text(read_sql("report/statement/records")), asked)
+    told = {row.discrepancy_id: row for row in rows}
+    return [
+        replace(one, side=row.side, record=row.record_id, note=row.note or "")
+        for one in items
+        for row in [told[one.discrepancy_id]]
+    ]
+
+
+def runs_between(
+    connection: Connection, opening: Position | None, closing: Position
+) -> tuple[list[int], list[int]]:
+    """The runs that lead to the closing, and those of them that came after the opening."""
+    after = _chain(connection, closing)
+    return after, sorted(set(after) - set(_chain(connection, opening)))
 
 
 def _chain(connection: Connection, position: Position | None) -> list[int]:
@@ -195,11 +303,15 @@ def _unproven(what: str) -> CheckFailed:
     )
 
 
-def _movements(connection: Connection, opening: Position | None, closing: Position) -> list[Movement]:
+def _movements(
+    connection: Connection, opening: Position | None, closing: Position
+) -> tuple[dict[str, Item], list[Movement], dict[str, Item]]:
+    """The open items of the opening, what moved them, and those of the closing."""
     before, after = _chain(connection, opening), _chain(connection, closing)
     known = _items(connection, opening, before)
     final = {key: item for key, item in _items(connection, closing, after).items() if item is not None}
-    state = {key: item for key, item in known.items() if item is not None}
+    began = {key: item for key, item in known.items() if item is not None}
+    state = dict(began)
     moved: list[Movement] = []
     asked = {"app_id": closing.app_id, "runs": sorted(set(after) - set(before))}
     follows = opening is None or opening.run in after
@@ -221,7 +333,7 @@ def _movements(connection: Connection, opening: Position | None, closing: Positi
             moved += _moves(state, key, final.get(key), kind, closing.app_id, closing)
     if state != final:
         raise _unproven(f"the movements do not lead to the open items of run {closing.run_id}")
-    return moved
+    return began, moved, final
 
 
 def _moves(
@@ -236,14 +348,14 @@ def _moves(
         del state[key]
     else:
         state[key] = after
-    line = "changed" if before and after else kind
+    line = "changed" if before and after else where.decision if kind == "resolved" else kind
     changes: dict[str, tuple[int, Decimal]] = {}
     for item, sign in ((before, -1), (after, 1)):
         if item is not None:
             count, amount = changes.get(item.currency, (0, Decimal(0)))
             by = item.amount if sign > 0 else item.amount.copy_negate()  # `-amount` would round to 28 digits
             changes[item.currency] = (count + sign, exact_sum((amount, by)))
-    decided = line in ("resolved", "reopened")
+    decided = line in (*DECIDED, "reopened")
     return [
         Movement(
             line,
@@ -291,41 +403,3 @@ def _lines(
             )
         lines += of_currency
     return lines
-
-
-def write_statement(
-    statement: Statement, currencies: Currencies, dialect: Dialect, out: Path
-) -> tuple[Path, Path]:
-    """Write the statement and its movements as CSV files; neither is ever there in part."""
-    paths = out / f"statement-{statement.month}.csv", out / f"statement-{statement.month}-items.csv"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for path, columns, rows in (
-            (paths[0], STATEMENT, statement.lines),
-            (paths[1], STATEMENT_ITEMS, _in_order(statement.movements)),
-        ):
-            aside = path.with_name(f".{path.name}.writing")
-            write_csv(
-                aside,
-                columns,
-                (
-                    {name: _cell(getattr(row, name)) for name in columns if name != "amount"}
-                    | {"amount": amount_cell(currencies.written(row.amount, row.currency), dialect)}
-                    for row in rows
-                ),
-                dialect,
-            )
-            aside.replace(path)
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
-    return paths
-
-
-def _in_order(movements: Sequence[Movement]) -> list[Movement]:
-    return sorted(
-        movements, key=lambda one: (one.app_id, not one.currency, one.currency, LINES.index(one.line))
-    )
-
-
-def _cell(value: object) -> str:
-    return text_cell(value) if isinstance(value, str) else cell(value)

@@ -5,9 +5,9 @@
 
 insert into decisions (
     discrepancy_id, app_id, type, facts, decision, records, note, by_name, os_user, file, file_sha256,
-    assignee, due
+    assignee, due, proposed, confirms
 )
 values (
     :discrepancy_id, :app_id, :type, :facts, :decision, cast(:records as jsonb), :note, :by_name, :os_user,
-    :file, :file_sha256, :assignee, :due
+    :file, :file_sha256, :assignee, :due, :proposed, :confirms
 )

@@ -5,6 +5,6 @@
 
 select
     decision_id, discrepancy_id, app_id, type, facts, decision, records::text as records, note, by_name, os_user,
-    db_user, decided_at, file, file_sha256, assignee, due, previous_hash, hash
+    db_user, decided_at, file, file_sha256, assignee, due, proposed, confirms, previous_hash, hash
 from decisions
 order by decision_id

@@ -1,6 +1,6 @@
 -- Grain: one row a discrepancy that a decision file names, with what was decided and noted about it so far.
 -- Purpose: What the rows of the file are checked against.
--- Reads: decisions, decisions_in_force, discrepancies
+-- Reads: decisions, decisions_in_force, discrepancies, movements
 -- Makes: none
 
 select
@@ -13,6 +13,8 @@ select
     discrepancies.type,
     discrepancies.facts,
     discrepancies.cleared_by,
+    stake.currency,
+    stake.amount,
     decisions_in_force.decision,
     decisions_in_force.facts as decided_facts,
     decisions_in_force.records as decided_records,
@@ -26,4 +28,11 @@ select
     ) as notes
 from discrepancies
 left join decisions_in_force using (discrepancy_id)
+left join lateral (
+    select currency, amount
+    from movements
+    where movements.discrepancy_id = discrepancies.discrepancy_id and amount is not null
+    order by run desc
+    limit 1
+) as stake on true
 where discrepancies.discrepancy_id = any(:ids)

@@ -11,6 +11,9 @@ select
     note,
     assignee,
     due,
+    proposed,
+    confirms,
+    decision_id,
     by_name,
     decided_at
 from decisions

@@ -510,10 +510,11 @@ def test_every_deployment(world: Prefect) -> None:
     world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
-    (inbox / "decided.csv").write_text(
+    (inbox / "asha").mkdir()
+    (inbox / "asha" / "decided.csv").write_text(
         f"discrepancy_id,facts,resolution,note\n{decided['discrepancy_id']},{decided['facts']},accept,\n"
     )
-    os.utime(inbox / "decided.csv", (0, 0))  # nobody writes it any more
+    os.utime(inbox / "asha" / "decided.csv", (0, 0))  # nobody writes it any more
     started = {
         name: world.start(name, **parameters)
         for name, parameters in {

@@ -179,7 +179,7 @@ def test_killed_between_taking_a_file_in_and_moving_it(
     assert scalar(engine, "select count(*) from reconcile.entry_versions") == 0
     assert report.findings() == planted(small_shop[0].planted)
 
-    path = drop(inbox / "monday.csv", decided(report))
+    path = drop(inbox / "asha" / "monday.csv", decided(report))
     killed_while_it_commits(engine, command, "decision_files", run)
     assert path.exists()
     assert scalar(engine, "select count(*) from reconcile.decisions") == 1

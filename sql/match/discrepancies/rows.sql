@@ -1,8 +1,8 @@
 -- Grain: one row a reported discrepancy, as discrepancies.csv and resolved.csv show it.
 -- Purpose: Where it has several records: their distinct values, sorted by code points, ";" between; sums of amounts;
 -- earliest dates. A ledger id that several sources hold is written with its source.
--- Reads: asked, bookings, broken, decisions_in_force, discrepancies, fetched_windows, involved, other_record, pairings,
--- period_entry, period_transaction, reported, shown_entry, shown_transaction, suggestion
+-- Reads: asked, bookings, broken, decisions_in_force, decisions_proposed, discrepancies, fetched_windows, involved,
+-- other_record, pairings, period_entry, period_transaction, reported, shown_entry, shown_transaction, suggestion
 -- Makes: reported_row, shared_id
 
 create temp table shared_id on commit drop as
@@ -255,6 +255,8 @@ select
     decided.decision,
     decided.records as joined_records,
     decided.note,
+    waiting.decision as proposed_decision,
+    waiting.by_name as proposed_by,
     decided.assignee,
     decided.due,
     decided.by_name as by,
@@ -271,4 +273,8 @@ left join suggested as of_transaction
     on reported.side = 'kspay' and reported.match_no is null and of_transaction.transaction_no = reported.number
 left join suggested as of_entry
     on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
-left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id;
+left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
+left join decisions_proposed as waiting
+    on
+        waiting.discrepancy_id = reported.discrepancy_id and waiting.facts = reported.facts
+        and reported.status <> 'resolved';

@@ -3,13 +3,7 @@
 -- cleared when the data came right: it is no longer found, and not because a person joined its records. A run as of an
 -- earlier day than the newest does not clear a payment that is only not yet stale on that day.
 -- Reads: asked, discrepancies, found, joined_by_hand, policy, reported
--- Makes: cleared, discrepancies, discrepancy_versions, news
-
-create temp table news on commit drop as
-select reported.discrepancy_id
-from reported
-left join discrepancies as held using (discrepancy_id)
-where (held.discrepancy_id is null or held.cleared_by is not null) and reported.status <> 'resolved';
+-- Makes: cleared, discrepancies, discrepancy_versions
 
 create temp table cleared on commit drop as
 select held.discrepancy_id

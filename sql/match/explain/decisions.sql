@@ -1,7 +1,7 @@
 -- Grain: one record of the audit trail about one of some discrepancies, or of a match that joins the record; the oldest
 -- first.
 -- Purpose: `newest` is whether it is the one that counts.
--- Reads: by_hand, decisions, decisions_in_force
+-- Reads: by_hand, decisions, decisions_in_force, decisions_proposed
 -- Makes: none
 
 with standing as (select distinct decision_id from by_hand)
@@ -16,15 +16,19 @@ select
     decisions.note,
     decisions.assignee,
     decisions.due,
+    decisions.proposed,
+    decisions.confirms,
     decisions.by_name,
     decisions.os_user,
     decisions.decided_at,
     decisions.file,
     decisions.file_sha256,
     decisions_in_force.decision_id is not null as newest,
-    standing.decision_id is not null as stands
+    standing.decision_id is not null as stands,
+    decisions_proposed.decision_id is not null as waits
 from decisions
 left join decisions_in_force using (decision_id)
+left join decisions_proposed on decisions_proposed.decision_id = decisions.decision_id
 left join standing on standing.decision_id = decisions.decision_id
 where
     decisions.app_id = :app_id

@@ -1,6 +1,6 @@
 -- Grain: one row a movement of an open item in these runs of an app, in their order.
--- Purpose: What moved the open items between two closes, with the newest decision on an item when its run ended.
--- Reads: decisions, movements, runs
+-- Purpose: What moved the open items between two closes, with the newest decision on an item that its run knew.
+-- Reads: decisions_that_count, movements, runs
 -- Makes: none
 
 select
@@ -14,18 +14,17 @@ select
     runs.run_id,
     runs.period_last as as_of,
     decided.decision,
-    decided.by_name as by
+    decided.deciders as by
 from movements
 inner join runs on runs.number = movements.run
 left join lateral (
     select
         decision,
-        by_name
-    from decisions
+        deciders
+    from decisions_that_count as counted
     where
-        decisions.discrepancy_id = movements.discrepancy_id
-        and decisions.decision is not null
-        and decisions.decided_at <= runs.finished_at
+        counted.discrepancy_id = movements.discrepancy_id
+        and counted.decision_id <= cast(runs.report #>> '{decisions,records}' as bigint)
     order by decision_id desc
     limit 1
 ) as decided on movements.kind in ('resolved', 'reopened')

@@ -8,7 +8,8 @@ select distinct on (run_bases.app_id)
     run_bases.run,
     run_bases.as_of,
     runs.run_id,
-    runs.report -> 'open' as open
+    runs.report -> 'open' as open,
+    (runs.report #>> '{decisions,records}')::bigint as decisions
 from run_bases
 inner join runs on runs.number = run_bases.run
 where run_bases.as_of <= :day

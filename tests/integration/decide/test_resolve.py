@@ -1,9 +1,12 @@
 """What people decide, row by row: what is in force, what has changed since, and what a `match:` may match."""
 
+import csv
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,9 @@ from reconcile.inbox import read_inbox
 from reconcile.ledger.profile import Profile
 from reconcile.match.explain import explain
 from reconcile.match.policy import state_policy
+from reconcile.report.columns import DISCREPANCIES
 from reconcile.report.explain_text import explain_lines
+from reconcile.report.sentences import sentence
 from reconcile.validate.validator import Validator
 from tests.support.arrivals import arrive
 from tests.support.desk import Desk, Row
@@ -129,6 +134,71 @@ def test_an_assignment_comes_back_and_decides_nothing(desk: Desk) -> None:
     assert "due on no day" in said
 
 
+def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
+    """Its spelling is no other person; a second person's same decision is recorded in any case."""
+    desk.settings = replace(desk.settings, four_eyes={"INR": Decimal(99)})
+    desk.night(of(desk, tx(1), tx(2, "B", amount="99")))
+    rows = {row["transaction_id"]: row for row in desk.rows}
+    large, small = rows["tx_1"] | {"resolution": "write_off"}, rows["tx_2"] | {"resolution": "accept"}
+    taken = desk.resolve(large, small)
+    assert [change.standing for change in taken.changes] == ["proposed", ""]
+    desk.night()
+    shown = {row["transaction_id"]: row for row in desk.rows}
+    assert [shown[one]["status"] for one in ("tx_1", "tx_2")] == ["open", "resolved"]
+    assert (shown["tx_1"]["proposed_decision"], shown["tx_1"]["proposed_by"]) == ("write_off", "Asha Rao")
+    assert sentence(shown["tx_1"], Currencies(), 3).endswith(
+        " Asha Rao proposes write_off: another person must confirm it."
+    )
+    for by in ("Asha Rao", "asha  RAO", "Āshá Rao", "Asha-Rao"):
+        taken = desk.resolve(large, by=by)
+        assert (taken.decisions, taken.unchanged) == (0, 1)
+        assert "was proposed by Asha Rao on 20" in taken.warnings[0]
+    # Another decision is another proposal, and is not confirmed by the first person's.
+    assert desk.resolve(large | {"resolution": "ignore"}, by="Ravi").changes[0].standing == "proposed"
+    assert desk.resolve(large).changes[0].standing == "proposed"
+    taken = desk.resolve(large, by="Ravi")
+    assert [(one.decision, one.standing) for one in taken.changes] == [("write_off", "confirmed")]
+    # Of a small one it is recorded too, once a person.
+    assert desk.resolve(small, by="Ravi").changes[0].standing == "confirmed"
+    assert desk.resolve(small, by="RAVI").unchanged == 1
+    desk.night()
+    shown = {row["transaction_id"]: row for row in desk.rows}
+    assert {row["status"] for row in shown.values()} == {"resolved"}
+    assert {row["by"] for row in shown.values()} == {"Asha Rao, confirmed by Ravi"}
+    # It is taken back by one person. A proposal is, too.
+    assert desk.resolve(shown["tx_1"] | {"resolution": "reopen", "note": "found"}).changes[0].standing == ""
+    desk.night()
+    again = (
+        desk.one("MISSING_IN_LEDGER")
+        if len(desk.rows) == 1
+        else next(row for row in desk.rows if row["transaction_id"] == "tx_1")
+    )
+    assert again["status"] == "reopened"
+    again = again | {"resolution": "write_off", "note": "lost after all"}
+    assert desk.resolve(again, by="Meera").changes[0].standing == "proposed"
+    assert desk.resolve(again | {"resolution": "reopen", "note": "not yet"}, by="Meera").decisions == 1
+    assert desk.resolve(again | {"note": "now"}, by="Ravi").changes[0].standing == "proposed"
+    with desk.engine.connect() as connection:
+        verify(connection)
+        (story,) = explain(connection.engine, desk.settings, again["discrepancy_id"])
+    made = next(one for one in story["discrepancies"] if one["decisions"])["decisions"]
+    assert made[-1]["standing"] == "proposed, and not confirmed by another person"
+    assert "(confirms decision" in "\n".join(explain_lines(story, Currencies()))
+
+
+def test_a_match_waits_for_another_person_too(desk: Desk) -> None:
+    desk.settings = replace(desk.settings, four_eyes={"INR": Decimal(1)})
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
+    row = desk.one("MISSING_IN_LEDGER") | {"resolution": "match"}
+    assert desk.resolve(row).changes[0].standing == "proposed"
+    desk.night()
+    assert {row["status"] for row in desk.rows} == {"open"}
+    assert desk.resolve(row | {"resolution": "match:L1"}, by="Ravi").changes[0].standing == "confirmed"
+    desk.night()
+    (matched,) = desk.rows
+    assert (matched["status"], matched["by"]) == ("resolved", "Asha Rao, confirmed by Ravi")
+
+
 @pytest.mark.parametrize("note", ["wrong: customer complained", ""])
 def test_an_old_sheet_undoes_no_newer_decision_of_a_colleague(desk: Desk, note: str) -> None:
     desk.night(of(desk, tx(1)))
@@ -185,16 +255,17 @@ def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
     # A later note beside the name of who decided says whose it is, each time that the same sheet comes.
     for notes in (1, 0):
         later = desk.rows[1] | {"resolution": "accept", "note": "and so do we"}
-        assert desk.resolve(later, by="Meera").notes == notes
+        taken = desk.resolve(later, by="Meera")  # the same decision with a note: it confirms
+        assert (taken.decisions, taken.unchanged) == (notes, 1 - notes)
     desk.night()
     assert [row["note"] for row in desk.rows][1] == "Meera: and so do we"
     older = later | {"resolution": "ignore", "note": "the bank has it"}
-    assert "was decided since, by Asha Rao" in refused(desk, older)
+    assert "was decided since, by Meera" in refused(desk, older)
     # One's own note stays with one's own decision.
     desk.resolve(desk.rows[1] | {"resolution": "accept", "note": "they do"})
     desk.resolve(desk.rows[1] | {"resolution": "ignore", "note": ""})
     desk.night()
-    assert [row["note"] for row in desk.rows if row["decision"] == "ignore"] == ["they do"]
+    assert [row["note"] for row in desk.rows if row["decision"] == "ignore"] == ["Asha Rao: they do"]
     with desk.engine.connect() as connection:
         assert verify(connection) > 1
 
@@ -504,11 +575,76 @@ def test_words_count_whatever_their_case_blanks_and_hyphens(desk: Desk, written:
     assert desk.one("MISSING_IN_LEDGER")["decision"] == "write_off"
 
 
+def test_the_inbox_takes_decisions_of_people_only(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: None)  # as if all were root's
+    desk.night(of(desk, *(tx(number, f"R{number}") for number in range(1, 7))))
+    rows = sorted(desk.rows, key=lambda row: row["transaction_id"])
+    inbox = tmp_path / "inbox"
+    for folder in ("asha", "ravi", "root"):
+        (inbox / folder).mkdir(parents=True)
+
+    def drop(name: str, *rows: Row, **column: str) -> Path:
+        path = inbox / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, [*DISCREPANCIES, *column], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({**row, "resolution": "ignore", **column} for row in rows)
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # nobody still writes it
+        return path
+
+    drop("asha/1.csv", rows[0])
+    drop("2.csv", rows[1], by="Meera Nair")
+    drop("3.csv", rows[2])
+    drop("root/4.csv", rows[3])
+    drop("5.csv", rows[4], by="daemon")
+    shutil.copy2(
+        inbox / "asha/1.csv", inbox / "ravi/6.csv"
+    )  # the same bytes, of another person, who confirms
+    settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
+    context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)
+    found = read_inbox(context, Profile("default"))
+    assert [(one.file, one.by, one.decisions, one.unchanged) for one in found.decided] == [
+        ("1.csv", "asha", 1, 0), ("2.csv", "Meera Nair", 1, 0), ("6.csv", "ravi", 1, 0),
+    ]  # fmt: skip
+    reasons = {one.file: one.reason for one in found.refused}
+    assert reasons.keys() == {"3.csv", "4.csv", "5.csv"}
+    assert "says not who decided, and belongs to no person's account" in reasons["3.csv"]
+    assert "root is no person" in reasons["4.csv"]
+    assert "daemon is no person" in reasons["5.csv"]
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["1.csv", "2.csv", "6.csv"]
+    drop("8.csv", rows[4], by="")
+    drop("9.csv", rows[4], by="Asha")
+    two = (inbox / "9.csv").read_text("utf-8").splitlines()
+    (inbox / "9.csv").write_text(
+        "\n".join(
+            [
+                *two,
+                two[1]
+                .replace(rows[4]["discrepancy_id"], rows[5]["discrepancy_id"])
+                .replace(rows[4]["facts"], rows[5]["facts"])
+                .replace("Asha", "Ravi"),
+            ]
+        ),
+        "utf-8",
+    )
+    os.utime(inbox / "9.csv", (1_700_000_000, 1_700_000_000))
+    reasons = {one.file: one.reason for one in read_inbox(context, Profile("default")).refused}
+    assert "the column by names Asha and Ravi: give a file for each" in reasons["9.csv"]
+    assert "belongs to no person's account" in reasons["8.csv"]
+    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: "meera")
+    drop("10.csv", rows[4])
+    (taken,) = read_inbox(context, Profile("default")).decided
+    assert (taken.by, taken.decisions) == ("meera", 1)
+
+
 def test_the_inbox_warns_of_an_accept_beside_a_suggestion(desk: Desk, tmp_path: Path) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
     inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    sheet = desk.sheet(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"}).rename(inbox / "decided.csv")
+    (inbox / "asha").mkdir(parents=True)
+    written = desk.sheet(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
+    sheet = written.rename(inbox / "asha" / "decided.csv")
     os.utime(sheet, (1_700_000_000, 1_700_000_000))  # nobody still writes it
     settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
     context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)

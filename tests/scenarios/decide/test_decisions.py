@@ -160,7 +160,8 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
 
     rows = command.latest().rows("discrepancies")
     rows[0]["resolution"] = "ignore"
-    path = save(inbox / "monday.csv", rows)
+    (inbox / "asha").mkdir()
+    path = save(inbox / "asha" / "monday.csv", rows)
     os.utime(path, (1_700_000_000, 1_700_000_000))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "monday.csv").exists()
@@ -169,7 +170,7 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
     # The workbook as well, among its other sheets.
     rows = command.latest().rows("discrepancies")
     rows[0] |= {"resolution": "accept", "note": "=SUM(1+1)"}
-    old(save_workbook(inbox / "tuesday.xlsx", rows))
+    old(save_workbook(inbox / "asha" / "tuesday.xlsx", rows))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "tuesday.xlsx").exists()
     (accepted,) = [row for row in command.latest().rows("resolved") if row["resolution"] == "accept"]
@@ -244,7 +245,8 @@ def test_decided_during_a_run_and_again_by_a_file_left_in_the_inbox(
     inbox = command.folder / "post"
     (inbox / "done").mkdir(parents=True)
     (inbox / "done" / "monday.csv").write_text("another of that name", "utf-8")
-    path = old(save(inbox / "monday.csv", [posted]))
+    (inbox / "asha").mkdir()
+    path = old(save(inbox / "asha" / "monday.csv", [posted]))
     content = path.read_bytes()
     aside = save(command.folder / "meanwhile.csv", [meanwhile])
     hold = Hold("/transaction?")
@@ -303,9 +305,9 @@ def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, sm
     assert "old.csv: 1 row refused, so nothing of the file was stored" in refused.err
 
     inbox = command.folder / "desk"
-    inbox.mkdir()
-    old(save(inbox / "1-old.csv", [monday, one_more]))
-    old(save(inbox / "2-newer.csv", [monday | {"note": "Ravi and I talked"}]))
+    (inbox / "asha").mkdir(parents=True)
+    old(save(inbox / "asha" / "1-old.csv", [monday, one_more]))
+    old(save(inbox / "asha" / "2-newer.csv", [monday | {"note": "Ravi and I talked"}]))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     older, newer = (line for line in command.latest().document()["warnings"] if line.startswith("inbox: "))
     assert older.startswith("inbox: 1-old.csv: refused: 1 row refused")

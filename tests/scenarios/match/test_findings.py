@@ -40,7 +40,8 @@ COLUMNS = {
 }
 DOCUMENT = [
     "run_id", "from", "to", "timezone", "apps", "started_at", "finished_at", "seconds", "fetched", "imported",
-    "matched", "discrepancies", "new", "cleared", "cleared_discrepancies", "quarantined", "totals", "validation",
+    "matched", "discrepancies", "new", "reopened", "resolved", "cleared", "cleared_discrepancies", "quarantined",
+    "totals", "validation",
     "files", "versions",
 ]  # fmt: skip
 EVERY_CSV = ["discrepancies", "matched", "summary", "quarantine", "resolved"]

@@ -12,20 +12,23 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from python_calamine import load_workbook
 from sqlalchemy import Engine, text
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.discrepancies import TYPES, Aspect
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
+from reconcile.core.money import grouped
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
 from reconcile.decide import resolve as decisions
 from reconcile.decide.sheet import open_sheet
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
-from reconcile.report.csv_files import point_latest, read_csv
+from reconcile.report.csv_files import point_latest
 from reconcile.report.render import render_again
-from reconcile.report.statement import LINES, Statement, read_statement, write_statement
+from reconcile.report.statement import LINES, Statement, read_statement
+from reconcile.report.statement_files import write_statement
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
 from reconcile.settings import Settings
@@ -176,7 +179,7 @@ def from_files(reports: list[Report]) -> dict[Key, tuple[int, int, Decimal]]:
     state: dict[str, Row] = {}
     for number, report in enumerate(reports):
         rows = {row["discrepancy_id"]: row for row in report.rows("discrepancies")}
-        resolved = {row["discrepancy_id"] for row in report.rows("resolved")}
+        resolved = {row["discrepancy_id"]: row["resolution"] for row in report.rows("resolved")}
         if number == 0:
             for row in rows.values():
                 add(stake(row)[0], "opening", 1, stake(row)[1])
@@ -185,8 +188,7 @@ def from_files(reports: list[Report]) -> dict[Key, tuple[int, int, Decimal]]:
                 again = key in seen or rows[key]["status"] == "reopened"
                 add(stake(rows[key])[0], "reopened" if again else "new", 1, stake(rows[key])[1])
             for key in state.keys() - rows.keys():
-                line = "resolved" if key in resolved else "cleared"
-                add(stake(state[key])[0], line, -1, -stake(state[key])[1])
+                add(stake(state[key])[0], resolved.get(key, "cleared"), -1, -stake(state[key])[1])
             for key in rows.keys() & state.keys():
                 if rows[key]["facts"] != state[key]["facts"]:
                     currency, amount = stake(rows[key])
@@ -230,7 +232,7 @@ def test_each_thing_that_happened_stands_in_its_line(month: Month) -> None:
     said = {name: [found[:2] for found in moved[key]] for name, key in month.ids.items()}
     assert said == {
         "late": [("cleared", -1)],
-        "decided": [("resolved", -1), ("reopened", 1)],
+        "decided": [("write_off", -1), ("reopened", 1)],
         "growing": [("new", 1), ("changed", 0), ("cleared", -1)],
         "spoilt": [("new", 1)],
     }
@@ -239,31 +241,48 @@ def test_each_thing_that_happened_stands_in_its_line(month: Month) -> None:
     ]  # fmt: skip
     assert moved[month.ids["decided"]][1][2:] == (Decimal(777), run[3])
     who = {(one.line, one.decision, one.by) for one in month.august.movements if one.decision}
-    assert who == {("resolved", "write_off", "Asha Rao"), ("reopened", "write_off", "Asha Rao")}
+    assert who == {("write_off", "write_off", "Asha Rao"), ("reopened", "write_off", "Asha Rao")}
 
 
 def test_the_files_of_a_statement_hold_its_lines_and_their_items(month: Month, tmp_path: Path) -> None:
     paths = write_statement(month.august, month.settings.currencies, Dialect.COMMA, tmp_path / "close")
-    assert [path.name for path in paths] == ["statement-2026-08.csv", "statement-2026-08-items.csv"]
-    tables = [list(csv.DictReader(path.open(encoding="utf-8-sig", newline=""))) for path in paths]
+    assert [path.name for path in paths] == [
+        "statement-2026-08.csv",
+        "statement-2026-08-items.csv",
+        "statement-2026-08-signoff.csv",
+        "statement-2026-08.xlsx",
+        "statement-2026-08.html",
+    ]
+    tables = [list(csv.DictReader(path.open(encoding="utf-8-sig", newline=""))) for path in paths[:3]]
     for one in tables[0]:
         behind = [
             Decimal(item["amount"])
             for item in tables[1]
             if (item["currency"], item["line"]) == (one["currency"], one["line"])
         ]
-        if one["line"] not in ("opening", "closing"):
-            assert (len(behind), sum(behind)) == (int(one["items"]), Decimal(one["amount"]))
+        assert (len(behind), sum(behind)) == (int(one["items"]), Decimal(one["amount"]))
+    assert [(one["role"], one["name"], one["decisions"]) for one in tables[2]] == [
+        ("preparer", "Asha Rao", "1"), ("approver", "", ""),
+    ]  # fmt: skip
+    late = next(one for one in tables[1] if one["discrepancy_id"] == month.ids["late"])
+    assert (late["side"], late["record"][:3]) == ("kspay", "tx_")
+    page = paths[4].read_text("utf-8")
+    for line in month.august.lines:
+        assert grouped(month.settings.currencies.written(line.amount, line.currency), line.currency) in page
+    assert page.count("Signature, date") == 2
+    assert "Not closed yet" in page
+    book = load_workbook(paths[3])
+    rows = book.get_sheet_by_name("Statement").to_python()[1:]
+    assert [(row[2], row[3], Decimal(f"{row[5]:.2f}")) for row in rows if row[1] == "INR"] == [
+        (line.line, line.items, line.amount) for line in month.august.lines if line.currency == "INR"
+    ]
+    assert len(book.get_sheet_by_name("Items").to_python()) == len(tables[1]) + 1
     before = [path.read_bytes() for path in paths]
     with month.engine() as engine:
         again = read_statement(engine, "2026-08")
         write_statement(again, month.settings.currencies, Dialect.COMMA, tmp_path / "close")
     assert [path.read_bytes() for path in paths] == before
-    theirs = write_statement(month.august, month.settings.currencies, Dialect.SEMICOLON, tmp_path / "theirs")
-    for path, other in zip(paths, theirs, strict=True):
-        assert list(read_csv(other)) == list(read_csv(path))
-        assert b";" in other.read_bytes().splitlines()[0]
-    assert sorted(path.name for path in (tmp_path / "close").iterdir()) == sorted(path.name for path in paths)
+    assert sorted((tmp_path / "close").iterdir()) == sorted(paths)
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be written"):
         write_statement(month.august, month.settings.currencies, Dialect.COMMA, tmp_path / "file" / "below")
@@ -392,7 +411,7 @@ def test_the_command_prints_the_statement_and_where_it_is(month: Month, command:
     assert said[0] == "Close statement of 2026-09"
     assert month.reports[5].run_id in said[1]
     assert "warning: no run is as of 2026-09-30 yet" in said[2]
-    assert said[-2:] == ["close/statement-2026-09.csv", "close/statement-2026-09-items.csv"]
+    assert said[-5:-3] == ["close/statement-2026-09.csv", "close/statement-2026-09-items.csv"]
     (rupees,) = (one for one in month.september.lines if (one.currency, one.line) == ("INR", "closing"))
     shown = next(line.split() for line in said if line.strip().startswith("closing"))
     assert shown[1:3] == [f"{rupees.items:,}"] * 2

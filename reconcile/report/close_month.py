@@ -1,0 +1,280 @@
+"""Closes a month: freezes its statement as the next version, with everything that it rests on.
+
+A closed version is never changed. What moved since is a statement of its own, from the closing of that version to the
+newest run of the month.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib.metadata import version as version_of
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection, Engine, text
+
+from reconcile.core.errors import InputRefused, ReconcileError, UsageError
+from reconcile.core.money import grouped
+from reconcile.db import runs
+from reconcile.db.sql_files import read_sql
+from reconcile.decide import audit_trail
+from reconcile.report import close_trail
+from reconcile.report.close_trail import Close
+from reconcile.report.statement import (
+    Line,
+    Position,
+    Statement,
+    between,
+    closing_of,
+    month_days,
+    positions,
+    statement_of,
+)
+from reconcile.report.statement_files import Approval, change_files, statement_files, write_whole
+from reconcile.report.verify import verify
+from reconcile.settings import Settings
+
+JSON = "close.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a month cannot be closed."""
+
+    app_id: str  # empty where it is about no app alone
+    reason: str
+    says: str
+
+
+class NotClosed(InputRefused):
+    """A month that cannot be closed yet; nothing was written."""
+
+    def __init__(self, month: str, reasons: Sequence[Reason]) -> None:
+        why = "1 reason" if len(reasons) == 1 else f"{len(reasons)} reasons"
+        super().__init__(f"{month} cannot be closed, for {why}: see the table; nothing was written")
+        self.reasons = tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A version of a month, and whether this command made it."""
+
+    close: Close
+    made: bool
+    folder: Path
+    since: Statement | None
+    """From the closing of the version before to this one's; None of a first version."""
+    warnings: tuple[str, ...]
+
+
+def close_month(
+    engine: Engine, settings: Settings, month: str, by: str, shown: Mapping[str, str], out: Path
+) -> Closed:
+    """Freeze the statement of a month as its next version; `shown` are the settings, without secrets.
+
+    Where nothing ran since the last version, that stands and no other is made. Raises UsageError for a month that is
+    not over, NotClosed with the reasons if it cannot be closed.
+    """
+    _, last = month_days(month, "close")
+    today = datetime.now(settings.timezone).date()
+    if last >= today:
+        raise UsageError(f"{month} is not over: today is {today} in {settings.timezone.key}")
+    with (
+        close_trail.alone(engine),
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+    ):
+        before = close_trail.newest(connection, month)
+        if reasons := _reasons(engine, connection, settings, month):
+            raise NotClosed(month, reasons)
+        statement = statement_of(connection, month)
+        warnings = _warnings(connection, statement)
+        if before is not None and _same_runs(before, statement):
+            return Closed(before, False, write_closed(connection, before, out), None, warnings)
+        since = None if before is None else _since(connection, before, statement.closing)
+        at: datetime = connection.execute(text("select now()")).scalar_one()
+        version = 1 if before is None else before.version + 1
+        files = _files(statement, since, settings, Approval(by, at, version), before)
+        content = {
+            "month": month,
+            "version": version,
+            "closed_by": by,
+            "opening": _told(connection, statement.opening),
+            "closing": _told(connection, statement.closing),
+            "lines": [_line(one) for one in statement.lines],
+            "changed_since_before": None if since is None else [_line(one) for one in since.lines],
+            "preparers": statement.preparers,
+            "decisions": audit_trail.last_record(connection),
+            "settings": dict(shown),
+            "files": {
+                name: {"sha256": hashlib.sha256(held).hexdigest(), "bytes": len(held)}
+                for name, held in files.items()
+            },
+            "versions": {"kspay-reconcile": version_of("kspay-reconcile")},
+        }
+        close_trail.append(connection, month, by, content, files)
+        close = close_trail.newest(connection, month)
+        assert close is not None
+        folder = write_closed(connection, close, out)
+        connection.commit()
+    return Closed(close, True, folder, since, warnings)
+
+
+def moved_since(connection: Connection, close: Close) -> Statement:
+    """What moved the open items of a month since a version of it was closed."""
+    return _since(connection, close, positions(connection, month_days(close.month)[1]))
+
+
+def closed_statement(connection: Connection, close: Close) -> Statement:
+    """The lines of a closed version, as they were closed."""
+    lines = [Line(**{**one, "amount": Decimal(one["amount"])}) for one in close.content["lines"]]
+    opening, closing = (closing_of(connection, close.content[name]) for name in ("opening", "closing"))
+    return Statement(close.month, month_days(close.month)[1], opening, closing, lines, ())
+
+
+def write_closed(connection: Connection, close: Close, out: Path) -> Path:
+    """Write the files of a closed version into its folder in `out`, byte by byte as they were closed."""
+    folder = out / "closed" / f"{close.month}-v{close.version}"
+    files = close_trail.files_of(connection, close)
+    files[JSON] = (json.dumps(close.content, indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, held in files.items():
+            path = folder / name
+            if not path.is_file() or path.read_bytes() != held:
+                aside = folder / f".{name}.writing"
+                aside.write_bytes(held)
+                aside.replace(path)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+    return folder
+
+
+def write_since(since: Statement, close: Close, settings: Settings, out: Path) -> list[Path]:
+    """Write what moved since a version was closed, if anything did."""
+    if not since.movements:
+        return []
+    return write_whole(
+        out, lambda aside: change_files(since, settings.currencies, settings.dialect, aside, close.version)
+    )
+
+
+def _same_runs(close: Close, statement: Statement) -> bool:
+    def numbers(found: Mapping[str, Position]) -> dict[str, int]:
+        return {app_id: one.run for app_id, one in found.items()}
+
+    return all(
+        {app_id: one["run"] for app_id, one in close.content[name].items()} == numbers(found)
+        for name, found in (("opening", statement.opening), ("closing", statement.closing))
+    )
+
+
+def _since(connection: Connection, close: Close, closing: Mapping[str, Position]) -> Statement:
+    return between(connection, close.month, closing_of(connection, close.content["closing"]), closing)
+
+
+def _files(
+    statement: Statement,
+    since: Statement | None,
+    settings: Settings,
+    approval: Approval,
+    before: Close | None,
+) -> dict[str, bytes]:
+    with TemporaryDirectory() as folder:
+        paths = statement_files(statement, settings.currencies, settings.dialect, Path(folder), approval)
+        if since is not None and before is not None:
+            paths += change_files(since, settings.currencies, settings.dialect, Path(folder), before.version)
+        return {path.name: path.read_bytes() for path in paths}
+
+
+def _told(connection: Connection, found: Mapping[str, Position]) -> dict[str, dict[str, object]]:
+    """Each position with the files of its run, whose reports it rests on."""
+    told = {}
+    for app_id, one in found.items():
+        files = connection.scalar(
+            text("select report -> 'files' from runs where number = :run"), {"run": one.run}
+        )
+        told[app_id] = {
+            "run": one.run,
+            "run_id": one.run_id,
+            "as_of": one.as_of.isoformat(),
+            "decisions": one.decisions,
+            "files": {name: held["sha256"] for name, held in (files or {}).items()},
+        }
+    return told
+
+
+def _line(line: Line) -> dict[str, object]:
+    return {**asdict(line), "amount": f"{line.amount:f}"}
+
+
+def _warnings(connection: Connection, statement: Statement) -> tuple[str, ...]:
+    """What came since the run of the closing, and so is not in the statement."""
+    known = max((one.decisions for one in statement.closing.values()), default=0)
+    since = audit_trail.last_record(connection)["records"] - known
+    if not since:
+        return ()
+    what = "1 decision or note" if since == 1 else f"{since} decisions and notes"
+    return (f"{what} came after the run of the closing: run the month again to have them in",)
+
+
+def _reasons(engine: Engine, connection: Connection, settings: Settings, month: str) -> list[Reason]:
+    first, last = month_days(month)
+    apps = settings.known_app_ids()
+    reasons = [
+        Reason(
+            row.app_id,
+            "not covered",
+            f"no finished run covers {row.first_day}"
+            + (f" to {row.last_day}" if row.last_day > row.first_day else ""),
+        )
+        for row in connection.execute(
+            text(read_sql("report/close/uncovered")), {"app_ids": list(apps), "first": first, "last": last}
+        )
+    ]
+    closing = positions(connection, last)
+    for app_id in apps:
+        if app_id not in closing or closing[app_id].as_of < last:
+            reasons.append(Reason(app_id, "not run to its end", f"no finished run is as of {last}"))
+    if not reasons:
+        for check in (
+            lambda: statement_of(connection, month),
+            lambda: audit_trail.verify(connection),
+            lambda: close_trail.verify(connection),
+        ):
+            reasons += _failing("", check)
+        for app_id in apps:
+            reasons += _failing(app_id, lambda: verify(runs.one(engine, closing[app_id].run_id)))  # noqa: B023
+    return reasons + _undecided(connection, settings, closing)
+
+
+def _failing(app_id: str, check: Callable[[], object]) -> list[Reason]:
+    try:
+        check()
+    except ReconcileError as error:
+        return [Reason(app_id, "a check fails", str(error))]
+    return []
+
+
+def _undecided(connection: Connection, settings: Settings, closing: Mapping[str, Position]) -> list[Reason]:
+    limits = settings.close_undecided
+    rows = connection.execute(
+        text(read_sql("report/close/undecided")),
+        {
+            "runs": [one.run for one in closing.values()],
+            "currencies": list(limits),
+            "limits": list(limits.values()),
+        },
+    )
+    return [
+        Reason(
+            row.app_id,
+            "not decided",
+            f"{row.discrepancy_id}, {row.type}: {row.currency} "
+            f"{grouped(settings.currencies.written(row.amount, row.currency), row.currency)} "
+            f"is more than {grouped(settings.currencies.written(limits[row.currency], row.currency), row.currency)}",
+        )
+        for row in rows
+    ]

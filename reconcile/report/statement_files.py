@@ -1,0 +1,232 @@
+"""The files of a close statement: CSV, a workbook and a page that prints on A4.
+
+The same statement gives the same bytes. `Approval` is what the audit trail says of the close, if there is one.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import xlsxwriter
+from markupsafe import Markup
+
+from reconcile.core.dialect import Dialect
+from reconcile.core.errors import UsageError
+from reconcile.core.money import Currencies, grouped
+from reconcile.report.columns import AMOUNTS, DAYS, NUMBERS, STATEMENT, STATEMENT_ITEMS, STATEMENT_SIGNOFF
+from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
+from reconcile.report.csv_files import read_csv, write_csv
+from reconcile.report.html import environment, source_hash
+from reconcile.report.statement import DECIDED, Line, Movement, Statement, in_order
+from reconcile.report.workbook import is_exact, pattern
+
+LISTED = 500
+"""Items behind one line that the page lists."""
+
+MEANINGS: Mapping[str, str] = {
+    "opening": "open at the opening",
+    "new": "reported for the first time",
+    "reopened": "open again",
+    "changed": "more or less at stake",
+    "cleared": "the data became right",
+    "accept": "decided: known and right as it is",
+    "write_off": "decided: lost, or booked elsewhere",
+    "ignore": "decided: not our business",
+    "match": "decided: belongs to another record",
+    "closing": "open at the closing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who closed a month, as which version, and when."""
+
+    by: str
+    at: datetime
+    version: int
+
+
+def statement_files(
+    statement: Statement,
+    currencies: Currencies,
+    dialect: Dialect,
+    folder: Path,
+    approval: Approval | None = None,
+) -> list[Path]:
+    """Write all files of a statement into a folder; returns their paths."""
+    name = f"statement-{statement.month}"
+    tables = {
+        name: (STATEMENT, _rows(STATEMENT, statement.lines, currencies, dialect)),
+        f"{name}-items": (STATEMENT_ITEMS, _rows(STATEMENT_ITEMS, statement.items, currencies, dialect)),
+        f"{name}-signoff": (STATEMENT_SIGNOFF, signoff(statement, approval)),
+    }
+    for stem, (columns, rows) in tables.items():
+        write_csv(folder / f"{stem}.csv", columns, rows, dialect)
+    _write_workbook(folder / f"{name}.xlsx", folder, tables, statement)
+    (folder / f"{name}.html").write_text(render_statement(statement, currencies, approval), "utf-8")
+    return [*(folder / f"{stem}.csv" for stem in tables), folder / f"{name}.xlsx", folder / f"{name}.html"]
+
+
+def change_files(
+    since: Statement, currencies: Currencies, dialect: Dialect, folder: Path, version: int
+) -> list[Path]:
+    """Write what moved since a version was closed: the lines, and the items behind them."""
+    name = f"statement-{since.month}-since-v{version}"
+    paths = []
+    for stem, columns, rows in (
+        (name, STATEMENT, since.lines),
+        (f"{name}-items", STATEMENT_ITEMS, in_order(since.movements)),
+    ):
+        paths.append(folder / f"{stem}.csv")
+        write_csv(paths[-1], columns, _rows(columns, rows, currencies, dialect), dialect)
+    return paths
+
+
+def write_statement(
+    statement: Statement,
+    currencies: Currencies,
+    dialect: Dialect,
+    out: Path,
+    approval: Approval | None = None,
+) -> list[Path]:
+    """Write the files of a statement into `out`, none ever in part. Raises UsageError if it cannot be written."""
+    return write_whole(out, lambda aside: statement_files(statement, currencies, dialect, aside, approval))
+
+
+def write_whole(out: Path, write: Callable[[Path], Sequence[Path]]) -> list[Path]:
+    """Let `write` write into a folder aside, then move all to `out`. Raises UsageError if it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        aside = Path(mkdtemp(prefix=".writing.", dir=out))
+        try:
+            return [path.replace(out / path.name) for path in write(aside)]
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+
+
+def signoff(statement: Statement, approval: Approval | None) -> list[dict[str, str]]:
+    """Who prepared and who approved the statement, as cells."""
+    made = Counter(one.by for one in statement.movements if one.line in DECIDED)
+    empty = dict.fromkeys(STATEMENT_SIGNOFF, "")
+    rows = [
+        {**empty, "role": "preparer", "name": text_cell(name), "decisions": cell(made[name])}
+        for name in statement.preparers
+    ]
+    approver = {**empty, "role": "approver"}
+    if approval is not None:
+        at = approval.at.astimezone(UTC)
+        approver |= {"name": text_cell(approval.by), "at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    return [*rows, approver]
+
+
+def _rows(
+    columns: Sequence[str], rows: Iterable[Line | Movement], currencies: Currencies, dialect: Dialect
+) -> list[dict[str, str]]:
+    return [
+        {
+            name: amount_cell(currencies.written(row.amount, row.currency), dialect)
+            if name == "amount"
+            else _cell(getattr(row, name))
+            for name in columns
+        }
+        for row in rows
+    ]
+
+
+def _cell(value: object) -> str:
+    return text_cell(value) if isinstance(value, str) else cell(value)
+
+
+def _write_workbook(
+    path: Path, folder: Path, tables: Mapping[str, tuple[Sequence[str], Any]], statement: Statement
+) -> None:
+    """Each table as a sheet, with numbers and days as such; from the CSV files, so that both say the same."""
+    book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(folder)})
+    book.set_properties(
+        {"title": f"Close statement {statement.month}", "created": datetime.combine(statement.last, time())}
+    )
+    made: dict[tuple[tuple[str, Any], ...], Any] = {}
+
+    def look(**properties: Any) -> Any:
+        key = tuple(properties.items())
+        if key not in made:
+            made[key] = book.add_format({"valign": "top", **properties})
+        return made[key]
+
+    for title, (stem, (columns, _)) in zip(("Statement", "Items", "Sign-off"), tables.items(), strict=True):
+        sheet = book.add_worksheet(title)
+        sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(9)  # A4
+        sheet.repeat_rows(0)
+        sheet.fit_to_pages(1, 0)
+        sheet.set_footer(f"&L&A {statement.month}&RPage &P of &N")
+        for number, name in enumerate(columns):
+            wide = {"note": 40, "discrepancy_id": 26, "type": 24, "run_id": 26, "record": 26, "name": 30}
+            sheet.set_column(number, number, wide.get(name, 18))
+            right = name in AMOUNTS or name in NUMBERS
+            sheet.write_string(
+                0, number, name,
+                look(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", align="right" if right else "left"),
+            )  # fmt: skip
+        at = 0
+        names, *rows = read_csv(folder / f"{stem}.csv")
+        for at, cells in enumerate(rows, start=1):
+            row = dict(zip(names, cells, strict=True))
+            bold = {"bold": True} if title == "Statement" and row["line"] in ("opening", "closing") else {}
+            for number, name in enumerate(columns):
+                value = shown(row[name])
+                if not value:
+                    continue
+                if name in AMOUNTS and is_exact(value):
+                    digits = look(num_format=pattern(value, row["currency"]), **bold)
+                    sheet.write_number(at, number, Decimal(value), digits)
+                elif name in NUMBERS:
+                    sheet.write_number(at, number, int(value), look(**bold))
+                elif name in DAYS:
+                    sheet.write_datetime(
+                        at,
+                        number,
+                        datetime.fromisoformat(value),
+                        look(num_format="yyyy-mm-dd", align="left"),
+                    )
+                elif name in AMOUNTS:
+                    sheet.write_string(at, number, value, look(align="right", shrink=True))
+                else:
+                    sheet.write_string(at, number, value, look(text_wrap=name == "note", **bold))
+        if title == "Items":
+            sheet.autofilter(0, 0, max(at, 1), len(columns) - 1)
+    book.close()
+
+
+def render_statement(statement: Statement, currencies: Currencies, approval: Approval | None = None) -> str:
+    """The page of a statement; every value in it is escaped by the template engine."""
+    folder = Path(__file__).parent
+    style = "".join((folder / name).read_text("utf-8") for name in ("page.css", "statement.css"))
+
+    def written(amount: Decimal, currency: str) -> str:
+        return grouped(currencies.written(amount, currency), currency)
+
+    behind: dict[tuple[str, str, str], list[Movement]] = {}
+    for one in statement.items:
+        behind.setdefault((one.app_id, one.currency, one.line), []).append(one)
+    made = Counter(one.by for one in statement.movements if one.line in DECIDED)
+    return environment().get_template("statement.html").render(
+        close=statement,
+        approval=approval,
+        preparers=[(name, made[name]) for name in statement.preparers],
+        behind=behind,
+        listed=LISTED,
+        meanings=MEANINGS,
+        written=written,
+        style=Markup(style),  # noqa: S704 - ours
+        style_hash=source_hash(style),
+    )  # fmt: skip

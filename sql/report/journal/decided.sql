@@ -1,0 +1,41 @@
+-- Grain: one row an item that a month's closing run no longer has open because of a decision.
+-- Purpose: What of it was decided in this month: the movement is in one of its runs (`news`), or the decision replaced
+-- another (after the first `opened`) while the item was not open.
+-- Reads: decisions_that_count, journal_exports, movements
+-- Makes: none
+
+with newest as (
+    select distinct on (discrepancy_id) *
+    from movements
+    where app_id = :app_id and run = any(cast(:runs as integer[]))
+    order by discrepancy_id asc, run desc
+)
+
+select
+    newest.discrepancy_id,
+    decided.first_id as decision_id,
+    decided.decision,
+    decided.deciders as by_name,
+    decided.decided_at,
+    earlier.journal as exported_before
+from newest
+inner join lateral (
+    select *
+    from decisions_that_count as counted
+    where
+        counted.discrepancy_id = newest.discrepancy_id
+        and counted.decision_id <= :head
+    order by decision_id desc
+    limit 1
+) as decided on true
+left join lateral (
+    select min(journal) as journal
+    from journal_exports
+    where journal_exports.discrepancy_id = newest.discrepancy_id and journal_exports.decision_id <> decided.first_id
+) as earlier on true
+where
+    newest.kind = 'resolved'
+    and decided.decision in ('accept', 'write_off')
+    and (newest.run = any(cast(:news as integer[])) or decided.first_id > :opened)
+    and decided.first_id not in (select decision_id from journal_exports)
+order by decided.first_id

@@ -1,0 +1,277 @@
+"""What was decided as journal lines: they balance, are exported once, and clear what they book when read back."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from reconcile.core.journal import JOURNAL_COLUMNS
+from reconcile.core.records import Period
+from reconcile.db.engine import open_store
+from reconcile.decide import resolve as decisions
+from reconcile.decide.sheet import open_sheet
+from reconcile.kspay import Credentials
+from reconcile.pipeline import Request, reconcile_period
+from reconcile.report.columns import FILES
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.orders import LEDGER_COLUMNS
+from reconcile.sandbox.server import Sandbox, serve
+from reconcile.sandbox.shop import Shop
+from reconcile.settings import Settings
+from tests.support.driver import Command, MakeCommand, Report, shown
+
+AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+TOML = """
+[journal]
+account = { INR = "KS Pay clearing", default = "KS Pay foreign" }
+[journal.accept]
+default = "Differences"
+DATE_MISMATCH = false
+[journal.write_off]
+default = { INR = "Losses" }
+AMOUNT_MISMATCH = { USD = "Rounding USD", INR = "Rounding" }
+CURRENCY_MISMATCH = "Exchange"
+"""
+
+# Reference, what KS Pay says and what the ledger says: (status, currency, amount), or several entries.
+CASES: dict[str, tuple[tuple[str, str, str] | None, tuple[tuple[str, str, str], ...]]] = {
+    "CLEAN": (("paid", "INR", "100"), (("paid", "INR", "100"),)),
+    "MISSING_IN_LEDGER": (("paid", "INR", "500"), ()),
+    "MISSING_IN_KSPAY": (None, (("paid", "INR", "300"),)),
+    "AMOUNT_MISMATCH": (("paid", "USD", "40.50"), (("paid", "USD", "41"),)),
+    "AMOUNT_OF_TWO": (("paid", "INR", "1000"), (("paid", "INR", "600"), ("paid", "INR", "390"))),
+    "CURRENCY_MISMATCH": (("paid", "USD", "10"), (("paid", "INR", "840"),)),
+    "STATUS_MISMATCH": (("paid", "INR", "70"), (("open", "INR", "70"),)),
+    "STATUS_OF_FAILED": (("failed", "INR", "80"), (("paid", "INR", "80"),)),
+    "REFUND_MISMATCH": (("refunded", "INR", "90"), (("paid", "INR", "90"), ("refunded", "INR", "-60"))),
+    "DUPLICATE_IN_LEDGER": (("paid", "INR", "20"), (("paid", "INR", "20"), ("paid", "INR", "20"))),
+}
+CHANGE = {  # by currency and case, by how much the ledger's account rises
+    "MISSING_IN_LEDGER": {"INR": "500"},
+    "MISSING_IN_KSPAY": {"INR": "-300"},
+    "AMOUNT_MISMATCH": {"USD": "-0.50"},
+    "AMOUNT_OF_TWO": {"INR": "10"},
+    "CURRENCY_MISMATCH": {"USD": "10", "INR": "-840"},
+    "STATUS_MISMATCH": {"INR": "70"},
+    "STATUS_OF_FAILED": {"INR": "-80"},
+    "REFUND_MISMATCH": {"INR": "-30"},
+    "DUPLICATE_IN_LEDGER": {"INR": "-20"},
+}
+
+
+class Books:
+    """One month with a thing wrong of each kind, all written off."""
+
+    def __init__(self, command: Command, sandbox: Sandbox) -> None:
+        self.command = command
+        (command.folder / "reconcile.toml").write_text(TOML, "utf-8")
+        with (command.folder / "ledger.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, LEDGER_COLUMNS)
+            writer.writeheader()
+            for name, (_, entries) in CASES.items():
+                for number, (status, currency, amount) in enumerate(entries, 1):
+                    row = {
+                        "ledger_id": f"{name}-{number}", "reference": name, "amount": amount, "currency": currency,
+                        "date": "2026-08-10", "status": status, "description": "Steel bottle",
+                    }  # fmt: skip
+                    writer.writerow({**dict.fromkeys(LEDGER_COLUMNS, ""), **row})
+        app = Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
+        url = command.settings["RECONCILE_DATABASE_URL"]
+        self.settings = replace(Settings(database_url=url), apps=(app,), app_ids=(app.app_id,))
+        self.run(command.folder / "ledger.csv")
+        self.decide("write_off", "Asha Rao")
+        self.run(command.folder / "ledger.csv")
+
+    def run(self, ledger: Path | None = None) -> Report:
+        done = reconcile_period(
+            self.settings, Request(AUGUST, ledger=ledger, out=self.command.folder / "reports")
+        )
+        self.report = Report(done.folder)
+        return self.report
+
+    def decide(self, word: str, by: str) -> None:
+        rows = [*self.report.rows("discrepancies"), *self.report.rows("resolved")]
+        path = self.command.folder / f"{word}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({**row, "resolution": word, "note": "=lost, as always"} for row in rows)
+        with open_store(self.settings) as engine:
+            decisions.resolve_sheet(engine, self.settings, open_sheet(path), by)
+
+    def journal(self, *words: str) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self.command.good("adjustments", "2026-08", "--json", *words).out)
+        return said
+
+
+@pytest.fixture(scope="module")
+def books(make_command: MakeCommand) -> Iterator[Books]:
+    shop = Shop.of(9, ZoneInfo("Asia/Kolkata"))
+    at = shop.instant(date(2026, 8, 10), time(12))
+    transactions = [
+        shop.transaction(
+            Random(name), family=kspay[0], reference=name, amount=Decimal(kspay[2]), currency=kspay[1],
+            method="CARD", created_at=at, updated_at=at,
+        ) | ({"status": "refunded"} if kspay[0] == "refunded" else {})
+        for name, (kspay, _) in CASES.items()
+        if kspay
+    ]  # fmt: skip
+    with serve(Merchant(shop, AUGUST.first, AUGUST.last, transactions, [], [])) as sandbox:
+        command = make_command(sandbox)
+        yield Books(command, sandbox)
+
+
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [{name: shown(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def test_an_account_that_is_missing_is_one_line(books: Books) -> None:
+    toml = books.command.folder / "reconcile.toml"
+    for text, says in (
+        ("", "reconcile.toml has no [journal]"),
+        (
+            TOML.replace(', INR = "Rounding"', "").replace('default = { INR = "Losses" }', ""),
+            "names no account for ",
+        ),
+        (
+            TOML.replace('INR = "KS Pay clearing", default', "INR"),
+            "[journal] account names no account for USD",
+        ),
+        (TOML.replace("DATE_MISMATCH", "DATE_WRONG"), "[journal] accept has an unknown type 'DATE_WRONG'"),
+        (TOML.replace("account =", "acount ="), "[journal] has an unknown key 'acount'"),
+        (TOML.replace("USD =", "US ="), "'US' is not a known currency"),
+        (TOML.replace('"Differences"', "true"), "accept.default must be the name of an account, or false"),
+    ):
+        toml.write_text(text, "utf-8")
+        outcome = books.command("adjustments", "2026-08")
+        assert (outcome.code, outcome.out) == (2, ""), text
+        assert says in outcome.complaint
+    toml.write_text(TOML, "utf-8")
+    assert books.command("adjustments", "2026-09").code == 2
+    assert not [*books.command.folder.glob("reports/journal*")]
+
+
+def test_the_journal(books: Books, tmp_path: Path) -> None:
+    resolved = {row["discrepancy_id"]: row for row in books.report.rows("resolved")}
+    assert {row["type"] for row in resolved.values()} >= {name for name in CASES if "_OF_" not in name} - {
+        "CLEAN"
+    }
+    said = books.journal()
+    assert said["journal"] == "2026-08-1"
+    assert (said["decisions"], said["left"], said["closed"]) == (len(CHANGE), [], False)
+    names = [Path(path).name for path in said["files"]]
+    assert names == ["journal-2026-08-1.csv", "journal-2026-08-1-tally.xml", "journal-2026-08-1-zoho.csv"]
+    ours, tally, zoho = (books.command.folder / path for path in said["files"])
+    lines = lines_of(ours)
+    assert tuple(lines[0]) == JOURNAL_COLUMNS == tuple(one.name for one in FILES["journal-MONTH-N.csv"])
+
+    # The ledger's account rises by what was decided, and for each line there is one against it.
+    changes: dict[str, dict[str, Decimal]] = {}
+    sums: dict[str, list[Decimal]] = {}
+    for line in lines:
+        debit, credit = Decimal(line["debit"] or 0), Decimal(line["credit"] or 0)
+        sums.setdefault(line["currency"], [Decimal(0), Decimal(0)])
+        sums[line["currency"]][0] += debit
+        sums[line["currency"]][1] += credit
+        if line["account"].startswith("KS Pay"):
+            of = changes.setdefault(line["reference"], {})
+            of[line["currency"]] = of.get(line["currency"], Decimal(0)) + debit - credit
+    assert changes == {
+        name: {currency: Decimal(amount) for currency, amount in by.items()} for name, by in CHANGE.items()
+    }
+    assert all(debit == credit for debit, credit in sums.values())
+    assert said["totals"] == {currency: f"{debit:f}" for currency, (debit, _) in sums.items()}
+    against = {
+        (line["reference"], line["currency"]): line["account"]
+        for line in lines
+        if "KS Pay" not in line["account"]
+    }
+    assert against["AMOUNT_MISMATCH", "USD"] == "Rounding USD"
+    assert against["CURRENCY_MISMATCH", "USD"] == against["CURRENCY_MISMATCH", "INR"] == "Exchange"
+    assert against["MISSING_IN_LEDGER", "INR"] == "Losses"
+    assert {line["date"] for line in lines} == {"2026-08-31"}
+    assert all(line["narration"].endswith("by Asha Rao: =lost, as always") for line in lines)
+
+    # The others say the same.
+    vouchers = ElementTree.parse(tally).getroot().findall(".//VOUCHER")  # noqa: S314 - our own file
+    amounts = [
+        [Decimal(str(one.findtext("AMOUNT"))) for one in voucher.findall("ALLLEDGERENTRIES.LIST")]
+        for voucher in vouchers
+    ]
+    assert all(sum(one) == 0 for one in amounts)
+    assert sorted(amount for one in amounts for amount in one) == sorted(
+        Decimal(line["credit"] or 0) - Decimal(line["debit"] or 0) for line in lines
+    )
+    assert {voucher.findtext("DATE") for voucher in vouchers} == {"20260831"}
+    assert [(one["Account"], one["Debit"], one["Credit"], one["Currency"]) for one in lines_of(zoho)] == [
+        (line["account"], line["debit"], line["credit"], line["currency"]) for line in lines
+    ]
+
+    # Each decision is exported once; again, byte by byte.
+    before = {path.name: path.read_bytes() for path in (ours, tally, zoho)}
+    again = books.journal()
+    assert (again["journal"], again["files"], again["before"]) == (None, [], len(CHANGE))
+    assert (
+        "nothing new to book; 9 decisions exported before" in books.command.good("adjustments", "2026-08").out
+    )
+    books.command.good("adjustments", "2026-08", "--again", "--out", str(tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_journal_that_was_changed_by_hand_is_refused(books: Books) -> None:
+    path = books.command.folder / "reports" / "journal-2026-08-1.csv"
+    text = path.read_text("utf-8-sig")
+    lines = text.splitlines()
+    number = next(at for at, line in enumerate(lines) if ",500.00," in line)
+    changed = {
+        "debit is 501, and was exported as 500": text.replace("500.00,,", "501.00,,", 1),
+        "a line of decision": "\n".join(lines[:number] + lines[number + 1 :]),
+        "this line was not exported": "\n".join([*lines, lines[-1]]),
+        "status is paid, and was exported as written_off": text.replace("written_off", "paid", 1).replace(
+            "paid of", "written_off of"
+        ),
+        "account is Gains, and was exported as": text.replace("Losses", "Gains", 1),
+    }
+    copy = books.command.folder / "copy.csv"
+    for says, content in changed.items():
+        copy.write_text(content, "utf-8")
+        outcome = books.command("ledger", "import", "copy.csv")
+        assert outcome.code == 3, says
+        assert "is not the journal that was exported" in outcome.complaint
+        assert says in outcome.complaint
+    (books.command.folder / "reconcile.toml").write_text(TOML + "[ledger.tally]\n", "utf-8")
+    outcome = books.command("ledger", "import", str(path), "--profile", "tally")
+    assert (outcome.code, "books into --profile default, not tally" in outcome.complaint) == (3, True)
+    assert "not in a journal" not in books.command.good("adjustments", "2026-08", "--profile", "tally").out
+
+
+def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
+    path = books.command.folder / "reports" / "journal-2026-08-1.csv"
+    # As a spreadsheet of another country saves it.
+    rows = [[shown(cell) for cell in row] for row in csv.reader(path.read_text("utf-8-sig").splitlines())]
+    saved = books.command.folder / "saved.csv"
+    with saved.open("w", encoding="utf-8", newline="") as file:
+        amounts = [rows[0].index(name) for name in ("debit", "credit", "amount")]
+        for row in rows[1:]:
+            for place in amounts:
+                row[place] = row[place].replace(".", ",")
+        csv.writer(file, delimiter=";").writerows(rows)
+    said = json.loads(books.command.good("ledger", "import", "saved.csv", "--json").out)["imports"][0]
+    assert (said["added"], said["quarantined"]) == (1, 0)
+    assert said["passed_over"] == len(rows) - 1 - said["records"]
+    report = books.run()
+    assert report.rows("discrepancies") == report.rows("resolved") == []
+    assert len(report.rows("matched")) == 9
+    # The same file again changes nothing.
+    said = json.loads(books.command.good("ledger", "import", str(path), "--json").out)["imports"][0]
+    assert (said["added"], said["changed"]) == (0, 0)
