@@ -74,36 +74,50 @@ def postgres_url() -> Iterator[str]:
         engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             # Nothing of it outlives the session, so nothing waits for the disk.
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            # And hundreds of databases would be looked through for what to vacuum, each once a minute.
+            for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
                 connection.execute(text(f"alter system set {setting} = off"))
             connection.execute(text("select pg_reload_conf()"))
         yield url
 
 
 @pytest.fixture(scope="session")
-def make_database(postgres_url: str) -> Callable[[], str]:
-    """Makes a new, empty database and gives its URL."""
+def make_empty_database(postgres_url: str) -> Callable[[], str]:
+    """Makes a new database without any table and gives its URL."""
+    return _databases(postgres_url, "empty", "template1")
+
+
+@pytest.fixture(scope="session")
+def make_database(make_empty_database: Callable[[], str], postgres_url: str) -> Callable[[], str]:
+    """Makes a new database with the tables of the product, all empty, and gives its URL."""
+    url = make_empty_database()
+    with open_store(Settings(database_url=url)):
+        pass
+    return _databases(postgres_url, "test", make_url(url).database or "")
+
+
+def _databases(server: str, name: str, template: str) -> Callable[[], str]:
     numbers = count(1)
-    engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     def make() -> str:
-        name = f"test_{next(numbers)}"
+        database = f"{name}_{next(numbers)}"
         with engine.connect() as connection:
-            connection.execute(text(f"create database {name}"))
-        return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+            connection.execute(text(f"create database {database} template {template}"))
+        return make_url(server).set(database=database).render_as_string(hide_password=False)
 
     return make
 
 
 @pytest.fixture(scope="module")
 def database_url(make_database: Callable[[], str]) -> str:
-    """The URL of a new, empty database, the module's own."""
+    """The URL of a new database, the module's own, with all tables and no record in them."""
     return make_database()
 
 
 @pytest.fixture(scope="module")
 def fresh_engine(database_url: str) -> Iterator[Engine]:
-    """An engine on a new database of the module's own, with all migrations applied and no record in it."""
+    """An engine on the same."""
     with open_store(Settings(database_url=database_url)) as engine:
         yield engine
 

@@ -33,8 +33,10 @@ with open_store(Settings(database_url=sys.argv[1])):
 """
 
 
-def test_processes_that_start_together_apply_each_migration_once(make_database: Callable[[], str]) -> None:
-    url = make_database()
+def test_processes_that_start_together_apply_each_migration_once(
+    make_empty_database: Callable[[], str],
+) -> None:
+    url = make_empty_database()
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", OPEN, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -70,9 +72,9 @@ def test_processes_that_start_together_apply_each_migration_once(make_database: 
     ],
 )
 def test_a_database_that_does_not_fit_is_left_alone(
-    make_database: Callable[[], str], change: str, complaint: str
+    make_empty_database: Callable[[], str], change: str, complaint: str
 ) -> None:
-    url = make_database()
+    url = make_empty_database()
     with open_store(Settings(database_url=url)):
         pass
     engine = create_engine(url, poolclass=NullPool)
@@ -103,8 +105,10 @@ def made_by_0_1(url: str) -> None:
         connection.execute(text("insert into decisions values ('kept')"))
 
 
-def test_a_database_of_version_0_1_is_refused_and_left_as_it_is(make_database: Callable[[], str]) -> None:
-    url = make_database()
+def test_a_database_of_version_0_1_is_refused_and_left_as_it_is(
+    make_empty_database: Callable[[], str],
+) -> None:
+    url = make_empty_database()
     made_by_0_1(url)
     with pytest.raises(UsageError) as caught, open_store(Settings(database_url=url)):
         pass
@@ -132,9 +136,11 @@ def test_an_embedded_database_of_version_0_1_is_refused_until_its_folder_is_remo
         assert connection.scalar(text("select count(*) from decisions")) == 0
 
 
-def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: Callable[[], str]) -> None:
+def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(
+    make_empty_database: Callable[[], str],
+) -> None:
     """The server learns of a closed connection only later: a run right after another was told to come back."""
-    with open_store(Settings(database_url=make_database())) as engine, engine.connect() as looking:
+    with open_store(Settings(database_url=make_empty_database())) as engine, engine.connect() as looking:
         held = text(
             "select count(*) from pg_locks where locktype = 'advisory' and database ="
             " (select oid from pg_database where datname = current_database())"
@@ -145,8 +151,8 @@ def test_the_lock_of_an_app_is_free_as_soon_as_it_is_given_back(make_database: C
             assert looking.scalar(held) == 0
 
 
-def test_whoever_matches_an_app_waits_for_the_other(make_database: Callable[[], str]) -> None:
-    with open_store(Settings(database_url=make_database())) as engine, ThreadPoolExecutor(1) as pool:
+def test_whoever_matches_an_app_waits_for_the_other(make_empty_database: Callable[[], str]) -> None:
+    with open_store(Settings(database_url=make_empty_database())) as engine, ThreadPoolExecutor(1) as pool:
         order = []
 
         def second() -> None:
@@ -176,7 +182,7 @@ def test_a_database_that_cannot_hold_every_name_is_refused(postgres_url: str) ->
 
 
 def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
-    postgres_url: str, make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, make_empty_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = create_engine(postgres_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -188,7 +194,7 @@ def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
     written = ["Оплачено", "ОПЛАЧЕНО", " оплачено ", "BEZAHLT Ü", "Bezahlt ü", "PAID", "Оплата"]
     found = []
     for url in (
-        make_database(),
+        make_empty_database(),
         make_url(postgres_url).set(database="test_c").render_as_string(hide_password=False),
     ):
         settings = replace(Settings.read(), database_url=url)
@@ -211,10 +217,10 @@ def test_a_status_is_the_same_in_a_database_that_folds_only_ascii(
 
 
 @pytest.fixture
-def role(postgres_url: str, make_database: Callable[[], str]) -> Iterator[tuple[Engine, str]]:
+def role(postgres_url: str, make_empty_database: Callable[[], str]) -> Iterator[tuple[Engine, str]]:
     """A role that is no superuser, and a database in which nobody has any right by himself: both as administrators
     make them. Gives the administrator's engine, and the URL by which the role connects."""
-    url = make_url(make_database())
+    url = make_url(make_empty_database())
     admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("create role \"night runner\" login password 'its own'"))
@@ -258,8 +264,8 @@ def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engi
         pass
 
 
-def test_a_database_that_does_not_answer_may_do_so_later(make_database: Callable[[], str]) -> None:
-    url = make_url(make_database())
+def test_a_database_that_does_not_answer_may_do_so_later(make_empty_database: Callable[[], str]) -> None:
+    url = make_url(make_empty_database())
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     nowhere = f"postgresql+psycopg://somebody@127.0.0.1:{port}/books"

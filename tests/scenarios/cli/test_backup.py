@@ -13,7 +13,7 @@ from tests.support.driver import MakeCommand, Shop
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["a server", "embedded"])
 def test_what_is_restored_is_what_there_was(
-    make_command: MakeCommand, small_shop: Shop, make_database: Callable[[], str], embedded: bool
+    make_command: MakeCommand, small_shop: Shop, make_empty_database: Callable[[], str], embedded: bool
 ) -> None:
     merchant, sandbox = small_shop
     command = make_command(sandbox, embedded=embedded)
@@ -41,7 +41,9 @@ def test_what_is_restored_is_what_there_was(
     assert "the database has tables already" in full.complaint
     before = command.good("run", *days, "--json").out and command.latest().same()
 
-    elsewhere = {"RECONCILE_HOME": "second"} if embedded else {"RECONCILE_DATABASE_URL": make_database()}
+    elsewhere = (
+        {"RECONCILE_HOME": "second"} if embedded else {"RECONCILE_DATABASE_URL": make_empty_database()}
+    )
     command.settings |= elsewhere
     command.good("backup", "books.dump", "--restore")
     assert [line for line in command.good("doctor").out.splitlines() if "database:" not in line] == doctor
@@ -51,8 +53,8 @@ def test_what_is_restored_is_what_there_was(
     assert [row["discrepancy_id"] for row in resolved] == [decided]
 
 
-def test_what_is_no_backup(make_command: MakeCommand, make_database: Callable[[], str]) -> None:
-    url = make_database()
+def test_what_is_no_backup(make_command: MakeCommand, make_empty_database: Callable[[], str]) -> None:
+    url = make_empty_database()
     command = make_command(RECONCILE_DATABASE_URL=url)
     (command.folder / "notes.txt").write_text("PG nothing")
     for name, code, says in (
