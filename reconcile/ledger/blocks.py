@@ -22,6 +22,9 @@ from reconcile.ledger.formats.delimited import DelimitedTable, Lines, records
 from reconcile.ledger.header import Header
 from reconcile.ledger.table import Record
 
+# Arrow's usual allocator keeps what blocks gave back: 20 MiB more at 60,000 rows.
+pa.set_memory_pool(pa.system_memory_pool())
+
 SIZE = 2**19
 """Bytes of a block."""
 
