@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-FOLDER = os.environ.get("MEASURED_FOLDER")
+FOLDER = os.environ.get("MEASURED_FOLDER") or None
 """Where each process leaves which lines of the product it ran, if that is measured: see coverage.py beside this."""
 
 LIBRARIES = (

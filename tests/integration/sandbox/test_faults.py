@@ -116,7 +116,8 @@ def test_so_many_requests_a_second(merchant: Merchant, profile: str) -> None:
         answers = [ask() for _ in range(15)]
         granted = sum(answer.status_code == 201 for answer in answers)
         assert 5 <= granted <= 5 + 5 * (monotonic() - began) + 1
-        refused = answers[-1]
+        # On a busy machine the last of them comes a second later than the first.
+        refused = next(answer for answer in answers if answer.status_code != 201)
         assert refused.json()["code"] == 11005
         assert refused.headers.get("Retry-After") == ("1" if profile == "rate-limit" else None)
         deadline = began + TIMEOUT
