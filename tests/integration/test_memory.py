@@ -53,7 +53,9 @@ def test_a_discrepancy_from_first_sight_to_clearance_and_back(desk: Desk) -> Non
     assert (new(desk), cleared(desk)) == (1, (one,))
     desk.night([], [entry(1, "elsewhere", app=app)], SEPTEMBER)
     assert seen(desk.one("MISSING_IN_LEDGER")) == (one, "MISSING_IN_LEDGER", date(2026, 8, 15), 46)
-    assert new(desk) == 2  # it again, and the entry
+    assert new(desk) == 1  # the entry
+    assert desk.matched is not None
+    assert desk.matched.reopened == 1  # it again
 
 
 def test_a_run_as_of_an_earlier_day_knows_all_and_clears_nothing_by_date(desk: Desk) -> None:
@@ -72,6 +74,8 @@ def test_a_pending_payment_that_is_paid_is_cleared_even_as_of_an_earlier_day(des
     app = desk.apps[0]
     (stale,) = desk.night([tx(1, family="pending", app=app)], [], AUGUST)
     assert desk.night([tx(1, app=app)], [entry(1, app=app)], TO_THE_15TH) == []
+    assert cleared(desk) == ()  # counted against a run as of that day or an earlier one, and there is none
+    assert desk.night(period=AUGUST) == []
     assert cleared(desk) == (stale["discrepancy_id"],)
 
 
