@@ -107,7 +107,7 @@ def measure(engine: Engine, settings: Settings, folder: Path, rounds: int) -> in
             "versions": {},
         }
         asking = [
-            timed(lambda: run.update(figures(connection, run_id, settings.currencies)))[0]
+            timed(lambda: run.update(figures(connection, run_id, PERIOD, settings.currencies)))[0]
             for _ in range(rounds)
         ]
         moving = timed(lambda: movements(connection))[0]

@@ -74,8 +74,8 @@ def _discrepancies() -> str:
         severity = str(one.severity)
         if one.severity_of_refunded:
             severity += f"; {one.severity_of_refunded} if refunded"
-        rows.append([_code(name), severity, one.when])
-    return markdown_table(["type", "severity", "when"], rows)
+        rows.append([_code(name), severity, one.when, one.next_step])
+    return markdown_table(["type", "severity", "when", "what to do next"], rows)
 
 
 def _outcomes() -> str:

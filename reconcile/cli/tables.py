@@ -1,7 +1,7 @@
 """The tables that commands print on standard output."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from reconcile.cli.console import json_lines, print_table, say, say_paths, table_console, tell
-from reconcile.core.discrepancies import TYPES, Severity
+from reconcile.core.discrepancies import GLANCE, TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
+from reconcile.core.wording import day
 from reconcile.db.runs import RunRecord
-from reconcile.report.figures import allowed_lines, reconciled, share_of
+from reconcile.report.figures import allowed_lines, compared, parts, reconciled, share_of
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.decide.resolve import ResolveResult
@@ -33,6 +34,7 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     console = table_console()
     say(console, f"Reconciled {report['from']} to {report['to']} ({report['timezone']})")
     print_table(console, _currencies(report))
+    print_table(console, _glance(report))
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column()
     table.add_column(justify="right")
@@ -106,6 +108,32 @@ def _currencies(report: Mapping[str, Any]) -> Table:
 
 
 _ALL = 1000  # thousandths
+
+
+def _glance(report: Mapping[str, Any]) -> Table:
+    """What is at risk, to check, timing and in quarantine, beside the runs that it is compared with."""
+    glance = report.get("at_a_glance") or {}
+    then = compared(glance)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("open", justify="right")
+    table.add_column("at stake", overflow="fold")
+    for title, one in then:
+        table.add_column(f"{title}, {day(date.fromisoformat(one['to']))}", justify="right")
+    now = parts(report)
+    for part in GLANCE:
+        rows = [row for row in now if row["part"] == part]
+        amounts = (
+            f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
+        )
+        counts = (sum(row["count"] for row in one["parts"] if row["part"] == part) for _, one in then)
+        table.add_row(
+            part.replace("_", " "),
+            f"{sum(row['count'] for row in rows):,}",
+            ", ".join(amounts),
+            *(f"{count:,}" for count in counts),
+        )
+    return table
 
 
 def show_statement(statement: "Statement", currencies: Currencies, closed: "Close | None" = None) -> None:

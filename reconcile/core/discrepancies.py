@@ -36,6 +36,7 @@ class DiscrepancyType:
     severity: Severity
     aspect: Aspect
     when: str  # one sentence: when it is reported
+    next_step: str  # what a person does about it, in five words
     severity_of_refunded: Severity | None = None  # of a refunded transaction; None: the same severity
 
 
@@ -45,71 +46,101 @@ TYPES: Mapping[str, DiscrepancyType] = MappingProxyType(
             Severity.HIGH,
             Aspect.PRESENCE,
             "KS Pay has a paid or refunded transaction, and the ledger has no entry for it.",
+            "Book it in the ledger.",
         ),
         "MISSING_IN_KSPAY": DiscrepancyType(
             Severity.HIGH,
             Aspect.PRESENCE,
             "The ledger has a paid or refunded entry, and KS Pay has no transaction for it.",
+            "Find the payment behind it.",
         ),
         "AMOUNT_MISMATCH": DiscrepancyType(
             Severity.HIGH,
             Aspect.AMOUNT,
             "Transaction and entry are matched, but their amounts differ by more than the tolerance.",
+            "Find fee, discount or mistake.",
         ),
         "CURRENCY_MISMATCH": DiscrepancyType(
             Severity.HIGH,
             Aspect.AMOUNT,
             "Transaction and entry are matched, but their currencies differ.",
+            "Find which currency is right.",
         ),
         "STATUS_MISMATCH": DiscrepancyType(
             Severity.HIGH,
             Aspect.STATUS,
             "Transaction and entry are matched, but their statuses contradict each other.",
+            "Find which status is right.",
         ),
         "REFUND_MISMATCH": DiscrepancyType(
             Severity.HIGH,
             Aspect.STATUS,
             "Transaction and entry are matched, but the refunds that they tell of differ.",
+            "Book refunds as they were.",
         ),
         "DUPLICATE_IN_KSPAY": DiscrepancyType(
             Severity.HIGH,
             Aspect.PRESENCE,
             "An unmatched transaction repeats another one: same reference, currency and amount, a few days apart.",
+            "Give the second payment back.",
             severity_of_refunded=Severity.INFO,
         ),
         "DUPLICATE_IN_LEDGER": DiscrepancyType(
             Severity.MEDIUM,
             Aspect.PRESENCE,
             "An unmatched entry repeats another one: same reference, currency, amount and sign, a few days apart.",
+            "Cancel the second ledger entry.",
         ),
         "DATE_MISMATCH": DiscrepancyType(
             Severity.LOW,
             Aspect.DATE,
             "Transaction and entry are matched, but their dates are further apart than the tolerance.",
+            "Correct the date, or accept.",
         ),
         "STALE_PENDING": DiscrepancyType(
             Severity.MEDIUM,
             Aspect.PRESENCE,
             "A transaction has been pending at KS Pay for longer than the allowed hours.",
+            "Ask KS Pay about it.",
         ),
         "UNKNOWN_STATUS": DiscrepancyType(
             Severity.MEDIUM,
             Aspect.STATUS,
             "A record has a status that is not known: it is not in the list of statuses.",
+            "Name its family in settings.",
         ),
         "TIMING_DIFFERENCE": DiscrepancyType(
             Severity.INFO,
             Aspect.PRESENCE,
             "A record of the last days of the period has no counterpart yet; it may still come.",
+            "Wait for the other side.",
         ),
         "INVALID_RECORD": DiscrepancyType(
             Severity.HIGH,
             Aspect.VALIDITY,
             "A record cannot be used, so it was not compared; quarantine.csv says why.",
+            "Correct it and import again.",
         ),
     }
 )
 """By name, in the order of reports within one severity."""
+
+GLANCE: Mapping[str, str] = MappingProxyType(
+    {
+        "at_risk": "Money may be lost.",
+        "to_check": "Somebody has to look.",
+        "timing": "May still come right by itself.",
+        "in_quarantine": "Cannot be used; at risk too.",
+    }
+)
+"""The parts of what is open, in the order in which people look at them, with what each means."""
+
+
+def parts_of(type_name: str, severity: str) -> tuple[str, ...]:
+    """The parts of `GLANCE` in which an open discrepancy is counted: one by severity, and its quarantine."""
+    part = {Severity.HIGH: "at_risk", Severity.INFO: "timing"}.get(Severity(severity), "to_check")
+    return (part, "in_quarantine") if type_name == "INVALID_RECORD" else (part,)
+
 
 OUTCOMES: Mapping[str, str] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Which days can be asked for, and which day is the last that is over."""
+"""Which days can be asked for, which day is the last that is over, and which periods are of one kind."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -8,6 +8,8 @@ from reconcile.core.records import Period
 
 EARLIEST = date(2000, 1, 1)
 """No period begins before it; KS Pay is much younger."""
+
+_NIGHTS = 31
 
 
 def check_period(period: Period | None, timezone: ZoneInfo) -> None:
@@ -24,3 +26,23 @@ def last_closed_day(now: datetime, timezone: ZoneInfo) -> date:
     """The last business day that ended by 00:00 UTC of today, so that KS Pay lets all of it be asked for."""
     midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
     return midnight.astimezone(timezone).date() - timedelta(days=1)
+
+
+def kind(period: Period) -> str:
+    """What sort of run has this period, so that like is compared with like: whole months, nights, or a longer time.
+
+    `month` or `3 months` are whole calendar months. `nights` are at most 31 other days: a run without dates reaches
+    further back after a break, and is of the same kind still.
+    """
+    after = period.last + timedelta(days=1)
+    if period.first.day == after.day == 1:
+        months = 12 * (after.year - period.first.year) + after.month - period.first.month
+        return "month" if months == 1 else f"{months} months"
+    return "nights" if (period.last - period.first).days < _NIGHTS else "longer"
+
+
+def month_before(day: date) -> date:
+    """The same day of the month before; of a month's last day the last one, and the last one where it has none."""
+    last_of_before = day.replace(day=1) - timedelta(days=1)
+    is_last = (day + timedelta(days=1)).day == 1
+    return last_of_before if is_last else last_of_before.replace(day=min(day.day, last_of_before.day))

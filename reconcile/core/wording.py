@@ -28,3 +28,14 @@ def amount_text(amount: Decimal, currency: str | None, currencies: Currencies) -
 def days(number: int) -> str:
     """`1 day`, `2 days`."""
     return f"{number} day{'' if number == 1 else 's'}"
+
+
+def percent(thousandths: int) -> str:
+    """`99.4 %`, with a space that does not break."""
+    return f"{thousandths // 10}.{thousandths % 10}\N{NO-BREAK SPACE}%"
+
+
+def words(name: str) -> str:
+    """`MISSING_IN_KSPAY` is Missing in KS Pay."""
+    plain = name.replace("_", " ").lower().replace("kspay", "KS Pay")
+    return plain[:1].upper() + plain[1:]

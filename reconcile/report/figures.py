@@ -3,18 +3,24 @@
 All figures are as of that run: a page that is rendered again years later shows the same trend.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.core.discrepancies import RECONCILED
+from reconcile.core.discrepancies import GLANCE, RECONCILED, TYPES, Severity, parts_of
 from reconcile.core.money import Currencies, exact_sum, grouped
+from reconcile.core.periods import kind, month_before
+from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql
 
+_TREND = 29
+"""Runs before this one in the trend."""
 
-def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict[str, Any]:
+
+def figures(connection: Connection, run_id: str, period: Period, currencies: Currencies) -> dict[str, Any]:
     """The open amounts, fees and tolerated differences, the shares of rules and payment methods, the fetched windows,
     and the runs before.
 
@@ -40,18 +46,100 @@ def figures(connection: Connection, run_id: str, currencies: Currencies) -> dict
             {name: value if value is None or isinstance(value, int) else str(value) for name, value in row.items()}
             for row in connection.execute(text(read_sql("report/windows")), {"run_id": run_id}).mappings()
         ],
+        **_compared(connection, period, rows("report/open_by_type")),
+    }  # fmt: skip
+
+
+def _compared(connection: Connection, period: Period, types: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is open at a glance, beside the last run of this kind and the same day of the month before; and the trend.
+
+    Only runs of one kind are compared: nights with nights, months with months.
+    """
+    before = connection.execute(text(read_sql("report/runs_before")), {"last": period.last}).all()
+    alike, of_month = comparable_runs(before, period)
+    trend = alike[:_TREND]
+    asked = {"runs": sorted({row.number for row in (*trend, *of_month)})}
+    told = {
+        row["number"]: row for row in connection.execute(text(read_sql("report/runs_told")), asked).mappings()
+    }
+
+    def as_it_was(row: Any) -> dict[str, Any]:
+        return {
+            "run_id": row.run_id,
+            "from": row.first.isoformat(),
+            "to": row.last.isoformat(),
+            "parts": parts(dict(told[row.number])),
+        }
+
+    return {
+        "at_a_glance": {
+            "kind": kind(period),
+            "parts": _parts(types),
+            "types": sorted(
+                types, key=lambda row: ([*Severity].index(row["severity"]), [*TYPES].index(row["type"]))
+            ),
+            "last": as_it_was(alike[0]) if alike else None,
+            "month_before": as_it_was(of_month[0]) if of_month else None,
+        },
         "runs_before": [
             {
-                "run_id": row["run_id"],
-                "to": row["to"].isoformat(),
-                "open": sum(row["discrepancies"].values()),
-                "new": row["new"],
-                "cleared": row["cleared"],
-                "reconciled": reconciled(row["totals"]),
+                "run_id": row.run_id,
+                "to": row.last.isoformat(),
+                "open": sum(told[row.number]["discrepancies"].values()),
+                "new": told[row.number]["new"],
+                "cleared": told[row.number]["cleared"],
+                "reconciled": reconciled(told[row.number]["totals"]),
             }
-            for row in connection.execute(text(read_sql("report/runs_before"))).mappings()
+            for row in trend
         ],
-    }  # fmt: skip
+    }
+
+
+def comparable_runs(before: Sequence[Any], period: Period) -> tuple[list[Any], list[Any]]:
+    """Of the runs before, the newest day first: those of this kind; and the one of the month before, if there is any.
+
+    That one is as of the same day a month before. A night that was left out is no reason to compare with nothing: then
+    it is the newest of the six days before.
+    """
+    alike = [row for row in before if kind(Period(row.first, row.last)) == kind(period)]
+    then = month_before(period.last)
+    return alike, [row for row in alike if then - timedelta(days=6) <= row.last <= then][:1]
+
+
+def compared(glance: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The runs that `at_a_glance` compares with, each once, with what it is called."""
+    last, month = glance.get("last"), glance.get("month_before")
+    found = [("last run", last)] if last and last != month else []
+    return [*found, *([("month before", month)] if month else [])]
+
+
+def parts(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is open at a glance, of a run.json: part, currency, count, and the amount as text.
+
+    An older run tells no types, so nothing of its quarantine.
+    """
+    if report.get("at_a_glance"):
+        return list(report["at_a_glance"]["parts"])
+    return _parts({"type": "", **row} for row in report.get("open") or () if "severity" in row)
+
+
+def _parts(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        for part in parts_of(row["type"], row["severity"]):
+            found.setdefault((part, row["currency"]), []).append(row)
+    order = [*GLANCE]
+    return [
+        {
+            "part": part,
+            "currency": currency,
+            "count": sum(row["count"] for row in rows),
+            "amount": f"{exact_sum(Decimal(row['amount']) for row in rows):f}",
+        }
+        for (part, currency), rows in sorted(
+            found.items(), key=lambda one: (order.index(one[0][0]), one[0][1])
+        )
+    ]
 
 
 def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dict[str, Any]]:

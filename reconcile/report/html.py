@@ -8,7 +8,7 @@ script and charts, and its own policy (Content-Security-Policy) forbids it to lo
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -21,13 +21,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from pandas import DataFrame
 
-from reconcile.core.discrepancies import OUTCOMES, TYPES, Aspect, Severity
+from reconcile.core.discrepancies import GLANCE, OUTCOMES, TYPES, Aspect, Severity, parts_of
 from reconcile.core.money import exact_sum, grouped
-from reconcile.core.wording import day
+from reconcile.core.wording import day, percent, words
 from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
 from reconcile.report.csv_files import read_csv
-from reconcile.report.figures import reconciled, share_of
+from reconcile.report.figures import compared, reconciled, share_of
 from reconcile.report.frames import Total, frame_of, totals
 
 NAME = "report.html"
@@ -100,12 +100,33 @@ class TypeTotals:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what is open, and what it was in earlier runs."""
+
+    name: str
+    count: int
+    amounts: Sequence[Money]
+    before: Sequence["Before"]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a part was in an earlier run."""
+
+    title: str
+    as_of: date
+    count: int
+    amounts: Sequence[Money]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """An open discrepancy with the amount at stake: the difference of an amount mismatch, else its amount."""
 
     row: Mapping[str, str]
     currency: str
     amount: Decimal
+    rank: int = 0  # among those that the page lists, currency by currency: the higher, the more at stake
 
     def __str__(self) -> str:
         return grouped(f"{self.amount:f}", self.currency)
@@ -147,7 +168,7 @@ class Page:
     ledger: Mapping[str, Share]
     totals: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]]
     open: int
-    by_severity: Mapping[Severity, int]
+    parts: Sequence[Part]
     resolved: int
     kinds: Sequence[TypeTotals]
     ages: Sequence[Line]
@@ -176,8 +197,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
     known = [*(one.currency for one in kspay), *ledger]
     known += sorted({*held["currency"]} | {row["currency"] for row in run["totals"]})
     currencies = [*(one for one in dict.fromkeys(known) if one), *([""] if "" in known else [])]
-    listed = _largest(items, currencies)
-    severities = held["severity"].value_counts()
+    listed = _listed(items, currencies)
     return Page(
         run=run,
         first=date.fromisoformat(run["from"]),
@@ -187,7 +207,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         ledger=ledger,
         totals=_totals(run["totals"], currencies),
         open=len(held),
-        by_severity={one: int(severities.get(one, 0)) for one in Severity},
+        parts=_parts(held, run.get("at_a_glance") or {}, currencies),
         resolved=sum(1 for _ in read_csv(folder / "resolved.csv")) - 1,
         kinds=_kinds(held, currencies),
         ages=_ages(held, currencies),
@@ -248,6 +268,17 @@ def _bucket(age: int) -> int:
     return max(number for number, (_, begins) in enumerate(BUCKETS) if begins <= max(age, 0))
 
 
+def _listed(items: Sequence[Item], currencies: Sequence[str]) -> list[Item]:
+    """The largest that are at risk, then the largest to check. What is only timing is not listed."""
+    found: list[Item] = []
+    for part in ("at_risk", "to_check"):
+        mine = [item for item in items if part in parts_of(item.row["type"], item.row["severity"])]
+        found += _largest(mine, currencies, LARGEST - len(found))
+    by_amount = sorted(found, key=lambda item: (-currencies.index(item.currency), item.amount))
+    ranks = {item.row["discrepancy_id"]: rank for rank, item in enumerate(by_amount, 1)}
+    return [replace(item, rank=ranks[item.row["discrepancy_id"]]) for item in found]
+
+
 def _largest(items: Sequence[Item], currencies: Sequence[str], most: int = LARGEST) -> list[Item]:
     """The largest of each currency, then the second largest of each …: amounts of two currencies are not compared."""
     ranked = [
@@ -294,6 +325,41 @@ def _money(found: Mapping[Any, Total], currencies: Sequence[str], *key: object) 
     """The totals of each currency that has any; where they are by more than the currency, those of this key."""
     keys = ((one, (*key, one) if key else one) for one in currencies)
     return [Money(one, *found[by]) for one, by in keys if by in found]
+
+
+def _parts(held: DataFrame, glance: Mapping[str, Any], currencies: Sequence[str]) -> list[Part]:
+    found = totals(held, "type", "severity", "currency")
+    parts = []
+    for part in GLANCE:
+        mine = [(key[2], one) for key, one in found.items() if part in parts_of(key[0], key[1])]
+        amounts = _by_currency(mine, currencies)
+        before = []
+        for title, one in compared(glance):
+            rows = [row for row in one["parts"] if row["part"] == part]
+            was = [(row["currency"], Total(row["count"], Decimal(row["amount"]))) for row in rows]
+            as_of, codes = date.fromisoformat(one["to"]), {currency: None for currency, _ in was}
+            before.append(
+                Before(
+                    title,
+                    as_of,
+                    sum(total.number for _, total in was),
+                    _by_currency(was, [*dict.fromkeys([*currencies, *codes])]),
+                )
+            )
+        parts.append(Part(part, sum(one.count for one in amounts), amounts, before))
+    return parts
+
+
+def _by_currency(found: Sequence[tuple[str, Total]], currencies: Sequence[str]) -> list[Money]:
+    """The sums of each currency that has any."""
+    sums = []
+    for currency in currencies:
+        mine = [one for code, one in found if code == currency]
+        if mine:
+            sums.append(
+                Money(currency, sum(one.number for one in mine), exact_sum(one.amount for one in mine))
+            )
+    return sums
 
 
 def _kinds(held: DataFrame, currencies: Sequence[str]) -> list[TypeTotals]:
@@ -374,20 +440,9 @@ def _this_run(run: Mapping[str, Any]) -> TrendRun:
     return _trend_run({**run, "open": open_items, "reconciled": reconciled(run["totals"])})
 
 
-def percent(thousandths: int) -> str:
-    """`99.4 %`, with a space that does not break."""
-    return f"{thousandths // 10}.{thousandths % 10}\N{NO-BREAK SPACE}%"
-
-
 def _instant(text: str) -> str:
     moment = datetime.fromisoformat(text)
     return f"{day(moment.date())}, {moment:%H:%M} UTC"
-
-
-def _words(name: str) -> str:
-    """`MISSING_IN_KSPAY` is Missing in KS Pay."""
-    plain = name.replace("_", " ").lower().replace("kspay", "KS Pay")
-    return plain[:1].upper() + plain[1:]
 
 
 def _line_points(night: Sequence[TrendRun], currency: str, lowest: int) -> str:
@@ -420,6 +475,8 @@ def environment() -> Environment:
         "style_hash": source_hash(style),
         "script_hash": source_hash(script),
         "types": TYPES,
+        "glance": GLANCE,
+        "largest": LARGEST,
         "severities": [*Severity],
         "columns": dictionary(RUN_FILES),
         "points": _line_points,
@@ -427,7 +484,7 @@ def environment() -> Environment:
         "decimal": Decimal,
     }
     environment.filters |= {
-        "day": day, "instant": _instant, "words": _words, "shown": shown, "grouped": grouped,
+        "day": day, "instant": _instant, "words": words, "shown": shown, "grouped": grouped,
     }  # fmt: skip
     return environment
 

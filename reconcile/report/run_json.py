@@ -62,7 +62,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "proposed": (proposed := _proposed(connection)),
         "quarantined": _quarantined(connection),
         "totals": csv_files.read_totals(connection, currencies),
-        **figures(connection, run.run_id, currencies),
+        **figures(connection, run.run_id, run.period, currencies),
         "validation": run.validator.summary(),
         "checks": list(matched.checks),
         "workbook_matches": run.settings.workbook_matches,

@@ -3,6 +3,7 @@
 Made only from the CSV files of the run's folder and run.json. Rows are streamed, so memory stays small.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -17,6 +18,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell_fast
 from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringTuple, Worksheet
 
+from reconcile.core.discrepancies import GLANCE, TYPES
+from reconcile.core.wording import day, percent, words
 from reconcile.decide.sheet import MATCH, WORDS
 from reconcile.report.columns import (
     AMOUNTS,
@@ -31,7 +34,7 @@ from reconcile.report.columns import (
 )
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
 from reconcile.report.csv_files import read_csv
-from reconcile.report.figures import allowed_lines
+from reconcile.report.figures import allowed_lines, compared, parts, reconciled, share_of
 
 MOST_ROWS = 1_048_576
 """Rows of a sheet in Excel, with the header."""
@@ -39,15 +42,40 @@ MOST_ROWS = 1_048_576
 LONGEST_TEXT = 32_000
 """Characters of a text, as UTF-16 units. A cell holds 32,767; XlsxWriter cuts longer texts without a message."""
 
-_WRAPPED = frozenset({"detail", "note", "reason", "meaning"})
+_FRONT = (
+    "discrepancy_id",
+    "detail",
+    "currency",
+    "kspay_amount",
+    "ledger_amount",
+    "difference",
+    "kspay_date",
+    "ledger_date",
+    "suggested_counterpart",
+    "resolution",
+    "note",
+    "assignee",
+    "due",
+)
+"""The columns that a person decides with: first in the sheet Discrepancies, and always in sight. The rest is behind."""
+
+_WRAPPED = frozenset({"detail", "note", "reason", "meaning", "raw"})
 _COLOURS = {"high": "#F8D0CE", "medium": "#FBE3C0", "low": "#FFF6C9", "info": "#DCE9F7"}
 _WIDTHS = {
-    "detail": 70,
-    "outcome": 26,
+    "detail": 44,
     "type": 24,
-    "note": 40,
+    "note": 24,
     "raw": 60,
     "reason": 40,
+    "currency": 11,
+    "kspay_amount": 16,
+    "ledger_amount": 16,
+    "difference": 14,
+    "kspay_date": 13,
+    "ledger_date": 14,
+    "resolution": 13,
+    "assignee": 14,
+    "due": 12,
     "discrepancy_id": 26,
     "match_id": 26,
     "says": 100,
@@ -58,13 +86,19 @@ _WIDTHS = {
 }
 _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
+_HEADER: Mapping[str, Any] = {"bold": True, "bg_color": "#1F3A5F", "font_color": "#FFFFFF"}
+
 _LINE_HEIGHT = 15  # points, of a line of the usual font
 
-_PAGE = 180  # characters side by side on A4, printed at about two thirds of their size
+_PRINT_SCALE = 82  # percent: type of 11 points is printed with 9
 
 # Letters, digits and signs of ASCII, none that XML or XlsxWriter writes otherwise (`&<>`, `_x0041_`), no space at an
 # end.
 _PLAIN = re.compile(r"(?! )(?:(?!_x)[ -%'-;=?-~])+(?<! )")
+
+_FIELD = re.compile(r'\s*,?\s*("(?:[^"\\]|\\.)*+")\s*:\s*')
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
+"""A number stays as it is written."""
 
 _Row = Mapping[str, str]
 _Write = Callable[[int, int, str, _Row], object]
@@ -87,14 +121,19 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
     formats = _Formats(book)
     # An older run has no such key: its workbook holds all matches that fit.
     most = {"matched": run.get("workbook_matches", MOST_ROWS)}
-    _summary(book.add_worksheet("Summary"), formats, folder / "summary.csv")
+    _summary(book.add_worksheet("Summary"), formats, run, folder / "summary.csv")
     for title, name, columns in (
         ("Discrepancies", "discrepancies", DISCREPANCIES),
         ("Matched", "matched", MATCHED),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
         sheet = book.add_worksheet(title, _Sheet)
-        _records(sheet, formats, columns, folder / f"{name}.csv", most.get(name, MOST_ROWS))
+        front = [column for column in _FRONT if name == "discrepancies" and column in columns]
+        order = [*front, *(column for column in columns if column not in front)]
+        _records(sheet, formats, order, folder / f"{name}.csv", most.get(name, MOST_ROWS))
+        if front:
+            sheet.freeze_panes(1, len(front))
+            sheet.set_zoom(80)  # so that there is room beside what is frozen
     _about(book.add_worksheet("About this run"), formats, run)
     _columns(book.add_worksheet("Columns"), formats)
     book.close()
@@ -131,32 +170,152 @@ class _Formats:
         return self._made[key]
 
 
-def _summary(sheet: Worksheet, formats: _Formats, path: Path) -> None:
-    """The outcomes, each block with its total.
+class _Lines:
+    """Writes a sheet of several small tables, one below the other."""
+
+    def __init__(self, sheet: Worksheet, formats: _Formats) -> None:
+        self.sheet = sheet
+        self.formats = formats
+        self.at = 0
+        self.breaks: list[int] = []
+        """The rows before which a new page begins, so that no title stands alone at the end of one."""
+
+    def title(self, text: str, *, size: int = 13, new_page: bool = False) -> None:
+        self.at += 1 if self.at else 0
+        if new_page:
+            self.breaks.append(self.at)
+        self.sheet.write_string(self.at, 0, text, self.formats.of(bold=True, font_size=size))
+        self.at += 1
+
+    def header(self, *names: str) -> None:
+        if max(map(len, names)) > _LONG_NAME:
+            self.sheet.set_row(self.at, _LINE_HEIGHT * 4)
+        for column, name in enumerate(names):
+            align = "right" if column >= _NUMBERS_FROM else "left"
+            look = self.formats.of(**_HEADER, align=align, text_wrap=True)
+            self.sheet.write_string(self.at, column, name, look)
+        self.at += 1
+
+    def line(self, *values: str | int | tuple[str, str] | None, bold: bool = False) -> None:
+        """A row: texts, whole numbers, and amounts with their currency."""
+        plain = self.formats.of(bold=bold, text_wrap=True)
+        for column, value in enumerate(values):
+            if isinstance(value, int):
+                number = self.formats.of(bold=bold, num_format="#,##0")
+                self.sheet.write_number(self.at, column, value, number)
+            elif isinstance(value, tuple):
+                _amount(self.sheet, self.formats, self.at, column, *value, bold=bold)
+            elif value:
+                self.sheet.write_string(self.at, column, value, plain)
+        self.at += 1
+
+
+_LONG_NAME = 20
+"""Letters of a name that takes several lines of its cell."""
+
+_NUMBERS_FROM = 4
+"""In the sheet Summary: the column of the first numbers. Those before it hold texts."""
+
+
+def _summary(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any], path: Path) -> None:
+    """What the page says first: at a glance, reconciled, by type; then the control totals. In words, not codes.
 
     The sheet has no filter: sorting would separate a total from its rows.
     """
-    _begin(sheet, formats, SUMMARY)
-    count, amount = SUMMARY.index("count"), SUMMARY.index("amount")
-    first, exact = 1, True
-    for at, row in enumerate(_rows(path, SUMMARY), start=1):
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.set_footer("&L&A&RPage &P of &N")
+    sheet.set_print_scale(_PRINT_SCALE)
+    sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
+    for column, width in enumerate((19, 8, 8, 31, 10, 14, 7, 13, 7, 13)):
+        sheet.set_column(column, column, width)
+    lines = _Lines(sheet, formats)
+    first, last = (day(date.fromisoformat(run[name])) for name in ("from", "to"))
+    lines.title(f"Reconciliation {first} to {last}", size=16)
+    _glance(lines, run)
+    shares = [("Transactions", "kspay"), ("Ledger entries", "ledger")]
+    lines.title("Reconciled")
+    lines.header("What", "", "Currency", "Share", "Reconciled", "Amount", "Of", "Of amount")
+    for name, side in shares:
+        for one in reconciled(run["totals"], side):
+            currency = one["currency"]
+            if not currency:
+                continue  # what cannot be used is no share of anything
+            amounts = [(one[key], currency) for key in ("amount", "of_amount")]
+            share = percent(share_of(one))
+            lines.line(name, "", currency, share, one["count"], amounts[0], one["of"], amounts[1])
+    if types := (run.get("at_a_glance") or {}).get("types"):
+        lines.title("Open, by type", new_page=True)
+        lines.header("Type", "Severity", "Currency", "What to do", "Open", "At stake")
+        for row in types:
+            what = TYPES[row["type"]].next_step
+            stake = (row["amount"], row["currency"]) if row["currency"] else None
+            lines.line(words(row["type"]), row["severity"], row["currency"], what, row["count"], stake)
+    _control_totals(lines, path)
+    sheet.set_h_pagebreaks(lines.breaks)
+
+
+def _glance(lines: _Lines, run: Mapping[str, Any]) -> None:
+    """What is at risk, to check, timing and in quarantine, by currency, beside the runs that it is compared with."""
+    then = compared(run.get("at_a_glance") or {})
+    named = [f"{words(title)}, {day(date.fromisoformat(one['to']))}" for title, one in then]
+    lines.title("At a glance")
+    lines.header(
+        "What",
+        "",
+        "Currency",
+        "Meaning",
+        "Open",
+        "At stake",
+        *(part for name in named for part in (name, "At stake")),
+    )
+    tables = [
+        {(row["part"], row["currency"]): row for row in rows}
+        for rows in (parts(run), *(o["parts"] for _, o in then))
+    ]
+    for part, meaning in GLANCE.items():
+        currencies = sorted({currency for table in tables for name, currency in table if name == part}) or [
+            ""
+        ]
+        for number, currency in enumerate(currencies):
+            cells: list[Any] = []
+            for table in tables:
+                row = table.get((part, currency), {"count": 0, "amount": "0"})
+                cells += [row["count"], (row["amount"], currency) if currency else None]
+            lines.line(
+                *((words(part), "", currency, meaning) if not number else ("", "", currency, "")), *cells
+            )
+
+
+def _control_totals(lines: _Lines, path: Path) -> None:
+    """The rows of summary.csv. Each total is a formula over the rows above it."""
+    lines.title("Control totals", new_page=True)
+    lines.header("Records", "Side", "Currency", "Outcome", "Count", "Amount")
+    sheet, formats = lines.sheet, lines.formats
+    count, amount = _NUMBERS_FROM, _NUMBERS_FROM + 1
+    first, exact = lines.at, True
+    for row in _rows(path, SUMMARY):
         total = row["outcome"] == "total"
-        look = formats.of(bold=total)
-        written, currency = row["amount"], row["currency"]
+        at, written, currency = lines.at, row["amount"], row["currency"]
+        scope = "Dated in the period" if row["scope"] == "period" else "Earlier, still listed"
         # SUM ignores text, so the total of amounts that are text is written as in summary.csv.
         exact = exact and is_exact(written)
-        for column, name in enumerate(SUMMARY[:count]):
-            sheet.write_string(at, column, row[name], look)
+        lines.line(
+            scope,
+            words(row["side"]),
+            currency,
+            words(row["outcome"]),
+            int(row["count"]),
+            (written, currency),
+            bold=total,
+        )
         if total:
+            look = formats.of(bold=True, num_format="#,##0")
             sheet.write_formula(at, count, _sum(first, at, count, 0), look, int(row["count"]))
-        else:
-            sheet.write_number(at, count, int(row["count"]), look)
         if total and exact:
             digits = formats.of(bold=True, num_format=pattern(written, currency))
             adds = _sum(first, at, amount, len(written.partition(".")[2]))
             sheet.write_formula(at, amount, adds, digits, Decimal(written))
-        else:
-            _amount(sheet, formats, at, amount, written, currency, bold=total)
         if total:
             first, exact = at + 1, True
 
@@ -175,6 +334,8 @@ def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: 
     # The header takes a row, and so does the text about what is left out.
     for at, row in enumerate(islice(rows, min(most, MOST_ROWS - 2)), start=1):
         last = at
+        if "raw" in row:
+            row = {**row, "raw": readable(row["raw"])}
         if (lines := _lines(row)) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)
         for name, number, write in writers:
@@ -256,6 +417,25 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
         yield dict(zip(names, map(shown, values), strict=True), **lacking)
 
 
+def readable(raw: str) -> str:
+    """A record that is JSON, with a line for each of its fields that hold something; any other text as it is.
+
+    The text may be cut at its end.
+    """
+    lines = []
+    at = 1
+    while raw.startswith("{") and (field := _FIELD.match(raw, at)):
+        try:
+            value, at = _DECODER.raw_decode(raw, field.end())
+        except ValueError:
+            break
+        if value not in (None, "", [], {}):
+            said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            lines.append(f"{json.loads(field[1])}: {said}")
+    rest = raw[at:].strip(" ,}") if lines else raw
+    return "\n".join([*lines, rest] if rest else lines)
+
+
 def is_exact(amount: str) -> bool:
     """Whether a spreadsheet's number keeps every digit of this plain decimal."""
     return len(amount.lstrip("-").replace(".", "").lstrip("0")) <= EXACT_DIGITS
@@ -281,16 +461,15 @@ def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
     sheet.set_paper(9)  # A4
     sheet.repeat_rows(0)
     sheet.set_footer("&L&A&RPage &P of &N")
+    sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
     widths = [_WIDTHS.get(name, max(_WIDTH, len(name) + 3)) for name in columns]
     # As many pages side by side as needed to be readable, each with the ids of its rows.
-    pages = ceil(sum(widths) / _PAGE)
-    sheet.fit_to_pages(pages, 0)
-    if pages > 1:
-        sheet.repeat_columns(0)
+    sheet.set_print_scale(_PRINT_SCALE)
+    sheet.repeat_columns(0)
     for number, (name, width) in enumerate(zip(columns, widths, strict=True)):
         sheet.set_column(number, number, width)
         align = "right" if name in AMOUNTS or name in NUMBERS else "left"
-        look = formats.of(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", align=align)
+        look = formats.of(**_HEADER, align=align)
         sheet.write_string(0, number, name, look)
 
 

@@ -1,18 +1,16 @@
--- Grain: one row a finished run of these apps, the newest first, without the present one.
--- Purpose: The trend on the page: what earlier runs reported.
+-- Grain: one row a finished run of these apps as of the day `last` or an earlier one, the newest day first.
+-- Purpose: Which runs the present one can be compared with.
 -- Reads: policy, runs
 -- Makes: none
 
 select
-    run_id,
-    period_last as "to",
-    report -> 'discrepancies' as discrepancies,
-    report -> 'new' as new,
-    report -> 'cleared' as cleared,
-    report -> 'totals' as totals
+    runs.number,
+    runs.run_id,
+    runs.period_first as first,
+    runs.period_last as last
 from runs
 cross join policy
 where
-    command = 'run' and state = 'finished' and apps @> policy.app_ids and apps <@ policy.app_ids
-order by finished_at desc, number desc
-limit 29
+    runs.command = 'run' and runs.state = 'finished' and runs.apps @> policy.app_ids and runs.apps <@ policy.app_ids
+    and runs.period_last <= cast(:last as date)
+order by runs.period_last desc, runs.number desc

@@ -25,11 +25,12 @@ select
     status
 from reported;
 
--- Grain: one row a discrepancy that is open after the run, with its app, severity, currency and the amount at stake.
+-- Grain: one row a discrepancy that is open after the run, with its app, type, severity, currency and what is at stake.
 create temp view result_open_items as
 select
     open_item.discrepancy_id,
     open_item.app_id,
+    open_item.type,
     open_item.severity,
     array_position(
         (select array_agg(severity order by severity_rank) from discrepancy_type), open_item.severity

@@ -63,7 +63,15 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
     figures = dict(zip(texts(page, ".figures dt"), texts(page, ".figures dd"), strict=True))
     assert figures["Open"] == f"{sum(document['discrepancies'].values()):,}"
     assert figures["New"] == f"{document['new']:,}"
-    assert figures["In quarantine"] == f"{sum(document['quarantined'].values()):,}"
+    assert figures["Quarantined in all"] == f"{sum(document['quarantined'].values()):,}"
+    parts: dict[str, int] = {}
+    for row in document["at_a_glance"]["parts"]:
+        parts[row["part"]] = parts.get(row["part"], 0) + row["count"]
+    told = dict(zip(texts(page, ".part h3"), texts(page, ".part .big"), strict=True))
+    assert told == {
+        title: f"{parts.get(title.lower().replace(' ', '_'), 0):,}"
+        for title in ("At risk", "To check", "Timing", "In quarantine")
+    }
 
     done: dict[str, Decimal] = {}
     every: dict[str, Decimal] = {}
@@ -73,7 +81,7 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
             every[currency] = every.get(currency, Decimal(0)) + amount
             if row["outcome"] in ("matched", "resolved"):
                 done[currency] = done.get(currency, Decimal(0)) + amount
-    cards = dict(zip(texts(page, ".card h3"), texts(page, ".card .of"), strict=True))
+    cards = dict(zip(texts(page, ".cards .card h3"), texts(page, ".card .of"), strict=True))
     assert cards == {
         one: f"{grouped(f'{done[one]:f}', one)} of {grouped(f'{every[one]:f}', one)}" for one in cards
     }
@@ -137,7 +145,13 @@ def test_search_and_sort(page: Tab, report: Report) -> None:
     assert page.value(sort) == "descending"
     assert [ages[one] for one in click(2)] == sorted(ages[one] for one in before)
     assert page.value(sort) == "ascending"
-    assert click(0) == before  # by amount at stake, as it was
+    ranks = [
+        int(one) for one in page.value("[...document.querySelectorAll('.stake')].map(c => c.dataset.key)")
+    ]
+    click(0)
+    assert page.value("[...document.querySelectorAll('.stake')].map(c => +c.dataset.key)") == sorted(
+        ranks, reverse=True
+    )
     assert page.value(sort) == "none"
 
     wanted = next(row for row in rows if row["discrepancy_id"] == before[3])

@@ -345,6 +345,31 @@ def test_a_run_of_long_ago_is_drawn_again_as_it_was(month: Month) -> None:
     assert sorted(path.name for path in report.folder.parent.iterdir() if path.name.startswith(".")) == []
 
 
+def test_a_run_is_compared_with_runs_of_its_kind_as_of_earlier_days(month: Month) -> None:
+    documents = [report.document() for report in month.reports]
+    glances = [document["at_a_glance"] for document in documents]
+    assert [one["kind"] for one in glances] == ["nights"] * 3 + ["longer"] * 4
+    last = [one["last"] and one["last"]["run_id"] for one in glances]
+    # The sixth is the close of August once more: the run of September is none before it.
+    order = [None, 0, 1, None, 3, 3, 4]
+    assert last == [None if place is None else month.reports[place].run_id for place in order]
+    assert [len(document["runs_before"]) for document in documents] == [0, 1, 2, 0, 1, 1, 3]
+    for glance, report in zip(glances, month.reports, strict=True):
+        parts: Counter[str] = Counter()
+        for row in report.rows("discrepancies"):
+            parts[{"high": "at_risk", "info": "timing"}.get(row["severity"], "to_check")] += 1
+            parts["in_quarantine"] += row["type"] == "INVALID_RECORD"
+        told: Counter[str] = Counter()
+        for row in glance["parts"]:
+            told[row["part"]] += row["count"]
+        assert told == +parts
+        if glance["last"]:
+            (before,) = (
+                one for one in glances if glance["last"]["run_id"] == month.reports[glances.index(one)].run_id
+            )
+            assert glance["last"]["parts"] == before["parts"]
+
+
 def test_two_that_draw_the_same_run_do_not_get_in_each_others_way(month: Month) -> None:
     report = month.reports[1]
     before = {path.name: path.read_bytes() for path in report.folder.iterdir()}

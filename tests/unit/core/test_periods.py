@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.core.periods import last_closed_day
+from reconcile.core.periods import kind, last_closed_day, month_before
 from reconcile.core.records import Period
 
 ZONES = ("Asia/Kolkata", "UTC", "America/New_York", "Pacific/Kiritimati", "Pacific/Niue", "Asia/Kathmandu")
@@ -74,3 +74,28 @@ def test_it_ended_by_midnight_and_the_next_one_did_not(zone: ZoneInfo, now: date
 def test_a_period_does_not_end_before_it_starts() -> None:
     with pytest.raises(ValueError, match="cannot start"):
         Period(date(2026, 8, 2), date(2026, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "wanted"),
+    [
+        ("2026-08-01", "2026-08-31", "month"), ("2026-02-01", "2026-02-28", "month"),
+        ("2026-12-01", "2026-12-31", "month"),
+        ("2025-12-01", "2026-02-28", "3 months"), ("2026-08-25", "2026-08-31", "nights"),
+        ("2026-08-31", "2026-08-31", "nights"), ("2026-08-01", "2026-08-30", "nights"),
+        ("2026-07-02", "2026-08-01", "nights"), ("2026-07-01", "2026-08-01", "longer"),
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_period(first: str, last: str, wanted: str) -> None:
+    assert kind(Period(date.fromisoformat(first), date.fromisoformat(last))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("day", "wanted"),
+    [
+        ("2026-08-15", "2026-07-15"), ("2026-08-31", "2026-07-31"), ("2026-07-31", "2026-06-30"),
+        ("2026-06-30", "2026-05-31"), ("2026-03-30", "2026-02-28"), ("2026-01-07", "2025-12-07"),
+    ],
+)  # fmt: skip
+def test_the_same_day_of_the_month_before(day: str, wanted: str) -> None:
+    assert month_before(date.fromisoformat(day)) == date.fromisoformat(wanted)

@@ -249,6 +249,58 @@ def test_the_largest_are_taken_currency_by_currency(make: Make) -> None:
     assert (page.open, page.not_listed) == (153, 53)
 
 
+def test_what_is_at_risk_is_listed_first_and_timing_is_not(make: Make) -> None:
+    page = make(
+        row(1, severity="info", type="TIMING_DIFFERENCE", kspay_amount="900.00"),
+        row(2, severity="low", type="DATE_MISMATCH", kspay_amount="800.00"),
+        row(3, severity="medium", type="STALE_PENDING", kspay_amount="850.00"),
+        row(4, kspay_amount="1.00"),
+        row(5, currency="KWD", kspay_amount="0.005"),
+        row(6, type="INVALID_RECORD", kspay_amount="2.00", difference=""),
+    )
+    assert [str(item) for item in page.items] == ["2.00", "1.00", "0.005", "850.00", "800.00"]
+    assert [item.rank for item in page.items] == [3, 2, 1, 5, 4]
+    assert page.not_listed == 1
+    html = render_page(page)
+    for step in ("Book it in the ledger.", "Correct it and import again.", "Ask KS Pay about it."):
+        assert f'<span class="next">{step}</span></td>' in html
+
+
+def test_the_first_screen_says_what_is_at_risk_against_the_runs_before(make: Make) -> None:
+    def was(day: str, *rows: tuple[str, str, int, str]) -> dict[str, Any]:
+        named = ("part", "currency", "count", "amount")
+        return {
+            "run_id": "r",
+            "from": day,
+            "to": day,
+            "parts": [dict(zip(named, one, strict=True)) for one in rows],
+        }
+
+    glance = {
+        "last": was("2026-07-31", ("at_risk", "INR", 5, "500.00"), ("to_check", "EUR", 1, "1.00")),
+        "month_before": was("2026-07-30"),
+    }
+    big = "123456789012345678901234567.01"
+    page = make(
+        row(1, kspay_amount=big), row(2, kspay_amount="0.02"), row(3, currency="KWD", kspay_amount="0.100"),
+        row(4, type="INVALID_RECORD", currency="", kspay_amount="", difference=""),
+        row(5, severity="info", type="TIMING_DIFFERENCE"), at_a_glance=glance,
+    )  # fmt: skip
+    found = {
+        part.name: (part.count, [(one.currency, str(one)) for one in part.amounts]) for part in page.parts
+    }
+    assert list(found) == ["at_risk", "to_check", "timing", "in_quarantine"]
+    exact = grouped("123456789012345678901234567.03", "INR")
+    assert found["at_risk"] == (4, [("INR", exact), ("KWD", "0.100"), ("", "0")])
+    assert (found["to_check"][0], found["timing"][0], found["in_quarantine"][0]) == (0, 1, 1)
+    html = render_page(page)
+    assert html.index("At risk") < html.index("To check") < html.index("Timing") < html.index("In quarantine")
+    assert "Last run, 31 Jul 2026: 5 (1 fewer now)" in html
+    assert "Last run, 31 Jul 2026: 1 (1 fewer now)" in html
+    assert "Month before, 30 Jul 2026: 0 (4 more now)" in html
+    assert "<li><span>EUR</span> 1.00</li>" in html
+
+
 def test_all_of_it_is_only_all_of_it(make: Make) -> None:
     (share,) = make().kspay
     assert (share.percent, share.of_written) == ("99.9\N{NO-BREAK SPACE}%", "1,000.00")
@@ -297,10 +349,11 @@ def test_fees_tolerated_differences_and_the_settings_stand_on_it(make: Make) -> 
     allowed = {"currency": "INR", "fee_matches": 1200, "fees": "128320.00", "tolerated_matches": 2}
     allowed |= {"tolerated": "-0.02", "tolerated_either_way": "0.04"}
     html = render_page(make(allowed=[allowed], settings={"fees: CARD INR": "2 %, and 18 % tax on it"}))
-    assert (
-        '<td class="n">1,200</td><td class="n">1,28,320.00</td><td class="n">2</td><td class="n">0.04</td>'
-        in html
-    )
+    cells = re.findall(r'<td class="n" data-label="([^"]*)">([^<]*)</td>', html)
+    assert ("Matches with a fee", "1,200") in cells
+    assert ("Fees", "1,28,320.00") in cells
+    assert ("Tolerated matches", "2") in cells
+    assert ("Tolerated", "0.04") in cells
     assert "<bdi>fees: CARD INR</bdi></th><td><bdi>2 %, and 18 % tax on it</bdi></td>" in html
     assert "tolerated" not in render_page(make(allowed=[])).lower()
 

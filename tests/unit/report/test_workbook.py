@@ -10,11 +10,13 @@ import pytest
 from python_calamine import load_workbook
 
 from reconcile.core.dialect import Dialect
+from reconcile.core.discrepancies import GLANCE
+from reconcile.decide.sheet import open_sheet
 from reconcile.report import workbook
 from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RUN_FILES, SUMMARY
 from reconcile.report.csv_cells import amount_cell, text_cell
 from reconcile.report.csv_files import write_csv
-from reconcile.report.workbook import pattern, write_workbook
+from reconcile.report.workbook import pattern, readable, write_workbook
 
 REFERENCES = [
     "0012",
@@ -32,7 +34,7 @@ REFERENCES = [
 RUN: dict[str, Any] = {
     "run_id": "2026-08-01_2026-08-31_1", "from": "2026-08-01", "to": "2026-08-31", "timezone": "Asia/Kolkata",
     "apps": ["app"], "started_at": "2026-09-01T00:00:00.000Z", "finished_at": "2026-09-01T00:00:09.000Z",
-    "versions": {"python": "3.11"}, "checks": ["totals"], "warnings": ["=1+1"],
+    "versions": {"python": "3.11"}, "checks": ["totals"], "warnings": ["=1+1"], "totals": [],
 }  # fmt: skip
 
 
@@ -75,8 +77,8 @@ def sheet(path: Path, name: str) -> list[list[Any]]:
 def test_text_stays_text_and_no_digit_is_lost(folder: Path) -> None:
     path = write_workbook(RUN, folder)
     header, *rows = sheet(path, "Discrepancies")
-    assert tuple(header[: len(DISCREPANCIES)]) == DISCREPANCIES
-    found = [dict(zip(DISCREPANCIES, row, strict=False)) for row in rows]
+    assert sorted(header) == sorted(DISCREPANCIES)
+    found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["reference"] for row in found] == REFERENCES
     for row in found:
         assert row["kspay_amount"] == -1234567.5
@@ -126,16 +128,67 @@ def test_every_column_of_the_files_is_explained(folder: Path) -> None:
 def test_totals_are_formulas_over_their_own_block(folder: Path) -> None:
     path = write_workbook(RUN, folder)
     rows = sheet(path, "Summary")
-    assert [(row[4], row[5]) for row in rows[1:]] == [(2, 0.1), (1, 0.2), (3, 0.3)] * 2
+    first = [row[0] for row in rows].index("Records") + 1
+    assert [(row[4], row[5]) for row in rows[first:]] == [(2, 0.1), (1, 0.2), (3, 0.3)] * 2
     with zipfile.ZipFile(path) as archive:
         content = archive.read("xl/worksheets/sheet1.xml").decode()
-    for formula in (
-        "ROUND(SUM(E2:E3),0)",
-        "ROUND(SUM(F2:F3),2)",
-        "ROUND(SUM(E5:E6),0)",
-        "ROUND(SUM(F5:F6),2)",
-    ):
-        assert f"<f>{formula}</f>" in content
+    for number in (first + 1, first + 4):
+        for column, digits in (("E", 0), ("F", 2)):
+            assert f"<f>ROUND(SUM({column}{number}:{column}{number + 1}),{digits})</f>" in content
+
+
+def test_the_summary_says_in_words_what_the_page_says_first(folder: Path) -> None:
+    types = [
+        {
+            "type": "MISSING_IN_KSPAY",
+            "severity": "high",
+            "currency": "INR",
+            "count": 2,
+            "amount": "1234567.00",
+        },
+        {"type": "INVALID_RECORD", "severity": "high", "currency": "", "count": 1, "amount": "0"},
+    ]
+    now = [
+        {"part": "at_risk", "currency": "", "count": 1, "amount": "0"},
+        {"part": "at_risk", "currency": "INR", "count": 2, "amount": "1234567.00"},
+        {"part": "in_quarantine", "currency": "", "count": 1, "amount": "0"},
+    ]
+    last = {
+        "run_id": "r",
+        "from": "2026-07-01",
+        "to": "2026-07-31",
+        "parts": [{**now[1], "count": 7, "amount": "5.00"}],
+    }
+    total = {
+        "scope": "period",
+        "side": "kspay",
+        "currency": "INR",
+        "outcome": "matched",
+        "count": 9,
+        "amount": "8.50",
+    }
+    run = {
+        **RUN,
+        "totals": [total],
+        "at_a_glance": {"parts": now, "types": types, "last": last, "month_before": last},
+    }
+    rows = [[cell for cell in row if cell != ""] for row in sheet(write_workbook(run, folder), "Summary")]
+    assert rows[0] == ["Reconciliation 1 Aug 2026 to 31 Aug 2026"]
+    assert [
+        "What",
+        "Currency",
+        "Meaning",
+        "Open",
+        "At stake",
+        "Month before, 31 Jul 2026",
+        "At stake",
+    ] in rows
+    assert ["INR", 2, 1234567, 7, 5] in rows
+    assert ["Timing", GLANCE["timing"], 0, 0] in rows
+    assert ["Transactions", "INR", "100.0\N{NO-BREAK SPACE}%", 9, 8.5, 9, 8.5] in rows
+    assert ["Missing in KS Pay", "high", "INR", "Find the payment behind it.", 2, 1234567] in rows
+    assert ["Dated in the period", "KS Pay", "INR", "Matched", 2, 0.1] in rows
+    assert not [cell for row in rows for cell in row if "_" in str(cell)]
 
 
 def test_a_total_over_text_is_no_formula(folder: Path) -> None:
@@ -152,7 +205,7 @@ def test_a_total_over_text_is_no_formula(folder: Path) -> None:
     ]
     write_csv(folder / "summary.csv", SUMMARY, rows, Dialect.COMMA)
     path = write_workbook(RUN, folder)
-    assert [row[5] for row in sheet(path, "Summary")[1:]] == [big, "-1234567890123455.00", 1]
+    assert [row[5] for row in sheet(path, "Summary")[-3:]] == [big, "-1234567890123455.00", 1]
     with zipfile.ZipFile(path) as archive:
         assert b"SUM(F" not in archive.read("xl/worksheets/sheet1.xml")
 
@@ -192,6 +245,39 @@ def test_the_sheet_matched_holds_as_many_rows_as_the_run_was_set_to(
     )
 
 
+def test_what_a_person_decides_with_comes_first_and_stays_in_sight(folder: Path) -> None:
+    path = write_workbook(RUN, folder)
+    header = sheet(path, "Discrepancies")[0]
+    decides = [
+        "kspay_amount",
+        "ledger_amount",
+        "difference",
+        "kspay_date",
+        "ledger_date",
+        "suggested_counterpart",
+    ]
+    front = ["discrepancy_id", "detail", "currency", *decides, "resolution", "note", "assignee", "due"]
+    assert header[: len(front)] == front
+    assert header[len(front) :] == [name for name in DISCREPANCIES if name not in front]
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("xl/worksheets/sheet2.xml").decode()
+    assert f'<pane xSplit="{len(front)}" ySplit="1"' in content
+    assert f'sqref="{"ABCDEFGHIJKLMNOP"[header.index("resolution")]}2:' in content
+    open_sheet(path)  # finds its columns by their names
+
+
+@pytest.mark.parametrize(
+    ("raw", "wanted"),
+    [
+        ('{"amount":1.50,"b":null,"c":"","id":"tx_1","n":{"k":[1]}}', 'amount: 1.50\nid: tx_1\nn: {"k": ["1"]}'),
+        ('{"amount": "12", "note": "a \\"b\\", {c}", "referen…', 'amount: 12\nnote: a "b", {c}\n"referen…'),
+        ("V-1,12.50,INR", "V-1,12.50,INR"), ("{broken", "{broken"), ("", ""), ("[1]", "[1]"), ('{"a":NaN}', "a: NaN"),
+    ],
+)  # fmt: skip
+def test_a_record_in_quarantine_is_readable(raw: str, wanted: str) -> None:
+    assert readable(raw) == wanted
+
+
 def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
     empty = dict.fromkeys(DISCREPANCIES, "")
     rows = [
@@ -202,7 +288,7 @@ def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
     with zipfile.ZipFile(write_workbook(RUN, folder)) as archive:
         content = archive.read("xl/worksheets/sheet2.xml").decode()
     heights = dict(re.findall(r'<row r="(\d+)"(?: spans="[^"]*")? ht="(\d+)"', content))
-    assert heights == {"3": "45", "4": "60"}
+    assert heights == {"3": "60", "4": "60"}
 
 
 def test_the_same_files_give_the_same_workbook(folder: Path) -> None:
