@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused
+from reconcile.db.sql_files import read_sql
 from reconcile.ledger.amounts import clean
 from reconcile.ledger.dates import decide
 from reconcile.ledger.file import LedgerFile
@@ -23,10 +24,7 @@ def check_journal(engine: Engine, ledger: LedgerFile, source: str) -> None:
     rows = _rows(ledger)
     with engine.connect() as connection:
         held = connection.execute(
-            text(
-                "select journal, decision_id, source, lines from journal_exports"
-                " where journal = any(:journals) order by decision_id"
-            ),
+            text(read_sql("load/exported_journals")),
             {"journals": sorted({row["journal"] for _, row in rows})},
         ).all()
     for one in held:

@@ -334,10 +334,7 @@ def _keep(
     connection: Connection, month: str, source: str, name: str, made: Mapping[tuple[int, str], list[Line]]
 ) -> None:
     connection.execute(
-        text(
-            "insert into journal_exports (decision_id, journal, month, source, discrepancy_id, lines, os_user) values"
-            " (:decision_id, :journal, :month, :source, :discrepancy_id, cast(:lines as jsonb), :os_user)"
-        ),
+        text(read_sql("report/journal/keep")),
         [
             {
                 "decision_id": decision_id,
