@@ -1,4 +1,4 @@
-"""The flow of the deployment `month-close`: the close statement of a month."""
+"""The flow of the deployment `month-close`: closes a month."""
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -8,10 +8,10 @@ from prefect.states import Completed
 from flows.form import FolderField, HoursField, MonthField, NameField
 from flows.shared import PageLog, as_task, deployed, inside, with_database
 from flows.summary import escaped, statement_of
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db.engine import open_store
-from reconcile.report.statement import Statement, month_days, read_statement
-from reconcile.report.statement_files import write_statement
+from reconcile.report.close_month import Closed, NotClosed, close_month, closed_statement
+from reconcile.report.statement import month_days
 from reconcile.settings import Settings
 
 
@@ -19,10 +19,12 @@ from reconcile.settings import Settings
 def month_close(
     month: MonthField, by: NameField, out: FolderField = "reports", time_limit_hours: HoursField = 0
 ) -> State[None]:
-    """Write the close statement of a month: what was open at its start, what changed, and what is open at its end.
+    """Close a month: freeze its statement of what was open at its start, what changed, and what is open at its end.
+
+    It is refused while the month is not covered to its end, a check fails, or too much is open without a decision.
 
     Args:
-        month: The month, as 2026-08. A run as of its last day must be finished.
+        month: The month, as 2026-08. A run as of its last day must be finished. Closing again makes the next version.
         by: Who closes it.
         out: Folder for the statement on the worker's machine, inside RECONCILE_OUT_ROOT.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
@@ -35,19 +37,27 @@ def month_close(
         folder = inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT")
         log = PageLog()
 
-        def close() -> Statement:
+        def close() -> Closed:
+            shown = {one.name: one.value for one in Settings.shown()}
             with open_store(settings) as engine:
-                statement = read_statement(engine, month)
-            paths = write_statement(statement, settings.currencies, settings.dialect, folder)
+                try:
+                    done = close_month(engine, settings, month, by.strip(), shown, folder)
+                except NotClosed as error:
+                    reasons = "; ".join(one.says for one in error.reasons)
+                    raise InputRefused(f"{month} cannot be closed: {reasons}") from None
+                with engine.connect() as connection:
+                    statement = closed_statement(connection, done.close)
             with log.whatever_prefect_says():
-                text = f"Closed by {escaped(by)}.\n\n{statement_of(statement, settings.currencies)}"
+                said = f"Version {done.close.version}, closed by {escaped(done.close.by)}."
+                text = f"{said}\n\n{statement_of(statement, settings.currencies)}"
                 create_markdown_artifact(text, key="close-statement", description=month)
                 if settings.report_url:
-                    link = f"{settings.report_url.rstrip('/')}/{paths[0].relative_to(folder).as_posix()}"
-                    create_link_artifact(link, key="close-statement-file", link_text=paths[0].name)
-            return statement
+                    page = done.folder / f"statement-{month}.html"
+                    link = f"{settings.report_url.rstrip('/')}/{page.relative_to(folder).as_posix()}"
+                    create_link_artifact(link, key="close-statement-file", link_text=page.name)
+            return done
 
-        statement = with_database(lambda: as_task(log)("close", close))
-        return Completed(message=f"{month}: {len(statement.lines)} lines in {folder}")
+        done = with_database(lambda: as_task(log)("close", close))
+        return Completed(message=f"{done.close.name}, closed by {done.close.by}: {done.folder}")
 
     return deployed(work, time_limit_hours)

@@ -507,7 +507,8 @@ def test_the_form_explains_itself(world: Prefect) -> None:
 def test_every_deployment(world: Prefect) -> None:
     """What the others do, one after another, in a project that has reports already."""
     first, last = world.days
-    world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
+    whole = f"{first[:7]}-01", f"{first[:7]}-30"  # April
+    world.by_hand(from_date=whole[0], to_date=whole[1], ledger="ledger.csv", out="before")
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
     (inbox / "asha").mkdir()
@@ -529,8 +530,12 @@ def test_every_deployment(world: Prefect) -> None:
     assert {run["state"]["type"] for run in ended.values()} == {"COMPLETED"}, said
     assert said["decisions/decisions"] == "1 decisions of 1 files, 0 ledgers, 0 files refused"
     assert said["backfill/backfill"] == "1 months, 0 of them reconciled now, 1 before"
-    assert (world.project.folder / "reports" / f"statement-{first[:7]}.csv").is_file()
-    assert "Closed by Asha" in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
+    closed = world.project.folder / "reports" / "closed" / f"{first[:7]}-v1"
+    assert (closed / f"statement-{first[:7]}.csv").is_file()
+    assert (
+        "Version 1, closed by Asha"
+        in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
+    )
     assert "transactions" in world.artifacts(ended["validate/validate"])["validation"]["data"]
 
 

@@ -81,7 +81,7 @@ def test_what_ran_and_what_was_read(command: Command, small_shop: Shop) -> None:
     quick = document(command, "doctor", "--quick")
     assert {check["subject"] for check in checks["checks"]} - {
         check["subject"] for check in quick["checks"]
-    } == {"decisions", "totals"}
+    } == {"decisions", "closed months", "totals"}
 
 
 def test_progress_and_errors_as_json_lines(command: Command, small_shop: Shop) -> None:
