@@ -89,10 +89,18 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "save",
         "movements",
         "outcomes",
-    ),
-    "checks": ("every_record_placed", "totals_conserved", "one_match", "matches_balance", "refunds_agree"),
-    "results": (
         "allowed",
+        "bridge",
+    ),
+    "checks": (
+        "every_record_placed",
+        "totals_conserved",
+        "one_match",
+        "matches_balance",
+        "refunds_agree",
+        "bridge_adds_up",
+    ),
+    "results": (
         "views",
         "matches_by_rule",
         "discrepancies_by_type",
@@ -115,6 +123,7 @@ RESULTS = (
     "result_shared_ids",
     "result_outcomes",
     "result_summary",
+    "result_bridge",
     "result_quarantine",
     "result_unusable",
 )
@@ -128,6 +137,7 @@ RESULTS = (
 - result_shared_ids: the ledger ids that several sources hold, which reports write with the source
 - result_outcomes: how many records and which amounts have which outcome, by rule and payment method
 - result_summary: the same by outcome only
+- result_bridge: how the KS Pay total of the period leads to its ledger total, line by line
 - result_quarantine: the records that cannot be used and that the run reports
 - result_unusable: all records of the apps that cannot be used, of whatever day
 
@@ -198,7 +208,6 @@ def match(
     progress("match", "proof", 1)
     for check in PHASES["checks"]:
         _check(connection, check)
-    run_step(connection, "results/allowed")
     run_step(connection, "results/views")
     return _numbers(connection, settings.currencies)
 

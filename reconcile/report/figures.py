@@ -15,6 +15,7 @@ from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.core.periods import kind, month_before
 from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql
+from reconcile.report.bridge import LINES
 
 _TREND = 29
 """Runs before this one in the trend."""
@@ -27,18 +28,19 @@ def figures(connection: Connection, run_id: str, period: Period, currencies: Cur
     Reads the temporary tables of the matching. Amounts are texts, in the major unit of their currency.
     """
 
-    def rows(name: str) -> list[dict[str, Any]]:
+    def rows(name: str, **parameters: Any) -> list[dict[str, Any]]:
         return [
             {
                 column: currencies.written(value, row["currency"]) if isinstance(value, Decimal) else value
                 for column, value in row.items()
             }
-            for row in connection.execute(text(read_sql(name))).mappings()
+            for row in connection.execute(text(read_sql(name)), parameters).mappings()
         ]
 
     shares = rows("report/shares")
     return {
         "open": rows("report/open"),
+        "bridge": rows("report/bridge", lines=[*LINES]),
         "allowed": rows("report/allowed"),
         "by_rule": [_without(row) for row in shares if row["by"] == "rule"],
         "by_payment_method": [_without(row) for row in shares if row["by"] == "payment_method"],

@@ -24,6 +24,7 @@ from pandas import DataFrame
 from reconcile.core.discrepancies import GLANCE, OUTCOMES, TYPES, Aspect, Severity, parts_of
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.wording import day, percent, words
+from reconcile.report.bridge import LINES
 from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
 from reconcile.report.csv_files import read_csv
@@ -476,6 +477,7 @@ def environment() -> Environment:
         "script_hash": source_hash(script),
         "types": TYPES,
         "glance": GLANCE,
+        "lines": LINES,
         "largest": LARGEST,
         "severities": [*Severity],
         "columns": dictionary(RUN_FILES),

@@ -41,7 +41,8 @@
   const found = document.getElementById("found");
   search.closest("[hidden]").hidden = false;
   const look = () => {
-    const words = plain(search.value).split(/\s+/).filter(Boolean);
+    // Words in quotes stand together.
+    const words = (plain(search.value).match(/"[^"]+"|\S+/g) ?? []).map((word) => word.replaceAll('"', ""));
     let shown = 0;
     for (const row of rows) {
       row.hidden = !words.every((word) => texts.get(row).includes(word));
@@ -50,6 +51,13 @@
     found.textContent = words.length ? `${shown} of ${rows.length} shown` : "";
   };
   search.addEventListener("input", look);
+  // A line of the bridge shows its rows.
+  for (const link of document.querySelectorAll("a[data-find]")) {
+    link.addEventListener("click", () => {
+      search.value = `"${link.dataset.find}"`;
+      look();
+    });
+  }
   // A form that comes back filled in, as after a reload, is looked at too.
   look();
 })();

@@ -21,6 +21,7 @@ from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringT
 from reconcile.core.discrepancies import GLANCE, TYPES
 from reconcile.core.wording import day, percent, words
 from reconcile.decide.sheet import MATCH, WORDS
+from reconcile.report.bridge import KSPAY_TOTAL, LEDGER_TOTAL, LINES
 from reconcile.report.columns import (
     AMOUNTS,
     DAYS,
@@ -83,6 +84,8 @@ _WIDTHS = {
     "meaning": 70,
     "written as": 36,
     "in": 46,
+    "line": 40,
+    "its rows": 66,
 }
 _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
@@ -122,6 +125,8 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
     # An older run has no such key: its workbook holds all matches that fit.
     most = {"matched": run.get("workbook_matches", MOST_ROWS)}
     _summary(book.add_worksheet("Summary"), formats, run, folder / "summary.csv")
+    if run.get("bridge"):
+        _bridge(book.add_worksheet("Bridge"), formats, run["bridge"])
     for title, name, columns in (
         ("Discrepancies", "discrepancies", DISCREPANCIES),
         ("Matched", "matched", MATCHED),
@@ -318,6 +323,30 @@ def _control_totals(lines: _Lines, path: Path) -> None:
             sheet.write_formula(at, amount, adds, digits, Decimal(written))
         if total:
             first, exact = at + 1, True
+
+
+def _bridge(sheet: Worksheet, formats: _Formats, rows: Sequence[Mapping[str, Any]]) -> None:
+    """From the KS Pay total to the ledger total of each currency; the ledger total is the sum of the lines above it."""
+    _begin(sheet, formats, ("currency", "line", "count", "amount", "its rows"))
+    first, exact = 1, True
+    for at, row in enumerate(rows, start=1):
+        line, currency, written = LINES[row["line"]], row["currency"], row["amount"]
+        if row["line"] == KSPAY_TOTAL or row["currency"] != rows[at - 2]["currency"]:
+            first, exact = at, True
+        total = row["line"] in (KSPAY_TOTAL, LEDGER_TOTAL)
+        exact = exact and is_exact(written)
+        look = formats.of(bold=total, text_wrap=True)
+        for column, value in ((0, currency), (1, line.title), (4, line.rows)):
+            sheet.write_string(at, column, value, look)
+        sheet.write_number(at, 2, row["count"], formats.of(bold=total, num_format="#,##0"))
+        if row["line"] == LEDGER_TOTAL and exact and at > first:
+            digits = formats.of(bold=True, num_format=pattern(written, currency))
+            sheet.write_formula(
+                at, 3, _sum(first, at, 3, len(written.partition(".")[2])), digits, Decimal(written)
+            )
+        else:
+            _amount(sheet, formats, at, 3, written, currency, bold=total)
+    sheet.autofilter(0, 0, max(len(rows), 1), 4)
 
 
 def _sum(first: int, at: int, column: int, digits: int) -> str:

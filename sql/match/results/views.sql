@@ -1,10 +1,10 @@
 -- Grain: each view says its own.
 -- Purpose: What matching hands to the stages after it: they read no other temporary table of matching. A view stores
 -- nothing.
--- Reads: allowed_difference, beside, broken, discrepancy_type, involved, open_item, pairings, period_transaction,
--- reported, reported_row, shared_id, summary, tally
--- Makes: result_allowed, result_discrepancies, result_matches, result_open_items, result_outcomes, result_quarantine,
--- result_reported, result_shared_ids, result_summary, result_unusable
+-- Reads: allowed_difference, beside, bridge, broken, discrepancy_type, involved, open_item, pairings,
+-- period_transaction, reported, reported_row, shared_id, summary, tally
+-- Makes: result_allowed, result_bridge, result_discrepancies, result_matches, result_open_items, result_outcomes,
+-- result_quarantine, result_reported, result_shared_ids, result_summary, result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -90,6 +90,15 @@ select
     records,
     amount
 from summary;
+
+-- Grain: one row a currency and line of the bridge between the totals of the period.
+create temp view result_bridge as
+select
+    currency,
+    line,
+    records,
+    amount
+from bridge;
 
 -- Grain: one row a record that cannot be used and that the run reports: of the period or earlier.
 create temp view result_quarantine as

@@ -84,6 +84,16 @@ SPOILT = {
         "totals_conserved",
         "period USD",
     ),
+    "a bridge that leads elsewhere": (
+        "update bridge set amount = amount + 0.01 where line = 'amounts'",
+        "bridge_adds_up",
+        "period INR",
+    ),
+    "a line of the bridge that is gone": (
+        "delete from bridge where line = 'missing_in_ledger'",
+        "bridge_adds_up",
+        "period INR",
+    ),
     "two outcomes of one record": (
         "insert into outcome select * from outcome where side = 'kspay' and outcome = 'unmatched'",
         "totals_conserved",

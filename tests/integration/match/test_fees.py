@@ -251,7 +251,7 @@ def _plan_of_allowed(connection: Connection) -> str:
     connection.exec_driver_sql("discard temp")
     record_run(connection, "plain", ("plain",), AUGUST, "running")
     match(connection, Settings(), "plain", ("plain",), AUGUST, silent)
-    _, _, statement = read_sql("match/results/allowed").partition(
+    _, _, statement = read_sql("match/discrepancies/allowed").partition(
         "create temp table allowed_difference on commit drop as"
     )
     found = connection.exec_driver_sql(f"explain {statement.partition(';')[0]}")

@@ -97,7 +97,8 @@ def test_its_numbers_are_those_of_run_json(page: Tab, report: Report) -> None:
         kinds[name] = kinds.get(name, 0) + int(row[1].replace(",", ""))
     assert kinds == document["discrepancies"]
     totals = page.value(
-        "[...document.querySelectorAll('.totals')].flatMap(t => [...t.tBodies]).flatMap(b => [...b.rows].slice(1).map("
+        "[...document.querySelectorAll('.totals:not(.bridge)')].flatMap(t => [...t.tBodies]).flatMap("
+        "b => [...b.rows].slice(1).map("
         "r => [b.rows[0].textContent, ...[...r.cells].map(c => c.textContent)]))"
     )
     expected: dict[tuple[str, str, str], dict[str, tuple[str, str]]] = {}
@@ -161,6 +162,20 @@ def test_search_and_sort(page: Tab, report: Report) -> None:
     )
     assert page.value(ids) == [wanted["discrepancy_id"]]
     assert page.value("document.getElementById('found').textContent") == f"1 of {len(before)} shown"
+
+
+def test_a_line_of_the_bridge_shows_its_rows(page: Tab, report: Report) -> None:
+    rows = [row for row in report.rows("discrepancies") if row["type"] == "MISSING_IN_LEDGER"]
+    page.value("document.querySelector('a[data-find=\"Missing in ledger\"]').click()")
+    shown = page.value(
+        "[...document.querySelectorAll('#largest tbody tr')].filter(r => !r.hidden).map(r => r.id)"
+    )
+    assert sorted(shown) == sorted(row["discrepancy_id"] for row in rows)
+    bridge = report.document()["bridge"]
+    amounts = page.value(
+        "[...document.querySelectorAll('#bridge td[data-label=Amount]')].map(c => c.textContent)"
+    )
+    assert amounts == [grouped(row["amount"], row["currency"]) for row in bridge]
 
 
 def test_it_fits_a_phone_and_knows_the_dark(page: Tab) -> None:

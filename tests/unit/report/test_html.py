@@ -301,6 +301,35 @@ def test_the_first_screen_says_what_is_at_risk_against_the_runs_before(make: Mak
     assert "<li><span>EUR</span> 1.00</li>" in html
 
 
+BRIDGE = [
+    {"currency": "INR", "line": "kspay_total", "count": 9, "amount": "1234567.00"},
+    {"currency": "INR", "line": "missing_in_ledger", "count": 2, "amount": "-34567.00"},
+    {"currency": "INR", "line": "tolerated", "count": 1, "amount": "-0.01"},
+    {"currency": "INR", "line": "ledger_total", "count": 7, "amount": "1199999.99"},
+    {"currency": "KWD", "line": "missing_in_kspay", "count": 1, "amount": "0.100"},
+    {"currency": "KWD", "line": "ledger_total", "count": 1, "amount": "0.100"},
+]
+
+
+def test_the_bridge_stands_line_by_line_with_where_its_rows_are(make: Make) -> None:
+    html = render_page(make(row(1), bridge=BRIDGE))
+    lines = re.findall(
+        r'<th scope="row">([^<]*)</th><td class="n" data-label="Records">([^<]*)</td>'
+        r'<td class="n" data-label="Amount">([^<]*)</td>',
+        html,
+    )
+    assert lines == [
+        ("KS Pay, all transactions", "9", "12,34,567.00"),
+        ("Missing in the ledger", "2", "-34,567.00"),
+        ("Differences within the tolerance", "1", "-0.01"),
+        ("Ledger, all entries", "7", "11,99,999.99"),
+        ("Missing at KS Pay", "1", "0.100"),
+        ("Ledger, all entries", "1", "0.100"),
+    ]
+    assert '<a href="#items" data-find="Missing in ledger">' in html
+    assert 'id="bridge"' not in render_page(make(row(1)))  # a run of an older version
+
+
 def test_all_of_it_is_only_all_of_it(make: Make) -> None:
     (share,) = make().kspay
     assert (share.percent, share.of_written) == ("99.9\N{NO-BREAK SPACE}%", "1,000.00")

@@ -278,6 +278,27 @@ def test_a_record_in_quarantine_is_readable(raw: str, wanted: str) -> None:
     assert readable(raw) == wanted
 
 
+def test_the_ledger_total_of_the_bridge_is_the_sum_of_its_lines(folder: Path) -> None:
+    lines = [
+        ("INR", "kspay_total", 9, "100.00"),
+        ("INR", "missing_in_ledger", 2, "-40.50"),
+        ("INR", "ledger_total", 7, "59.50"),
+        ("KWD", "missing_in_kspay", 1, "0.100"),
+        ("KWD", "ledger_total", 1, "0.100"),
+        ("USD", "kspay_total", 1, "12345678901234567.89"),
+        ("USD", "ledger_total", 1, "12345678901234567.89"),
+    ]
+    bridge = [dict(zip(("currency", "line", "count", "amount"), one, strict=True)) for one in lines]
+    path = write_workbook({**RUN, "bridge": bridge}, folder)
+    header, *rows = sheet(path, "Bridge")
+    assert header == ["currency", "line", "count", "amount", "its rows"]
+    assert [row[3] for row in rows] == [100, -40.5, 59.5, 0.1, 0.1, *["12345678901234567.89"] * 2]
+    assert rows[1][1] == "Missing in the ledger"
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("xl/worksheets/sheet2.xml").decode()
+    assert re.findall("<f>(.*?)</f>", content) == ["ROUND(SUM(D2:D3),2)", "ROUND(SUM(D5),3)"]
+
+
 def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
     empty = dict.fromkeys(DISCREPANCIES, "")
     rows = [

@@ -1,0 +1,167 @@
+-- Grain: `bridge`: one row a currency and line, from the KS Pay total of the period to the ledger's.
+-- Purpose: How the records that are dated in the period differ between the two sides. A line holds what its records
+-- add to the KS Pay total on the way to the ledger total: what only KS Pay has is taken off, what only the ledger has
+-- is put on, and of a match the difference of its sides. A match counts with all its records; what of them is dated
+-- outside the period is taken off again in the line `other_days`. Nearly all matches are one and one, of the period
+-- and with equal amounts: they add nothing, and are not looked at one by one.
+-- Reads: allowed_difference, asked, beside, bookings, found_status, involved, outcome, pairings, period_entry,
+-- period_transaction, summary, usable_entry, usable_transaction
+-- Makes: bridge
+
+create temp table bridge on commit drop as
+with of_several as materialized (
+    select distinct match_no
+    from pairings
+    where not (stands_for_transaction and stands_for_entry)
+),
+
+-- Matches with a record of the period that may add something.
+odd as materialized (
+    select pairings.match_no
+    from pairings
+    inner join period_transaction as kspay on kspay.number = pairings.transaction_no
+    left join period_entry as ledger on ledger.number = pairings.entry_no
+    left join bookings on bookings.entry_no = pairings.entry_no
+    left join of_several on of_several.match_no = pairings.match_no
+    where
+        pairings.transaction_no = pairings.match_no
+        and (
+            ledger.number is null or ledger.currency <> kspay.currency or ledger.amount <> kspay.amount
+            or bookings.entry_no is not null or of_several.match_no is not null
+        )
+    union
+    select match_no from beside
+),
+
+pair as materialized (
+    select pairings.*
+    from pairings
+    where pairings.match_no = any(array(select match_no from odd))
+),
+
+member as materialized (
+    select
+        pair.match_no,
+        'kspay' as side,
+        held.currency,
+        held.amount,
+        false as is_refund,
+        held.business_on between asked.period_first and asked.period_last as is_inside
+    from pair
+    inner join usable_transaction as held on held.number = pair.transaction_no
+    cross join asked
+    where pair.stands_for_transaction and held.number = any(array(select transaction_no from pair))
+    union all
+    select
+        pair.match_no,
+        'ledger',
+        held.currency,
+        held.amount,
+        bookings.entry_no is not null,
+        held.business_on between asked.period_first and asked.period_last
+    from pair
+    inner join usable_entry as held on held.number = pair.entry_no
+    left join bookings on bookings.entry_no = pair.entry_no
+    cross join asked
+    where pair.stands_for_entry and held.number = any(array(select entry_no from pair))
+),
+
+of_match as (
+    select
+        match_no,
+        currency,
+        sum(case when side = 'kspay' then -amount when not is_refund then amount else 0 end) as difference,
+        coalesce(sum(amount) filter (where is_refund), 0) as refunds,
+        coalesce(sum(case when side = 'kspay' then amount else -amount end) filter (where not is_inside), 0) as outside,
+        bool_or(not is_inside) as is_outside,
+        bool_or(is_refund) as is_refunded
+    from member
+    group by match_no, currency
+),
+
+judged as materialized (
+    select
+        of_match.*,
+        coalesce(allowed_difference.fee, 0) as fee,
+        case
+            when allowed_difference.match_no is not null then 'tolerated'
+            when count(*) over (partition by of_match.match_no) > 1 then 'currencies'
+            else 'amounts'
+        end as line
+    from of_match
+    left join allowed_difference on allowed_difference.match_no = of_match.match_no
+),
+
+-- What is wrong with a record that has no match: the first of its findings.
+wrong_type as (
+    select
+        involved.side,
+        involved.number,
+        min(found_status.type) as type
+    from found_status
+    inner join involved using (found_no)
+    where found_status.match_no is null
+    group by involved.side, involved.number
+),
+
+alone as (
+    select
+        outcome.side,
+        outcome.currency,
+        case when outcome.side = 'kspay' then -outcome.amount else outcome.amount end as amount,
+        case
+            when bookings.entry_no is not null then 'refunds'
+            when wrong_type.type = 'TIMING_DIFFERENCE' then 'timing_in_'
+            when wrong_type.type like 'DUPLICATE%' then 'duplicates_in_'
+            when wrong_type.type in ('MISSING_IN_LEDGER', 'MISSING_IN_KSPAY') then 'missing_in_'
+            else 'statuses_in_'
+        end as line
+    from outcome
+    left join wrong_type on wrong_type.side = outcome.side and wrong_type.number = outcome.number
+    left join bookings on outcome.side = 'ledger' and bookings.entry_no = outcome.number
+    where
+        outcome.scope = 'period' and outcome.rule is null and outcome.outcome in ('unmatched', 'timing', 'resolved')
+),
+
+told as (
+    select currency, line, 1 as records, difference + fee as amount from judged where difference + fee <> 0
+    union all
+    select currency, 'fees', 1, -fee from judged where fee <> 0
+    union all
+    select currency, 'refunds', 1, refunds from judged where is_refunded
+    union all
+    select currency, 'other_days', 1, outside from judged where is_outside
+    union all
+    select
+        currency,
+        case
+            when line = 'missing_in_' then line || case side when 'kspay' then 'ledger' else 'kspay' end
+            when line like '%in\_' then line || side
+            else line
+        end,
+        1,
+        amount
+    from alone
+    union all
+    select
+        currency,
+        case outcome when 'excluded' then 'excluded_in_' || side else 'quarantined' end,
+        sum(records),
+        sum(case when outcome = 'quarantined' then 0 when side = 'kspay' then -amount else amount end)
+    from summary
+    where scope = 'period' and outcome in ('excluded', 'quarantined')
+    group by currency, outcome, side
+    union all
+    select currency, side || '_total', sum(records), sum(amount)
+    from summary
+    where scope = 'period' and outcome <> 'quarantined'
+    group by currency, side
+)
+
+select
+    currency,
+    line,
+    sum(records)::bigint as records,
+    sum(amount) as amount
+from told
+group by currency, line;
