@@ -1,5 +1,6 @@
 -- Grain: one row, the newest such run; none if there is none.
--- Purpose: The finished run that made up for a night which comes late: as of the same day, begun after the night was due.
+-- Purpose: The finished run that made up for a night which comes late: as of the same day, begun after the night was
+-- due.
 -- Reads: runs
 -- Makes: none
 
