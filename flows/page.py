@@ -1,5 +1,8 @@
 """What Prefect's page shows of a finished run beside its tasks: artifacts, events, its name and its state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from shutil import rmtree
 from typing import Any
 
 from prefect import get_client
@@ -8,13 +11,17 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.states import Completed, Failed
+from sqlalchemy.exc import DBAPIError
 
 from flows.shared import PageLog
+from flows.shared import one_line as in_one_line
 from flows.summary import largest_items, one_line, summary
 from reconcile.core.errors import ReconcileError
+from reconcile.db.runs import mishap
 from reconcile.notify import address_of
 from reconcile.pipeline import Finished
 from reconcile.settings import Settings
+from reconcile.validate.great_expectations import load
 from reconcile.validate_all import write_docs_of_held
 
 RESOURCE = "reconcile.reports"
@@ -26,7 +33,7 @@ def show(finished: Finished, settings: Settings, log: PageLog) -> None:
     log.logger.info("done: %s", one_line(finished))
     for warning in finished.report["warnings"]:
         log.logger.warning("%s", warning)
-    with log.whatever_prefect_says():
+    with log.whatever_prefect_says(), _whatever_fails(log):
         _artifacts(finished, settings.report_url)
         _events(finished)
         context = FlowRunContext.get()
@@ -35,6 +42,17 @@ def show(finished: Finished, settings: Settings, log: PageLog) -> None:
                 report = finished.report
                 client.set_flow_run_name(context.flow_run.id, f"{report['from']} to {report['to']}")
         _data_docs(settings, finished, log)
+
+
+@contextmanager
+def _whatever_fails(log: PageLog) -> Iterator[None]:
+    """The run is finished and its report stands: what cannot be shown of it is a warning."""
+    try:
+        yield
+    except (OSError, DBAPIError, ReconcileError) as error:
+        log.logger.warning(
+            "the run is finished, but not all of it is shown: %s", mishap(error) or in_one_line(error)
+        )
 
 
 def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> State[None]:
@@ -80,8 +98,16 @@ def _events(finished: Finished) -> None:
     }
     for name, payload in payloads.items():
         if payload is not None:
-            resource = {"prefect.resource.id": RESOURCE, "prefect.resource.name": finished.run_id}
-            emit_event(name, resource=resource, payload=payload)
+            emit_event(name, resource=_resource(finished.run_id), payload=payload)
+
+
+def tell_skipped(before: str) -> None:
+    """The event of a night that another run made up for: such a night is not missing."""
+    emit_event("reconcile.skipped", resource=_resource(before), payload={"run_id": before})
+
+
+def _resource(run_id: str) -> dict[str, str]:
+    return {"prefect.resource.id": RESOURCE, "prefect.resource.name": run_id}
 
 
 def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
@@ -89,8 +115,10 @@ def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
     folder = finished.folder / "data-docs"
     try:
         write_docs_of_held(settings, folder)
-    except ReconcileError as error:  # the run is done all the same
-        log.logger.warning("no pages of Great Expectations: %s", error)
+    except (OSError, DBAPIError, ReconcileError, load().exceptions.GreatExpectationsError) as error:
+        # The run is done all the same. Half of the pages would look like all of them.
+        rmtree(folder, ignore_errors=True)
+        log.logger.warning("no pages of Great Expectations: %s", mishap(error) or in_one_line(error))
         return
     create_link_artifact(
         link=address_of(finished, settings.report_url, "data-docs/index.html")

@@ -28,7 +28,7 @@ from flows.form import (
     ProfileField,
     period_of,
 )
-from flows.page import ended, show
+from flows.page import ended, show, tell_skipped
 from flows.shared import (
     FETCH_RETRY_SECONDS,
     PREFECT_ERRORS,
@@ -37,6 +37,7 @@ from flows.shared import (
     deployed,
     inside,
     one_line,
+    report_stands,
     reported,
     with_database,
 )
@@ -46,7 +47,7 @@ from reconcile.core.progress import Progress
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.load.fetch_plan import default_period
-from reconcile.notify import telling
+from reconcile.notify import RUN, tell_of
 from reconcile.pipeline import Finished, PartlyDone, Request
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import check_allowed
@@ -126,25 +127,26 @@ def reconcile_period(
         log = PageLog()
         stage = as_task(log, FETCH_RETRY_SECONDS)
         if request.period is None and (before := with_database(lambda: _made_up_for(settings, request.apps))):
+            with log.whatever_prefect_says():
+                tell_skipped(before)
             return Completed(
                 name="Skipped",
                 message=f"run {before} began after this night was due, and is as of the same day",
             )
         try:
-            finished = telling(
-                settings,
-                log,
-                lambda: with_database(
-                    lambda: pipeline.reconcile_period(settings, request, stage=stage, progress=log)
-                ),
+            finished = with_database(
+                lambda: pipeline.reconcile_period(settings, request, stage=stage, progress=log)
             )
         except PartlyDone as error:
+            report_stands()
             show(error.finished, settings, log)
             raise
+        report_stands()
+        tell_of(finished, settings, log)
         show(finished, settings, log)
         return ended(finished, settings, strict=strict)
 
-    return deployed(work, time_limit_hours)
+    return deployed(work, time_limit_hours, called=RUN)
 
 
 def _of_command(command: _Command) -> State[None]:
@@ -176,8 +178,8 @@ def _made_up_for(settings: Settings, apps: Sequence[str]) -> str | None:
         return None
     app_ids = tuple(app.app_id for app in settings.kspay_apps(apps))
     with open_store(settings) as engine:
-        as_of = default_period(engine, settings, app_ids).last
-        return runs.made_up_for(engine, app_ids, as_of, run.expected_start_time)
+        period = default_period(engine, settings, app_ids)
+        return runs.made_up_for(engine, app_ids, period, run.expected_start_time)
 
 
 def as_flow_run(settings: Settings, request: Request, progress: Progress) -> Finished:

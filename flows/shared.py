@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,13 +18,22 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import FailedRun, PrefectException
+from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from reconcile.core.errors import DatabaseLost, DatabaseUnreachable, ReconcileError, Stopped, UsageError
+from reconcile.core.errors import (
+    DatabaseLost,
+    DatabaseUnreachable,
+    InputRefused,
+    ReconcileError,
+    TimeIsUp,
+    UsageError,
+)
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
 from reconcile.kspay.errors import CallError
 from reconcile.load.fetch_apps import AppsFailed
+from reconcile.notify import telling_failures
 from reconcile.pipeline import Stage
 from reconcile.settings import Settings
 
@@ -67,18 +77,20 @@ def deployment_values() -> dict[str, str]:
     }
 
 
-class TimeIsUp(Stopped):
-    """The time limit of a deployment has passed. Like a signal to stop, no handler catches it and goes on."""
-
-    def __init__(self, hours: float) -> None:
-        BaseException.__init__(self, f"stopped after {hours:g} hours, its time limit; nothing was reported")
-
-
-def deployed(work: Callable[[Settings], State[None]], time_limit_hours: float) -> State[None]:
-    """Do a deployment's work; a failure that the command reports in one line is that line on the page."""
+def deployed(
+    work: Callable[[Settings], State[None]], time_limit_hours: float, called: str = ""
+) -> State[None]:
+    """Do a deployment's work; a failure that the command reports in one line is that line on the page. People are told
+    of every failure, with the name of the flow if the work is not called otherwise."""
     try:
-        with _ending_after(time_limit_hours):
-            return work(Settings.read())
+        settings = Settings.read()
+        with (
+            telling_failures(settings, PageLog(), called or str(flow_run.flow_name)),
+            _ending_after(time_limit_hours),
+        ):
+            return work(settings)
+    except InputRefused as error:
+        return Failed(name="Refused", message=str(error))
     except ReconcileError as error:
         return Failed(message=str(error))
     except TimeIsUp as error:
@@ -88,19 +100,32 @@ def deployed(work: Callable[[Settings], State[None]], time_limit_hours: float) -
 @contextmanager
 def _ending_after(hours: float) -> Iterator[None]:
     # Prefect's own time limit raises a TimeoutError, which is an OSError: what fetches would take it for KS Pay's.
-    def end(_number: int, _frame: object) -> None:
-        raise TimeIsUp(hours)
-
     if hours <= 0 or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGALRM, end)
+    before = signal.signal(signal.SIGALRM, _Alarm(hours))
     signal.setitimer(signal.ITIMER_REAL, hours * 3600)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alarm:
+    """What ends the work at its time limit."""
+
+    hours: float
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        raise TimeIsUp(self.hours)
+
+
+def report_stands() -> None:
+    """What is left to do is little, and only shows and tells: the time limit no longer fails the run."""
+    if isinstance(signal.getsignal(signal.SIGALRM), _Alarm):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class PageLog:

@@ -7,14 +7,15 @@ channel and its number are ever shown: it may hold a password or a token anywher
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconcile.core.discrepancies import Severity
-from reconcile.core.errors import ReconcileError, UsageError
+from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.money import exact_sum, grouped
 from reconcile.core.occasions import FAILED
 from reconcile.core.progress import Progress
@@ -24,6 +25,9 @@ from reconcile.settings import Settings
 
 if TYPE_CHECKING:  # slow to import: only where there are addresses
     from apprise import Apprise
+
+RUN = "Reconciliation"
+"""What a run is called in the subject of a message."""
 
 LARGEST = 5
 """Discrepancies that a message names."""
@@ -72,21 +76,34 @@ class Channels:
 
 def telling(settings: Settings, progress: Progress, run: Callable[[], Finished]) -> Finished:
     """Run, and tell people if this is an occasion; a failure is told, and raised."""
+    with telling_failures(settings, progress):
+        finished = run()
+        tell_of(finished, settings, progress)
+    return finished
+
+
+def tell_of(finished: Finished, settings: Settings, progress: Progress) -> None:
+    """Tell people of a finished run, if this is an occasion."""
+    if any(one.has_come(finished.report) for one in settings.occasions):
+        _tell(Channels(settings), lambda: of_run(finished, settings.report_url), progress)
+
+
+@contextmanager
+def telling_failures(settings: Settings, progress: Progress, work: str = RUN) -> Iterator[None]:
+    """Tell people if the work of the block fails or is ended by its time limit, and raise it again. A person who stops
+    a command is not told of it. Raises UsageError before it begins for an address that is none."""
     channels = Channels(settings)
     try:
-        finished = run()
+        yield
     except PartlyDone as error:
         if any(one.name == FAILED or one.has_come(error.finished.report) for one in settings.occasions):
             _tell(channels, lambda error=error: _of_part(error, settings.report_url), progress)  # type: ignore[misc]
         raise
-    except Exception as error:
+    except (Exception, TimeIsUp) as error:
         if any(one.name == FAILED for one in settings.occasions):
-            failure = _of_failure(error)
+            failure = _of_failure(error, work)
             _tell(channels, lambda: failure, progress)
         raise
-    if any(one.has_come(finished.report) for one in settings.occasions):
-        _tell(channels, lambda: of_run(finished, settings.report_url), progress)
-    return finished
 
 
 def test_message() -> Message:
@@ -146,13 +163,11 @@ def _send(name: str, channel: "Apprise", message: Message) -> Sent:
     )
 
 
-def _of_failure(error: Exception) -> Message:
-    known = error if isinstance(error, ReconcileError) else mishap(error)
+def _of_failure(error: BaseException, work: str) -> Message:
+    known = error if isinstance(error, ReconcileError | TimeIsUp) else mishap(error)
     line = str(known) if known is not None else f"a fault of ours: {type(error).__name__}"
-    return Message(
-        "Reconciliation failed",
-        f"{line}\n\nNothing was reported. What was fetched and imported is kept. Correct the cause, and run it again.",
-    )
+    kept = "Nothing was reported. What was fetched and imported is kept. " if work == RUN else ""
+    return Message(f"{work} failed", f"{line}\n\n{kept}Correct the cause, and run it again.")
 
 
 def _of_part(error: PartlyDone, report_url: str | None) -> Message:

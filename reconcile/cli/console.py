@@ -81,7 +81,9 @@ def tell(message: str, level: str = "info", *, before: str = "", **further: obje
     sys.stderr.flush()
 
 
-class _Told(logging.Handler):
+class Told(logging.Handler):
+    """A library's line as `tell` writes ours. Prefect removes handlers of the root whose class begins with `_`."""
+
     def emit(self, record: logging.LogRecord) -> None:
         tell(record.getMessage(), record.levelname.lower(), logger=record.name)
 
@@ -89,7 +91,7 @@ class _Told(logging.Handler):
 def open_logs() -> None:
     """With RECONCILE_LOG=json what libraries log or warn of becomes a document a line as well."""
     if json_lines():
-        logging.basicConfig(handlers=[_Told(logging.WARNING)])  # some libraries have a level of their own
+        logging.basicConfig(handlers=[Told(logging.WARNING)])  # some libraries have a level of their own
         logging.captureWarnings(capture=True)
 
 

@@ -129,6 +129,9 @@ def _reconciled(settings: "Settings", request: "Request") -> "Finished":
 
     with showing_progress() as progress:
         if os.environ.get("PREFECT_API_URL"):
+            # automations.yaml takes a run for dead that gives no sign for 100 seconds; Prefect's own 180 seconds
+            # between two signs would let it end live runs. Prefect reads its settings when it is imported.
+            os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
             try:
                 from flows.reconcile_period import as_flow_run
             except ModuleNotFoundError as error:

@@ -76,3 +76,12 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__("stopped before it was done")
         self.exit_code = 128 + number  # as a shell says it: 130 for Ctrl-C, 143 for SIGTERM
+
+
+class TimeIsUp(Stopped):
+    """The time limit of a deployment has passed. Like a signal to stop, no handler catches it and goes on."""
+
+    def __init__(self, hours: float, stands: str = "nothing was reported") -> None:
+        BaseException.__init__(self, f"stopped after {hours:g} hours, its time limit; {stands}")
+        self.exit_code = 1
+        self.hours = hours

@@ -224,11 +224,13 @@ def covered(engine: Engine, app_id: str) -> list[Period]:
         return [Period(first, last) for first, last in rows.tuples()]
 
 
-def made_up_for(engine: Engine, app_ids: Sequence[str], as_of: date, due: datetime) -> str | None:
-    """The finished run of these apps as of this day that began after `due`, if there is one."""
+def made_up_for(engine: Engine, app_ids: Sequence[str], period: Period, due: datetime) -> str | None:
+    """The finished run of these apps that began after `due`, is as of the same day and holds the whole period, if there
+    is one."""
     with engine.connect() as connection:
         found: str | None = connection.scalar(
-            text(read_sql("db/made_up_for")), {"apps": list(app_ids), "as_of": as_of, "due": due}
+            text(read_sql("db/made_up_for")),
+            {"apps": list(app_ids), "first": period.first, "as_of": period.last, "due": due},
         )
     return found
 

@@ -9,13 +9,42 @@ from typing import Any
 
 import pytest
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import InputRefused, Stopped, TimeIsUp, UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.occasions import read_occasions
-from reconcile.notify import Channels
+from reconcile.core.progress import silent
+from reconcile.notify import Channels, Message, telling, telling_failures
 from reconcile.report.columns import FILES
 from reconcile.report.html import largest_at_risk
 from reconcile.settings import Settings
+
+
+def test_a_time_limit_is_told_and_a_stop_by_hand_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Message] = []
+
+    def send(_: Channels, message: Message) -> list[Any]:
+        sent.append(message)
+        return []
+
+    monkeypatch.setattr(Channels, "send", send)
+    for error in (
+        TimeIsUp(8),
+        TimeIsUp(8, "1 of 2 months stand"),
+        Stopped(15),
+        InputRefused("no such column"),
+    ):
+        with pytest.raises(type(error)), telling_failures(Settings(), silent, "backfill"):
+            raise error
+    with pytest.raises(TimeIsUp):
+        telling(Settings(), silent, lambda: (_ for _ in ()).throw(TimeIsUp(8)))
+    lines = [(message.subject, message.text.split("\n")[0]) for message in sent]
+    assert lines == [
+        ("backfill failed", "stopped after 8 hours, its time limit; nothing was reported"),
+        ("backfill failed", "stopped after 8 hours, its time limit; 1 of 2 months stand"),
+        ("backfill failed", "no such column"),
+        ("Reconciliation failed", "stopped after 8 hours, its time limit; nothing was reported"),
+    ]
+    assert ["Nothing was reported." in message.text for message in sent] == [False, False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,20 @@ def test_the_newest_run_is_that_of_the_newest_day(fresh_engine: Engine, tmp_path
     second = finished(fresh_engine, AUGUST, tmp_path)
     assert (runs.one(fresh_engine, "latest").run_id, latest.readlink().name) == (second, second)
 
-    # The night of an hour ago was made up for; one that is due in an hour was not, nor was another app's.
+    # The night of an hour ago was made up for; one that is due in an hour was not, nor was another app's,
+    # nor one with more days.
     made_up = [
-        runs.made_up_for(fresh_engine, apps, AUGUST.last, due)
-        for apps, due in (
-            (["ap_1"], before),
-            (["ap_1"], before + timedelta(hours=2)),
-            (["ap_1", "ap_2"], before),
+        runs.made_up_for(fresh_engine, apps, period, due)
+        for apps, period, due in (
+            (["ap_1"], AUGUST, before),
+            (["ap_1"], Period(date(2026, 8, 25), AUGUST.last), before),
+            (["ap_1"], AUGUST, before + timedelta(hours=2)),
+            (["ap_1", "ap_2"], AUGUST, before),
+            (["ap_1"], Period(JULY.last, AUGUST.last), before),
+            (["ap_1"], Period(AUGUST.first, date(2026, 9, 1)), before),
         )
     ]
-    assert made_up == [second, None, None]
-    assert runs.made_up_for(fresh_engine, ["ap_1"], date(2026, 9, 1), before) is None
+    assert made_up == [second, second, None, None, None, None]
 
 
 def test_what_fails_before_it_is_a_run_takes_no_number_of_a_report(

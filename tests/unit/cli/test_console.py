@@ -1,0 +1,45 @@
+"""What stands beside Prefect: its logs, and the signs of life of a command that is a flow run."""
+
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # a part of Prefect's
+
+from reconcile.cli.console import Told
+from reconcile.cli.run import _reconciled
+from reconcile.pipeline import Finished, Request
+from reconcile.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+BEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
+
+
+def test_prefect_keeps_the_handler_of_json_lines() -> None:
+    """Its set-up of logging removes those of the root whose class begins so."""
+    assert not Told.__name__.startswith("_")
+
+
+@pytest.mark.parametrize(("before", "used"), [(None, "30"), ("20", "20")])
+def test_a_command_gives_signs_as_the_automation_expects_them(
+    before: str | None, used: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    beats: list[str | None] = []
+    finished = Finished("r", tmp_path, {"open": [], "totals": [{"scope": "period", "count": 1}]}, 0)
+
+    def as_flow_run(*_: object) -> Finished:
+        beats.append(os.environ.get(BEAT))
+        return finished
+
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    monkeypatch.setenv(BEAT, before or "")
+    if before is None:
+        monkeypatch.delenv(BEAT)
+    monkeypatch.setitem(sys.modules, "flows.reconcile_period", SimpleNamespace(as_flow_run=as_flow_run))
+    _reconciled(Settings(occasions=()), Request(None, None, None, tmp_path))
+    assert beats == [used]
+    automations = yaml.safe_load((ROOT / "automations.yaml").read_text("utf-8"))["automations"]
+    [limit] = [one["trigger"]["within"] for one in automations if "heartbeat" in one["name"]]
+    assert limit > 3 * 30
