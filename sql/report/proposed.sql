@@ -1,4 +1,4 @@
--- Grain: one row an open discrepancy with a decision that waits for another person.
+-- Grain: one row a reported discrepancy with a decision that waits for another person; an earlier one may be in force.
 -- Purpose: What run.json lists of them.
 -- Reads: decisions_proposed, result_reported
 -- Makes: none
@@ -9,5 +9,4 @@ select
     decisions_proposed.by_name as by
 from result_reported
 inner join decisions_proposed using (discrepancy_id)
-where result_reported.status <> 'resolved'
 order by discrepancy_id collate "C"

@@ -275,6 +275,4 @@ left join suggested as of_entry
     on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
 left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
 left join decisions_proposed as waiting
-    on
-        waiting.discrepancy_id = reported.discrepancy_id and waiting.facts = reported.facts
-        and reported.status <> 'resolved';
+    on waiting.discrepancy_id = reported.discrepancy_id and waiting.facts = reported.facts;

@@ -165,6 +165,12 @@ def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
     shown = {row["transaction_id"]: row for row in desk.rows}
     assert {row["status"] for row in shown.values()} == {"resolved"}
     assert {row["by"] for row in shown.values()} == {"Asha Rao, confirmed by Ravi"}
+    # What one person proposes instead is said beside the decision in force.
+    other = shown["tx_1"] | {"resolution": "ignore", "note": "not ours"}
+    assert desk.resolve(other, by="Meera").changes[0].standing == "proposed"
+    desk.night()
+    shown = {row["transaction_id"]: row for row in desk.rows}
+    assert (shown["tx_1"]["status"], shown["tx_1"]["proposed_by"]) == ("resolved", "Meera")
     # It is taken back by one person. A proposal is, too.
     assert desk.resolve(shown["tx_1"] | {"resolution": "reopen", "note": "found"}).changes[0].standing == ""
     desk.night()
