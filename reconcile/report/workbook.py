@@ -84,8 +84,8 @@ _WIDTHS = {
     "meaning": 70,
     "written as": 36,
     "in": 46,
-    "line": 40,
-    "its rows": 66,
+    "line": 36,
+    "its rows": 54,
 }
 _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
@@ -328,6 +328,7 @@ def _control_totals(lines: _Lines, path: Path) -> None:
 def _bridge(sheet: Worksheet, formats: _Formats, rows: Sequence[Mapping[str, Any]]) -> None:
     """From the KS Pay total to the ledger total of each currency; the ledger total is the sum of the lines above it."""
     _begin(sheet, formats, ("currency", "line", "count", "amount", "its rows"))
+    sheet.set_column(2, 2, 9)
     first, exact = 1, True
     for at, row in enumerate(rows, start=1):
         line, currency, written = LINES[row["line"]], row["currency"], row["amount"]
@@ -335,9 +336,11 @@ def _bridge(sheet: Worksheet, formats: _Formats, rows: Sequence[Mapping[str, Any
             first, exact = at, True
         total = row["line"] in (KSPAY_TOTAL, LEDGER_TOTAL)
         exact = exact and is_exact(written)
-        look = formats.of(bold=total, text_wrap=True)
-        for column, value in ((0, currency), (1, line.title), (4, line.rows)):
+        sheet.set_row(at, _LINE_HEIGHT * ceil(len(line.rows) / (_WIDTHS["its rows"] - 6)))
+        look = formats.of(bold=total)
+        for column, value in ((0, currency), (1, line.title)):
             sheet.write_string(at, column, value, look)
+        sheet.write_string(at, 4, line.rows, formats.of(bold=total, text_wrap=True, align="left", indent=1))
         sheet.write_number(at, 2, row["count"], formats.of(bold=total, num_format="#,##0"))
         if row["line"] == LEDGER_TOTAL and exact and at > first:
             digits = formats.of(bold=True, num_format=pattern(written, currency))

@@ -181,6 +181,13 @@ def test_a_line_of_the_bridge_shows_its_rows(page: Tab, report: Report) -> None:
 def test_it_fits_a_phone_and_knows_the_dark(page: Tab) -> None:
     page.size(390, 800)
     assert page.value("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    amounts = (
+        "[...document.querySelectorAll('section:not(#trust) td.n, .sums li, .of, .big')]"
+        ".map(e => e.getBoundingClientRect()).filter(b => b.width && b.height)"
+    )
+    assert page.value(f"{amounts}.length") > 100
+    edge = "document.documentElement.clientWidth"
+    assert page.value(f"{amounts}.filter(b => b.left < 0 || b.right > {edge}).length") == 0
     light = page.value("getComputedStyle(document.body).backgroundColor")
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
     dark = page.value("getComputedStyle(document.body).backgroundColor")
@@ -189,6 +196,13 @@ def test_it_fits_a_phone_and_knows_the_dark(page: Tab) -> None:
     page.call("Emulation.setEmulatedMedia", media="print", features=[])
     assert page.value("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert page.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    # No type that is smaller than 9 points, which are 12 pixels.
+    small = page.value(
+        "[...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(n => n.nodeType === 3 &&"
+        " n.textContent.trim()) && e.getClientRects().length && parseFloat(getComputedStyle(e).fontSize) < 11.99)"
+        ".map(e => `${e.tagName}.${e.className}`)"
+    )
+    assert small == []
 
 
 def test_a_screen_reader_finds_its_way(page: Tab) -> None:
