@@ -319,7 +319,9 @@ class _RowChecker:
         counterpart = self._suggested.get(asked.row.discrepancy_id)
         if asked.word != MATCH or asked.ids or counterpart is None:
             return asked
-        return replace(asked, ids=(counterpart,))
+        # A suggested batch is several transactions; the id of an entry may hold anything.
+        of_entry = self._discrepancies[asked.row.discrepancy_id].side == Side.LEDGER
+        return replace(asked, ids=tuple(counterpart.split(";")) if of_entry else (counterpart,))
 
     def _match_request(self, asked: _Request) -> MatchRequest:
         known = self._discrepancies[asked.row.discrepancy_id]
@@ -389,7 +391,7 @@ class _RowChecker:
             if decision == ACCEPT and known.discrepancy_id in self._suggested:
                 self.warnings.append(
                     f"row {row.number}, {known.discrepancy_id}: is accepted, but "
-                    f"{_printable(self._suggested[known.discrepancy_id])} has the same amount and a near date: "
+                    f"{_printable(self._suggested[known.discrepancy_id])} may belong to it: "
                     "write match if they belong together"
                 )
             replaces = ""

@@ -7,6 +7,7 @@ Each phase is a folder and each step is a file; `PHASES` is the one list of them
 - prepare: the clean pairs that need no pass, then what the passes work on
 - rules: which pairs and splits are possible, a rule a file; `pairing` ranks and takes them (`reconcile.match.passes`)
 - findings: writes the matches and what is wrong with them or with what is unmatched
+- suggestions: which unmatched records may belong together for another reason, each with that reason
 - discrepancies: which findings the run reports and as what, and what became of every record
 - checks: must return no rows
 - results: what the later stages read (`RESULTS`), and the numbers of the run
@@ -79,6 +80,14 @@ PHASES: Mapping[str, tuple[str, ...]] = {
         "take_suggestions",
     ),
     "findings": ("matches", "findings", "save"),
+    "suggestions": (
+        "lone_records",
+        "in_description",
+        "similar_references",
+        "near_amounts",
+        "take_hints",
+        "batches",
+    ),
     "discrepancies": (
         "found",
         "reported",
@@ -198,8 +207,9 @@ def match(
     run_step(connection, "findings/save")
     few = not everything and not _long_period(connection)
     planner.use(connection, planner.FEW_RECORDS if few else planner.WHOLE_TABLES)
-    if not settings.accept_suggestions:
-        _suggest(connection)
+    if settings.accept_suggestions:
+        connection.execute(text("drop view lone"))  # what is unmatched now is what was found unmatched
+    _suggest(connection, again=settings.accept_suggestions)
     progress("match", "discrepancies", 1)
     for step in PHASES["discrepancies"]:
         if step == "outcomes":
@@ -243,14 +253,17 @@ def suggested(connection: Connection, discrepancy_ids: Sequence[str]) -> Mapping
     It is what the last run suggested, as far as both records and all their rivals are still as they were. The policy
     must have been stated (`reconcile.match.policy.state_policy`).
     """
-    _suggest(connection)
+    _suggest(connection, again=False)
     rows = _rows(connection, "explain/suggestions", ids=list(discrepancy_ids))
     return {row.discrepancy_id: row.counterpart for row in rows}
 
 
-def _suggest(connection: Connection) -> None:
+def _suggest(connection: Connection, *, again: bool) -> None:
+    """Suggest counterparts of what was found unmatched; `again` is whether those of amount_date are matched already."""
     run_step(connection, "pairing/found_unmatched")
-    run_step(connection, "rules/amount_date")
+    if not again:
+        run_step(connection, "rules/amount_date")
+    _run_steps(connection, "suggestions")
 
 
 def find_groups(connection: Connection) -> None:

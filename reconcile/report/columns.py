@@ -102,7 +102,7 @@ _DISCREPANCY = (
     _RULE,
     Column(
         "suggested_counterpart",
-        "The id of the only record of the other side with the same amount and a near date: perhaps its partner.",
+        "The id of what may be its partner on the other side, of a batch of payments all ids; detail says why.",
     ),
     Column("detail", "What is wrong, in one sentence."),
     Column(

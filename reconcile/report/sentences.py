@@ -101,13 +101,17 @@ class _Record:
     @property
     def suggestion(self) -> str:
         other = self["suggested_counterpart"]
+        if not other:
+            return ""
+        if why := _SUGGESTED_BY.get(self["suggested_by"]):
+            return f"; {other} may be it: {why}"
         fee = self["suggested_fee"]
         less = (
             f" less the fee of {self.amount(fee, self['kspay_currency'] or self['ledger_currency'])}"
             if fee
             else ""
         )
-        return f"; {other} may be it: same amount{less}, close date" if other else ""
+        return f"; {other} may be it: same amount{less}, close date"
 
     @property
     def before_all_fetched(self) -> str:
@@ -330,6 +334,16 @@ def _invalid(record: _Record) -> str:
     reason = _ROWS.sub(lambda named: "rows" if named[1] else "another row", record["broken_reason"])
     return f"A record of {side} cannot be used: {reason} ({said}; see quarantine.csv)."
 
+
+_SUGGESTED_BY = {
+    "description": "the entry's description names the payment",
+    "similar": "the references differ by one letter, and the amounts agree",
+    "tolerance": "amounts within the tolerance, close date",
+    "digits": "two digits of the amount are swapped, close date",
+    "hundredfold": "one amount is 100 times the other, close date",
+    "batch": "these payments of one day add up to it",
+}
+"""By the kind of a suggestion (sql/match/suggestions); one of amount_date has none."""
 
 # A match has one of these types only where a person matched what the rules left unmatched.
 _UNMATCHED = frozenset(

@@ -76,6 +76,7 @@ class E:
     provider_order_id: str | None = None
     provider_txn_id: str | None = None
     word: str = ""
+    description: str | None = None
 
     @property
     def status(self) -> str:

@@ -82,11 +82,11 @@ def _stage_entries(connection: Connection, entries: Sequence[E]) -> None:
         "staged_entries",
         (
             "app_id", "source", "ledger_id", "reference", "comparable", "currency", "amount", "status",
-            "dated_on", "transaction_id", "provider_order_id", "provider_txn_id", "file", "row_number",
+            "dated_on", "transaction_id", "provider_order_id", "provider_txn_id", "description", "file", "row_number",
         ),
         (
             (e.app, e.source, e.id, e.reference, comparable(e.reference), e.currency, e.amount, e.status, e.day,
-             e.transaction_id, e.provider_order_id, e.provider_txn_id, "", 1)
+             e.transaction_id, e.provider_order_id, e.provider_txn_id, e.description, "", 1)
             for e in entries
         ),
     )  # fmt: skip

@@ -148,11 +148,35 @@ suggested as (
             when shared_id.ledger_id is null then shown_entry.ledger_id
             else entry_label(shown_entry.source, shown_entry.ledger_id)
         end as ledger_id,
-        case when shown_entry.amount <> shown_transaction.amount then shown_transaction.fee end as fee
+        suggestion.kind,
+        case
+            when suggestion.kind is null and shown_entry.amount <> shown_transaction.amount then shown_transaction.fee
+        end as fee
     from suggestion
     inner join shown_transaction on shown_transaction.number = suggestion.transaction_no
     inner join shown_entry on shown_entry.number = suggestion.entry_no
     left join shared_id on shared_id.app_id = shown_entry.app_id and shared_id.ledger_id = shown_entry.ledger_id
+),
+
+suggested_entry as (
+    select
+        transaction_no,
+        ledger_id,
+        kind,
+        fee
+    from suggested
+    where kind is distinct from 'batch'
+),
+
+-- A batch of several, and else one.
+suggested_transaction as (
+    select
+        entry_no,
+        string_agg(transaction_id, ';' order by transaction_id collate "C") as transaction_id,
+        min(kind) as kind,
+        sum(fee) as fee
+    from suggested
+    group by entry_no
 ),
 
 named as (
@@ -225,6 +249,7 @@ select
     rule.rule,
     coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
     coalesce(of_transaction.fee, of_entry.fee) as suggested_fee,
+    coalesce(of_transaction.kind, of_entry.kind) as suggested_by,
     transactions.fee,
     entries.named_transaction,
     case when transactions.provider_order_id = entries.provider_order_id then entries.provider_order_id end
@@ -269,9 +294,9 @@ left join entries using (found_no)
 left join invalid using (found_no)
 left join rule using (match_no)
 left join other using (found_no)
-left join suggested as of_transaction
+left join suggested_entry as of_transaction
     on reported.side = 'kspay' and reported.match_no is null and of_transaction.transaction_no = reported.number
-left join suggested as of_entry
+left join suggested_transaction as of_entry
     on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
 left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
 left join decisions_proposed as waiting

@@ -1,5 +1,5 @@
 -- Grain: one row a discrepancy whose record has a suggested counterpart.
--- Purpose: What a `match` without ids takes, and what an `accept` warns of.
+-- Purpose: What a `match` without ids takes, and what an `accept` warns of. Several transactions have ";" between.
 -- Reads: discrepancies, suggestion, usable_entry, usable_transaction
 -- Makes: none
 
@@ -13,9 +13,11 @@ inner join suggestion on suggestion.transaction_no = usable_transaction.number
 inner join usable_entry on usable_entry.number = suggestion.entry_no
 where
     discrepancies.discrepancy_id = any(:ids) and discrepancies.aspect = 'presence'
-    and discrepancies.side = 'kspay'
+    and discrepancies.side = 'kspay' and suggestion.kind is distinct from 'batch'
 union all
-select discrepancies.discrepancy_id, usable_transaction.transaction_id
+select
+    discrepancies.discrepancy_id,
+    string_agg(usable_transaction.transaction_id, ';' order by usable_transaction.transaction_id collate "C")
 from discrepancies
 inner join usable_entry
     on
@@ -26,3 +28,4 @@ inner join usable_transaction on usable_transaction.number = suggestion.transact
 where
     discrepancies.discrepancy_id = any(:ids) and discrepancies.aspect = 'presence'
     and discrepancies.side = 'ledger'
+group by discrepancies.discrepancy_id

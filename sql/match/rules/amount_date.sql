@@ -41,6 +41,6 @@ near as (
         and abs(kspay.business_on - ledger.business_on) <= policy.date_tolerance_days
 )
 
-select transaction_no, entry_no
+select transaction_no, entry_no, null::text as kind  -- further suggestions say why (match/suggestions)
 from near
 where transactions = 1 and entries = 1 and of_transaction = 1 and of_entry = 1;

@@ -541,7 +541,7 @@ def test_match_alone_is_refused_where_nothing_is_suggested_now(desk: Desk) -> No
     nothing = "match without ids takes the suggested counterpart, and this row has none now"
     assert nothing in refused(desk, rows["tx_3"])  # it is about an amount
     # The counterpart is another one than the person saw.
-    desk.night((), of(desk, entry(8, "Z", "1")))
+    desk.night((), of(desk, entry(8, "Z", "7")))
     with desk.engine.connect() as connection:
         arrive(connection, (), of(desk, entry(1, "X", "90")), desk.apps, datetime(2027, 1, 1, tzinfo=UTC))
         connection.commit()
@@ -566,7 +566,7 @@ def test_accept_beside_a_suggestion_warns_and_is_taken(desk: Desk) -> None:
     taken = desk.resolve(*rows.values())
     assert taken.decisions == 3
     assert [warning.partition(": ")[2] for warning in sorted(taken.warnings, key=len)] == [
-        f"is accepted, but {record} has the same amount and a near date: write match if they belong together"
+        f"is accepted, but {record} may belong to it: write match if they belong together"
         for record in ("tx_1", "default:L1")
     ]
     assert desk.resolve(*rows.values()).warnings == ()  # it is in force, and was said
@@ -659,5 +659,5 @@ def test_the_inbox_warns_of_an_accept_beside_a_suggestion(desk: Desk, tmp_path: 
     assert taken.decisions == 1
     (warning,) = found.warnings
     assert warning.startswith("inbox: decided.csv: row 2, D-")
-    assert "is accepted, but default:L1 has the same amount and a near date: write match if" in warning
+    assert "is accepted, but default:L1 may belong to it: write match if" in warning
     assert not found.refused

@@ -127,7 +127,8 @@ def _read(connection: Connection) -> Outcome:
             " inner join transactions t on t.number = suggestion.transaction_no"
             " left join bookings on lead_no = suggestion.entry_no"
             " inner join entries e on e.number in (suggestion.entry_no, bookings.entry_no)"
-            " cross join policy where not accept_suggestions group by t.app_id, t.transaction_id"
+            " cross join policy where not accept_suggestions and suggestion.kind is null"
+            " group by t.app_id, t.transaction_id"
         )
     ):
         found.suggestions.add(

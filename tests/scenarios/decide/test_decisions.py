@@ -339,8 +339,8 @@ def test_match_alone_takes_the_suggestion(small_shop: Shop, make_command: MakeCo
     save(accepted, [row | {"resolution": "accept"}])
     said = command.good("resolve", accepted, "--by", "Asha", "--dry-run")
     assert [line for line in said.err.splitlines() if line.startswith("warning")] == [
-        f"warning: accepted.csv, row 2, {row['discrepancy_id']}: is accepted, but default:EXTRA-1 has the same amount "
-        "and a near date: write match if they belong together"
+        f"warning: accepted.csv, row 2, {row['discrepancy_id']}: is accepted, but default:EXTRA-1 may belong to "
+        "it: write match if they belong together"
     ]
 
     unlike = next(one for one in rows.values() if not one["suggested_counterpart"])

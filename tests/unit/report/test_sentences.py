@@ -37,6 +37,7 @@ MATCH: dict[str, Any] = {
     "entries": 1,
     "fee": None,
     "suggested_fee": None,
+    "suggested_by": None,
 }
 NO_KSPAY = {"transaction_id": None, "kspay_date": None, "kspay_amount": None, "reference": None, "rule": None}
 NO_LEDGER = {"ledger_date": None, "ledger_amount": None, "ledger_reference": None, "rule": None}
