@@ -1,4 +1,4 @@
-"""The flow of the deployment `month-close`: closes a month."""
+"""The flow of the deployment `month-close`: freezes the statement of a month as its next version."""
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -7,7 +7,7 @@ from prefect.states import Completed
 
 from flows.form import FolderField, HoursField, MonthField, NameField
 from flows.shared import PageLog, as_task, deployed, inside, with_database
-from flows.summary import escaped, statement_of
+from flows.summary import closed_month, escaped
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db.engine import open_store
 from reconcile.report.close_month import Closed, NotClosed, close_month, closed_statement
@@ -19,45 +19,52 @@ from reconcile.settings import Settings
 def month_close(
     month: MonthField, by: NameField, out: FolderField = "reports", time_limit_hours: HoursField = 0
 ) -> State[None]:
-    """Close a month: freeze its statement of what was open at its start, what changed, and what is open at its end.
+    """Close a month: freeze its statement as the next version. No later run changes a closed version.
 
-    It is refused while the month is not covered to its end, a check fails, or too much is open without a decision.
+    It is refused, with the reasons, while the month is not covered to its end, a check fails, or too much is open
+    without a decision.
 
     Args:
-        month: The month, as 2026-08. A run as of its last day must be finished. Closing again makes the next version.
-        by: Who closes it.
-        out: Folder for the statement on the worker's machine, inside RECONCILE_OUT_ROOT.
+        month: The month, as 2026-08. It must be over, and a run must cover it to its end.
+        by: Who closes it. The audit trail keeps this name.
+        out: Folder of the reports on the worker's machine, inside RECONCILE_OUT_ROOT. The files go to closed/ in it.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
     """
 
     def work(settings: Settings) -> State[None]:
-        if not by.strip():
-            raise UsageError("by is empty: it names who closes the month")
-        month_days(month)
+        name = by.strip()
+        if not name or not name.isprintable():
+            raise UsageError("by must be a name: the audit trail keeps who closed the month")
+        month_days(month, "close")
         folder = inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT")
+        shown = {one.name: one.value for one in Settings.shown()}
         log = PageLog()
 
         def close() -> Closed:
-            shown = {one.name: one.value for one in Settings.shown()}
             with open_store(settings) as engine:
-                try:
-                    done = close_month(engine, settings, month, by.strip(), shown, folder)
-                except NotClosed as error:
-                    reasons = "; ".join(one.says for one in error.reasons)
-                    raise InputRefused(f"{month} cannot be closed: {reasons}") from None
+                done = close_month(engine, settings, month, name, shown, folder)
                 with engine.connect() as connection:
                     statement = closed_statement(connection, done.close)
+            content = done.close.content
+            says = f"{month}, version {content['version']}, closed by {escaped(content['closed_by'])}."
             with log.whatever_prefect_says():
-                said = f"Version {done.close.version}, closed by {escaped(done.close.by)}."
-                text = f"{said}\n\n{statement_of(statement, settings.currencies)}"
+                text = f"{says}\n\n{closed_month(statement, settings.currencies)}"
                 create_markdown_artifact(text, key="close-statement", description=month)
                 if settings.report_url:
                     page = done.folder / f"statement-{month}.html"
                     link = f"{settings.report_url.rstrip('/')}/{page.relative_to(folder).as_posix()}"
-                    create_link_artifact(link, key="close-statement-file", link_text=page.name)
+                    create_link_artifact(link, key="closed", link_text=page.name)
             return done
 
-        done = with_database(lambda: as_task(log)("close", close))
-        return Completed(message=f"{done.close.name}, closed by {done.close.by}: {done.folder}")
+        try:
+            done = with_database(lambda: as_task(log)("close", close))
+        except NotClosed as error:
+            # The terminal shows the reasons as a table; here they are the message.
+            reasons = "; ".join(one.says for one in error.reasons)
+            raise InputRefused(f"{month} cannot be closed: {reasons}") from None
+        for line in done.warnings:
+            log.logger.warning("%s", line)
+        made = "" if done.made else ": nothing ran since, so it stands"
+        return Completed(message=f"{month}, version {done.close.version}{made}; files in {done.folder}")
 
     return deployed(work, time_limit_hours)

@@ -20,6 +20,7 @@ from reconcile.core.errors import ReconcileError
 from reconcile.db.runs import mishap
 from reconcile.notify import address_of
 from reconcile.pipeline import Finished
+from reconcile.report.verify import DATA_DOCS
 from reconcile.settings import Settings
 from reconcile.validate.great_expectations import load
 from reconcile.validate_all import write_docs_of_held
@@ -112,7 +113,7 @@ def _resource(run_id: str) -> dict[str, str]:
 
 def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
     """Great Expectations' own pages beside the files of the run, and the artifact that links to them."""
-    folder = finished.folder / "data-docs"
+    folder = finished.folder / DATA_DOCS
     try:
         write_docs_of_held(settings, folder)
     except (OSError, DBAPIError, ReconcileError, load().exceptions.GreatExpectationsError) as error:
@@ -121,10 +122,10 @@ def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
         log.logger.warning("no pages of Great Expectations: %s", mishap(error) or in_one_line(error))
         return
     create_link_artifact(
-        link=address_of(finished, settings.report_url, "data-docs/index.html")
+        link=address_of(finished, settings.report_url, f"{DATA_DOCS}/index.html")
         if settings.report_url
         else (folder / "index.html").resolve().as_uri(),
         link_text="What was demanded of the records, and what was found",
-        key="data-docs",
+        key=DATA_DOCS,
         description=f"Great Expectations' pages of run {finished.run_id}",
     )

@@ -93,7 +93,7 @@ def validated(found: Validated) -> str:
     return _table(("Suite", "Records", "Hold", "Fails"), rows) + "\n"
 
 
-def statement_of(statement: Statement, currencies: Currencies) -> str:
+def closed_month(statement: Statement, currencies: Currencies) -> str:
     """A close statement as a table of Markdown."""
     rows = [
         (

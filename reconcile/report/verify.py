@@ -9,6 +9,9 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db.runs import RunRecord
 from reconcile.report.csv_files import digest
 
+DATA_DOCS = "data-docs"
+"""Great Expectations' own pages, which a run by Prefect writes beside its files when it is done: no file of the run."""
+
 
 def stored_report(record: RunRecord) -> tuple[Mapping[str, Any], Path]:
     """The run.json that the database stores of a run, and the folder of its files.
@@ -48,7 +51,9 @@ def verify(record: RunRecord) -> int:
         found["run.json"] = "was changed"
     names = {*stored["files"], "run.json"}
     found |= {
-        path.name: "does not belong to the run" for path in sorted(folder.iterdir()) if path.name not in names
+        path.name: "does not belong to the run"
+        for path in sorted(folder.iterdir())
+        if path.name not in names | {DATA_DOCS}
     }
     if found:
         what = "; ".join(f"{name} {says}" for name, says in found.items())

@@ -13,18 +13,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 import requests
+from prefect.context import FlowRunContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from flows.page import ended
+from flows.reconcile_period import _made_up_for
 from flows.summary import escaped
+from reconcile.db import runs
+from reconcile.db.engine import open_store
+from reconcile.kspay import Credentials
+from reconcile.load.fetch_plan import default_period
 from reconcile.pipeline import Finished
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
@@ -145,11 +152,17 @@ class Prefect:
 
         return until(ended)
 
-    def start(self, name: str = "reconcile-period/on-demand", **parameters: Any) -> dict[str, Any]:
+    def start(
+        self,
+        name: str = "reconcile-period/on-demand",
+        job_variables: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
         """What Prefect's page does when a person runs a deployment."""
         deployment = self.ask("GET", f"/deployments/name/{name}")
         path = f"/deployments/{deployment['id']}/create_flow_run"
-        started: dict[str, Any] = self.ask("POST", path, parameters=parameters, state={"type": "SCHEDULED"})
+        asked = {"parameters": parameters, "job_variables": job_variables or {}}
+        started: dict[str, Any] = self.ask("POST", path, state={"type": "SCHEDULED"}, **asked)
         return started
 
     def ended(self, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +177,10 @@ class Prefect:
     def by_hand(self, **parameters: Any) -> dict[str, Any]:
         """The same, of `on-demand`; waits for the end."""
         return self.ended(self.start(**parameters))
+
+    def pause_every_minute(self) -> None:
+        deployment = self.ask("GET", "/deployments/name/reconcile-period/every-minute")
+        self.ask("PATCH", f"/deployments/{deployment['id']}", paused=True)
 
     def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The artifacts of a run that have a key, by it; and the bars of its stages, by stage."""
@@ -392,10 +409,9 @@ def test_a_database_that_goes_away_costs_no_night(
 
 def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
     run = until(lambda: world.runs("every-minute", any_=ENDED), 150)[-1]
-    name = "/deployments/name/reconcile-period/every-minute"
-    world.ask("PATCH", f"/deployments/{world.ask('GET', name)['id']}", paused=True)
+    world.pause_every_minute()
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
-    assert "auto-scheduled" in run["tags"]
+    assert (run["auto_scheduled"], "auto-scheduled" in run["tags"]) == (True, True)
     assert datetime.fromisoformat(run["expected_start_time"]).second == 0
     assert world.project.latest("minutes").rows("summary")
 
@@ -451,21 +467,58 @@ def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> N
 
 
 def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
-    deployment = world.ask("GET", "/deployments/name/reconcile-period/on-demand")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        run = world.ask(
-            "POST",
-            f"/deployments/{deployment['id']}/create_flow_run",
-            parameters={"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"},
-            state={"type": "SCHEDULED"},
+        run = world.start(
             job_variables={"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
+            from_date=world.days[0],
+            to_date=world.days[1],
+            ledger="ledger.csv",
         )
         until(lambda: "fetch" in world.tasks(run))
         world.ask("POST", f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"})
-        until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "CANCELLED")
+        assert world.ended(run)["state"]["type"] == "CANCELLED"
     said = world.project.good("runs", **NO_PREFECT).out
     assert "stopped before it was done" in said
     assert "fault of ours" not in said
+
+
+def test_a_run_whose_process_is_killed(world: Prefect) -> None:
+    """The page says so, the next run works as if nothing had happened, and ours says how the killed one ended."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nowhere = {"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}}
+        days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
+        run = world.start(job_variables=nowhere, **days)
+        until(lambda: "fetch" in world.tasks(run))
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if f"FLOW_RUN_ID={run['id']}".encode() in (process / "environ").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+        assert world.ended(run)["state"]["type"] == "CRASHED"
+    again = world.by_hand(**days, out="after")
+    assert again["state"]["type"] == "COMPLETED", again["state"]["message"]
+    assert world.project.latest("after").rows("matched")
+    assert "ended without a message" in world.project.good("runs", **NO_PREFECT).out
+
+
+def test_a_night_that_comes_behind_another_is_not_reported_again(
+    make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Credentials("https://kspay.invalid", "ap_1", "access", "secret")
+    settings = Settings(apps=(keys,), app_ids=("ap_1",), database_url=make_database())
+
+    def made_up_for(hours: int, auto_scheduled: bool = True) -> str | None:
+        due = datetime.now(UTC) + timedelta(hours=hours)
+        run = SimpleNamespace(auto_scheduled=auto_scheduled, expected_start_time=due)
+        monkeypatch.setattr(FlowRunContext, "get", lambda: SimpleNamespace(flow_run=run))
+        return _made_up_for(settings, ())
+
+    with open_store(settings) as engine:
+        assert made_up_for(-1) is None
+        run_id = runs.start(engine, "run", ("ap_1",), default_period(engine, settings, ("ap_1",)), tmp_path)
+        assert made_up_for(-1) is None
+        with engine.begin() as connection:
+            runs.finish(connection, run_id, {})
+    assert [made_up_for(-1), made_up_for(1), made_up_for(-1, auto_scheduled=False)] == [run_id, None, None]
 
 
 def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
@@ -506,9 +559,9 @@ def test_the_form_explains_itself(world: Prefect) -> None:
 
 def test_every_deployment(world: Prefect) -> None:
     """What the others do, one after another, in a project that has reports already."""
-    first, last = world.days
-    whole = f"{first[:7]}-01", f"{first[:7]}-30"  # April
-    world.by_hand(from_date=whole[0], to_date=whole[1], ledger="ledger.csv", out="before")
+    first, last = world.days[0], f"{world.days[1][:7]}-30"
+    world.pause_every_minute()  # such a run would take the inbox in, too
+    world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
     (inbox / "asha").mkdir()
@@ -516,24 +569,23 @@ def test_every_deployment(world: Prefect) -> None:
         f"discrepancy_id,facts,resolution,note\n{decided['discrepancy_id']},{decided['facts']},accept,\n"
     )
     os.utime(inbox / "asha" / "decided.csv", (0, 0))  # nobody writes it any more
-    started = {
-        name: world.start(name, **parameters)
-        for name, parameters in {
-            "decisions/decisions": {},
-            "backfill/backfill": {"from_date": f"{first[:7]}-01", "to_date": last, "out": "history"},
-            "month-close/month-close": {"month": first[:7], "by": "Asha"},
-            "validate/validate": {},
-        }.items()
+    asked: dict[str, dict[str, Any]] = {
+        "decisions/decisions": {},
+        "backfill/backfill": {"from_date": f"{first[:7]}-01", "to_date": last, "out": "history"},
+        "month-close/month-close": {"month": first[:7], "by": "Asha"},
+        "validate/validate": {},
     }
+    started = {name: world.start(name, **parameters) for name, parameters in asked.items()}
     ended = {name: world.ended(run) for name, run in started.items()}
     said = {name: run["state"]["message"] for name, run in ended.items()}
     assert {run["state"]["type"] for run in ended.values()} == {"COMPLETED"}, said
+    assert "are as the run left them" in world.project.good("show", "latest", "--verify", **NO_PREFECT).out
     assert said["decisions/decisions"] == "1 decisions of 1 files, 0 ledgers, 0 files refused"
     assert said["backfill/backfill"] == "1 months, 0 of them reconciled now, 1 before"
     closed = world.project.folder / "reports" / "closed" / f"{first[:7]}-v1"
-    assert (closed / f"statement-{first[:7]}.csv").is_file()
+    assert json.loads((closed / "close.json").read_text("utf-8"))["closed_by"] == "Asha"
     assert (
-        "Version 1, closed by Asha"
+        "version 1, closed by Asha"
         in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
     )
     assert "transactions" in world.artifacts(ended["validate/validate"])["validation"]["data"]
