@@ -74,7 +74,10 @@ def _discrepancies() -> str:
         severity = str(one.severity)
         if one.severity_of_refunded:
             severity += f"; {one.severity_of_refunded} if refunded"
-        rows.append([_code(name), severity, one.when, one.next_step])
+        steps = [one.next_step]
+        if one.next_step_of_refunded:
+            steps.append(f"If refunded: {one.next_step_of_refunded}")
+        rows.append([_code(name), severity, one.when, " ".join(steps)])
     return markdown_table(["type", "severity", "when", "what to do next"], rows)
 
 

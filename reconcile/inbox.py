@@ -17,11 +17,11 @@ from sqlalchemy import Engine, text
 
 from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
-from reconcile.core.people import account_of_person, is_system_account
+from reconcile.core.people import account_of_person, is_system_account, same_person
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import ResolveResult, RowsRefused
-from reconcile.decide.sheet import Sheet, holds_decisions, open_sheet, person_of
+from reconcile.decide.sheet import PERSON, Sheet, holds_decisions, open_sheet, person_of
 from reconcile.ledger.open import is_unfinished, open_ledgers
 from reconcile.load.import_ledger import Imported, import_ledger
 from reconcile.settings import Profile
@@ -85,14 +85,16 @@ def read_inbox(context: Context, profile: Profile) -> Inbox:
         try:
             if kinds[path]:
                 sheet = open_sheet(path)
-                by = _person(path, folder, sheet)
+                by, of_column = _person(path, folder, sheet)
                 if (before := decisions.taken_before(engine, sheet, by)) is not None:
                     warn(
                         _shown(path),
                         f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
                     )
                 else:
-                    decided.append(decisions.resolve_sheet(engine, settings, sheet, by))
+                    decided.append(
+                        decisions.resolve_sheet(engine, settings, sheet, by, named_by_row=of_column)
+                    )
                     if replaced := decided[-1].replaced():
                         more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
                         warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
@@ -197,20 +199,33 @@ def _shown(path: Path) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
-def _person(path: Path, inbox: Path, sheet: Sheet) -> str:
-    """Who decided: whose folder it is, whom its column names, or the person whose account it belongs to.
+def _person(path: Path, inbox: Path, sheet: Sheet) -> tuple[str, bool]:
+    """Who decided, and whether only the sheet's column says so.
 
-    Raises InputRefused where that is nobody: root and other accounts of the system decide nothing.
+    Whose account the file belongs to, where that is a person's: nobody can write there that it was somebody else.
+    Else whose folder it is, or whom its column names. Raises InputRefused where two of them differ, or where it is
+    nobody: root and other accounts of the system decide nothing.
     """
-    named = path.parent.name if path.parent != inbox else person_of(sheet)
-    if named is None and (named := account_of_person(path.stat().st_uid)) is None:
+    owner = account_of_person(path.stat().st_uid)
+    folder = path.parent.name if path.parent != inbox else None
+    column = person_of(sheet)
+    told = [
+        (f"belongs to {owner}", owner),
+        (f"lies in the folder {_shown(path.parent)}", folder),
+        (f"names {column!r} in its column {PERSON}", column),
+    ]
+    names = [(what, name) for what, name in told if name is not None]
+    if not names:
         raise InputRefused(
             f"{path}: says not who decided, and belongs to no person's account: put it into a folder of that name in "
             "the inbox (inbox/asha/), or add a column by"
         )
+    (said, named), *others = names
+    if other := next((what for what, name in others if not same_person(name, named)), None):
+        raise InputRefused(f"{path}: {said}, but {other}: nobody decides as somebody else")
     if is_system_account(named) or not named.strip() or not named.isprintable():
         raise InputRefused(f"{path}: {_shown(Path(named))} is no person: decisions are of people")
-    return named.strip()
+    return named.strip(), owner is None and folder is None
 
 
 def _put_away(path: Path, inbox: Path, reason: str | None) -> str | None:

@@ -13,6 +13,11 @@ class Dialect(StrEnum):
     COMMA = "comma"
     SEMICOLON = "semicolon"
 
+    @classmethod
+    def of_header(cls, header: str) -> "Dialect":
+        """That of a file, by its first line: no name of a column holds what stands between two cells."""
+        return cls.SEMICOLON if cls.SEMICOLON.delimiter in header else cls.COMMA
+
     @property
     def delimiter(self) -> str:
         """What stands between two cells."""

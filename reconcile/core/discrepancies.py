@@ -38,6 +38,14 @@ class DiscrepancyType:
     when: str  # one sentence: when it is reported
     next_step: str  # what a person does about it, in five words
     severity_of_refunded: Severity | None = None  # of a refunded transaction; None: the same severity
+    next_step_of_refunded: str = ""  # what is done about it then
+
+    def to_do(self, severity: str) -> str:
+        """What a person does about one of this severity, in five words."""
+        is_refunded = (
+            self.severity_of_refunded not in (None, self.severity) and severity == self.severity_of_refunded
+        )
+        return self.next_step_of_refunded if is_refunded else self.next_step
 
 
 TYPES: Mapping[str, DiscrepancyType] = MappingProxyType(
@@ -84,6 +92,7 @@ TYPES: Mapping[str, DiscrepancyType] = MappingProxyType(
             "An unmatched transaction repeats another one: same reference, currency and amount, a few days apart.",
             "Give the second payment back.",
             severity_of_refunded=Severity.INFO,
+            next_step_of_refunded="Nothing: it was given back.",
         ),
         "DUPLICATE_IN_LEDGER": DiscrepancyType(
             Severity.MEDIUM,
@@ -137,8 +146,14 @@ GLANCE: Mapping[str, str] = MappingProxyType(
 
 
 def parts_of(type_name: str, severity: str) -> tuple[str, ...]:
-    """The parts of `GLANCE` in which an open discrepancy is counted: one by severity, and its quarantine."""
-    part = {Severity.HIGH: "at_risk", Severity.INFO: "timing"}.get(Severity(severity), "to_check")
+    """The parts of `GLANCE` in which an open discrepancy is counted: one by type and severity, and its quarantine.
+
+    What is information only, and no matter of days, is in none: there is nothing to do. An older run tells no type,
+    which is "" then.
+    """
+    if severity == Severity.INFO:
+        return ("timing",) if type_name in ("TIMING_DIFFERENCE", "") else ()
+    part = "at_risk" if severity == Severity.HIGH else "to_check"
     return (part, "in_quarantine") if type_name == "INVALID_RECORD" else (part,)
 
 

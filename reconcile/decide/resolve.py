@@ -21,7 +21,7 @@ from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide.audit_trail import Decision, DecisionSource
 from reconcile.decide.manual_match import ManualMatches, MatchedRecord, MatchRequest
-from reconcile.decide.sheet import ACCEPT, ASSIGNMENT, MATCH, WORDS, Row, Sheet
+from reconcile.decide.sheet import ACCEPT, ASSIGNMENT, MATCH, PERSON, WORDS, Row, Sheet
 from reconcile.match.engine import suggested
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
@@ -131,16 +131,27 @@ def taken_before(engine: Engine, sheet: Sheet, by: str) -> datetime | None:
 
 
 def resolve_sheet(
-    engine: Engine, settings: Settings, sheet: Sheet, by: str, *, dry_run: bool = False
+    engine: Engine,
+    settings: Settings,
+    sheet: Sheet,
+    by: str,
+    *,
+    dry_run: bool = False,
+    named_by_row: bool = False,
 ) -> ResolveResult:
     """Check the rows of a file and store what is new, as decided by `by`. With `dry_run` nothing is stored.
+
+    With `named_by_row` only the column `by` says who decided, so each row that says something new must name the person.
 
     Raises RowsRefused if any row cannot be used, InputRefused if the file changes meanwhile.
     """
     rows = [row for row in sheet.rows() if row is not None]
     with engine.connect() as connection:
         audit_trail.lock(connection)
-        checked = _RowChecker(connection, settings, by, of_resolved=sheet.is_resolved).check(rows)
+        checker = _RowChecker(
+            connection, settings, by, of_resolved=sheet.is_resolved, named_by_row=named_by_row
+        )
+        checked = checker.check(rows)
         if checked.refusals:
             raise RowsRefused(str(sheet.path), sorted(checked.refusals, key=lambda refusal: refusal.row))
         source = DecisionSource(by, sheet.name, sheet.sha256)
@@ -166,8 +177,15 @@ class _RowChecker:
     """Checks the rows of one file against the discrepancies and decisions in the database."""
 
     def __init__(
-        self, connection: Connection, settings: Settings, by: str, *, of_resolved: bool = False
+        self,
+        connection: Connection,
+        settings: Settings,
+        by: str,
+        *,
+        of_resolved: bool = False,
+        named_by_row: bool = False,
     ) -> None:
+        self._named_by_row = named_by_row
         self._of_resolved = (
             of_resolved  # then the decisions in force stand in the file, and nobody wrote them there
         )
@@ -225,6 +243,8 @@ class _RowChecker:
             self._refuse(row, "has no discrepancy_id: copy the row from a report again")
         elif row.due and row.due != _NOBODY and not _is_day(row.due):
             self._refuse(row, f"due {_short(row.due)!r} is not a day: write it as 2026-08-31")
+        elif self._named_by_row and not row.by:
+            self._refuse(row, f"says something new, and its column {PERSON} names nobody")
         elif len(row.assignee) > _LONGEST_NAME:
             self._refuse(row, f"the assignee has more than {_LONGEST_NAME} characters: write a name")
         else:

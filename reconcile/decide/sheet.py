@@ -142,18 +142,13 @@ class Sheet:
 def person_of(sheet: Sheet) -> str | None:
     """Who decided, by the column `by`; None where the sheet has none.
 
-    Raises InputRefused if it names several people, or if a row that says something names none.
+    Raises InputRefused if it names several people.
     """
     if sheet.is_resolved or sheet.columns[-1] is None:
         return None
-    rows = [row for row in sheet.rows() if row is not None]
-    names = [row.by for row in rows if row.by]
+    names = [row.by for row in sheet.rows() if row is not None and row.by]
     if not names:
         return None
-    if unnamed := [row.number for row in rows if not row.by]:
-        raise InputRefused(
-            f"{sheet.path}: row {unnamed[0]} says something, and its column {PERSON} names nobody"
-        )
     if other := next((name for name in names if not same_person(name, names[0])), None):
         raise InputRefused(
             f"{sheet.path}: the column {PERSON} names {names[0]} and {other}: give a file for each"

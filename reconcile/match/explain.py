@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.core.records import Side, comparable
 from reconcile.db.sql_files import read_sql
@@ -315,12 +316,14 @@ def _row_of(path: Path, discrepancy_id: str) -> Mapping[str, str] | None:
         content = path.read_bytes()
     except OSError:
         return None
-    at = content.find(b"\r\n" + discrepancy_id.encode() + b",")
+    header = content[: content.find(b"\r\n")].decode("utf-8-sig")
+    delimiter = Dialect.of_header(header).delimiter
+    at = content.find(f"\r\n{discrepancy_id}{delimiter}".encode())
     if at < 0:
         return None
-    header = content[: content.find(b"\r\n")].decode("utf-8-sig")
     reader = csv.DictReader(
-        StringIO(header + content[at : at + 65536].decode("utf-8", "replace"), newline="")
+        StringIO(header + content[at : at + 65536].decode("utf-8", "replace"), newline=""),
+        delimiter=delimiter,
     )
     return next(reader)
 

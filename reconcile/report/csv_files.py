@@ -108,13 +108,10 @@ def write_csv(
 
 
 def read_csv(path: Path) -> Iterator[list[str]]:
-    """The header and the rows of a file of a run, whatever its dialect: the cells as written, amounts with a point.
-
-    The header tells the dialect: no name of a column holds what stands between two cells.
-    """
+    """The header and the rows of a file of a run, whatever its dialect: the cells as written, amounts with a point."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
-        dialect = Dialect.SEMICOLON if Dialect.SEMICOLON.delimiter in first else Dialect.COMMA
+        dialect = Dialect.of_header(first)
         names = first.rstrip("\r\n").split(dialect.delimiter)
         yield names
         rows = csv.reader(file, delimiter=dialect.delimiter, strict=True)

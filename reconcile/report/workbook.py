@@ -253,7 +253,7 @@ def _summary(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any], path: 
         lines.title("Open, by type", new_page=True)
         lines.header("Type", "Severity", "Currency", "What to do", "Open", "At stake")
         for row in types:
-            what = TYPES[row["type"]].next_step
+            what = TYPES[row["type"]].to_do(row["severity"])
             stake = (row["amount"], row["currency"]) if row["currency"] else None
             lines.line(words(row["type"]), row["severity"], row["currency"], what, row["count"], stake)
     _control_totals(lines, path)

@@ -35,6 +35,7 @@ from reconcile.load.fetch_plan import default_period
 from reconcile.pipeline import Finished
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
+from tests.support.desk import PERSON
 from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
 
@@ -564,11 +565,11 @@ def test_every_deployment(world: Prefect) -> None:
     world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
-    (inbox / "asha").mkdir()
-    (inbox / "asha" / "decided.csv").write_text(
+    (inbox / PERSON).mkdir()
+    (inbox / PERSON / "decided.csv").write_text(
         f"discrepancy_id,facts,resolution,note\n{decided['discrepancy_id']},{decided['facts']},accept,\n"
     )
-    os.utime(inbox / "asha" / "decided.csv", (0, 0))  # nobody writes it any more
+    os.utime(inbox / PERSON / "decided.csv", (0, 0))  # nobody writes it any more
     asked: dict[str, dict[str, Any]] = {
         "decisions/decisions": {},
         "backfill/backfill": {"from_date": f"{first[:7]}-01", "to_date": last, "out": "history"},

@@ -12,6 +12,7 @@ from threading import Event
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from tests.support.desk import PERSON
 from tests.support.driver import Command, MakeCommand, Report, Shop, planted
 
 LONG_AGO = (1_700_000_000, 1_700_000_000)
@@ -179,7 +180,7 @@ def test_killed_between_taking_a_file_in_and_moving_it(
     assert scalar(engine, "select count(*) from reconcile.entry_versions") == 0
     assert report.findings() == planted(small_shop[0].planted)
 
-    path = drop(inbox / "asha" / "monday.csv", decided(report))
+    path = drop(inbox / PERSON / "monday.csv", decided(report))
     killed_while_it_commits(engine, command, "decision_files", run)
     assert path.exists()
     assert scalar(engine, "select count(*) from reconcile.decisions") == 1

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from reconcile.core.people import account_of_person
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql
@@ -29,6 +31,9 @@ Row = dict[str, Any]
 Pair = tuple[str, str, str]
 """Rule, transaction id, ledger id."""
 
+PERSON = account_of_person(os.getuid()) or "asha"
+"""Who decides in the inbox of a test: the owner of its files, where that is a person's account."""
+
 _numbers = count(1)
 
 
@@ -41,6 +46,7 @@ class Desk:
         self.settings = settings or Settings()
         self.apps = apps or ("ap_1",)
         self.rows: list[Row] = []
+        self.proposed: list[Row] = []
         self.matched: Matched | None = None
         self.pairs: set[Pair] = set()
         self.pairs_of: dict[str, set[Pair]] = {}  # by app
@@ -66,6 +72,8 @@ class Desk:
                 for name in ("report/discrepancies", "report/resolved")
                 for row in connection.execute(text(read_sql(name))).mappings()
             ]
+            proposed = connection.execute(text(read_sql("report/proposed"))).mappings()
+            self.proposed = [dict(row) for row in proposed]
             found = connection.execute(
                 text(
                     "select rule, transaction_id, ledger_id, x.app_id from pairings"

@@ -18,10 +18,12 @@ order by
     discrepancy_type.type_rank,
     reported_row.discrepancy_id collate "C";
 
--- Grain: one row a reported discrepancy: its id and status, without the facts of its records, which cost time.
+-- Grain: one row a reported discrepancy: its id, the word for its facts and status, without its records, which cost
+-- time.
 create temp view result_reported as
 select
     discrepancy_id,
+    facts,
     status
 from reported;
 

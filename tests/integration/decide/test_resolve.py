@@ -31,7 +31,7 @@ from reconcile.report.explain_text import explain_lines
 from reconcile.report.sentences import sentence
 from reconcile.validate.validator import Validator
 from tests.support.arrivals import arrive
-from tests.support.desk import Desk, Row
+from tests.support.desk import PERSON, Desk, Row
 from tests.support.worlds import entry, tx
 
 _apps = count(1)
@@ -190,6 +190,27 @@ def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
     made = next(one for one in story["discrepancies"] if one["decisions"])["decisions"]
     assert made[-1]["standing"] == "proposed, and not confirmed by another person"
     assert "(confirms decision" in "\n".join(explain_lines(story, Currencies()))
+
+
+def test_a_proposal_is_listed_while_its_facts_hold_and_beside_a_decision_in_force(desk: Desk) -> None:
+    desk.night(of(desk, tx(1), tx(2, "B")), of(desk, entry(1, amount="50")))
+    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
+    desk.settings = replace(desk.settings, four_eyes={"INR": Decimal(1)})
+    desk.night()
+    taken = desk.resolve(
+        *(row | {"resolution": "write_off", "note": row["type"]} for row in desk.rows), by="Ravi"
+    )
+    assert [one.standing for one in taken.changes] == ["proposed", "proposed"]
+    desk.night()
+    accepted, differs = desk.one("MISSING_IN_LEDGER"), desk.one("AMOUNT_MISMATCH")
+    assert (accepted["status"], accepted["by"], accepted["decision"]) == ("resolved", "Asha Rao", "accept")
+    assert (accepted["proposed_decision"], accepted["proposed_by"]) == ("write_off", "Ravi")
+    ids = sorted([accepted["discrepancy_id"], differs["discrepancy_id"]])
+    assert [(one["discrepancy_id"], one["by"]) for one in desk.proposed] == [(one, "Ravi") for one in ids]
+    # About other facts nobody proposed anything.
+    desk.night((), of(desk, entry(1, amount="60")))
+    assert desk.one("AMOUNT_MISMATCH")["proposed_decision"] is None
+    assert [one["discrepancy_id"] for one in desk.proposed] == [accepted["discrepancy_id"]]
 
 
 def test_a_match_waits_for_another_person_too(desk: Desk) -> None:
@@ -585,8 +606,9 @@ def test_the_inbox_takes_decisions_of_people_only(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: None)  # as if all were root's
-    desk.night(of(desk, *(tx(number, f"R{number}") for number in range(1, 7))))
+    desk.night(of(desk, *(tx(number, f"R{number}") for number in range(1, 9))))
     rows = sorted(desk.rows, key=lambda row: row["transaction_id"])
+    rows = [{name: value for name, value in row.items() if name != "by"} for row in rows]
     inbox = tmp_path / "inbox"
     for folder in ("asha", "ravi", "root"):
         (inbox / folder).mkdir(parents=True)
@@ -596,7 +618,7 @@ def test_the_inbox_takes_decisions_of_people_only(
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [*DISCREPANCIES, *column], extrasaction="ignore")
             writer.writeheader()
-            writer.writerows({**row, "resolution": "ignore", **column} for row in rows)
+            writer.writerows({"resolution": "ignore", **column, **row} for row in rows)
         os.utime(path, (1_700_000_000, 1_700_000_000))  # nobody still writes it
         return path
 
@@ -643,14 +665,42 @@ def test_the_inbox_takes_decisions_of_people_only(
     drop("10.csv", rows[4])
     (taken,) = read_inbox(context, Profile("default")).decided
     assert (taken.by, taken.decisions) == ("meera", 1)
+    # Nobody decides as somebody else: neither by a folder nor by a column.
+    drop("ravi/11.csv", rows[5])
+    drop("12.csv", rows[5], by="Ravi")
+    drop("13.csv", rows[5], by="MEERA")
+    found = read_inbox(context, Profile("default"))
+    assert [(one.file, one.by, one.decisions) for one in found.decided] == [("13.csv", "meera", 1)]
+    reasons = {one.file: one.reason for one in found.refused}
+    assert reasons == {
+        "11.csv": "belongs to meera, but lies in the folder ravi: nobody decides as somebody else",
+        "12.csv": "belongs to meera, but names 'Ravi' in its column by: nobody decides as somebody else",
+    }
+    # The column must be filled only where a row says something new.
+    desk.resolve(rows[6] | {"note": "asked", "assignee": "Ravi", "due": "2026-09-05", "resolution": ""})
+    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: None)
+    carried = rows[6] | {"note": "asked", "assignee": "Ravi", "due": "2026-09-05", "resolution": "", "by": ""}
+    drop("14.csv", rows[7] | {"by": "Asha"}, carried, by="")
+    drop("15.csv", rows[7] | {"by": "Ravi"}, carried | {"note": "paid now"}, by="")
+    drop("16.csv", rows[7] | {"by": "Ravi"}, carried | {"resolution": "ignore"}, by="")
+    drop("ravi/17.csv", rows[7], by="Asha")
+    found = read_inbox(context, Profile("default"))
+    assert [(one.file, one.by, one.decisions, one.notes) for one in found.decided] == [
+        ("14.csv", "Asha", 1, 0)
+    ]
+    assert [one.file for one in found.refused] == ["15.csv", "16.csv", "17.csv"]
+    for name in ("15", "16"):
+        reason = (inbox / "refused" / f"{name}.csv.reason.txt").read_text("utf-8")
+        assert "row 3, D-" in reason
+        assert "says something new, and its column by names nobody" in reason
 
 
 def test_the_inbox_warns_of_an_accept_beside_a_suggestion(desk: Desk, tmp_path: Path) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
     inbox = tmp_path / "inbox"
-    (inbox / "asha").mkdir(parents=True)
+    (inbox / PERSON).mkdir(parents=True)
     written = desk.sheet(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
-    sheet = written.rename(inbox / "asha" / "decided.csv")
+    sheet = written.rename(inbox / PERSON / "decided.csv")
     os.utime(sheet, (1_700_000_000, 1_700_000_000))  # nobody still writes it
     settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
     context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)

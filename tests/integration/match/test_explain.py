@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
+from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.match.explain import Story, explain
+from reconcile.report.columns import DISCREPANCIES
+from reconcile.report.csv_files import write_csv
 from reconcile.report.explain_text import explain_lines
 from tests.support.desk import Desk
 from tests.support.driver import MakeCommand
@@ -333,3 +337,25 @@ def test_the_command_for_every_kind_of_id(told: Told, call: Callable[..., tuple[
         "reconcile: tx_nowhere is no id of a transaction, a ledger entry or a discrepancy that is known here, and no "
         "reference: copy it from a report, or fetch or import what holds it\n"
     )
+
+
+def test_the_reports_that_showed_a_discrepancy_in_either_dialect(
+    fresh_engine: Engine, tmp_path: Path
+) -> None:
+    desk = Desk(fresh_engine, tmp_path, None, "ap_dialects")
+    desk.night([replace(tx(1), app="ap_dialects")])
+    row = desk.one("MISSING_IN_LEDGER") | {"detail": 'KS Pay took 1,5; "more"'}
+    for dialect in Dialect:
+        cells = [{column: str(row.get(column) or "") for column in DISCREPANCIES}]
+        write_csv(tmp_path / "discrepancies.csv", DISCREPANCIES, cells, dialect)
+        with fresh_engine.begin() as connection:
+            connection.execute(
+                text("update runs set folder = :folder where 'ap_dialects' = any(apps)"),
+                {"folder": str(tmp_path)},
+            )
+        (story,) = explain(fresh_engine, desk.settings, row["discrepancy_id"])
+        (told,) = (one for one in story["discrepancies"] if one["discrepancy_id"] == row["discrepancy_id"])
+        (shown,) = told["reported_by"]
+        assert (shown["type"], shown["status"], shown["detail"]) == (
+            "MISSING_IN_LEDGER", "open", 'KS Pay took 1,5; "more"',
+        )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
+from tests.support.desk import PERSON
 from tests.support.driver import Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
 
@@ -160,8 +161,8 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
 
     rows = command.latest().rows("discrepancies")
     rows[0]["resolution"] = "ignore"
-    (inbox / "asha").mkdir()
-    path = save(inbox / "asha" / "monday.csv", rows)
+    (inbox / PERSON).mkdir()
+    path = save(inbox / PERSON / "monday.csv", rows)
     os.utime(path, (1_700_000_000, 1_700_000_000))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "monday.csv").exists()
@@ -170,7 +171,7 @@ def test_the_inbox_takes_ledgers_and_decisions(small_shop: Shop, make_command: M
     # The workbook as well, among its other sheets.
     rows = command.latest().rows("discrepancies")
     rows[0] |= {"resolution": "accept", "note": "=SUM(1+1)"}
-    old(save_workbook(inbox / "asha" / "tuesday.xlsx", rows))
+    old(save_workbook(inbox / PERSON / "tuesday.xlsx", rows))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     assert (inbox / "done" / "tuesday.xlsx").exists()
     (accepted,) = [row for row in command.latest().rows("resolved") if row["resolution"] == "accept"]
@@ -245,8 +246,8 @@ def test_decided_during_a_run_and_again_by_a_file_left_in_the_inbox(
     inbox = command.folder / "post"
     (inbox / "done").mkdir(parents=True)
     (inbox / "done" / "monday.csv").write_text("another of that name", "utf-8")
-    (inbox / "asha").mkdir()
-    path = old(save(inbox / "asha" / "monday.csv", [posted]))
+    (inbox / PERSON).mkdir()
+    path = old(save(inbox / PERSON / "monday.csv", [posted]))
     content = path.read_bytes()
     aside = save(command.folder / "meanwhile.csv", [meanwhile])
     hold = Hold("/transaction?")
@@ -305,9 +306,9 @@ def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, sm
     assert "old.csv: 1 row refused, so nothing of the file was stored" in refused.err
 
     inbox = command.folder / "desk"
-    (inbox / "asha").mkdir(parents=True)
-    old(save(inbox / "asha" / "1-old.csv", [monday, one_more]))
-    old(save(inbox / "asha" / "2-newer.csv", [monday | {"note": "Ravi and I talked"}]))
+    (inbox / PERSON).mkdir(parents=True)
+    old(save(inbox / PERSON / "1-old.csv", [monday, one_more]))
+    old(save(inbox / PERSON / "2-newer.csv", [monday | {"note": "Ravi and I talked"}]))
     command.good("run", *days(small_shop), RECONCILE_INBOX=str(inbox))
     older, newer = (line for line in command.latest().document()["warnings"] if line.startswith("inbox: "))
     assert older.startswith("inbox: 1-old.csv: refused: 1 row refused")

@@ -4,6 +4,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+from reconcile.core.discrepancies import TYPES, parts_of
 from reconcile.core.records import Period
 from reconcile.report.figures import comparable_runs, compared, parts
 
@@ -62,3 +63,15 @@ def test_a_run_of_an_older_version_tells_severities_only() -> None:
         ("timing", "KWD", 2, "0.001"),
     ]
     assert parts({"open": [{"count": 1, "amount": "1", "currency": "INR"}]}) == []
+
+
+def test_a_second_payment_that_was_given_back_asks_nobody_to_give_it_back() -> None:
+    duplicate = TYPES["DUPLICATE_IN_KSPAY"]
+    assert duplicate.to_do("high") == "Give the second payment back."
+    assert duplicate.to_do("info") == "Nothing: it was given back."
+    assert parts_of("DUPLICATE_IN_KSPAY", "high") == ("at_risk",)
+    assert parts_of("DUPLICATE_IN_KSPAY", "info") == ()
+    assert parts_of("TIMING_DIFFERENCE", "info") == ("timing",)
+    assert TYPES["TIMING_DIFFERENCE"].to_do("info") == "Wait for the other side."
+    # A type with a severity of its own for refunded ones has a next step for them too.
+    assert all(bool(one.severity_of_refunded) == bool(one.next_step_of_refunded) for one in TYPES.values())
