@@ -62,7 +62,7 @@ class ManualMatches:
         self._currencies: dict[tuple[str, str, str, str], str] = {}
         held = [record for match in self._in_force for record in match.records]
         own = [request.record_id for request in requests] + [record["record_id"] for record in held]
-        named = [form for request in requests for one in request.ids for form in _possible_ids(one)]
+        named = [form for request in requests for one in request.ids for form in possible_ids(one)]
         self._transactions = self._read_transactions([*own, *named])
         self._entries = self._read_entries([*own, *named])
         self._elsewhere = self._read("records_anywhere", {"ids": named})
@@ -126,7 +126,7 @@ class ManualMatches:
         found = {
             (source, one): booking for source, booking in self._entries_named(request.app_id, one).items()
         }
-        for source, ledger_id in _with_source(one):
+        for source, ledger_id in with_source(one):
             if source in (held := self._entries_named(request.app_id, ledger_id)):
                 found[source, ledger_id] = held[source]
         if not found:
@@ -141,10 +141,10 @@ class ManualMatches:
 
     def _unknown(self, request: MatchRequest, one: str, side: Side) -> str:
         what = _WHAT[side]
-        with_source = _with_source(one)
+        forms = with_source(one)
         # If several apps have the id, the record of this app explains most.
         for found in sorted(self._elsewhere, key=lambda found: found.app_id != request.app_id):
-            if found.record_id != one and (found.source, found.record_id) not in with_source:
+            if found.record_id != one and (found.source, found.record_id) not in forms:
                 continue
             if found.app_id != request.app_id:
                 return f"{one} belongs to app {found.app_id}, but this discrepancy to {request.app_id}"
@@ -174,11 +174,11 @@ class ManualMatches:
         return self._connection.execute(text(read_sql(f"decide/{name}")), parameters).all()
 
 
-def _with_source(one: str) -> list[tuple[str, str]]:
+def with_source(one: str) -> list[tuple[str, str]]:
     """All ways to read an id as `source:id`, as (source, id)."""
     return [(one[:at], one[at + 1 :]) for at, letter in enumerate(one) if letter == ":"]
 
 
-def _possible_ids(one: str) -> set[str]:
+def possible_ids(one: str) -> set[str]:
     """The ids that a person may mean by this text."""
-    return {one, *(ledger_id for _, ledger_id in _with_source(one))}
+    return {one, *(ledger_id for _, ledger_id in with_source(one))}

@@ -39,7 +39,7 @@ def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]
                 "tolerance_fixed": settings.tolerances.default.fixed,
                 "tolerance_percent": settings.tolerances.default.percent,
                 "accept_suggestions": settings.accept_suggestions,
-                "fees": _fees(settings),
+                "fees": fees_json(settings),
             }
         ],
     )
@@ -117,7 +117,7 @@ def note_policy(connection: Connection, apps: Sequence[str], rules: str) -> bool
     return noted.rowcount > 0
 
 
-def _fees(settings: Settings) -> str | None:
+def fees_json(settings: Settings) -> str | None:
     """The fees as the SQL function `expected_fee` reads them; None where there are none."""
     lists: dict[str, list[dict[str, Any]]] = {}
     for fee in sorted(settings.fees, key=lambda fee: fee.first_day, reverse=True):

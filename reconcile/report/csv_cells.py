@@ -93,6 +93,11 @@ def text_cell(value: str | None) -> str:
         return ""
     if len(value) > MAX_CELL_LENGTH:
         value = value[: MAX_CELL_LENGTH - 1] + "…"
+    return whole_cell(value)
+
+
+def whole_cell(value: str) -> str:
+    """A text as a cell that a program must read whole: protected as others, and never cut."""
     if not is_altered(value):
         return value
     return '="' + value.replace('"', '""') + '"'

@@ -8,15 +8,13 @@ currency. Each decision is exported once.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.core.dialect import Dialect
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.journal import JOURNAL_COLUMNS, Accounts
 from reconcile.core.money import exact_sum
@@ -24,23 +22,25 @@ from reconcile.core.records import Family, Side
 from reconcile.db import runs
 from reconcile.db.sql_files import read_sql
 from reconcile.decide.audit_trail import os_user
+from reconcile.decide.manual_match import possible_ids, with_source
 from reconcile.ledger.profile import TOML
+from reconcile.match.policy import fees_json
 from reconcile.report import close_trail
-from reconcile.report.csv_cells import amount_cell, shown, text_cell
-from reconcile.report.csv_files import read_csv, write_csv
+from reconcile.report.csv_cells import shown
+from reconcile.report.csv_files import read_csv
+from reconcile.report.journal_files import Line, write_journals
 from reconcile.report.statement import Position, closing_of, month_days, openings, positions, runs_between
 from reconcile.report.statement_files import write_whole
 from reconcile.report.verify import changed_files, stored_report
 from reconcile.settings import Settings
 
-_AMOUNTS = ("debit", "credit", "amount")
 _GONE = "written_off"
 """The status of an entry that books nothing any more."""
 
-ZOHO = ("Journal Date", "Reference Number", "Notes", "Currency", "Account", "Description", "Debit", "Credit")
+_NEW = ("MISSING_IN_LEDGER", "DUPLICATE_IN_KSPAY", "TIMING_DIFFERENCE")
+"""Of a payment without an entry: these book a new one."""
 
-Line = dict[str, str]
-"""A journal line by column, each value as text."""
+_AFTER_STATUS = ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,34 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry of the ledger, as it stands after the decisions that were looked at before."""
+
+    source: str
+    ledger_id: str
+    reference: str | None
+    currency: str
+    amount: Decimal
+    status: str
+    entry_date: str
+    transaction_id: str | None
+    provider_order_id: str | None
+    provider_txn_id: str | None
+    description: str | None
+    counts: bool | None = None
+    """Whether its amount is booked as received, where a decision on its status says so."""
+    decided: bool = False
+    """Whether a decision was looked at that changes it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Booking:
     """By how much the ledger's account changes, and how an entry stands afterwards."""
 
     currency: str
     amount: Decimal
     entry: Mapping[str, str]
+    after: _Entry | None = None  # the same where it is an entry that the ledger has
 
 
 class _NotBookedError(Exception):
@@ -119,8 +141,13 @@ def export_journal(
         new = {} if name is None else {name: [line for lines in made.values() for line in lines]}
         wanted = {**(held if again else {}), **new}
         totals = _totals([line for lines in wanted.values() for line in lines])
-        files = write_whole(out, lambda aside: _write(aside, wanted, settings.dialect)) if wanted else []
-        connection.commit()
+        connection.commit()  # first, so that no file is about what is not kept
+    files = []
+    if wanted:
+        try:
+            files = write_whole(out, lambda aside: write_journals(aside, wanted, settings.dialect))
+        except UsageError as error:
+            raise UsageError(f"{error}; nothing is lost: write it again with --again") from None
     decisions = len({line["decision_id"] for lines in wanted.values() for line in lines})
     before = len({line["decision_id"] for lines in held.values() for line in lines})
     return Exported(month, source, name, decisions, totals, left, before, closed is not None, files)
@@ -150,17 +177,24 @@ def _new_lines(
     for app_id, position in closing.items():
         decided = _decided(connection, opening.get(app_id), position)
         rows = _resolved(engine, position) if decided else {}
-        for one in decided:
-            row = rows.get(one.discrepancy_id)
-            if row is None:
-                continue  # the data came right since, so there is nothing to book
+        # What came right since has no row, and there is nothing to book. Of one entry the status is looked at first:
+        # by how much its amount changes the books depends on it.
+        with_rows = [(one, rows[one.discrepancy_id]) for one in decided if one.discrepancy_id in rows]
+        with_rows.sort(key=lambda pair: pair[1]["type"] in _AFTER_STATUS)
+        folded: dict[str, _Entry] = {}
+        of_app = []
+        for one, row in with_rows:
             try:
-                lines = _lines(connection, settings, accounts, row, one, source, last.isoformat())
+                lines = _lines(connection, settings, accounts, row, one, source, last.isoformat(), folded)
             except _NotBookedError as why:
                 left.append(Left(one.decision_id, one.discrepancy_id, row["type"], str(why)))
                 continue
             made[one.decision_id, one.discrepancy_id] = lines
-    return made, left
+            of_app += lines
+        for line in of_app:  # each line on an entry says how it stands after all of them
+            if line["amount"] and line["ledger_id"] in folded:
+                line.update(_stated(settings, folded[line["ledger_id"]]))
+    return dict(sorted(made.items())), sorted(left, key=lambda one: (one.decision_id, one.discrepancy_id))
 
 
 def _decided(connection: Connection, opening: Position | None, closing: Position) -> Sequence[Any]:
@@ -194,22 +228,22 @@ def _lines(
     made: Any,
     source: str,
     day: str,
+    folded: dict[str, _Entry],
 ) -> list[Line]:
+    """The lines of one decision. Notes in `folded` how the entries stand after it, by their ids."""
     if made.exported_before:
         raise _NotBookedError(f"it replaces a decision of journal {made.exported_before}: book it by hand")
-    ids = [one.rpartition(":")[2] if ":" in one else one for one in filter(None, row["ledger_id"].split(";"))]
-    found = connection.execute(
-        text(read_sql("report/journal/entries")),
-        {"app_id": row["app_id"], "ids": [*ids, *filter(None, row["ledger_id"].split(";"))]},
-    ).all()
-    entries = [one for one in found if one.source == source]
-    if ids and len(entries) < len(ids):
-        others = ", ".join(sorted({one.source for one in found} - {source}))
-        raise _NotBookedError(
-            f"it is about the ledger {others}: see --profile" if others else "its entry is gone"
-        )
+    entries = _entries(connection, row, source)
+    _check_read_back(connection, row["app_id"], source, entries)
+    entries = [folded.get(one.ledger_id, one) for one in entries]
+    paid = _payment(connection, settings, row, source)
     lines: list[Line] = []
-    for booking in _bookings(settings, row, made, entries):
+    after = {}
+    for booking in _bookings(settings, row, made, entries, paid):
+        if booking.after is not None:
+            after[booking.after.ledger_id] = booking.after
+        if not booking.amount:
+            continue
         try:
             other = accounts.other(made.decision, row["type"], booking.currency)
             if other is None:
@@ -240,7 +274,92 @@ def _lines(
                 "ledger_id": booking.entry["ledger_id"],
             }
         )
+    folded |= after
+    if not lines:
+        raise _NotBookedError("no money moved in all")
     return lines
+
+
+def _entries(connection: Connection, row: Line, source: str) -> list[_Entry]:
+    """The entries of a row of resolved.csv. Raises _NotBookedError unless all are known and of the ledger asked for."""
+    if row["ledger_id"].endswith("…"):  # the cell is cut
+        of_match = connection.execute(
+            text(read_sql("report/journal/entries_of_match")), {"discrepancy_id": row["discrepancy_id"]}
+        )
+        named = [_Entry(**one) for one in of_match.mappings()]
+        if exact_sum(one.amount for one in named if one.amount > 0) != Decimal(row["ledger_amount"] or 0):
+            raise _NotBookedError("it has more entries than resolved.csv names: book it by hand")
+    else:
+        ids = [*filter(None, row["ledger_id"].split(";"))]
+        found = connection.execute(
+            text(read_sql("report/journal/entries")),
+            {"app_id": row["app_id"], "ids": sorted({form for one in ids for form in possible_ids(one)})},
+        )
+        by_key = {(one.source, one.ledger_id): one for one in (_Entry(**held) for held in found.mappings())}
+        named = [_named(by_key, one) for one in ids]
+    if others := sorted({one.source for one in named} - {source}):
+        raise _NotBookedError(f"it is about the ledger {', '.join(others)}: see --profile")
+    return named
+
+
+def _named(by_key: Mapping[tuple[str, str], _Entry], written: str) -> _Entry:
+    """The one entry that is written so: `a:b` may be the id a:b, or id b of source a."""
+    with_its_source = with_source(written)
+    keys = [key for key in by_key if key[1] == written or key in with_its_source]
+    if not keys:
+        raise _NotBookedError("its entry is gone")
+    if len(keys) > 1:
+        told = " or ".join(f"{source}:{ledger_id}" for source, ledger_id in keys)
+        raise _NotBookedError(f"its entry {written} may be {told}: book it by hand")
+    return by_key[keys[0]]
+
+
+def _check_read_back(connection: Connection, app_id: str, source: str, entries: Sequence[_Entry]) -> None:
+    """Raises _NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
+    rows = connection.execute(
+        text(read_sql("report/journal/stated")),
+        {"app_id": app_id, "source": source, "ids": [one.ledger_id for one in entries]},
+    )
+    stated = {row.ledger_id: row for row in rows}
+    for one in entries:
+        row = stated.get(one.ledger_id)
+        if row is not None and (row.currency, row.amount, row.status) != (
+            one.currency,
+            one.amount,
+            one.status,
+        ):
+            raise _NotBookedError(
+                f"journal {row.journal} changes its entry {one.ledger_id} too: read that back first, or book it by hand"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Payment:
+    """What KS Pay says of the payments of a row."""
+
+    reference: str
+    fee: Decimal | None  # what is expected to be kept of them in all
+    is_booked_net: bool  # whether the ledger books such payments less their fee
+
+
+def _payment(connection: Connection, settings: Settings, row: Line, source: str) -> _Payment:
+    ids = [*filter(None, row["transaction_id"].split(";"))]
+    asked = {
+        "app_id": row["app_id"],
+        "ids": ids,
+        "source": source,
+        "fees": fees_json(settings),
+        "timezone": settings.timezone.key,
+    }
+    found = connection.execute(text(read_sql("report/journal/payments")), asked).all()
+    if settings.fees and len(found) < len(ids):
+        raise _NotBookedError("its fee is not known, since resolved.csv does not name all its transactions")
+    fees = [one.fee for one in found if one.fee is not None]
+    is_net = False
+    if row["type"] in _NEW and len(found) == 1 and fees:
+        is_net = bool(connection.scalar(text(read_sql("report/journal/books_net")), asked))
+    reference = found[0].reference if len(found) == 1 else None
+    return _Payment(reference or "", exact_sum(fees) if fees else None, is_net)
 
 
 def _narration(row: Line, made: Any) -> str:
@@ -248,7 +367,9 @@ def _narration(row: Line, made: Any) -> str:
     return f"{made.decision} of {row['type']} {row['discrepancy_id']} by {made.by_name}{note}"
 
 
-def _bookings(settings: Settings, row: Line, made: Any, entries: Sequence[Any]) -> list[_Booking]:
+def _bookings(
+    settings: Settings, row: Line, made: Any, entries: Sequence[_Entry], paid: _Payment
+) -> list[_Booking]:
     """How the ledger changes so that it holds what was decided. Raises _NotBookedError where it is not known."""
     kind, first, *others = row["type"], *row["currency"].split(";")
     kspay = Decimal(row["kspay_amount"] or 0)
@@ -257,38 +378,61 @@ def _bookings(settings: Settings, row: Line, made: Any, entries: Sequence[Any]) 
         for side, name in ((Side.KSPAY, "kspay_status"), (Side.LEDGER, "ledger_status"))
     ]
     positive = [one for one in entries if one.amount > 0]
-    if kind in ("MISSING_IN_LEDGER", "DUPLICATE_IN_KSPAY", "TIMING_DIFFERENCE") and not entries:
+    if kind in _NEW and not entries:
         if families[0] is not Family.PAID:
             raise _NotBookedError("no money moved in all")
-        return [_Booking(first, kspay, _new_entry(row, made))]
+        amount = kspay - paid.fee if paid.fee is not None and paid.is_booked_net else kspay
+        written = settings.currencies.format(amount, first)
+        return [_Booking(first, amount, _new_entry(row, made, written, paid))]
     if kind in ("MISSING_IN_KSPAY", "DUPLICATE_IN_LEDGER", "TIMING_DIFFERENCE"):
         if families[1] is not Family.PAID:
             raise _NotBookedError("no money moved in all")
-        return [_Booking(one.currency, -one.amount, _stated(settings, one, status=_GONE)) for one in entries]
+        return [_booking(settings, replace(one, status=_GONE), -one.amount) for one in entries]
     if kind == "AMOUNT_MISMATCH" and positive and row["difference"]:
         entry, difference = max(positive, key=lambda one: one.amount), Decimal(row["difference"])
+        if paid.fee is not None and abs(difference - paid.fee) < abs(difference):
+            difference -= paid.fee  # the ledger books amounts less their fee
         if entry.amount + difference <= 0:
             raise _NotBookedError("it takes more than one entry has")
-        return [_Booking(first, difference, _stated(settings, entry, amount=entry.amount + difference))]
+        after = replace(entry, amount=entry.amount + difference)
+        return [_booking(settings, after, difference if _counts(settings, entry, entries) else Decimal(0))]
     if kind == "CURRENCY_MISMATCH" and len(entries) == 1 and others and row["kspay_amount"]:
         (entry,) = entries
-        after = _stated(settings, entry, amount=kspay, currency=first)
-        before = {"ledger_id": after["ledger_id"]}
-        return [_Booking(first, kspay, after), _Booking(entry.currency, -entry.amount, before)]
+        if entry.decided:
+            raise _NotBookedError("another decision changes its entry too: book it by hand")
+        if not _counts(settings, entry, entries):
+            raise _NotBookedError("no money moved in all")
+        now = _booking(settings, replace(entry, amount=kspay, currency=first), kspay)
+        return [now, _Booking(entry.currency, -entry.amount, {"ledger_id": entry.ledger_id})]
     if kind == "STATUS_MISMATCH" and positive and None not in families:
         status = {Family.PAID: "paid", Family.REFUNDED: "refunded"}.get(families[0] or Family.UNKNOWN, _GONE)
         by = (families[0] is Family.PAID) - (families[1] is Family.PAID)
         if not by:
             raise _NotBookedError("no money moved in all")
         return [
-            _Booking(one.currency, by * one.amount, _stated(settings, one, status=status)) for one in positive
+            _booking(settings, replace(one, status=status, counts=by > 0), by * one.amount)
+            for one in positive
         ]
     if kind == "REFUND_MISMATCH" and row["kspay_refunded"]:
         change = Decimal(row["ledger_refunded"]) - Decimal(row["kspay_refunded"])
         entry = min(entries, key=lambda one: one.amount)
         if entry.amount < 0 and entry.amount + change < 0:
-            return [_Booking(first, change, _stated(settings, entry, amount=entry.amount + change))]
+            return [_booking(settings, replace(entry, amount=entry.amount + change), change)]
     raise _NotBookedError("no amount to book is known")
+
+
+def _booking(settings: Settings, after: _Entry, change: Decimal) -> _Booking:
+    return _Booking(after.currency, change, _stated(settings, after), replace(after, decided=True))
+
+
+def _counts(settings: Settings, entry: _Entry, entries: Sequence[_Entry]) -> bool:
+    """Whether the amount of an entry is booked as received, and not given back in all."""
+    if entry.counts is not None:
+        return entry.counts
+    family = _family(settings, Side.LEDGER, entry.status) if entry.status else Family.PAID
+    return family not in (Family.UNPAID, Family.CANCELLED) and (
+        family is not Family.REFUNDED or any(one.amount < 0 for one in entries)
+    )
 
 
 def _family(settings: Settings, side: Side, written: str) -> Family | None:
@@ -302,31 +446,29 @@ def _family(settings: Settings, side: Side, written: str) -> Family | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _new_entry(row: Line, made: Any) -> Line:
+def _new_entry(row: Line, made: Any, amount: str, paid: _Payment) -> Line:
     return {
         "ledger_id": f"J-{made.decision_id}",
-        "amount": row["kspay_amount"],
+        "amount": amount,
         "entry_date": row["kspay_date"],
         "status": "paid",
-        "entry_reference": row["reference"].partition(";")[0],
+        "entry_reference": paid.reference,
         "transaction_id": row["transaction_id"].partition(";")[0],
     }
 
 
-def _stated(settings: Settings, entry: Any, **changes: Any) -> Line:
+def _stated(settings: Settings, entry: _Entry) -> Line:
     """An entry as it stands after the booking."""
-    currency = changes.get("currency", entry.currency)
-    amount = settings.currencies.format(changes.get("amount", entry.amount), currency)
     return {
         "ledger_id": entry.ledger_id,
         "entry_date": entry.entry_date,
-        "status": changes.get("status", entry.status),
+        "status": entry.status,
         "entry_reference": entry.reference or "",
         "transaction_id": entry.transaction_id or "",
         "provider_order_id": entry.provider_order_id or "",
         "provider_txn_id": entry.provider_txn_id or "",
         "description": entry.description or "",
-        "amount": amount,
+        "amount": settings.currencies.format(entry.amount, entry.currency),
     }
 
 
@@ -363,83 +505,3 @@ def _totals(lines: Sequence[Line]) -> dict[str, str]:
             raise CheckFailed(f"the journal does not balance: {debit:f} {currency} debit, {credit:f} credit")
         found[currency] = f"{debit:f}"
     return found
-
-
-def _write(folder: Path, journals: Mapping[str, Sequence[Line]], dialect: Dialect) -> list[Path]:
-    paths = []
-    for name, lines in journals.items():
-        paths += [folder / f"journal-{name}{end}" for end in (".csv", "-tally.xml", "-zoho.csv")]
-        ours, tally, zoho = paths[-3:]
-        write_csv(ours, JOURNAL_COLUMNS, [_cells(line, dialect) for line in lines], dialect)
-        write_csv(zoho, ZOHO, [_zoho(line) for line in lines], Dialect.COMMA)  # it is for a program
-        tally.write_bytes(tostring(_tally(lines), "utf-8", xml_declaration=True) + b"\n")
-    return paths
-
-
-def _cells(line: Line, dialect: Dialect) -> Line:
-    return {
-        name: amount_cell(value, dialect)
-        if name in _AMOUNTS
-        else value
-        if name in ("date", "entry_date", "decision_id")
-        else text_cell(value)
-        for name, value in line.items()
-    }
-
-
-def _zoho(line: Line) -> Line:
-    """Zoho Books takes lines of one reference number as one journal, which has one currency."""
-    values = (
-        line["date"],
-        text_cell(_voucher(line)),
-        text_cell(line["narration"]),
-        text_cell(line["currency"]),
-        text_cell(line["account"]),
-        text_cell(line["reference"]),
-        amount_cell(line["debit"], Dialect.COMMA),
-        amount_cell(line["credit"], Dialect.COMMA),
-    )
-    return dict(zip(ZOHO, values, strict=True))
-
-
-def _voucher(line: Line) -> str:
-    return f"KSR-{line['decision_id']}-{line['currency']}"
-
-
-def _tally(lines: Sequence[Line]) -> Element:
-    """Journal vouchers as Tally imports them: a debit is negative, and `deemed positive`."""
-    envelope = Element("ENVELOPE")
-    SubElement(SubElement(envelope, "HEADER"), "TALLYREQUEST").text = "Import Data"
-    data = SubElement(SubElement(envelope, "BODY"), "IMPORTDATA")
-    SubElement(SubElement(data, "REQUESTDESC"), "REPORTNAME").text = "Vouchers"
-    request = SubElement(data, "REQUESTDATA")
-    for number in dict.fromkeys(map(_voucher, lines)):
-        of_voucher = [line for line in lines if _voucher(line) == number]
-        message = SubElement(request, "TALLYMESSAGE", {"xmlns:UDF": "TallyUDF"})
-        voucher = SubElement(
-            message,
-            "VOUCHER",
-            {"VCHTYPE": "Journal", "ACTION": "Create", "OBJVIEW": "Accounting Voucher View"},
-        )
-        first = of_voucher[0]
-        for tag, value in (
-            ("DATE", first["date"].replace("-", "")),
-            ("VOUCHERTYPENAME", "Journal"),
-            ("VOUCHERNUMBER", number),
-            ("REFERENCE", first["reference"]),
-            ("NARRATION", f"{first['narration']} ({first['currency']})"),
-            ("PERSISTEDVIEW", "Accounting Voucher View"),
-        ):
-            SubElement(voucher, tag).text = _xml(value)
-        for line in of_voucher:
-            entry = SubElement(voucher, "ALLLEDGERENTRIES.LIST")
-            SubElement(entry, "LEDGERNAME").text = _xml(line["account"])
-            SubElement(entry, "ISDEEMEDPOSITIVE").text = "Yes" if line["debit"] else "No"
-            SubElement(entry, "AMOUNT").text = f"-{line['debit']}" if line["debit"] else line["credit"]
-    indent(envelope)
-    return envelope
-
-
-def _xml(value: str) -> str:
-    """Without the control characters that XML cannot hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in value)

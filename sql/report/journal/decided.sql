@@ -36,6 +36,11 @@ left join lateral (
 where
     newest.kind = 'resolved'
     and decided.decision in ('accept', 'write_off')
-    and (newest.run = any(cast(:news as integer[])) or decided.first_id > :opened)
+    and (newest.run = any(cast(:news as integer[])) or (
+        -- A proposal counts from its confirmation on.
+        select min(counted.decision_id)
+        from decisions_that_count as counted
+        where counted.discrepancy_id = newest.discrepancy_id and counted.first_id = decided.first_id
+    ) > :opened)
     and decided.first_id not in (select decision_id from journal_exports)
 order by decided.first_id

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, time
@@ -14,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from reconcile.core.fees import read_fees
 from reconcile.core.journal import JOURNAL_COLUMNS
+from reconcile.core.money import Currencies
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
 from reconcile.decide import resolve as decisions
@@ -38,8 +41,15 @@ default = "Differences"
 DATE_MISMATCH = false
 [journal.write_off]
 default = { INR = "Losses" }
-AMOUNT_MISMATCH = { USD = "Rounding USD", INR = "Rounding" }
+AMOUNT_MISMATCH = { USD = "Rounding USD", INR = "Rounding", EUR = "Rounding EUR" }
+MISSING_IN_LEDGER = { EUR = "Losses EUR" }
 CURRENCY_MISMATCH = "Exchange"
+[[fees]]
+payment_method = "CARD"
+currency = "EUR"
+percent = "2"
+tax = "18"
+[ledger.bank]
 """
 
 # Reference, what KS Pay says and what the ledger says: (status, currency, amount), or several entries.
@@ -54,7 +64,15 @@ CASES: dict[str, tuple[tuple[str, str, str] | None, tuple[tuple[str, str, str], 
     "STATUS_OF_FAILED": (("failed", "INR", "80"), (("paid", "INR", "80"),)),
     "REFUND_MISMATCH": (("refunded", "INR", "90"), (("paid", "INR", "90"), ("refunded", "INR", "-60"))),
     "DUPLICATE_IN_LEDGER": (("paid", "INR", "20"), (("paid", "INR", "20"), ("paid", "INR", "20"))),
+    "STATUS_OF_COLON": (("paid", "INR", "55"), (("open", "INR", "55"),)),
+    "BOTH_OF_FAILED": (("failed", "INR", "100"), (("paid", "INR", "90"),)),
+    "BOTH_OF_OPEN": (("paid", "INR", "100"), (("open", "INR", "90"),)),
+    "NET_OF_CLEAN": (("paid", "EUR", "1000"), (("paid", "EUR", "976.40"),)),
+    "NET_OF_AMOUNT": (("paid", "EUR", "1000"), (("paid", "EUR", "970.50"),)),
+    "NET_OF_MISSING": (("paid", "EUR", "500"), ()),
 }
+IDS = {"STATUS_OF_COLON-1": "INV:12", "CLEAN-1": "12"}
+LONG = "Steel bottle of two litres, with a lid; " * 10
 CHANGE = {  # by currency and case, by how much the ledger's account rises
     "MISSING_IN_LEDGER": {"INR": "500"},
     "MISSING_IN_KSPAY": {"INR": "-300"},
@@ -65,7 +83,13 @@ CHANGE = {  # by currency and case, by how much the ledger's account rises
     "STATUS_OF_FAILED": {"INR": "-80"},
     "REFUND_MISMATCH": {"INR": "-30"},
     "DUPLICATE_IN_LEDGER": {"INR": "-20"},
+    "STATUS_OF_COLON": {"INR": "55"},
+    "BOTH_OF_FAILED": {"INR": "-90"},
+    "BOTH_OF_OPEN": {"INR": "100"},
+    "NET_OF_AMOUNT": {"EUR": "5.90"},
+    "NET_OF_MISSING": {"EUR": "488.20"},
 }
+DECISIONS = len(CHANGE) + 1  # two of BOTH_OF_OPEN
 
 
 class Books:
@@ -80,13 +104,22 @@ class Books:
             for name, (_, entries) in CASES.items():
                 for number, (status, currency, amount) in enumerate(entries, 1):
                     row = {
-                        "ledger_id": f"{name}-{number}", "reference": name, "amount": amount, "currency": currency,
-                        "date": "2026-08-10", "status": status, "description": "Steel bottle",
+                        "ledger_id": IDS.get(f"{name}-{number}", f"{name}-{number}"),
+                        "reference": name, "amount": amount, "currency": currency,
+                        "date": "2026-08-10", "status": status, "description": LONG.strip(),
                     }  # fmt: skip
                     writer.writerow({**dict.fromkeys(LEDGER_COLUMNS, ""), **row})
         app = Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
         url = command.settings["RECONCILE_DATABASE_URL"]
-        self.settings = replace(Settings(database_url=url), apps=(app,), app_ids=(app.app_id,))
+        self.settings = replace(
+            Settings(database_url=url), apps=(app,), app_ids=(app.app_id,),
+            fees=read_fees(tomllib.loads(TOML)["fees"], Currencies()),
+        )  # fmt: skip
+        # The same id in another ledger.
+        (command.folder / "bank.csv").write_text(
+            "ledger_id,reference,amount,currency,date\n12,BANK,33,INR,2026-08-10\n", "utf-8"
+        )
+        command.good("ledger", "import", "bank.csv", "--profile", "bank")
         self.run(command.folder / "ledger.csv")
         self.decide("write_off", "Asha Rao")
         self.run(command.folder / "ledger.csv")
@@ -145,7 +178,7 @@ def test_an_account_that_is_missing_is_one_line(books: Books) -> None:
         ),
         (
             TOML.replace('INR = "KS Pay clearing", default', "INR"),
-            "[journal] account names no account for USD",
+            "[journal] account names no account for EUR",
         ),
         (TOML.replace("DATE_MISMATCH", "DATE_WRONG"), "[journal] accept has an unknown type 'DATE_WRONG'"),
         (TOML.replace("account =", "acount ="), "[journal] has an unknown key 'acount'"),
@@ -168,7 +201,11 @@ def test_the_journal(books: Books, tmp_path: Path) -> None:
     }
     said = books.journal()
     assert said["journal"] == "2026-08-1"
-    assert (said["decisions"], said["left"], said["closed"]) == (len(CHANGE), [], False)
+    assert (said["decisions"], said["closed"]) == (DECISIONS, False)
+    assert {(one["type"], one["why"]) for one in said["left"]} == {
+        ("AMOUNT_MISMATCH", "no money moved in all"),  # of a failed payment
+        ("MISSING_IN_KSPAY", "it is about the ledger bank: see --profile"),
+    }
     names = [Path(path).name for path in said["files"]]
     assert names == ["journal-2026-08-1.csv", "journal-2026-08-1-tally.xml", "journal-2026-08-1-zoho.csv"]
     ours, tally, zoho = (books.command.folder / path for path in said["files"])
@@ -202,6 +239,14 @@ def test_the_journal(books: Books, tmp_path: Path) -> None:
     assert {line["date"] for line in lines} == {"2026-08-31"}
     assert all(line["narration"].endswith("by Asha Rao: =lost, as always") for line in lines)
 
+    # All decisions on an entry state it alike, and whole.
+    stated = [(line["ledger_id"], line["amount"], line["status"]) for line in lines if line["amount"]]
+    assert sorted(one for one in stated if one[0].startswith(("BOTH", "INV", "12"))) == [
+        ("BOTH_OF_FAILED-1", "100.00", "written_off"), *[("BOTH_OF_OPEN-1", "100.00", "paid")] * 2,
+        ("INV:12", "55.00", "paid"),
+    ]  # fmt: skip
+    assert {line["description"] for line in lines} == {"", LONG.strip()}
+
     # The others say the same.
     vouchers = ElementTree.parse(tally).getroot().findall(".//VOUCHER")  # noqa: S314 - our own file
     amounts = [
@@ -220,9 +265,10 @@ def test_the_journal(books: Books, tmp_path: Path) -> None:
     # Each decision is exported once; again, byte by byte.
     before = {path.name: path.read_bytes() for path in (ours, tally, zoho)}
     again = books.journal()
-    assert (again["journal"], again["files"], again["before"]) == (None, [], len(CHANGE))
+    assert (again["journal"], again["files"], again["before"]) == (None, [], DECISIONS)
     assert (
-        "nothing new to book; 9 decisions exported before" in books.command.good("adjustments", "2026-08").out
+        f"nothing new to book; {DECISIONS} decisions exported before"
+        in books.command.good("adjustments", "2026-08").out
     )
     books.command.good("adjustments", "2026-08", "--again", "--out", str(tmp_path))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -240,7 +286,7 @@ def test_a_journal_that_was_changed_by_hand_is_refused(books: Books) -> None:
         "status is paid, and was exported as written_off": text.replace("written_off", "paid", 1).replace(
             "paid of", "written_off of"
         ),
-        "account is Gains, and was exported as": text.replace("Losses", "Gains", 1),
+        "account is Gains EUR, and was exported as": text.replace("Losses", "Gains", 1),
     }
     copy = books.command.folder / "copy.csv"
     for says, content in changed.items():
@@ -252,7 +298,10 @@ def test_a_journal_that_was_changed_by_hand_is_refused(books: Books) -> None:
     (books.command.folder / "reconcile.toml").write_text(TOML + "[ledger.tally]\n", "utf-8")
     outcome = books.command("ledger", "import", str(path), "--profile", "tally")
     assert (outcome.code, "books into --profile default, not tally" in outcome.complaint) == (3, True)
-    assert "not in a journal" not in books.command.good("adjustments", "2026-08", "--profile", "tally").out
+    left = books.command.good("adjustments", "2026-08", "--profile", "tally").out
+    assert (
+        left.count("not in a journal") == left.count("see --profile") == 2
+    )  # those of before, exported are none
 
 
 def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
@@ -267,11 +316,12 @@ def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
                 row[place] = row[place].replace(".", ",")
         csv.writer(file, delimiter=";").writerows(rows)
     said = json.loads(books.command.good("ledger", "import", "saved.csv", "--json").out)["imports"][0]
-    assert (said["added"], said["quarantined"]) == (1, 0)
+    assert (said["added"], said["quarantined"]) == (2, 0)
     assert said["passed_over"] == len(rows) - 1 - said["records"]
     report = books.run()
-    assert report.rows("discrepancies") == report.rows("resolved") == []
-    assert len(report.rows("matched")) == 9
+    assert report.rows("discrepancies") == []
+    assert [row["ledger_id"] for row in report.rows("resolved")] == ["bank:12"]
+    assert len(report.rows("matched")) == 15
     # The same file again changes nothing.
     said = json.loads(books.command.good("ledger", "import", str(path), "--json").out)["imports"][0]
     assert (said["added"], said["changed"]) == (0, 0)
