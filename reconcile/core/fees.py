@@ -5,6 +5,7 @@ from a day on until the next fee of the same two begins. What is expected of a p
 (`sql/match/policy/known_records.sql`).
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ FEW = 10
 
 _STEPS = 10_000
 """An agreement is looked for in steps of 0.01 %."""
+_MOST_RATE = int(MOST_PERCENT * _STEPS / 100)
+"""What the settings would refuse is not proposed."""
 _MOST_STEPS = 20
 """Where an amount is so small that more percentages give one fee, it shows none of them."""
 
@@ -173,7 +176,12 @@ class LikelyFee:
     def __str__(self) -> str:
         below = f"{self.percent:f} %" if self.percent is not None else f"{self.fixed:f} {self.currency}"
         method = f"{self.payment_method} " if self.payment_method else ""
-        named = f'payment_method = "{self.payment_method}", ' if self.payment_method else ""
+        # A text of JSON is one of TOML, whatever quotes it holds.
+        named = (
+            f"payment_method = {json.dumps(self.payment_method, ensure_ascii=False)}, "
+            if self.payment_method
+            else ""
+        )
         rate = f"percent = {self.percent:f}" if self.percent is not None else f"fixed = {self.fixed:f}"
         seen = f"{self.matches:,} of {self.of:,} {method}matches in {self.currency}"
         return (
@@ -203,7 +211,9 @@ def likely_fees(
             for bound in (less - half, less + half)
         )
         if end - lowest <= _MOST_STEPS:
-            steps[method, currency].update(dict.fromkeys(range(max(lowest, 1), end), matches))
+            steps[method, currency].update(
+                dict.fromkeys(range(max(lowest, 1), min(end, _MOST_RATE + 1)), matches)
+            )
         fixed[method, currency][less.normalize()] += matches
     found = []
     for (method, currency), every in sorted(of.items(), key=lambda one: (one[0][1], one[0][0] or "")):

@@ -105,7 +105,7 @@ def close_month(
             "closing": _told(connection, statement.closing),
             "lines": [_line(one) for one in statement.lines],
             "changed_since_before": None if since is None else [_line(one) for one in since.lines],
-            "preparers": statement.preparers,
+            "preparers": list(statement.preparers),
             "decisions": audit_trail.last_record(connection),
             "settings": dict(shown),
             "files": {

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.money import exact_sum
+from reconcile.core.people import same_person
 from reconcile.db.sql_files import read_sql
 from reconcile.report.close_trail import newest
 from reconcile.report.frames import Total, frame_of, totals
@@ -57,6 +58,7 @@ class Movement:
     side: str = ""  # of the record that it is about
     record: str = ""
     note: str = ""  # the newest when the closing run ended
+    people: Sequence[str] = ()  # all who took the decision, one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,14 @@ class Statement:
         return in_order((*self.ends, *self.movements))
 
     @property
-    def preparers(self) -> list[str]:
-        """Who took the decisions behind the lines."""
-        return sorted({one.by for one in self.movements if one.line in DECIDED and one.by})
+    def preparers(self) -> dict[str, int]:
+        """Who took or confirmed the decisions behind the lines, and how many; each person in one spelling."""
+        found: dict[str, int] = {}
+        named = (name for one in self.movements if one.line in DECIDED for name in one.people)
+        for name in sorted(named):
+            known = next((other for other in found if same_person(name, other)), name)
+            found[known] = found.get(known, 0) + 1
+        return found
 
 
 def in_order(items: Iterable[Movement]) -> list[Movement]:
@@ -369,6 +376,7 @@ def _moves(
             where.as_of,
             getattr(where, "decision", None) if decided else None,
             getattr(where, "by", None) if decided else None,
+            people=(getattr(where, "people", None) or ()) if decided else (),
         )
         for currency, (count, amount) in changes.items()
     ]

@@ -4,7 +4,6 @@ The same statement gives the same bytes. `Approval` is what the audit trail says
 """
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -19,11 +18,12 @@ from markupsafe import Markup
 from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies, grouped
+from reconcile.core.people import same_person
 from reconcile.report.columns import AMOUNTS, DAYS, NUMBERS, STATEMENT, STATEMENT_ITEMS, STATEMENT_SIGNOFF
 from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import read_csv, write_csv
 from reconcile.report.html import environment, source_hash
-from reconcile.report.statement import DECIDED, Line, Movement, Statement, in_order
+from reconcile.report.statement import Line, Movement, Statement, in_order
 from reconcile.report.workbook import is_exact, pattern
 
 LISTED = 500
@@ -114,11 +114,10 @@ def write_whole(out: Path, write: Callable[[Path], Sequence[Path]]) -> list[Path
 
 def signoff(statement: Statement, approval: Approval | None) -> list[dict[str, str]]:
     """Who prepared and who approved the statement, as cells."""
-    made = Counter(one.by for one in statement.movements if one.line in DECIDED)
     empty = dict.fromkeys(STATEMENT_SIGNOFF, "")
     rows = [
-        {**empty, "role": "preparer", "name": text_cell(name), "decisions": cell(made[name])}
-        for name in statement.preparers
+        {**empty, "role": "preparer", "name": text_cell(name), "decisions": cell(made)}
+        for name, made in statement.preparers.items()
     ]
     approver = {**empty, "role": "approver"}
     if approval is not None:
@@ -218,11 +217,13 @@ def render_statement(statement: Statement, currencies: Currencies, approval: App
     behind: dict[tuple[str, str, str], list[Movement]] = {}
     for one in statement.items:
         behind.setdefault((one.app_id, one.currency, one.line), []).append(one)
-    made = Counter(one.by for one in statement.movements if one.line in DECIDED)
     return environment().get_template("statement.html").render(
         close=statement,
         approval=approval,
-        preparers=[(name, made[name]) for name in statement.preparers],
+        preparers=list(statement.preparers.items()),
+        by_one_person=approval is not None and [approval.by] == [
+            approval.by if same_person(name, approval.by) else name for name in statement.preparers
+        ],
         behind=behind,
         listed=LISTED,
         meanings=MEANINGS,

@@ -1,6 +1,7 @@
 -- Grain: one row a movement of an open item in these runs of an app, in their order.
--- Purpose: What moved the open items between two closes, with the newest decision on an item that its run knew.
--- Reads: decisions_that_count, movements, runs
+-- Purpose: What moved the open items between two closes, with the newest decision on an item that its run knew,
+-- and all who took it.
+-- Reads: decisions, decisions_that_count, movements, runs
 -- Makes: none
 
 select
@@ -14,13 +15,21 @@ select
     runs.run_id,
     runs.period_last as as_of,
     decided.decision,
-    decided.deciders as by
+    decided.deciders as by,
+    decided.people
 from movements
 inner join runs on runs.number = movements.run
 left join lateral (
     select
-        decision,
-        deciders
+        counted.decision,
+        counted.deciders,
+        (
+            select array_agg(one.by_name order by one.decision_id)
+            from decisions as one
+            where
+                counted.first_id in (one.decision_id, one.confirms)
+                and one.decision_id <= counted.decision_id
+        ) as people
     from decisions_that_count as counted
     where
         counted.discrepancy_id = movements.discrepancy_id

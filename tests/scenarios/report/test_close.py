@@ -64,6 +64,7 @@ def play(quarter: Quarter) -> None:
     quarter.run(JULY)
     quarter.decide("Asha Rao", ORD_6="accept", ORD_8="write_off")
     quarter.books["L-4"] = record(4, "USD", "50", "2026-06-13")  # booked late
+    quarter.books["L-7b"] = corrected(quarter.books["L-7b"], "410")  # while it is open
     quarter.run(JULY)
     quarter.close("2026-07", "Meera Nair", 1, 2, 3)
 
@@ -95,7 +96,7 @@ def test_every_closed_version_is_what_the_oracle_says(quarter: Quarter) -> None:
     # All kinds of lines were there, so that each was compared.
     kinds = {line for _, snapshots in quarter.closed for _, line in lines_of(snapshots)}
     assert kinds == {
-        "opening", "new", "reopened", "cleared", "accept", "write_off", "ignore", "match", "closing",
+        "opening", "new", "reopened", "changed", "cleared", "accept", "write_off", "ignore", "match", "closing",
     }  # fmt: skip
     # A month opens as the one before it was closed.
     july, august = quarter.closed[2][0], quarter.closed[3][0]

@@ -92,3 +92,14 @@ def test_what_it_proposes_can_be_pasted() -> None:
     (found,) = likely_fees(differences("UPI", ("1000", "5"), times=20), {("UPI", "INR"): 20}, Currencies())
     (fee,) = read("[[fees]]\n" + str(found).partition("with ")[2].replace(", ", "\n"))
     assert (fee.payment_method, fee.currency, fee.percent) == ("UPI", "INR", Decimal("0.5"))
+
+
+def test_it_proposes_nothing_that_the_settings_refuse() -> None:
+    # A fee of more than half is taken for a mistake.
+    assert shown(differences("UPI", ("1000", "600"), ("500", "300"), ("300", "180")), "UPI", 15) == []
+    (half,) = likely_fees(differences("UPI", ("1000", "500"), times=20), {("UPI", "INR"): 20}, Currencies())
+    assert half.percent == 50
+    quoted = 'card "gold" \\ 1'
+    (found,) = likely_fees(differences(quoted, ("1000", "5"), times=20), {(quoted, "INR"): 20}, Currencies())
+    (fee,) = read("[[fees]]\n" + str(found).partition("with ")[2].replace(", ", "\n"))
+    assert fee.payment_method == quoted
