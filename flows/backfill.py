@@ -3,6 +3,8 @@
 A month that a finished run covers is passed over, so a backfill that was stopped goes on where it was.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -13,16 +15,19 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.form import AppsField, DayField, FileField, FolderField, HoursField, ProfileField, day_of
-from flows.shared import FETCH_RETRY_SECONDS, PageLog, as_task, deployed, inside, with_database
+from flows.shared import FETCH_RETRY_SECONDS, PageLog, as_task, deployed, inside, out_folder, with_database
 from flows.summary import one_line
 from reconcile import pipeline
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.periods import check_period, last_closed_day
 from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.engine import open_store
-from reconcile.pipeline import Finished, Request
+from reconcile.pipeline import Finished, PartlyDone, Request
 from reconcile.settings import Settings
+
+COVERED = "covered before"
+"""What the table says of a month that a finished run covers already."""
 
 
 @flow(
@@ -37,7 +42,7 @@ def backfill(
     ledger: FileField = "",
     profile: ProfileField = "",
     apps: AppsField = (),
-    out: FolderField = "reports",
+    out: FolderField = "",
     time_limit_hours: HoursField = 0,
 ) -> State[None]:
     """Reconcile a long history, one calendar month after another, each with a report of its own.
@@ -51,7 +56,8 @@ def backfill(
             month. Empty: RECONCILE_LEDGER, else what was imported before.
         profile: Name of a [ledger.NAME] of reconcile.toml that says how to read the file. Usually empty.
         apps: Only these apps. Empty: all.
-        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT.
+        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT. Empty: that
+            folder, else `reports`.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
     """
 
@@ -63,23 +69,31 @@ def backfill(
         if first > last:
             raise UsageError(f"from_date {first} is after to_date {last}")
         check_period(Period(first, last), settings.timezone)
-        folder = inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT")
+        asked = months(first, last)
+        folder = out_folder(settings, out)
         book = inside(settings.ledger_root, "ledger", ledger, "RECONCILE_LEDGER_ROOT") if ledger else None
         log = PageLog()
         done: list[dict[str, str]] = []
-        for month in months(first, last):
-            if with_database(lambda month=month: _is_covered(settings, month, apps)):  # type: ignore[misc]
-                done.append({"month": str(month), "run": "covered before", "open": ""})
-                continue
-            request = Request(month, book, profile or None, folder, wait=True, apps=tuple(apps))
-            finished = _as_task(settings, request, log)
-            log.logger.info("%s", one_line(finished))
-            opened = sum(row["count"] for row in finished.report["open"])
-            done.append({"month": str(month), "run": finished.run_id, "open": f"{opened:,}"})
-            book = None  # it is imported now
-        with log.whatever_prefect_says():
-            create_table_artifact(done, key="backfill", description=f"{first} to {last}")
-        ran = sum(row["run"] != "covered before" for row in done)
+        try:
+            _each(
+                settings,
+                Request(None, book, profile or None, folder, wait=True, apps=tuple(apps)),
+                asked,
+                done,
+                log,
+            )
+        except TimeIsUp as error:
+            stand = f"{len(done)} of {len(asked)} months stand, start it again for the others"
+            raise TimeIsUp(error.hours, stand) from None
+        finally:
+            with log.whatever_prefect_says():
+                create_table_artifact(done, key="backfill", description=f"{first} to {last}")
+        if parts := [f"{row['month']} for {row['failed']}" for row in done if row["failed"]]:
+            raise ReconcileError(
+                f"{len(done)} months, {len(parts)} of them not whole: {'; '.join(parts)} failed. "
+                "The reports of the others stand: start it again"
+            )
+        ran = sum(row["run"] != COVERED for row in done)
         return Completed(
             message=f"{len(done)} months, {ran} of them reconciled now, {len(done) - ran} before"
         )
@@ -96,6 +110,27 @@ def months(first: date, last: date) -> list[Period]:
         Period(begins, ends - timedelta(days=1))
         for begins, ends in pairwise([*starts, last + timedelta(days=1)])
     ]
+
+
+def _each(
+    settings: Settings, request: Request, asked: Sequence[Period], done: list[dict[str, str]], log: PageLog
+) -> None:
+    """Reconcile each of the months that no run covers, and note it when it stands. Where some apps of a month fail, the
+    others' report stands, and the next month is as good as it was."""
+    for month in asked:
+        if with_database(lambda month=month, apps=request.apps: _is_covered(settings, month, apps)):  # type: ignore[misc]
+            done.append({"month": str(month), "run": COVERED, "open": "", "failed": ""})
+            continue
+        failed = ""
+        try:
+            finished = _as_task(settings, replace(request, period=month), log)
+        except PartlyDone as error:
+            finished, failed = error.finished, ", ".join(error.failed.errors)
+            log.logger.warning("%s", error)
+        log.logger.info("%s", one_line(finished))
+        opened = sum(row["count"] for row in finished.report["open"])
+        done.append({"month": str(month), "run": finished.run_id, "open": f"{opened:,}", "failed": failed})
+        request = replace(request, ledger=None)  # it is imported now
 
 
 def _as_task(settings: Settings, request: Request, log: PageLog) -> Finished:

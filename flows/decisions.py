@@ -1,12 +1,14 @@
 """The flow of the deployment `decisions`: takes in what lies in the inbox, at once."""
 
 from prefect import flow
+from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.form import HoursField, ProfileField
 from flows.shared import PageLog, as_task, deployed, with_database
 from reconcile import pipeline
+from reconcile.core.errors import InputRefused
 from reconcile.settings import Settings
 
 
@@ -29,9 +31,16 @@ def decisions(profile: ProfileField = "", time_limit_hours: HoursField = 0) -> S
         for warning in taken.warnings:
             log.logger.warning("%s", warning)
         decided = sum(one.decisions for one in taken.decided)
-        return Completed(
-            message=f"{decided:,} decisions of {len(taken.decided)} files, {len(taken.imported)} ledgers, "
+        said = (
+            f"{decided:,} decisions of {len(taken.decided)} files, {len(taken.imported)} ledgers, "
             f"{len(taken.refused)} files refused"
         )
+        if taken.refused:
+            with log.whatever_prefect_says():
+                why = [{"file": one.file, "why": one.reason} for one in taken.refused]
+                create_table_artifact(why, key="refused", description="Files of the inbox that were refused")
+            if not taken.decided and not taken.imported:
+                raise InputRefused(f"{said}: {'; '.join(row['why'] for row in why)}")
+        return Completed(message=said)
 
     return deployed(work, time_limit_hours)

@@ -6,10 +6,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.form import FolderField, HoursField, MonthField, NameField
-from flows.shared import PageLog, as_task, deployed, inside, with_database
+from flows.shared import PageLog, as_task, deployed, out_folder, with_database
 from flows.summary import closed_month, escaped
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db.engine import open_store
+from reconcile.notify import link_to
 from reconcile.report.close_month import Closed, NotClosed, close_month, closed_statement
 from reconcile.report.statement import month_days
 from reconcile.settings import Settings
@@ -17,7 +18,7 @@ from reconcile.settings import Settings
 
 @flow(name="month-close", flow_run_name="{month} by {by}", validate_parameters=False, persist_result=False)
 def month_close(
-    month: MonthField, by: NameField, out: FolderField = "reports", time_limit_hours: HoursField = 0
+    month: MonthField, by: NameField, out: FolderField = "", time_limit_hours: HoursField = 0
 ) -> State[None]:
     """Close a month: freeze its statement as the next version. No later run changes a closed version.
 
@@ -28,6 +29,7 @@ def month_close(
         month: The month, as 2026-08. It must be over, and a run must cover it to its end.
         by: Who closes it. The audit trail keeps this name.
         out: Folder of the reports on the worker's machine, inside RECONCILE_OUT_ROOT. The files go to closed/ in it.
+            Empty: that folder, else `reports`.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
     """
 
@@ -36,7 +38,7 @@ def month_close(
         if not name or not name.isprintable():
             raise UsageError("by must be a name: the audit trail keeps who closed the month")
         month_days(month, "close")
-        folder = inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT")
+        folder = out_folder(settings, out)
         shown = {one.name: one.value for one in Settings.shown()}
         log = PageLog()
 
@@ -50,9 +52,8 @@ def month_close(
             with log.whatever_prefect_says():
                 text = f"{says}\n\n{closed_month(statement, settings.currencies)}"
                 create_markdown_artifact(text, key="close-statement", description=month)
-                if settings.report_url:
-                    page = done.folder / f"statement-{month}.html"
-                    link = f"{settings.report_url.rstrip('/')}/{page.relative_to(folder).as_posix()}"
+                page = done.folder / f"statement-{month}.html"
+                if link := link_to(page, settings):
                     create_link_artifact(link, key="closed", link_text=page.name)
             return done
 

@@ -18,7 +18,7 @@ from flows.shared import one_line as in_one_line
 from flows.summary import largest_items, one_line, summary
 from reconcile.core.errors import ReconcileError
 from reconcile.db.runs import mishap
-from reconcile.notify import address_of
+from reconcile.notify import link_to
 from reconcile.pipeline import Finished
 from reconcile.report.verify import DATA_DOCS
 from reconcile.settings import Settings
@@ -35,7 +35,7 @@ def show(finished: Finished, settings: Settings, log: PageLog) -> None:
     for warning in finished.report["warnings"]:
         log.logger.warning("%s", warning)
     with log.whatever_prefect_says(), _whatever_fails(log):
-        _artifacts(finished, settings.report_url)
+        _artifacts(finished, settings)
         _events(finished)
         context = FlowRunContext.get()
         if context is not None and context.flow_run is not None:
@@ -70,14 +70,16 @@ def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> St
     return Completed(message=line)
 
 
-def _artifacts(finished: Finished, report_url: str | None) -> None:
+def _artifacts(finished: Finished, settings: Settings) -> None:
     about = f"Run {finished.run_id}"
-    create_markdown_artifact(summary(finished, report_url), key="reconciliation", description=about)
+    create_markdown_artifact(
+        summary(finished, link_to(finished.folder, settings)), key="reconciliation", description=about
+    )
     if items := largest_items(finished):
         create_table_artifact(items, key="largest-open-items", description=f"{about}: the largest open items")
-    if report_url:
+    if link := link_to(finished.folder / "report.html", settings):
         create_link_artifact(
-            link=address_of(finished, report_url),
+            link=link,
             link_text=f"The report of run {finished.run_id}",
             key="report",
             description="The page. The workbook and discrepancies.csv are beside it",
@@ -122,9 +124,7 @@ def _data_docs(settings: Settings, finished: Finished, log: PageLog) -> None:
         log.logger.warning("no pages of Great Expectations: %s", mishap(error) or in_one_line(error))
         return
     create_link_artifact(
-        link=address_of(finished, settings.report_url, f"{DATA_DOCS}/index.html")
-        if settings.report_url
-        else (folder / "index.html").resolve().as_uri(),
+        link=link_to(folder / "index.html", settings) or (folder / "index.html").resolve().as_uri(),
         link_text="What was demanded of the records, and what was found",
         key=DATA_DOCS,
         description=f"Great Expectations' pages of run {finished.run_id}",

@@ -37,6 +37,7 @@ from flows.shared import (
     deployed,
     inside,
     one_line,
+    out_folder,
     report_stands,
     reported,
     with_database,
@@ -85,7 +86,7 @@ def reconcile_period(
     allow: AllowField = (),
     strict: bool = False,
     wait: bool = True,
-    out: FolderField = "reports",
+    out: FolderField = "",
     time_limit_hours: HoursField = 0,
 ) -> State[None]:
     """Reconcile KS Pay with the ledger for a period, and write the report files.
@@ -103,7 +104,8 @@ def reconcile_period(
         allow: Use the data although these expectations block it. The permission is recorded.
         strict: End as failed if a discrepancy above info is open. The report is written all the same.
         wait: If another run is at work, wait for its end instead of failing.
-        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT.
+        out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT. Empty: that
+            folder, else `reports`.
         time_limit_hours: After so many hours the run is stopped and failed. 0: never.
     """
     command = _command.get()
@@ -118,7 +120,7 @@ def reconcile_period(
             if ledger
             else None,
             profile=profile or None,
-            out=inside(settings.out_root, "out", out or "reports", "RECONCILE_OUT_ROOT"),
+            out=out_folder(settings, out),
             wait=wait,
             allow=check_allowed(allow or (), settings),
             snapshot=snapshot,

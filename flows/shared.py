@@ -240,17 +240,22 @@ def may_pass(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 
 
 def inside(root: Path, parameter: str, path: str, variable: str) -> Path:
-    """A path of Prefect's form, links resolved. Raises UsageError if it leads out of the folder that the settings name:
-    whoever may use the page must not read or write wherever the worker may."""
+    """A path of Prefect's form, from the working folder, links resolved. Raises UsageError if it leads out of the
+    folder that the settings name: whoever may use the page must not read or write wherever the worker may."""
     folder = root.resolve()
     found = Path("/")
     with suppress(OSError, ValueError, RuntimeError):  # a loop of links, a NUL
-        found = (folder / path).resolve()
+        found = Path(path).resolve()
     if not found.is_relative_to(folder):
         raise UsageError(
             f"{parameter}: {path} is not in {folder}: give a path inside of it, or set {variable}"
         )
     return found
+
+
+def out_folder(settings: Settings, out: str) -> Path:
+    """The folder for reports that a form names; that of the settings if it names none."""
+    return inside(settings.out_root, "out", out or str(settings.reports_folder), "RECONCILE_OUT_ROOT")
 
 
 def one_line(error: BaseException) -> str:

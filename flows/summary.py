@@ -24,7 +24,7 @@ _WORDS = ("App", "Severity", "Type", "Currency", "Side", "Suite", "Fails", "Line
 """Columns of words; those of numbers are aligned right."""
 
 
-def summary(finished: Finished, report_url: str | None = None) -> str:
+def summary(finished: Finished, link: str | None = None) -> str:
     """The run in a page of Markdown: what is at risk, discrepancies by type, totals per currency, the files."""
     report = finished.report
     parts = [
@@ -45,7 +45,7 @@ def summary(finished: Finished, report_url: str | None = None) -> str:
         parts += [f"### {_SCOPES[scope]}", _totals(list(rows))]
     if report["warnings"]:
         parts += ["## Warnings", *(f"- {escaped(warning)}" for warning in report["warnings"])]
-    where = f"At {report_url}/{finished.run_id}" if report_url else f"In {finished.folder.absolute()}"
+    where = f"At {link}" if link else f"In {finished.folder.absolute()}"
     parts += [
         "## Files",
         f"{escaped(where)}: "

@@ -3,11 +3,12 @@
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows.form import FolderField, HoursField
 from flows.shared import PageLog, as_task, deployed, inside, with_database
 from flows.summary import validated
+from reconcile.core.errors import InputRefused
 from reconcile.settings import Settings
 from reconcile.validate_all import validate_all
 
@@ -32,7 +33,7 @@ def validate(pages: FolderField = "", time_limit_hours: HoursField = 0) -> State
         for line in found.warnings:
             log.logger.warning("%s", line)
         if found.problems:
-            return Failed(message="; ".join(found.problems))
+            raise InputRefused("; ".join(found.problems))
         return Completed(message=f"{len(found.suites)} suites: all that blocks holds")
 
     return deployed(work, time_limit_hours)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from reconcile.core.discrepancies import Severity
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
@@ -85,7 +86,7 @@ def telling(settings: Settings, progress: Progress, run: Callable[[], Finished])
 def tell_of(finished: Finished, settings: Settings, progress: Progress) -> None:
     """Tell people of a finished run, if this is an occasion."""
     if any(one.has_come(finished.report) for one in settings.occasions):
-        _tell(Channels(settings), lambda: of_run(finished, settings.report_url), progress)
+        _tell(Channels(settings), lambda: of_run(finished, settings), progress)
 
 
 @contextmanager
@@ -97,7 +98,7 @@ def telling_failures(settings: Settings, progress: Progress, work: str = RUN) ->
         yield
     except PartlyDone as error:
         if any(one.name == FAILED or one.has_come(error.finished.report) for one in settings.occasions):
-            _tell(channels, lambda error=error: _of_part(error, settings.report_url), progress)  # type: ignore[misc]
+            _tell(channels, lambda error=error: _of_part(error, settings), progress)  # type: ignore[misc]
         raise
     except (Exception, TimeIsUp) as error:
         if any(one.name == FAILED for one in settings.occasions):
@@ -170,16 +171,16 @@ def _of_failure(error: BaseException, work: str) -> Message:
     return Message(f"{work} failed", f"{line}\n\n{kept}Correct the cause, and run it again.")
 
 
-def _of_part(error: PartlyDone, report_url: str | None) -> Message:
+def _of_part(error: PartlyDone, settings: Settings) -> Message:
     """Of a run of which some apps failed."""
-    message = of_run(error.finished, report_url)
+    message = of_run(error.finished, settings)
     apps = ", ".join(error.failed.errors)
     return replace(
         message, subject=f"Failed for {apps}. {message.subject}", text=f"{error.failed}\n\n{message.text}"
     )
 
 
-def of_run(finished: Finished, report_url: str | None) -> Message:
+def of_run(finished: Finished, settings: Settings) -> Message:
     """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is."""
     from reconcile.report.html import largest_at_risk
 
@@ -206,11 +207,7 @@ def of_run(finished: Finished, report_url: str | None) -> Message:
         ]
     if report["warnings"]:
         lines += ["", f"Warnings: {len(report['warnings'])}. The first: {report['warnings'][0]}"]
-    where = (
-        f"{report_url.rstrip('/')}/{report['run_id']}/report.html"
-        if report_url
-        else finished.folder.absolute()
-    )
+    where = link_to(finished.folder / "report.html", settings) or finished.folder.absolute()
     lines += ["", f"The report: {where}"]
     sheet = finished.folder / "discrepancies.csv"
     return Message(
@@ -220,11 +217,13 @@ def of_run(finished: Finished, report_url: str | None) -> Message:
     )
 
 
-def address_of(finished: Finished, report_url: str | None, name: str = "report.html") -> str:
-    """Where people find a file of a run: below RECONCILE_REPORT_URL, else on this machine."""
-    if report_url:
-        return f"{report_url.rstrip('/')}/{finished.run_id}/{name}"
-    return str((finished.folder / name).absolute())
+def link_to(path: Path, settings: Settings) -> str | None:
+    """Where people reach this file or folder of a report: below RECONCILE_REPORT_URL. None without it, and for what was
+    not written into the folder that is shown there."""
+    shown, found = settings.reports_folder.resolve(), path.resolve()
+    if not settings.report_url or not found.is_relative_to(shown):
+        return None
+    return f"{settings.report_url.rstrip('/')}/{quote(found.relative_to(shown).as_posix())}"
 
 
 def _risk(name: str, severities: Sequence[Severity], rows: Sequence[Mapping[str, Any]]) -> list[str]:

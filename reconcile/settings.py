@@ -183,11 +183,12 @@ class Variables(BaseSettings):
     )
     RECONCILE_LEDGER_ROOT: Annotated[Path, BeforeValidator(_path)] = Field(
         default=Path(),
-        description="A run that is started on Prefect's page reads ledgers only from this folder. Paths are inside it.",
+        description="A run that is started on Prefect's page reads ledgers only from this folder.",
     )
     RECONCILE_OUT_ROOT: Annotated[Path, BeforeValidator(_path)] = Field(
         default=Path(),
-        description="A run that is started on Prefect's page writes reports only below this folder.",
+        description="A run that is started on Prefect's page writes reports only below this folder, and into it if "
+        "the form names none.",
     )
     RECONCILE_TIMEZONE: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(
         default=ZoneInfo("Asia/Kolkata"), description="The business time zone: the days begin and end in it."
@@ -464,6 +465,11 @@ class Settings:
             **{f"status.{side}: {word}": str(family) for (side, _), (word, family) in sorted(words.items())},
             **{f"currencies: {code}": str(known[code]) for code in sorted(known) if code not in default},
         }
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where runs of Prefect's page write if they name no folder, and what RECONCILE_REPORT_URL shows."""
+        return self.out_root if self.out_root != Path() else Path("reports")
 
     def kspay_apps(self, chosen: Sequence[str] = ()) -> tuple[Credentials, ...]:
         """The apps whose transactions are to be fetched, only those chosen if any are.

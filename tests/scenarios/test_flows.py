@@ -76,7 +76,8 @@ for path in ("/etc/passwd", "../other.csv", "elsewhere/passwd", "x/../../y.csv",
         says = said(**{"ledger": "ledger.csv", parameter: path})
         assert says.startswith(f"{parameter}: {path} is not in {os.getcwd()}: give a path inside of it"), says
 os.environ["RECONCILE_LEDGER_ROOT"] = "books"
-assert said(ledger="ledger.csv").startswith(f"{os.getcwd()}/books/ledger.csv: no ledger there")
+assert said(ledger="books/ledger.csv").startswith(f"{os.getcwd()}/books/ledger.csv: no ledger there")
+assert said(ledger="ledger.csv").startswith(f"ledger: ledger.csv is not in {os.getcwd()}/books: ")
 del os.environ["RECONCILE_LEDGER_ROOT"]
 right, os.environ["KSPAY_SECRET_KEY"] = os.environ["KSPAY_SECRET_KEY"], "wrong"
 assert module.reconcile_period(out="refused", **parameters).is_failed()
@@ -606,8 +607,8 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
     )
     first = next(run for run in reversed(world.runs(None)) if run["name"].startswith("backfill"))
     assert json.loads(world.artifacts(first)["backfill"]["data"]) == [
-        {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": ""},
-        {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9"},
+        {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": "", "failed": ""},
+        {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9", "failed": ""},
     ]
     world.ended_tasks(first, "2026-05-01 to 2026-05-03", "fetch", "match", "report")
 

@@ -9,10 +9,12 @@ import pytest
 from prefect.states import Completed
 from sqlalchemy.exc import OperationalError
 
-from flows import page, shared
-from reconcile.core.errors import InputRefused, ReconcileError, TimeIsUp
-from reconcile.notify import Channels, Message
-from reconcile.pipeline import Finished
+from flows import backfill, decisions, page, shared
+from reconcile.core.errors import InputRefused, KSPayError, ReconcileError, TimeIsUp, UsageError
+from reconcile.inbox import Inbox, Refused
+from reconcile.load.fetch_apps import AppsFailed
+from reconcile.notify import Channels, Message, link_to
+from reconcile.pipeline import Finished, PartlyDone, Request
 from reconcile.settings import Settings
 
 
@@ -86,3 +88,86 @@ def test_pages_that_cannot_be_written_are_a_warning(
     assert line.startswith("no pages of Great Expectations: ")
     assert "\n" not in line
     assert not list(tmp_path.iterdir())
+
+
+def test_paths_of_a_form_lie_in_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the command: from the working folder. Without one it is the folder itself."""
+    monkeypatch.chdir(tmp_path)
+    free, kept = Settings(), Settings(out_root=Path("reports"))
+    for settings in (free, kept):
+        assert shared.out_folder(settings, "") == tmp_path / "reports"
+        assert shared.out_folder(settings, "reports/hand") == tmp_path / "reports" / "hand"
+    assert shared.out_folder(free, "other") == tmp_path / "other"
+    with pytest.raises(UsageError, match=r"^out: other is not in .*reports: give"):
+        shared.out_folder(kept, "other")
+
+
+def test_a_link_is_given_only_to_what_is_shown_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for root in (Path(), Path("reports")):
+        settings = Settings(out_root=root, report_url="https://books.example/r/")
+        assert link_to(Path("reports/1"), settings) == "https://books.example/r/1"
+        assert link_to(tmp_path / "reports/by hand/1", settings) == "https://books.example/r/by%20hand/1"
+        assert link_to(Path("elsewhere/1"), settings) is None
+    assert link_to(Path("reports/1"), Settings()) is None
+
+
+def test_a_month_that_is_not_whole_does_not_end_a_backfill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """Its others' report stands. The table is shown however it ends."""
+    tables: list[list[dict[str, str]]] = []
+    report = {"apps": ["ap_a"], "open": [], "discrepancies": {}, "new": 0, "cleared": 0}
+    ends: list[BaseException | None] = []
+
+    def a_month(_: Settings, request: Request, log: object) -> Finished:
+        finished = Finished(f"{request.period}", tmp_path, {**report, "run_id": "r"}, 0)
+        if (error := ends.pop(0)) is None:
+            return finished
+        raise (
+            error
+            if isinstance(error, TimeIsUp)
+            else PartlyDone(AppsFailed({"ap_b": KSPayError("x")}), finished)
+        )
+
+    def covered(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(backfill, "_as_task", a_month)
+    monkeypatch.setattr(backfill, "_is_covered", covered)
+    monkeypatch.setattr(backfill, "PageLog", shared.PageLog)
+    monkeypatch.setattr(backfill, "create_table_artifact", lambda rows, **_: tables.append(rows))
+
+    def state() -> Any:
+        return backfill.backfill.fn("2026-04-01", "2026-06-30")
+
+    ends += [KSPayError("x"), None, None]
+    ended = state()
+    assert (ended.name, ended.message) == (
+        "Failed",
+        "3 months, 1 of them not whole: 2026-04-01 to 2026-04-30 for ap_b failed. "
+        "The reports of the others stand: start it again",
+    )
+    assert [(row["run"][:7], row["failed"]) for row in tables[-1]] == [
+        ("2026-04", "ap_b"),
+        ("2026-05", ""),
+        ("2026-06", ""),
+    ]
+    ends += [None, TimeIsUp(2)]
+    ended = state()
+    assert ended.name == "TimedOut"
+    assert ended.message.endswith("its time limit; 1 of 3 months stand, start it again for the others")
+    assert len(tables[-1]) == 1
+    assert len(told) == 2
+
+
+def test_an_inbox_of_refused_files_is_no_success(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    rows: list[Any] = []
+    refused = (Refused("a.csv", "a.csv: no such column"),)
+    monkeypatch.setattr(decisions, "create_table_artifact", lambda found, **_: rows.extend(found))
+    monkeypatch.setattr("reconcile.pipeline.take_inbox", lambda *_, **__: Inbox(refused=refused))
+    state = decisions.decisions.fn()
+    assert (state.type.value, state.name) == ("FAILED", "Refused")
+    assert state.message == "0 decisions of 0 files, 0 ledgers, 1 files refused: a.csv: no such column"
+    assert rows == [{"file": "a.csv", "why": "a.csv: no such column"}]
+    assert len(told) == 1
