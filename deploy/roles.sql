@@ -1,12 +1,25 @@
 -- The roles of the database, as an administrator of it, once before the first run:
 --
---     psql -v runner_password=… -v reader_password=… -f deploy/roles.sql books
+--     psql -f deploy/roles.sql books
+--
+-- It takes the passwords from the environment, RUNNER_PASSWORD and READER_PASSWORD, and asks for those that are not there:
+-- on a command line others could read them.
 --
 -- reconcile_owner owns the schema and everything in it; nobody can sign in as it. reconcile_runner signs in for the
 -- program and acts as the owner. reconcile_reader signs in for people and their tools, and reads only the reporting
 -- views: the program grants it each of them.
 
 \set ON_ERROR_STOP on
+\getenv runner_password RUNNER_PASSWORD
+\if :{?runner_password}
+\else
+\prompt 'password of reconcile_runner: ' runner_password
+\endif
+\getenv reader_password READER_PASSWORD
+\if :{?reader_password}
+\else
+\prompt 'password of reconcile_reader: ' reader_password
+\endif
 begin;
 create role reconcile_owner nologin;
 create role reconcile_runner login password :'runner_password' in role reconcile_owner;

@@ -49,15 +49,15 @@ def app_of(folder: Path, token: str) -> Starlette:
         if not _knows(request.headers.get("Authorization", ""), token):
             challenge = {"WWW-Authenticate": 'Basic realm="reports", charset="UTF-8"'}
             return PlainTextResponse("Sign in: any name, and the token as password.\n", 401, challenge)
-        found = _inside(folder, request.path_params["path"])
+        found = _inside(folder, request.path_params["path"].lstrip("/"))
         if found is None:
             return PlainTextResponse("There is no such report.\n", 404)
         if found.is_file():
             return FileResponse(found)
-        path = request.url.path
-        if not path.endswith("/"):
-            return RedirectResponse(quote(path) + "/")
         is_root = found == folder.resolve()
+        if not request.url.path.endswith("/"):
+            # Relative: `//host` would be another server's address.
+            return RedirectResponse(f"./{quote(request.url.path.rpartition('/')[2])}/")
         body = _runs(found) if is_root else _files(found)
         return HTMLResponse(_PAGE.format(escape("Reports" if is_root else found.name), body))
 

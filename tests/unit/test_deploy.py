@@ -21,6 +21,8 @@ from reconcile.settings import SECRETS, VARIABLES
 ROOT = Path(__file__).parents[2]
 KNOWN = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS)}
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+THEIRS = ("./ledgers", "./inbox", "./reconcile.toml")
+"""What people put beside compose.yaml."""
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 
 
@@ -73,9 +75,26 @@ def test_the_services_of_compose() -> None:
         assert {*service.get("depends_on", {})} <= {*services}
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or source == "./ledgers" or (ROOT / source).exists(), volume
+            assert source in COMPOSE["volumes"] or source in THEIRS or (ROOT / source).exists(), volume
+    # The first start of Prefect's server takes longer than three looks at its health.
+    assert services["prefect"]["healthcheck"]["start_period"] == "120s"
+    for name in ("deploy", "worker"):
+        assert "./reconcile.toml:/srv/reconcile/reconcile.toml:ro" in services[name]["volumes"]
+    inbox = services["worker"]["environment"]["RECONCILE_INBOX"]
+    assert f"./inbox:/srv/reconcile/{inbox}" in services["worker"]["volumes"]
     server = services["prefect"]["environment"]["PREFECT_API_DATABASE_CONNECTION_URL"]
     assert server.startswith("postgresql+asyncpg://")
+
+
+def test_the_automations_know_every_end_of_a_run() -> None:
+    automations = yaml.safe_load((ROOT / "automations.yaml").read_text("utf-8"))["automations"]
+    expected = {one["name"]: {*one["trigger"]["expect"]} for one in automations}
+    ends = {"Completed", "Over limit", "Failed", "TimedOut", "Refused", "Skipped", "Crashed", "Cancelled"}
+    assert {f"prefect.flow-run.{end}" for end in ends} < expected["reconcile heartbeat is gone"]
+    # A night that another run made up for is not missing.
+    assert expected["reconcile no finished night"] == {"reconcile.finished", "reconcile.skipped"}
+    bad = {f"prefect.flow-run.{end}" for end in ("Failed", "TimedOut", "Refused")}
+    assert expected["reconcile failed"] == bad
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

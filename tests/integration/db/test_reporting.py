@@ -31,13 +31,16 @@ def report(new: int) -> dict[str, Any]:
     return {"open": OPEN, "totals": TOTALS, "discrepancies": {"DATE_MISMATCH": 2}, "new": new, "cleared": 1}
 
 
-def test_the_runner_works_and_the_reader_reads_the_views(make_database: Callable[[], str]) -> None:
-    url = make_url(make_database())
+def test_the_runner_works_and_the_reader_reads_the_views(make_empty_database: Callable[[], str]) -> None:
+    url = make_url(make_empty_database())
     psql = [str(find_programs() / "psql"), "--no-psqlrc", "--quiet", "--file", str(ROLES)]
-    passwords = ["--set", "runner_password=run", "--set", "reader_password=read"]
+    # Not on the command line, where others could read them.
+    passwords = {"RUNNER_PASSWORD": "run", "READER_PASSWORD": "read"}
     place = {"PGHOST": url.query["host"], "PGUSER": url.username, "PGPASSWORD": url.password}
-    environment = {name: str(value) for name, value in {**place, "PGDATABASE": url.database}.items()}
-    done = subprocess.run([*psql, *passwords], env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        name: str(value) for name, value in {**place, **passwords, "PGDATABASE": url.database}.items()
+    }
+    done = subprocess.run(psql, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
     runner = url.set(username="reconcile_runner", password="run").render_as_string(hide_password=False)

@@ -83,14 +83,17 @@ def test_only_who_knows_the_token_sees_anything(ask: Callable[..., Answer]) -> N
         assert found.headers["cache-control"] == "private, no-store"
 
 
-def test_the_index_and_what_is_not_given(ask: Callable[..., Answer]) -> None:
+def test_the_index_and_what_is_not_given(ask: Callable[..., Answer], reports: Path) -> None:
     known = basic(TOKEN)
     index = ask("/", known).text
     places = [index.index(f'href="{name}/"') for name in (RUNS[1], RUNS[0], RUNS[2])]
     assert places == sorted(places)
     assert ".writing" not in index
     assert 'href="statement-2026-08%20%3Cb%3E.csv">statement-2026-08 &lt;b&gt;.csv<' in index
-    assert ask("/latest", known).headers["location"] == "/latest/"
+    # Never an address that a browser reads as another server's.
+    for path in ("/latest", "//latest", "//example.com/../latest"):
+        assert ask(path, known).headers.get("location", "./latest/") == "./latest/"
+    assert "location" not in ask(f"/{reports}/latest", known).headers
     assert 'href="report.html"' in ask("/latest/", known).text
     hidden = "/.2026-09-01_2026-09-30_1.writing/run.json"
     for path in ("/out", "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", hidden, "/%00"):
