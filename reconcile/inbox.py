@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
-from reconcile.core.people import account_of_person, is_system_account, same_person
+from reconcile.core.people import account_of_person, is_printable, is_system_account, same_person
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.resolve import ResolveResult, RowsRefused
@@ -223,7 +223,7 @@ def _person(path: Path, inbox: Path, sheet: Sheet) -> tuple[str, bool]:
     (said, named), *others = names
     if other := next((what for what, name in others if not same_person(name, named)), None):
         raise InputRefused(f"{path}: {said}, but {other}: nobody decides as somebody else")
-    if is_system_account(named) or not named.strip() or not named.isprintable():
+    if is_system_account(named) or not named.strip() or not is_printable(named):
         raise InputRefused(f"{path}: {_shown(Path(named))} is no person: decisions are of people")
     return named.strip(), owner is None and folder is None
 

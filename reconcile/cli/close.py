@@ -7,6 +7,7 @@ import click
 from reconcile.cli.options import json_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.people import is_printable
 
 
 @click.command()
@@ -45,7 +46,7 @@ def close(month: str | None, by: str | None, listed: bool, out: Path, as_json: b
     if month is not None:
         month_days(month, "close")
         by = (by or "").strip()
-        if not by or not by.isprintable():
+        if not by or not is_printable(by):
             raise UsageError("--by must be a name: the audit trail keeps who closed the month")
     settings = Settings.read()
     with open_store(settings) as engine:

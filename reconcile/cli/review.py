@@ -11,6 +11,7 @@ from reconcile.cli.console import showing_progress, table_console, tell
 from reconcile.cli.options import json_option, limit_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.people import is_printable
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.validate_all import Validated
@@ -39,7 +40,7 @@ def resolve(path: Path, by: str, dry_run: bool, as_json: bool) -> None:
     from reconcile.settings import Settings
 
     by = by.strip()
-    if not by or not by.isprintable():
+    if not by or not is_printable(by):
         raise UsageError("--by must be a name: the audit trail keeps who decided")
     settings = Settings.read()
     sheet = open_sheet(path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from reconcile.core.discrepancies import TYPES
 from reconcile.core.money import Currencies
+from reconcile.core.people import is_printable
 
 BOOKED = ("accept", "write_off")
 """The decisions that are booked. What is ignored is no business of the books, and what is matched is booked already."""
@@ -105,7 +106,7 @@ def _by_currency(key: str, value: object, currencies: Currencies) -> dict[str, s
     for code, name in given.items():
         if code != _DEFAULT and code not in currencies.digits:
             raise ValueError(f"{key}: {code!r} is not a known currency")
-        if name is not False and not (isinstance(name, str) and name.strip() and name.isprintable()):
+        if name is not False and not (isinstance(name, str) and name.strip() and is_printable(name)):
             raise ValueError(f"{key} must be the name of an account, or false to book nothing")
         found["" if code == _DEFAULT else code] = name.strip() if isinstance(name, str) else None
     return found

@@ -18,6 +18,11 @@ def _folded(name: str) -> str:
     return kept or letters
 
 
+def is_printable(text: str) -> bool:
+    """Whether a text can be shown on one line; also with the two joiners that names in Indian scripts have."""
+    return text.replace("\u200c", "").replace("\u200d", "").isprintable()
+
+
 def is_system_account(name: str) -> bool:
     """Whether a name is that of an account of the system, such as root, and so nobody's."""
     try:

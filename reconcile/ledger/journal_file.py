@@ -5,29 +5,37 @@ compares what a file says with what was exported.
 """
 
 import re
-from pathlib import Path
 
 from reconcile.core.journal import MARKS, READ_BACK
+from reconcile.ledger.formats.delimited import DelimitedTable
+from reconcile.ledger.header import Header, text_of
 from reconcile.ledger.profile import Profile
+from reconcile.ledger.table import BrokenRecord, Table
 
-_BEGINNING = 2_000  # bytes, in which the header of a CSV file stands
-
-
-def is_journal(path: Path) -> bool:
-    """Whether a file is a journal, by its first line; also one that a spreadsheet saved with other delimiters."""
-    try:
-        with path.open("rb") as file:
-            first = file.read(_BEGINNING).decode("utf-8-sig", "replace").partition("\n")[0]
-    except OSError:
-        return False
-    return {word.strip(' "\r') for word in re.split("[,;\t]", first)} >= MARKS
+_AMOUNTS = frozenset({"debit", "credit", "amount"})
+_DECIMAL_COMMA = re.compile(r'\s*(?:=")?-?[\d.]*\d,\d+"?\s*')
 
 
-def journal_profile(profile: Profile, path: Path) -> Profile:
+def is_journal(header: Header) -> bool:
+    """Whether a table is a journal, by its header; also one that a spreadsheet saved in another format."""
+    return {cell.strip().casefold() for cell in header.cells} >= MARKS
+
+
+def journal_profile(profile: Profile, table: Table, header: Header) -> Profile:
     """How this journal is read, which books into the ledger of this profile.
 
-    Where semicolons stand between cells, amounts may have a decimal comma.
+    Where something else than a comma stands between cells, amounts may have a decimal comma.
     """
-    comma = re.search(rb';"?-?\d+,\d', path.read_bytes()) is not None
+    places = [place for place, cell in enumerate(header.cells) if cell.strip().casefold() in _AMOUNTS]
+    comma = (
+        isinstance(table, DelimitedTable)
+        and table.delimiter != ","
+        and any(
+            place < len(cells) and _DECIMAL_COMMA.fullmatch(text_of(cells[place]))
+            for _, cells in table.records()
+            if not isinstance(cells, BrokenRecord)
+            for place in places
+        )
+    )
     decimal = "," if comma else "."
     return Profile(profile.name, columns=READ_BACK, decimal=decimal, currencies=profile.currencies)

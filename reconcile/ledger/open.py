@@ -96,10 +96,14 @@ def _mode(path: Path) -> int:
 def open_source(source: SourceFile, profile: Profile) -> LedgerFile:
     """One file, with the checks of `open_ledgers`."""
     where = source.where
-    if is_journal(source.path):
-        profile = journal_profile(profile, source.path)
+    tables = open_tables(source.path, where, profile)
+    for table, header, _ in tables:
+        if is_journal(header):
+            profile = journal_profile(profile, table, header)
+            tables = open_tables(source.path, where, profile)
+            break
     found = []
-    for table, header, sheet in open_tables(source.path, where, profile):
+    for table, header, sheet in tables:
         if header.row == 0:
             raise InputRefused(f"{where}: is empty; a ledger needs a header row with {', '.join(REQUIRED)}")
         scan = scan_columns(table, header, profile)

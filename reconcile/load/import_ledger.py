@@ -85,7 +85,7 @@ def import_ledger(
     """
     settings, app_ids, validator = context.settings, context.app_ids, context.validator
     file = _file_of(ledger)
-    if ledger.source is not None and is_journal(ledger.source.path):
+    if is_journal(ledger.header):
         check_journal(context.engine, ledger, profile.name)
         profile = ledger.profile
     with staging_tables(context.engine) as tables:

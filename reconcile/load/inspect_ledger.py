@@ -13,6 +13,7 @@ from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.columns import rows_of
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.header import LOOK, check_header, lacking
+from reconcile.ledger.journal_file import is_journal
 from reconcile.ledger.open import files_in, open_query_ledger, open_source
 from reconcile.ledger.profile import COLUMNS, IN, OUT, SIDE, TOML, Profile
 from reconcile.load.import_ledger import Previewed, preview_ledger
@@ -26,6 +27,7 @@ from reconcile.load.inspect_proposal import (
     proposed_by,
     with_currency,
 )
+from reconcile.load.journal_check import check_journal
 from reconcile.load.known_amounts import fees_shown, hundredfold
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import may_block
@@ -139,6 +141,9 @@ class _Inspection:
             proposed = proposed_by(lines, given.name, self._settings.currencies)
         if not refusal:
             try:
+                if is_journal(looked.ledger.header):
+                    check_journal(self._importing().engine, looked.ledger, given.name)
+                    given = looked.ledger.profile
                 found = preview_ledger(self._importing(), looked.ledger, given, SHOWN)
             except InputRefused as error:
                 yield f"An import is refused: {_plain(error, looked.ledger.path)}."

@@ -59,6 +59,8 @@ def check_journal(engine: Engine, ledger: LedgerFile, source: str) -> None:
 def _rows(ledger: LedgerFile) -> list[tuple[int, Mapping[str, str]]]:
     """The lines below the header, each value as it is compared; by the names that the journal has."""
     names = [cell.strip().casefold() for cell in ledger.header.cells]
+    if lacking := [name for name in _CHECKED if name not in names]:
+        raise _changed(ledger, f"the column {lacking[0]} is missing")
     records = [
         (number, ledger.header.fitted(cells))
         for number, cells in ledger.table.records()

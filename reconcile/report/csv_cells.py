@@ -103,6 +103,11 @@ def whole_cell(value: str) -> str:
     return '="' + value.replace('"', '""') + '"'
 
 
+def program_cell(value: str) -> str:
+    """A text as a cell of a file for a program, not for people: as it is, but it starts no formula."""
+    return '="' + value.replace('"', '""') + '"' if value.startswith(_FORMULA) else value
+
+
 def amount_cell(value: str, dialect: Dialect) -> str:
     """A plain decimal as `money.Currencies.format` writes it; protected beyond 15 significant digits."""
     digits = value.lstrip("-").replace(".", "").lstrip("0")

@@ -28,7 +28,7 @@ from reconcile.match.policy import fees_json
 from reconcile.report import close_trail
 from reconcile.report.csv_cells import shown
 from reconcile.report.csv_files import read_csv
-from reconcile.report.journal_files import Line, write_journals
+from reconcile.report.journal_files import TALLY_CURRENCY, Line, write_journals
 from reconcile.report.statement import Position, closing_of, month_days, openings, positions, runs_between
 from reconcile.report.statement_files import write_whole
 from reconcile.report.verify import changed_files, stored_report
@@ -122,11 +122,6 @@ def export_journal(
     ):
         closed = close_trail.newest(connection, month)
         made, left = _new_lines(engine, connection, settings, accounts, month, source, closed)
-        held: dict[str, list[Line]] = {}
-        for row in connection.execute(
-            text(read_sql("report/journal/exported")), {"month": month, "source": source}
-        ):
-            held.setdefault(row.journal, []).extend(row.lines)
         name = None
         if made:
             count = connection.scalar(
@@ -138,8 +133,14 @@ def export_journal(
                 for line in lines:
                     line["journal"] = name
             _keep(connection, month, source, name, made)
-        new = {} if name is None else {name: [line for lines in made.values() for line in lines]}
-        wanted = {**(held if again else {}), **new}
+        exported = connection.execute(
+            text(read_sql("report/journal/exported")), {"month": month, "source": source}
+        ).all()
+        asked = [row for row in exported if again or row.journal == name]
+        left += _not_in_tally(asked)
+        wanted: dict[str, list[Line]] = {}
+        for row in asked:
+            wanted.setdefault(row.journal, []).extend(row.lines)
         totals = _totals([line for lines in wanted.values() for line in lines])
         connection.commit()  # first, so that no file is about what is not kept
     files = []
@@ -148,8 +149,8 @@ def export_journal(
             files = write_whole(out, lambda aside: write_journals(aside, wanted, settings.dialect))
         except UsageError as error:
             raise UsageError(f"{error}; nothing is lost: write it again with --again") from None
-    decisions = len({line["decision_id"] for lines in wanted.values() for line in lines})
-    before = len({line["decision_id"] for lines in held.values() for line in lines})
+    decisions = len({row.decision_id for row in asked})
+    before = len({row.decision_id for row in exported if row.journal != name})
     return Exported(month, source, name, decisions, totals, left, before, closed is not None, files)
 
 
@@ -490,6 +491,17 @@ def _keep(
             for (decision_id, discrepancy_id), lines in made.items()
         ],
     )
+
+
+def _not_in_tally(exported: Sequence[Any]) -> list[Left]:
+    """What of these is in the CSV files alone."""
+    left = []
+    for row in exported:
+        others = sorted({line["currency"] for line in row.lines} - {TALLY_CURRENCY})
+        if others:
+            why = f"the Tally file has {TALLY_CURRENCY} only, not its lines in {', '.join(others)}: enter them by hand"
+            left.append(Left(row.decision_id, row.discrepancy_id, row.type, why))
+    return left
 
 
 def _totals(lines: Sequence[Line]) -> dict[str, str]:

@@ -6,10 +6,14 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.journal import JOURNAL_COLUMNS
-from reconcile.report.csv_cells import amount_cell, text_cell, whole_cell
+from reconcile.core.people import is_printable
+from reconcile.report.csv_cells import amount_cell, program_cell, text_cell, whole_cell
 from reconcile.report.csv_files import write_csv
 
 _AMOUNTS = ("debit", "credit", "amount")
+TALLY_CURRENCY = "INR"
+"""Tally's vouchers have amounts in its base currency; other ones need a rate, which nobody told us."""
+
 _TOLD = ("reference", "narration")
 
 ZOHO = ("Journal Date", "Reference Number", "Notes", "Currency", "Account", "Description", "Debit", "Credit")
@@ -26,7 +30,8 @@ def write_journals(folder: Path, journals: Mapping[str, Sequence[Line]], dialect
         ours, tally, zoho = paths[-3:]
         write_csv(ours, JOURNAL_COLUMNS, [_cells(line, dialect) for line in lines], dialect)
         write_csv(zoho, ZOHO, [_zoho(line) for line in lines], Dialect.COMMA)  # it is for a program
-        tally.write_bytes(tostring(_tally(lines), "utf-8", xml_declaration=True) + b"\n")
+        of_tally = [line for line in lines if line["currency"] == TALLY_CURRENCY]
+        tally.write_bytes(tostring(_tally(of_tally), "utf-8", xml_declaration=True) + b"\n")
     return paths
 
 
@@ -44,14 +49,17 @@ def _cells(line: Line, dialect: Dialect) -> Line:
 
 
 def _zoho(line: Line) -> Line:
-    """Zoho Books takes lines of one reference number as one journal, which has one currency."""
+    """Zoho Books takes lines of one reference number as one journal, which has one currency.
+
+    It finds an account by its name or code as it is: 0010, and not ="0010".
+    """
     values = (
         line["date"],
-        text_cell(_voucher(line)),
-        text_cell(line["narration"]),
-        text_cell(line["currency"]),
-        text_cell(line["account"]),
-        text_cell(line["reference"]),
+        program_cell(_voucher(line)),
+        program_cell(line["narration"]),
+        program_cell(line["currency"]),
+        program_cell(line["account"]),
+        program_cell(line["reference"]),
         amount_cell(line["debit"], Dialect.COMMA),
         amount_cell(line["credit"], Dialect.COMMA),
     )
@@ -98,4 +106,4 @@ def _tally(lines: Sequence[Line]) -> Element:
 
 def _xml(value: str) -> str:
     """Without the control characters that XML cannot hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in value)
+    return "".join(letter if is_printable(letter) else " " for letter in value)
