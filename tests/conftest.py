@@ -29,7 +29,9 @@ from tests.support.office import Office
 
 # No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
 # usual run tries dozens.
-settings.register_profile("usual", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "usual", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("full", settings.get_profile("usual"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "usual")
 

@@ -65,7 +65,7 @@ def test_schemathesis_finds_nothing(tmp_path: Path, logged_in: bool) -> None:
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run"),
                 caller.sandbox.base_url.removesuffix("/v1") + "/openapi.json",
-                *("--max-examples", "15", "--seed", "1", "--generation-database", "none", "--no-color"),
+                *("--max-examples", "8", "--seed", "1", "--generation-database", "none", "--no-color"),
             ],
             cwd=tmp_path,
             env=os.environ | {"SCHEMATHESIS_HOOKS": "", "DO_NOT_TRACK": "1"},

@@ -139,7 +139,7 @@ def test_validate_alone_and_its_pages(calm: Command, tmp_path: Path) -> None:
     told = calm.good(
         "validate", "--data-docs", tmp_path / "pages", PYTHONPATH=str(tmp_path), WATCHED=str(watched)
     )
-    for line in ("transactions: 12 of 12", "entries: 12 of 12", "results: 7 of 7"):
+    for line in ("transactions: 12 of 12", "entries: 12 of 12", "results: 8 of 8"):
         assert line in told.out, told
     pages = list((tmp_path / "pages").rglob("*.html"))
     assert {"transactions.html", "entries.html"} <= {page.name for page in pages}

@@ -110,7 +110,7 @@ def test_the_fetched_set_is_the_servers(server: KSPayServer) -> None:
     ends: Counter[str] = Counter()
 
     @settings(
-        max_examples=settings().max_examples,
+        max_examples=3 * max(100, settings().max_examples),  # the shares below want many
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
