@@ -9,12 +9,11 @@ from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from tests.support.driver import MakeCommand, keys
 
-TODAY = datetime.now(UTC).date()
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def merchant() -> Merchant:
-    return Merchant.made_up(3, TODAY - timedelta(days=9), 9)
+    """Nine days that end yesterday."""
+    return Merchant.made_up(3, datetime.now(UTC).date() - timedelta(days=9), 9)
 
 
 @pytest.mark.parametrize("asked", ["nightly", "by hand"])
@@ -24,7 +23,7 @@ def test_a_clock_days_ahead_is_no_reason_to_miss_anything(
     """A server two days behind is what a clock two days ahead sees."""
     command = make_command(RECONCILE_TIMEZONE="UTC", RECONCILE_LEDGER="ledger.csv")
     merchant.write_ledger(command.folder / "ledger.csv")
-    first, last = str(TODAY - timedelta(days=9)), str(TODAY - timedelta(days=1))
+    first, last = str(merchant.first_day), str(merchant.first_day + timedelta(days=8))
     words = () if asked == "nightly" else ("--from", first, "--to", last)
     with serve(merchant, behaviour=Behaviour(clock_ahead=-2 * 86400.0)) as sandbox:
         command.settings |= keys(sandbox)
@@ -45,7 +44,7 @@ def test_a_clock_days_ahead_is_no_reason_to_miss_anything(
 def test_a_clock_that_is_hours_off_is_a_warning(make_command: MakeCommand, merchant: Merchant) -> None:
     command = make_command(RECONCILE_TIMEZONE="UTC", RECONCILE_LEDGER="ledger.csv")
     merchant.write_ledger(command.folder / "ledger.csv")
-    days = ("--from", str(TODAY - timedelta(days=9)), "--to", str(TODAY - timedelta(days=3)))
+    days = ("--from", str(merchant.first_day), "--to", str(merchant.first_day + timedelta(days=6)))
     with serve(merchant, behaviour=Behaviour(clock_ahead=-7200.0)) as sandbox:
         command.settings |= keys(sandbox)
         command.good("run", *days)

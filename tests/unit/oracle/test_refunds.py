@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from reconcile.core.money import Tolerance, Tolerances
 from tests.oracle import D, E
-from tests.oracle.matching import by_app
+from tests.oracle.matching import by_app, expected_fee
 from tests.oracle.words import found, only, outcomes, rules, run
 from tests.support.worlds import World, entry, tx, worlds
 
@@ -206,7 +206,11 @@ def test_of_refunds_that_exceed_the_one_of_exactly_the_amount_is_booked() -> Non
 @settings(max_examples=80, deadline=None)
 @given(worlds())
 def test_bookings_as_laws(world: World) -> None:
-    """A booking is one payment and refunds of its currency that do not exceed it; every entry stands somewhere once."""
+    """A booking is one payment and refunds of its currency that do not exceed it; every entry stands somewhere once.
+
+    The payment may be booked less the fee of the transaction that it names: refunds may reach the whole amount.
+    """
+    fees = {t.id: expected_fee(t, world.policy) for t in world.transactions}
     for app, (_, records, _) in by_app(world.transactions, world.entries, world.policy).items():
         stands = Counter(part for record in records for part in record.parts)
         assert stands == Counter(e for e in world.entries if e.app == app)
@@ -215,7 +219,8 @@ def test_bookings_as_laws(world: World) -> None:
             given_back = sum((-refund.amount for refund in refunds), Decimal(0))
             if refunds:
                 assert (record.amount, record.day, record.family) == (payment.amount, payment.day, "refunded")
-                assert 0 < given_back == record.refunded <= record.amount
+                assert 0 < given_back == record.refunded
+                assert given_back <= record.amount + fees.get(payment.transaction_id or "", Decimal(0))
                 assert {refund.currency for refund in refunds} == {payment.currency}
             elif record.refunded:
                 assert (record.refunded, record.family) == (-record.amount, "refunded")
