@@ -9,7 +9,8 @@ from reconcile.db import SCHEMA
 from reconcile.db.sql_files import read_sql, run_file, sql_names
 
 _MIGRATION_LOCK = 0x6B737061  # any number that no other program takes for an advisory lock
-_FIRST_OF_0_1 = "0001_records"  # the first migration of version 0.1; now there is one schema
+_FIRST_OF_OLD = {"0001_records", "0001_schema"}
+"""The first migrations of version 0.1 and of what was built after it. Since then there is one schema."""
 
 
 def migrate(engine: Engine, *, empty: str) -> None:
@@ -27,7 +28,7 @@ def migrate(engine: Engine, *, empty: str) -> None:
         run_file(connection, "db/migrations_table")
         connection.commit()
         applied = dict(connection.execute(text("select name, sha256 from migrations")).tuples().all())
-        if _FIRST_OF_0_1 in applied:
+        if _FIRST_OF_OLD & set(applied):
             raise UsageError(
                 "the database was made by version 0.1, whose tables this version cannot read: keep your ledger files, "
                 f"decision files and reports, then {empty} and run again: it fetches, imports and matches "

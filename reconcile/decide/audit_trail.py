@@ -1,7 +1,7 @@
 """The audit trail of decisions: appends to it, and checks whether anybody changed it.
 
 The database numbers, stamps and chains the records, and refuses every change of them (in
-sql/migrations/0001_schema.sql). Here Python computes the chain again, so that disabled triggers or replaced
+sql/migrations/0001_tables.sql). Here Python computes the chain again, so that disabled triggers or replaced
 functions of the database cannot hide a change.
 """
 

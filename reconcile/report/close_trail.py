@@ -1,7 +1,7 @@
 """Closed months in the audit trail: appends to it, reads it, and checks whether anybody changed it.
 
 The database numbers, stamps and chains the versions as it does the decisions, and refuses every change of them (in
-sql/migrations/0006_closes.sql). The bytes of the files are beside them, so that a backup of the database has
+sql/migrations/0001_tables.sql). The bytes of the files are beside them, so that a backup of the database has
 everything. Here Python computes the chain again.
 """
 

@@ -33,11 +33,11 @@ where
     );
 
 insert into quarantine_versions (
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
 )
 select
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, (select import_id from this_import)
 from released;
 

@@ -115,11 +115,11 @@ where
     and held.app_id in (select app_id from this_load);
 
 insert into quarantine_versions (
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
 )
 select
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, null
 from released;
 
@@ -164,11 +164,11 @@ where
 order by former.app_id asc, former.source asc, former.record_id asc, former.content asc, former.cleared_at desc;
 
 insert into quarantine (
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
 )
 select
-    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, currency,
+    app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
     amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
 from restored
 on conflict do nothing;

@@ -29,6 +29,57 @@ create function tolerance_of(fixed numeric, percent numeric, amount numeric) ret
 language sql immutable parallel safe
 return fixed + percent * 0.01 * amount;
 
+-- How far the two amounts of a match are apart: the ledger may book the amount or, where a fee is expected, the amount
+-- less that fee. Counts from the nearer of both; `fee` is null where none is expected, which `least` passes over.
+create function amount_apart(kspay numeric, fee numeric, ledger numeric) returns numeric
+language sql immutable parallel safe
+return least(abs(kspay - ledger), abs(kspay - fee - ledger));
+
+-- The fee that the ledger has taken off: the expected one, where its amount agrees with the amount less that fee, and
+-- is nearer to it than to the whole amount. Null where it books the whole amount, or another one.
+create function fee_taken(kspay numeric, fee numeric, ledger numeric, tolerance numeric) returns numeric
+language sql immutable parallel safe
+return case
+    when abs(kspay - fee - ledger) <= tolerance and abs(kspay - fee - ledger) < abs(kspay - ledger) then fee
+end;
+
+-- The fee that the gateway is expected to keep of a payment: rounded half up to the currency's decimals, tax and all at
+-- once; never more than the amount, and null where it is nothing. `fees` holds a list for each payment method and
+-- currency (`card INR`), and one for all other methods (` INR`), the latest first day first. In PL/pgSQL, and with the
+-- fees as a value: so other processes of the server may work it out too, which may not read temporary tables.
+create function expected_fee(fees jsonb, payment_method text, currency text, amount numeric, business_on date)
+returns numeric
+language plpgsql immutable parallel safe
+as $$
+declare
+    rates jsonb;
+    rate jsonb;
+begin
+    foreach rates in array array[
+        fees -> (lower(btrim(payment_method) collate "C") || ' ' || currency),
+        fees -> (' ' || currency)
+    ]
+    loop
+        for place in 0 .. coalesce(jsonb_array_length(rates), 0) - 1 loop
+            rate := rates -> place;
+            if cast(rate ->> 'from' as date) <= business_on then
+                return nullif(
+                    least(
+                        round(
+                            amount * cast(rate ->> 'share' as numeric) + cast(rate ->> 'fixed' as numeric),
+                            cast(rate ->> 'digits' as integer)
+                        ),
+                        amount
+                    ),
+                    0
+                );
+            end if;
+        end loop;
+    end loop;
+    return null;
+end
+$$;
+
 -- How an entry is named among entries of several sources.
 create function entry_label(source text, id text) returns text
 language sql immutable parallel safe
@@ -247,6 +298,8 @@ create table quarantine (
     fetched_last date,  --   and lacks the record clears it, if it has no id
     since timestamptz not null default clock_timestamp(),
     imports bigint[] not null default '{}',  -- of the ledger: every import that held the record like this
+    amount numeric,  -- where it can be read surely and its currency is known: it is at stake
+    typed jsonb,  -- its fields, where they could be typed: the suites can be shown with them
     unique nulls not distinct (app_id, side, source, record_id, content)
 );
 
@@ -255,6 +308,18 @@ create table quarantine_versions (
     like quarantine,
     cleared_at timestamptz not null default clock_timestamp(),
     released_by bigint  -- the import that released it, if an import did
+);
+
+
+-- Grain: one row a `reconcile prune`. An import from before the newest `before` cannot be withdrawn: what its entries
+-- said before it may be gone.
+create table prunings (
+    before timestamptz not null,  -- what was replaced before it went
+    pruned_at timestamptz not null default clock_timestamp(),
+    transaction_versions bigint not null,  -- how many rows of each table went
+    entry_versions bigint not null,
+    quarantine_versions bigint not null,
+    pairing_versions bigint not null
 );
 
 
@@ -355,17 +420,19 @@ create table discrepancy_versions (
 create index on discrepancy_versions (discrepancy_id);
 
 
--- Decisions: an audit trail that only grows. The database itself defends it, and each decision carries the hash
--- of the one before, so that no later change of any of them goes unnoticed.
+-- The audit trail: decisions, closed months and what was exported to be booked. It only grows. The database itself
+-- defends it, and each decision and close carries the hash of the one before, so that no later change of any of them
+-- goes unnoticed.
 
--- Grain: one row a decision or note.
+-- Grain: one row a decision, note or assignment.
 create table decisions (
     decision_id bigint primary key,  -- 1, 2, 3 …: counted by the trigger below, without gaps
     discrepancy_id text not null,
     app_id text not null,
     type text not null,  -- of the discrepancy when it was decided
     facts text not null,  -- of the discrepancy: what the decision rests on
-    decision text check (decision in ('accept', 'write_off', 'ignore', 'match', 'reopen')),  -- null: only a note
+    -- Null: only a note or an assignment.
+    decision text check (decision in ('accept', 'write_off', 'ignore', 'match', 'reopen')),
     records jsonb,  -- of a match: all that it joins, [{"side", "source", "record_id", "facts"}, …]
     note text,
     by_name text not null check (by_name ~ '\S'),
@@ -376,10 +443,17 @@ create table decisions (
     file_sha256 text not null,
     previous_hash text not null unique,  -- of the decision before; empty in the first. Unique: a chain has no forks
     hash text not null,
+    -- Who looks after the discrepancy, and until when. Null: nothing is said of it; empty: nobody, or no day, any more.
+    assignee text,
+    due text check (due ~ '^([0-9]{4}-[0-9]{2}-[0-9]{2})?$'),
+    proposed boolean check (proposed),  -- waits for another person; null: it counts at once
+    confirms bigint references decisions,  -- the decision that this one, of another person, repeats
     check ((decision is not distinct from 'match') = (records is not null)),
-    check (decision is not null or note is not null)
+    check (coalesce(decision, note, assignee, due) is not null),
+    check (decision is not null or (proposed is null and confirms is null))
 );
 create index on decisions (discrepancy_id, decision_id);
+create index on decisions (confirms) where confirms is not null;
 
 -- Grain: one row in all. How many decisions there are and the last one's hash, so that a missing last decision
 -- is noticed too. The lock of this row makes those who decide at the same time take turns.
@@ -401,7 +475,8 @@ create table decision_files (
 create index on decision_files (sha256);
 
 -- Counts, stamps and chains a decision. The hash is the SHA-256 of the decision as a JSON array of texts, so
--- that a program without this function can verify it: `reconcile doctor` does.
+-- that a program without this function can verify it: `reconcile doctor` does. What not every decision has stands
+-- behind, each with its name, and only where it is given: so a later version may add to it, and older hashes stay.
 create function chain_decision() returns trigger
 language plpgsql
 set search_path from current
@@ -414,11 +489,17 @@ begin
     new.hash := encode(
         sha256(
             convert_to(
-                jsonb_build_array(
-                    new.decision_id::text, new.discrepancy_id, new.app_id, new.type, new.facts, new.decision,
-                    new.records::text, new.note, new.by_name, new.os_user, new.db_user,
-                    to_char(new.decided_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-                    new.file, new.file_sha256, new.previous_hash
+                (
+                    jsonb_build_array(
+                        new.decision_id::text, new.discrepancy_id, new.app_id, new.type, new.facts, new.decision,
+                        new.records::text, new.note, new.by_name, new.os_user, new.db_user,
+                        to_char(new.decided_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                        new.file, new.file_sha256, new.previous_hash
+                    )
+                    || case when new.assignee is null then '[]' else jsonb_build_array('assignee', new.assignee) end
+                    || case when new.due is null then '[]' else jsonb_build_array('due', new.due) end
+                    || case when new.proposed is null then '[]' else jsonb_build_array('proposed', 'true') end
+                    || case when new.confirms is null then '[]' else jsonb_build_array('confirms', new.confirms::text) end
                 )::text,
                 'UTF8'
             )
@@ -434,14 +515,14 @@ create function refuse_change() returns trigger
 language plpgsql
 as $$
 begin
-    -- The head moves with the chain: only from inside the trigger above.
-    if tg_table_name = 'decision_head' and tg_op = 'UPDATE' and pg_trigger_depth() > 1 then
+    -- A head moves with its chain: only from inside the trigger of that.
+    if tg_table_name in ('decision_head', 'close_head') and tg_op = 'UPDATE' and pg_trigger_depth() > 1 then
         return null;
     end if;
     raise exception using
         errcode = 'insufficient_privilege',
-        message = tg_op || ' of ' || tg_table_name || ' is refused: decisions are only ever added to',
-        hint = 'Write another decision; the newest one counts.';
+        message = tg_op || ' of ' || tg_table_name || ' is refused: the audit trail is only ever added to',
+        hint = 'Write another decision, or close the month again; the newest counts.';
 end
 $$;
 
@@ -456,36 +537,163 @@ alter table decisions enable always trigger chain;
 alter table decisions enable always trigger defend;
 alter table decision_head enable always trigger defend;
 
--- Grain: one row a discrepancy that anybody decided or noted anything about: the newest decision
--- (`reopen` included; null where there are only notes) and the newest note, which may be a later one.
+-- Grain: one row a decision that counts: none that is only proposed. `first_id` is the decision that it repeats, else
+-- itself; `deciders` are all who took it so far.
+create view decisions_that_count as
+select
+    decisions.*,
+    coalesce(decisions.confirms, decisions.decision_id) as first_id,
+    case
+        when decisions.confirms is null then decisions.by_name
+        else (
+            select first_one.by_name from decisions as first_one where first_one.decision_id = decisions.confirms
+        ) || ', confirmed by ' || (
+            select string_agg(again.by_name, ', ' order by again.decision_id)
+            from decisions as again
+            where again.confirms = decisions.confirms and again.decision_id <= decisions.decision_id
+        )
+    end as deciders
+from decisions
+where decision is not null and proposed is null;
+
+-- Grain: one row a discrepancy that anybody decided, noted or assigned: the newest decision that counts (`reopen`
+-- included; null where there is none), the newest note, assignee and due day, which may be of other records.
 create view decisions_in_force as
 with decided as (
     select distinct on (discrepancy_id) *
-    from decisions
-    where decision is not null
+    from decisions_that_count
     order by discrepancy_id asc, decision_id desc
 ),
 
-noted as (
-    select distinct on (discrepancy_id) discrepancy_id, app_id, note
+said as (
+    select
+        discrepancy_id,
+        min(app_id) as app_id,
+        (array_agg(note order by decision_id desc) filter (where note is not null))[1] as note,
+        (array_agg(assignee order by decision_id desc) filter (where assignee is not null))[1] as assignee,
+        (array_agg(due order by decision_id desc) filter (where due is not null))[1] as due
     from decisions
-    where note is not null
-    order by discrepancy_id asc, decision_id desc
+    where coalesce(note, assignee, due) is not null
+    group by discrepancy_id
 )
 
 select
     discrepancy_id,
-    coalesce(decided.app_id, noted.app_id) as app_id,
+    coalesce(decided.app_id, said.app_id) as app_id,
     decided.decision_id,
     decided.type,
     decided.facts,
     decided.decision,
     decided.records,
-    noted.note,
-    decided.by_name,
-    decided.decided_at
+    said.note,
+    decided.deciders as by_name,
+    decided.decided_at,
+    nullif(said.assignee, '') as assignee,
+    nullif(said.due, '')::date as due
 from decided
-full join noted using (discrepancy_id);
+full join said using (discrepancy_id);
+
+-- Grain: one row a discrepancy whose newest decision is proposed: it waits for another person.
+create view decisions_proposed as
+select newest.*
+from (
+    select distinct on (discrepancy_id) *
+    from decisions
+    where decision is not null
+    order by discrepancy_id asc, decision_id desc
+) as newest
+where newest.proposed;
+
+-- Grain: one row a version of a closed month. A version is never changed; the next one is added.
+create table closes (
+    close_id bigint primary key,  -- 1, 2, 3 …: counted by the trigger below, without gaps
+    month text not null check (month ~ '^[0-9]{4}-[0-9]{2}$'),
+    version integer not null check (version > 0),
+    content jsonb not null,  -- close.json: the lines, the files with their SHA-256, and what it all rests on
+    by_name text not null check (by_name ~ '\S'),
+    os_user text not null,
+    db_user text not null,
+    closed_at timestamptz not null,  -- by the database's clock: when the transaction began
+    previous_hash text not null unique,  -- of the close before, of whatever month; empty in the first
+    hash text not null,
+    unique (month, version)
+);
+
+-- Grain: one row in all. How many closes there are and the last one's hash, so that a missing last one is noticed.
+create table close_head (
+    only_one boolean primary key default true check (only_one),
+    records bigint not null,
+    hash text not null
+);
+insert into close_head (records, hash) values (0, '');
+
+-- Grain: one row a file of a closed version. A backup of the database has them all.
+create table closed_files (
+    month text not null,
+    version integer not null,
+    name text not null,
+    bytes bytea not null,
+    primary key (month, version, name),
+    foreign key (month, version) references closes (month, version)
+);
+
+-- Counts, stamps and chains a close, as a decision.
+create function chain_close() returns trigger
+language plpgsql
+set search_path from current
+as $$
+begin
+    update close_head set records = records + 1
+    returning records, hash into new.close_id, new.previous_hash;
+    new.db_user := session_user;
+    new.closed_at := now();
+    new.hash := encode(
+        sha256(
+            convert_to(
+                jsonb_build_array(
+                    new.close_id::text, new.month, new.version::text, new.content::text, new.by_name, new.os_user,
+                    new.db_user, to_char(new.closed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    new.previous_hash
+                )::text,
+                'UTF8'
+            )
+        ),
+        'hex'
+    );
+    update close_head set hash = new.hash;
+    return new;
+end
+$$;
+
+create trigger chain before insert on closes for each row execute function chain_close();
+create trigger defend before update or delete or truncate on closes
+for each statement execute function refuse_change();
+create trigger defend before insert or update or delete or truncate on close_head
+for each statement execute function refuse_change();
+create trigger defend before update or delete or truncate on closed_files
+for each statement execute function refuse_change();
+
+alter table closes enable always trigger chain;
+alter table closes enable always trigger defend;
+alter table close_head enable always trigger defend;
+alter table closed_files enable always trigger defend;
+
+-- Grain: one row a decision that was exported to be booked, so that each is exported once.
+create table journal_exports (
+    decision_id bigint primary key references decisions,
+    journal text not null,  -- 2026-08-1: the month, and which export of that month
+    month text not null,
+    source text not null,  -- the ledger profile that it books into
+    discrepancy_id text not null,
+    lines jsonb not null,  -- [{column: cell}, …], as the file has them
+    os_user text not null,
+    exported_at timestamptz not null default clock_timestamp()
+);
+create index on journal_exports (month, source);
+
+create trigger defend before update or delete or truncate on journal_exports
+for each statement execute function refuse_change();
+alter table journal_exports enable always trigger defend;
 
 
 -- What a month's close statement adds up: how the open items of a run differ from those of its base
@@ -517,3 +725,99 @@ create table movements (
     check ((currency is null) = (amount is null)),
     check ((currency is null) = (kind in ('cleared', 'resolved')))
 );
+create index on movements (discrepancy_id, run);  -- a sheet of decisions asks for the newest of each of its rows
+
+
+-- What reporting tools read. These columns stay as they are; those of the tables may change.
+
+-- Grain: one row a run that reports. `latest`: the newest finished one of the newest as-of day, of its apps.
+create view reporting_runs as
+select
+    run_id,
+    apps,
+    period_first,
+    period_last as as_of,
+    state,
+    started_at,
+    finished_at,
+    error,
+    (report ->> 'new')::integer as new,
+    (report ->> 'cleared')::integer as cleared,
+    state = 'finished' and number = first_value(number) over (
+        partition by apps, state
+        order by period_last desc, number desc
+    ) as latest
+from runs
+where command = 'run';
+
+-- Grain: one row a finished run, app, severity and currency: what was open after it, and the amount at stake.
+create view reporting_open as
+select
+    runs.run_id,
+    runs.period_last as as_of,
+    open.app_id,
+    open.severity,
+    open.currency,
+    open.count,
+    open.amount
+from runs
+cross join
+    lateral jsonb_to_recordset(runs.report -> 'open') as open (
+        app_id text, severity text, currency text, count bigint, amount numeric
+    )
+where runs.command = 'run' and runs.state = 'finished';
+
+-- Grain: one row a finished run and type: how many discrepancies of it were open.
+create view reporting_types as
+select
+    runs.run_id,
+    runs.period_last as as_of,
+    found.key as type,
+    found.value::bigint as count
+from runs
+cross join lateral jsonb_each_text(runs.report -> 'discrepancies') as found
+where runs.command = 'run' and runs.state = 'finished';
+
+-- Grain: one row a finished run, scope, side, currency and outcome: the rows of its summary.csv.
+create view reporting_totals as
+select
+    runs.run_id,
+    runs.period_last as as_of,
+    total.scope,
+    total.side,
+    total.currency,
+    total.outcome,
+    total.count,
+    total.amount
+from runs
+cross join
+    lateral jsonb_to_recordset(runs.report -> 'totals') as total (
+        scope text, side text, currency text, outcome text, count bigint, amount numeric
+    )
+where runs.command = 'run' and runs.state = 'finished';
+
+-- Grain: one row a discrepancy that was ever reported. `cleared_by` is the run that no longer found it.
+create view reporting_discrepancies as
+select
+    discrepancy_id,
+    app_id,
+    side,
+    source,
+    record_id,
+    aspect,
+    type,
+    severity,
+    first_seen,
+    cleared_by
+from discrepancies;
+
+-- The reader of deploy/roles.sql, where there is one.
+do $$
+begin
+    if to_regrole('reconcile_reader') is not null then
+        grant select on
+        reporting_runs, reporting_open, reporting_types, reporting_totals, reporting_discrepancies
+        to reconcile_reader;
+    end if;
+end
+$$;
