@@ -1,5 +1,6 @@
--- Grain: `refused_pair`: one row a pair that a person joined and took apart again; `lone_transaction`, `lone_entry`:
--- one row a record without a partner; `hint`: one row a pair that may belong together.
+-- Grain: `refused_pair`: one row a pair that a person joined and took apart again; `settled`: one row a missing record
+-- that a person decided; `lone_transaction`, `lone_entry`: one row a record without a partner; `hint`: one row a pair
+-- that may belong together.
 -- Purpose: What the further suggestions work on: what is unmatched, what amount_date does not suggest, and what nobody
 -- has decided. What repeats another record belongs to that one. A pair that a person refused gets no hint again.
 -- `kind` says why two may belong together, and `confidence` which of several reasons counts: the lowest. So that
@@ -9,7 +10,7 @@
 -- single records, and nobody would look at so many: there are none.
 -- Reads: decisions, decisions_in_force, discrepancies, entries, findings, lone, policy, suggestion, transactions,
 -- usable_entry, usable_transaction
--- Makes: few_lone, hint, lone_entry, lone_transaction, refused_pair
+-- Makes: few_lone, hint, lone_entry, lone_transaction, refused_pair, settled
 
 create temp view few_lone as
 select not exists (select from lone group by side having count(*) > 5000) as are_few;
@@ -33,6 +34,19 @@ where
     decisions.decision = 'match' and standing.decision_id is null
     and ours ->> 'side' = 'kspay' and theirs ->> 'side' = 'ledger';
 
+-- Their decision still holds: nothing that it rests on has changed.
+create temp view settled as
+select
+    found.app_id,
+    found.side,
+    found.source,
+    found.record_id
+from discrepancies as found
+inner join decisions_in_force as decided using (discrepancy_id)
+where
+    found.aspect = 'presence' and decided.decision in ('accept', 'write_off', 'ignore')
+    and decided.facts = found.facts;
+
 create temp table lone_transaction on commit drop as
 select
     held.*,
@@ -47,13 +61,9 @@ where
     and number not in (select number from findings where side = 'kspay' and kind like 'DUPLICATE%')
     and amount > 0
     and not exists (
-        select
-        from discrepancies
-        inner join decisions_in_force as decided using (discrepancy_id)
+        select from settled
         where
-            discrepancies.app_id = held.app_id and discrepancies.side = 'kspay'
-            and discrepancies.record_id = held.transaction_id and discrepancies.aspect = 'presence'
-            and decided.decision in ('accept', 'write_off', 'ignore') and decided.facts = discrepancies.facts
+            settled.app_id = held.app_id and settled.side = 'kspay' and settled.record_id = held.transaction_id
     );
 
 create temp table lone_entry on commit drop as
@@ -70,14 +80,10 @@ where
     and number not in (select number from findings where side = 'ledger' and kind like 'DUPLICATE%')
     and amount > 0
     and not exists (
-        select
-        from discrepancies
-        inner join decisions_in_force as decided using (discrepancy_id)
+        select from settled
         where
-            discrepancies.app_id = held.app_id and discrepancies.side = 'ledger'
-            and discrepancies.source = held.source and discrepancies.record_id = held.ledger_id
-            and discrepancies.aspect = 'presence'
-            and decided.decision in ('accept', 'write_off', 'ignore') and decided.facts = discrepancies.facts
+            settled.app_id = held.app_id and settled.side = 'ledger' and settled.source = held.source
+            and settled.record_id = held.ledger_id
     );
 
 analyze lone_transaction;
