@@ -1,8 +1,12 @@
 """`reconcile doctor`: checks everything that a run needs, and says what to do about each problem."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine, text
 
@@ -27,11 +31,12 @@ _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `exit_code` is 0 if all is well."""
+    """The result of one check. `exit_code` is 0 if runs can work; with `warns` something should be done all the same."""
 
     subject: str
     says: str
     exit_code: int = 0
+    warns: bool = False
 
 
 def examine(*, quick: bool = False) -> Iterator[Finding]:
@@ -47,6 +52,8 @@ def examine(*, quick: bool = False) -> Iterator[Finding]:
     yield _check("settings", lambda: _settings(settings))
     for app in settings.apps:
         yield _check(f"KS Pay {app.app_id}", lambda app=app: _kspay(app, settings))  # type: ignore[misc]
+    if api := os.environ.get("PREFECT_API_URL"):
+        yield _prefect(api)
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
@@ -90,6 +97,53 @@ def _kspay(app: Credentials, settings: Settings) -> str:
             f"its date and the date here are {days_off} days apart: set the clock of this machine"
         )
     return f"the keys are accepted, the clocks agree on the day, currencies: {', '.join(codes)}"
+
+
+def _prefect(api: str) -> Finding:
+    """What Prefect's server says of its own database. It is no matter of a run's outcome, so it only warns."""
+    from httpx import HTTPError  # both are slow to import
+    from prefect import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            answer = client.request("GET", "/admin/settings")
+            answer.raise_for_status()
+            told = answer.json()
+    except (RuntimeError, HTTPError, ValueError) as error:
+        return Finding(
+            "Prefect",
+            f"the server of PREFECT_API_URL does not say its settings ({type(error).__name__}): start it, or correct "
+            "PREFECT_API_URL and PREFECT_API_AUTH_STRING",
+            warns=True,
+        )
+    host = urlsplit(api).hostname
+    return prefect_database(told, here=host in ("127.0.0.1", "localhost", "::1"))
+
+
+def prefect_database(told: Mapping[str, Any], *, here: bool) -> Finding:
+    """Which database a server of Prefect's has that tells these settings; `here` if it runs on this machine.
+
+    It hides the address, so where no driver is set, its SQLite is known by the log beside it, which SQLite keeps as long
+    as the database is open.
+    """
+    of_database = told["server"]["database"]
+    driver = of_database.get("driver") or ""
+    file = Path(told["home"]) / "prefect.db"
+    try:
+        is_open = here and file.with_name("prefect.db-wal").exists()
+    except OSError:  # a folder of another user
+        is_open = False
+    if driver.startswith("sqlite") or (not driver and is_open):
+        where = f" ({file})" if is_open else ""
+        return Finding(
+            "Prefect",
+            f"its server works on SQLite{where}, which answers 503 to ordinary clicks when several ask at once: give it "
+            "a Postgres by PREFECT_API_DATABASE_CONNECTION_URL",
+            warns=True,
+        )
+    if driver:
+        return Finding("Prefect", "its server works on PostgreSQL")
+    return Finding("Prefect", "its server answers, and no SQLite of it is seen from here")
 
 
 def _database(engine: Engine, settings: Settings) -> str:

@@ -301,8 +301,8 @@ def metrics(textfile: Path | None) -> None:
 def doctor(quick: bool, as_json: bool) -> None:
     """Check settings, credentials, database, clock and totals.
 
-    Each line says what was checked and, if it is wrong, what to do. With --quick it is a health check: nothing is
-    matched anew.
+    Each line says what was checked and, if it is wrong, what to do. A line that begins with warn stops no run and
+    changes no exit code. With --quick it is a health check: nothing is matched anew.
 
     Example:  reconcile doctor
     """
@@ -314,7 +314,8 @@ def doctor(quick: bool, as_json: bool) -> None:
         if as_json:
             findings.append(finding)
         else:
-            click.echo(f"{'ok  ' if finding.exit_code == 0 else 'FAIL'}  {finding.subject}: {finding.says}")
+            mark = "FAIL" if finding.exit_code else "warn" if finding.warns else "ok  "
+            click.echo(f"{mark}  {finding.subject}: {finding.says}")
         worst = worst or finding.exit_code
     if as_json:
         click.echo(json_text({"checks": findings, "exit_code": worst}))

@@ -22,12 +22,14 @@ from typing import Any, TypeVar
 import pytest
 import requests
 from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from flows.page import ended
 from flows.reconcile_period import _made_up_for
 from flows.summary import escaped
+from reconcile import doctor
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.kspay import Credentials
@@ -345,6 +347,17 @@ def test_a_server_that_is_not_there(world: Prefect, make_command: MakeCommand, c
     assert "PREFECT_API_URL" in outcome.complaint
     assert nowhere in outcome.complaint
     assert not (command.folder / "reports").exists()
+
+
+def test_doctor_says_that_the_server_works_on_sqlite(world: Prefect) -> None:
+    with temporary_settings({PREFECT_API_URL: world.api}):
+        found = doctor._prefect(world.api)
+    assert (found.warns, found.exit_code) == (True, 0)
+    assert f"on SQLite ({world.project.folder}/prefect/prefect.db), which answers 503" in found.says
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        gone = doctor._prefect(world.api)
+    assert (gone.warns, gone.exit_code) == (True, 0)
+    assert gone.says.startswith("the server of PREFECT_API_URL does not say its settings (ConnectError): start it")
 
 
 def test_only_what_time_may_cure_is_fetched_again(
