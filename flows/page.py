@@ -58,12 +58,10 @@ def _whatever_fails(log: PageLog) -> Iterator[None]:
 
 def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> State[None]:
     """The state of a finished run. Its name is `Over limit` where one of RECONCILE_NOTIFY_WHEN is passed, so that
-    automations can tell it from the others."""
+    automations can tell it from the others. What `strict` fails is failed as any other run is."""
     line = one_line(finished)
     if strict and finished.open_above_info:
-        return Failed(
-            name="Over limit", message=f"strict: {finished.open_above_info:,} open above info; {line}"
-        )
+        return Failed(message=f"strict: {finished.open_above_info:,} open above info; {line}")
     passed = [str(one) for one in settings.occasions if one.has_come(finished.report)]
     if passed:
         return Completed(name="Over limit", message=f"{', '.join(passed)}: {line}")

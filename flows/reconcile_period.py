@@ -48,7 +48,7 @@ from reconcile.core.progress import Progress
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.load.fetch_plan import default_period
-from reconcile.notify import RUN, tell_of
+from reconcile.notify import RUN, standing, tell_of
 from reconcile.pipeline import Finished, PartlyDone, Request
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import check_allowed
@@ -141,11 +141,13 @@ def reconcile_period(
             )
         except PartlyDone as error:
             report_stands()
-            show(error.finished, settings, log)
+            with standing(error.finished):
+                show(error.finished, settings, log)
             raise
         report_stands()
-        tell_of(finished, settings, log)
-        show(finished, settings, log)
+        with standing(finished):
+            tell_of(finished, settings, log, strict=strict)
+            show(finished, settings, log)
         return ended(finished, settings, strict=strict)
 
     return deployed(work, time_limit_hours, called=RUN)

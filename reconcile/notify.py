@@ -39,6 +39,9 @@ ATTACHED_BYTES = 5 << 20
 _STATUS = re.compile(r"error=(\d{3})\b", re.ASCII)
 """How Apprise logs the HTTP status of a refusal."""
 
+_STANDS = "The run is finished. The report of run"
+"""How a note begins on an error that came after the report."""
+
 _RISKS = (
     ("At risk", (Severity.HIGH,)),
     ("To check", (Severity.MEDIUM, Severity.LOW)),
@@ -75,18 +78,32 @@ class Channels:
         return [_send(name, channel, message) for name, channel in self._channels]
 
 
-def telling(settings: Settings, progress: Progress, run: Callable[[], Finished]) -> Finished:
+def telling(
+    settings: Settings, progress: Progress, run: Callable[[], Finished], *, strict: bool = False
+) -> Finished:
     """Run, and tell people if this is an occasion; a failure is told, and raised."""
     with telling_failures(settings, progress):
         finished = run()
-        tell_of(finished, settings, progress)
+        with standing(finished):
+            tell_of(finished, settings, progress, strict=strict)
     return finished
 
 
-def tell_of(finished: Finished, settings: Settings, progress: Progress) -> None:
-    """Tell people of a finished run, if this is an occasion."""
-    if any(one.has_come(finished.report) for one in settings.occasions):
-        _tell(Channels(settings), lambda: of_run(finished, settings), progress)
+def tell_of(finished: Finished, settings: Settings, progress: Progress, *, strict: bool = False) -> None:
+    """Tell people of a finished run, if this is an occasion. One that `strict` fails is a failed one too."""
+    fails = strict and finished.open_above_info > 0
+    if any(one.has_come(finished.report) or (fails and one.name == FAILED) for one in settings.occasions):
+        _tell(Channels(settings), lambda: of_run(finished, settings, fails=fails), progress)
+
+
+@contextmanager
+def standing(finished: Finished) -> Iterator[None]:
+    """What fails in the block fails beside a report that stands, and the message of the failure says so."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"{_STANDS} {finished.run_id} stands in {finished.folder.absolute()}")
+        raise
 
 
 @contextmanager
@@ -167,6 +184,9 @@ def _send(name: str, channel: "Apprise", message: Message) -> Sent:
 def _of_failure(error: BaseException, work: str) -> Message:
     known = error if isinstance(error, ReconcileError | TimeIsUp) else mishap(error)
     line = str(known) if known is not None else f"a fault of ours: {type(error).__name__}"
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith(_STANDS):
+            return Message(f"{work} finished, but not all of it is shown", f"{line}\n\n{note}.")
     kept = "Nothing was reported. What was fetched and imported is kept. " if work == RUN else ""
     return Message(f"{work} failed", f"{line}\n\n{kept}Correct the cause, and run it again.")
 
@@ -180,8 +200,9 @@ def _of_part(error: PartlyDone, settings: Settings) -> Message:
     )
 
 
-def of_run(finished: Finished, settings: Settings) -> Message:
-    """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is."""
+def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Message:
+    """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is. `fails`
+    if strict makes a failure of what is open."""
     from reconcile.report.html import largest_at_risk
 
     report = finished.report
@@ -210,8 +231,9 @@ def of_run(finished: Finished, settings: Settings) -> Message:
     where = link_to(finished.folder / "report.html", settings) or finished.folder.absolute()
     lines += ["", f"The report: {where}"]
     sheet = finished.folder / "discrepancies.csv"
+    failed = "Failed by strict. " if fails else ""
     return Message(
-        f"Reconciliation {report['from']} to {report['to']}: {open_items:,} open, {at_risk:,} at risk",
+        f"{failed}Reconciliation {report['from']} to {report['to']}: {open_items:,} open, {at_risk:,} at risk",
         "\n".join(lines),
         sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
     )

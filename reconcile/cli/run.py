@@ -109,7 +109,7 @@ def run(
         chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow, settings), snapshot, apps
     )
     try:
-        finished = _reconciled(settings, request)
+        finished = _reconciled(settings, request, strict=strict)
     except pipeline.PartlyDone as error:
         if not as_json:
             show_run(error.finished.report, error.finished.folder)
@@ -122,7 +122,7 @@ def run(
         sys.exit(10)
 
 
-def _reconciled(settings: "Settings", request: "Request") -> "Finished":
+def _reconciled(settings: "Settings", request: "Request", *, strict: bool) -> "Finished":
     """Run as a flow run if a Prefect server is named, else by itself."""
     from reconcile import pipeline
     from reconcile.notify import telling
@@ -141,9 +141,14 @@ def _reconciled(settings: "Settings", request: "Request") -> "Finished":
                     "PREFECT_API_URL is set, and this installation has no Prefect flows: "
                     "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
                 ) from None
-            return telling(settings, progress, lambda: as_flow_run(settings, request, progress))
+            return telling(
+                settings, progress, lambda: as_flow_run(settings, request, progress), strict=strict
+            )
         return telling(
-            settings, progress, lambda: pipeline.reconcile_period(settings, request, progress=progress)
+            settings,
+            progress,
+            lambda: pipeline.reconcile_period(settings, request, progress=progress),
+            strict=strict,
         )
 
 

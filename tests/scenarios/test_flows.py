@@ -357,7 +357,9 @@ def test_doctor_says_that_the_server_works_on_sqlite(world: Prefect) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
         gone = doctor._prefect(world.api)
     assert (gone.warns, gone.exit_code) == (True, 0)
-    assert gone.says.startswith("the server of PREFECT_API_URL does not say its settings (ConnectError): start it")
+    assert gone.says.startswith(
+        "the server of PREFECT_API_URL does not say its settings (ConnectError): start it"
+    )
 
 
 def test_only_what_time_may_cure_is_fetched_again(
@@ -665,7 +667,7 @@ def test_a_state_tells_what_is_over_a_limit(tmp_path: Path) -> None:
         ("COMPLETED", "Over limit"),
         ("COMPLETED", "Completed"),
         ("COMPLETED", "Completed"),
-        ("FAILED", "Over limit"),
+        ("FAILED", "Failed"),
     ]
     assert str(states[0].message).startswith("high>0: run r: 2 discrepancies")
 

@@ -82,6 +82,7 @@ def test_a_failure_is_told(command: Command, days: tuple[str, ...]) -> None:
     ("when", "times"),
     [
         ("failed", 0),
+        ("failed by strict", 1),
         ("high>100000,INR>999999999999", 0),
         ("quarantine>0", 1),
         ("HIGH > 0", 1),
@@ -90,9 +91,12 @@ def test_a_failure_is_told(command: Command, days: tuple[str, ...]) -> None:
     ],
 )
 def test_only_an_occasion_is_told(command: Command, days: tuple[str, ...], when: str, times: int) -> None:
+    when, _, strict = when.partition(" by ")
     with web_hook() as (hook, given):
-        command.good("run", *days, **{"RECONCILE_NOTIFY": hook, WHEN: when})
-    assert len(given) == times
+        outcome = command(
+            "run", *days, *(["--strict"] if strict else []), RECONCILE_NOTIFY=hook, **{WHEN: when}
+        )
+    assert (outcome.code, len(given)) == (10 if strict else 0, times)
 
 
 def test_a_channel_that_fails_is_shown_and_fails_nothing(command: Command, days: tuple[str, ...]) -> None:

@@ -9,8 +9,10 @@ import pytest
 from prefect.states import Completed
 from sqlalchemy.exc import OperationalError
 
-from flows import backfill, decisions, page, shared
+from flows import backfill, decisions, page, reconcile_period, shared
 from reconcile.core.errors import InputRefused, KSPayError, ReconcileError, TimeIsUp, UsageError
+from reconcile.core.money import Currencies
+from reconcile.core.occasions import read_occasions
 from reconcile.inbox import Inbox, Refused
 from reconcile.load.fetch_apps import AppsFailed
 from reconcile.notify import Channels, Message, link_to
@@ -65,6 +67,34 @@ def test_the_time_limit_ends_nothing_once_the_report_stands(told: list[str]) -> 
     assert left[0] > 3000
     assert left[1] == 0
     assert told == []
+
+
+def test_a_fault_after_the_report_says_that_it_stands(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what strict fails is told as failed, once."""
+    report: dict[str, Any] = {"run_id": "r", "warnings": [], "from": "2026-08-01", "to": "2026-08-31"}
+    report |= {"timezone": "UTC", "open": [], "quarantined": {}, "discrepancies": {}, "new": 0, "cleared": 0}
+    ends: list[Any] = [TypeError("x"), None]
+    (tmp_path / "discrepancies.csv").write_text("")
+    monkeypatch.setattr(Settings, "read", lambda: Settings(occasions=read_occasions("failed", Currencies())))
+    monkeypatch.setattr("reconcile.report.html.largest_at_risk", lambda *_: [])
+    monkeypatch.setattr(
+        "reconcile.pipeline.reconcile_period", lambda *_, **__: Finished("r", tmp_path, report, 2)
+    )
+
+    def show(*_: object) -> None:
+        if (error := ends.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(reconcile_period, "show", show)
+    asked = {"from_date": "2026-08-01", "to_date": "2026-08-31"}
+    with pytest.raises(TypeError):
+        reconcile_period.reconcile_period.fn(**asked)
+    assert told == ["Reconciliation finished, but not all of it is shown"]
+    state = reconcile_period.reconcile_period.fn(**asked, strict=True)
+    assert (state.type.value, state.name) == ("FAILED", "Failed")
+    assert told[1:] == ["Failed by strict. Reconciliation 2026-08-01 to 2026-08-31: 0 open, 0 at risk"]
 
 
 @pytest.mark.parametrize(
