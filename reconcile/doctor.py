@@ -31,7 +31,7 @@ _ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `exit_code` is 0 if runs can work; with `warns` something should be done all the same."""
+    """The result of one check. `exit_code` is 0 if runs can work; `warns` if something should be done all the same."""
 
     subject: str
     says: str
@@ -123,8 +123,8 @@ def _prefect(api: str) -> Finding:
 def prefect_database(told: Mapping[str, Any], *, here: bool) -> Finding:
     """Which database a server of Prefect's has that tells these settings; `here` if it runs on this machine.
 
-    It hides the address, so where no driver is set, its SQLite is known by the log beside it, which SQLite keeps as long
-    as the database is open.
+    It hides the address. So where no driver is set, its SQLite is known by the log beside it, which SQLite keeps as
+    long as the database is open.
     """
     of_database = told["server"]["database"]
     driver = of_database.get("driver") or ""
@@ -137,8 +137,8 @@ def prefect_database(told: Mapping[str, Any], *, here: bool) -> Finding:
         where = f" ({file})" if is_open else ""
         return Finding(
             "Prefect",
-            f"its server works on SQLite{where}, which answers 503 to ordinary clicks when several ask at once: give it "
-            "a Postgres by PREFECT_API_DATABASE_CONNECTION_URL",
+            f"its server works on SQLite{where}, which answers 503 to ordinary clicks when several ask at once: give "
+            "it a Postgres by PREFECT_API_DATABASE_CONNECTION_URL",
             warns=True,
         )
     if driver:
