@@ -21,6 +21,7 @@ from reconcile.core.errors import ReconcileError, UnfinishedFile, UsageError
 from reconcile.core.periods import check_period
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
+from reconcile.core.tracing import Noting, span
 from reconcile.db import runs
 from reconcile.db.embedded.cluster import Home
 from reconcile.db.engine import open_store
@@ -38,7 +39,7 @@ from reconcile.load.import_ledger import (
     ledgers_of_run,
 )
 from reconcile.load.imports import any_import
-from reconcile.match.engine import match
+from reconcile.match.engine import Matched, match
 from reconcile.report.csv_files import writing_aside
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
@@ -117,6 +118,7 @@ def reconcile_period(
     preload()
     validator = Validator.of(settings, request.allow)
     with ExitStack() as stack:
+        noted = stack.enter_context(span("reconcile run"))
         engine = stack.enter_context(open_store(settings))
         with _noting_failure(engine, settings, app_ids, request.period):
             validator.try_own(engine)
@@ -140,6 +142,7 @@ def reconcile_period(
                 raise UsageError("no ledger yet: give one with --ledger, or set RECONCILE_LEDGER")
             period = request.period or default_period(engine, settings, app_ids)
             run_id = runs.start(engine, "run", app_ids, period, request.out)
+            noted({"run_id": run_id, "apps": len(app_ids)})
         # The folder is made first: one that cannot be written must not cost the work of a whole run.
         with runs.failing(engine, run_id), writing_aside(request.out, run_id) as aside:
             run = RunContext(
@@ -257,7 +260,7 @@ def import_files(
 
 
 class _Timed:
-    """Runs the stages of a run one after another, and notes how long each took."""
+    """Runs the stages of a run one after another, each in a span, and notes how long each took."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -265,15 +268,35 @@ class _Timed:
 
     def __call__(self, name: str, work: Callable[[], T]) -> T:
         """Run a stage."""
-        with self.noting(name):
-            return self._stage(name, work)
+        with self.noting(name) as noted:
+            done = self._stage(name, work)
+            noted(_counts(done))
+            return done
 
     @contextmanager
-    def noting(self, name: str) -> Iterator[None]:
+    def noting(self, name: str) -> Iterator[Noting]:
         """Note how long the block takes."""
         started = monotonic()
-        yield
+        with span(name) as noted:
+            yield noted
         self.seconds[name] = round(monotonic() - started, 3)
+
+
+def _counts(done: object) -> dict[str, int]:
+    """What a stage did, in numbers, for its span."""
+    if isinstance(done, Inbox):
+        return {name: len(getattr(done, name)) for name in ("imported", "decided", "refused")}
+    if isinstance(done, Matched):
+        return {
+            "matches": sum(done.matches.values()),
+            "discrepancies": sum(done.discrepancies.values()),
+            "open_above_info": done.open_above_info,
+        }
+    if isinstance(done, Finished):
+        return {"files": len(done.report["files"])}
+    names = ("records", "added", "changed", "quarantined")
+    rows = [one for one in done if isinstance(one, Imported | Fetched)] if isinstance(done, list) else []
+    return {name: sum(getattr(one, name) for one in rows) for name in names if rows}
 
 
 def _run_stages(
@@ -285,8 +308,13 @@ def _run_stages(
         raise ledgers.unfinished[0]
     fetched: dict[str, Fetched] = {}
     failed = None
+
+    def fetch() -> list[Fetched]:
+        fetch_apps(run, fetched)
+        return list(fetched.values())
+
     try:
-        timed("fetch", lambda: fetch_apps(run, fetched))
+        timed("fetch", fetch)
     except AppsFailed as error:
         if not fetched:
             raise
