@@ -242,6 +242,8 @@ def may_pass(_task: object, _run: TaskRun, state: State[Any]) -> bool:
 def inside(root: Path, parameter: str, path: str, variable: str) -> Path:
     """A path of Prefect's form, from the working folder, links resolved. Raises UsageError if it leads out of the
     folder that the settings name: whoever may use the page must not read or write wherever the worker may."""
+    if "://" in path:
+        raise UsageError(f"{parameter}: {path} is an address: give a path of the worker's machine")
     folder = root.resolve()
     found = Path("/")
     with suppress(OSError, ValueError, RuntimeError):  # a loop of links, a NUL

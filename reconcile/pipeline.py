@@ -41,6 +41,7 @@ from reconcile.load.import_ledger import (
 from reconcile.load.imports import any_import
 from reconcile.match.engine import Matched, match
 from reconcile.report.csv_files import writing_aside
+from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import validate_period, validate_results
@@ -73,6 +74,7 @@ class Request:
     allow: frozenset[str] = frozenset()  # expectations that would block and may not
     snapshot: bool = False  # the ledger is the whole one of the days that it spans
     apps: tuple[str, ...] = ()  # only these; none: all that are set
+    copy_to: str = ""  # the address of a folder elsewhere, s3://books/reports, that gets the files too
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def reconcile_period(
         engine = stack.enter_context(open_store(settings))
         with _noting_failure(engine, settings, app_ids, request.period):
             validator.try_own(engine)
+            elsewhere = Elsewhere(request.copy_to) if request.copy_to else None
             stack.enter_context(
                 app_locks(
                     engine,
@@ -157,7 +160,8 @@ def reconcile_period(
                 nightly=request.period is None,
                 snapshot=request.snapshot,
             )
-            finished, failed = _run_stages(context, run, timed, taken, ledgers, request.out, aside)
+            places = _Places(request.out, aside, elsewhere)
+            finished, failed = _run_stages(context, run, timed, taken, ledgers, places)
     if failed is not None:
         raise PartlyDone(failed, finished)
     return finished
@@ -299,8 +303,17 @@ def _counts(done: object) -> dict[str, int]:
     return {name: sum(getattr(one, name) for one in rows) for name in names if rows}
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the files of a run go: written aside, moved to `out`, copied elsewhere."""
+
+    out: Path
+    aside: Path
+    elsewhere: Elsewhere | None
+
+
 def _run_stages(
-    context: Context, run: RunContext, timed: _Timed, taken: Inbox, ledgers: Ledgers, out: Path, aside: Path
+    context: Context, run: RunContext, timed: _Timed, taken: Inbox, ledgers: Ledgers, places: _Places
 ) -> tuple[Finished, AppsFailed | None]:
     started_at = datetime.now(UTC)
     imported = timed("ledger", lambda: _import(context, run, ledgers)) if ledgers.files else []
@@ -335,7 +348,7 @@ def _run_stages(
             unread=[f"ledger: {error}; the next run reads it again" for error in ledgers.unfinished or ()]
             + ([f"fetch: {failed}: nothing of it is in this report"] if failed else []),
         )
-        finished = timed("report", lambda: _report(connection, run, results, timed, out, aside))
+        finished = timed("report", lambda: _report(connection, run, results, timed, places))
         return finished, failed
 
 
@@ -372,7 +385,7 @@ def _one_view(run: RunContext) -> Iterator[Connection]:
 
 
 def _report(
-    connection: Connection, run: RunContext, results: StageResults, timed: _Timed, out: Path, aside: Path
+    connection: Connection, run: RunContext, results: StageResults, timed: _Timed, places: _Places
 ) -> Finished:
     from reconcile.report.publish import publish  # a fetch has no use for what draws, nor room for it
 
@@ -381,5 +394,5 @@ def _report(
         run.validator.restart("results")
         validate_period(connection, run.validator, run.period, run.settings.currencies)
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
-    report = publish(connection, run, results, aside=aside, out=out)
-    return Finished(run.run_id, out / run.run_id, report, results.matched.open_above_info)
+    report = publish(connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere)
+    return Finished(run.run_id, places.out / run.run_id, report, results.matched.open_above_info)

@@ -56,11 +56,10 @@ def demo(seed: int, as_json: bool) -> None:
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
     default="reports",
     show_default=True,
     metavar="DIR",
-    help="The folder for the reports.",
+    help="The folder for the reports. An address such as s3://books/reports gets a copy of those in ./reports.",
 )
 @json_option
 @click.option("--strict", is_flag=True, help="End with exit code 10 if a discrepancy above info is open.")
@@ -83,7 +82,7 @@ def run(
     last: date | None,
     ledger: Path | None,
     profile: str | None,
-    out: Path,
+    out: str,
     as_json: bool,
     strict: bool,
     wait: bool,
@@ -105,8 +104,10 @@ def run(
     from reconcile.validate.dataset_rules import check_allowed
 
     settings = Settings.read()
+    folder, copy_to = (Path("reports"), out) if "://" in out else (Path(out), "")
+    allowed = check_allowed(allow, settings)
     request = pipeline.Request(
-        chosen_period(first, last), ledger, profile, out, wait, check_allowed(allow, settings), snapshot, apps
+        chosen_period(first, last), ledger, profile, folder, wait, allowed, snapshot, apps, copy_to
     )
     try:
         finished = _reconciled(settings, request, strict=strict)
@@ -122,7 +123,7 @@ def run(
         sys.exit(10)
 
 
-def _reconciled(settings: "Settings", request: "Request", *, strict: bool) -> "Finished":
+def _reconciled(settings: "Settings", request: "Request", *, strict: bool = False) -> "Finished":
     """Run as a flow run if a Prefect server is named, else by itself."""
     from reconcile import pipeline
     from reconcile.notify import telling

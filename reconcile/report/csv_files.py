@@ -205,13 +205,18 @@ def _as_of(run_id: str) -> str:
     return run_id.split("_")[1] if run_id.count("_") == 2 else ""
 
 
+def newer(run_id: str, than: str) -> bool:
+    """Whether this run takes the place of the one that is the latest: not if that one is as of a later day."""
+    return _as_of(than) <= _as_of(run_id)
+
+
 def point_latest(out: Path, run_id: str) -> None:
     """Let `<out>/latest` name this run, in one step: there is no moment without it.
 
     Where it names a run as of a later day, it stays: a run of an older period is not the newest.
     """
     latest = out / "latest"
-    if latest.exists() and _as_of(latest.readlink().name) > _as_of(run_id):
+    if latest.exists() and not newer(run_id, latest.readlink().name):
         return
     aside = out / ".latest.writing"
     for left in reversed(range(100)):

@@ -8,18 +8,26 @@ from typing import Any
 from sqlalchemy import Connection
 
 from reconcile.context import RunContext
+from reconcile.core.errors import ReconcileError
 from reconcile.db import runs
 from reconcile.report import csv_files
+from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.render import render_all
 from reconcile.report.run_json import StageResults, document
 
 
 def publish(
-    connection: Connection, run: RunContext, results: StageResults, *, aside: Path, out: Path
+    connection: Connection,
+    run: RunContext,
+    results: StageResults,
+    *,
+    aside: Path,
+    out: Path,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, Any]:
     """Write all files into `aside`, move them to `out`, and commit the run as finished; gives run.json.
 
-    `connection` is the one of the matching.
+    `connection` is the one of the matching. `elsewhere` gets a copy before the commit: if that fails, the run failed.
     """
     started = monotonic()
     csv_files.write_tables(connection, run.settings, aside)
@@ -33,11 +41,21 @@ def publish(
         # In place before the commit: a run that the database calls finished has its files. A run
         # that dies between the two is swept by the next one, files and all.
         csv_files.move_in_place(aside, folder)
+        if elsewhere is not None:
+            run.progress("report", f"copying the files to {elsewhere.shown}", None)
+            elsewhere.copy(folder)
         runs.finish(connection, run.run_id, report)
         connection.commit()
     except BaseException:
         if not runs.is_finished(run.engine, run.run_id):
             shutil.rmtree(folder, ignore_errors=True)
+            if elsewhere is not None:
+                elsewhere.remove(run.run_id)
         raise
     csv_files.point_latest(out, run.run_id)
+    if elsewhere is not None:
+        try:
+            elsewhere.point_latest(run.run_id)
+        except ReconcileError as error:  # the run is finished, and both reports stand
+            run.progress("report", f"warning: {error}", None)
     return report

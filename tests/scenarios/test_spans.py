@@ -73,7 +73,7 @@ def test_a_run_and_its_stages(
     report = Report(done.folder).document()
     assert by_name["reconcile run"].attributes == {"reconcile.run_id": done.run_id, "reconcile.apps": 1}
     assert by_name["fetch"].attributes["reconcile.records"] == report["fetched"][0]["records"]
-    assert by_name["ledger"].attributes["reconcile.added"] == report["imported"][0]["added"]
+    assert by_name["ledger"].attributes["reconcile.added"] == report["imported"]["added"]
     assert by_name["match"].attributes["reconcile.discrepancies"] == sum(report["discrepancies"].values())
     assert by_name["report"].attributes == {"reconcile.files": len(report["files"])}
     assert {one.status for one in recorder.spans} == {()}

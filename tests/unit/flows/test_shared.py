@@ -88,11 +88,10 @@ def test_a_fault_after_the_report_says_that_it_stands(
             raise error
 
     monkeypatch.setattr(reconcile_period, "show", show)
-    asked = {"from_date": "2026-08-01", "to_date": "2026-08-31"}
     with pytest.raises(TypeError):
-        reconcile_period.reconcile_period.fn(**asked)
+        reconcile_period.reconcile_period.fn("2026-08-01", "2026-08-31")
     assert told == ["Reconciliation finished, but not all of it is shown"]
-    state = reconcile_period.reconcile_period.fn(**asked, strict=True)
+    state = reconcile_period.reconcile_period.fn("2026-08-01", "2026-08-31", strict=True)
     assert (state.type.value, state.name) == ("FAILED", "Failed")
     assert told[1:] == ["Failed by strict. Reconciliation 2026-08-01 to 2026-08-31: 0 open, 0 at risk"]
 
@@ -130,6 +129,8 @@ def test_paths_of_a_form_lie_in_their_folder(tmp_path: Path, monkeypatch: pytest
     assert shared.out_folder(free, "other") == tmp_path / "other"
     with pytest.raises(UsageError, match=r"^out: other is not in .*reports: give"):
         shared.out_folder(kept, "other")
+    with pytest.raises(UsageError, match=r"^out: s3://books/x is an address: give a path"):
+        shared.out_folder(free, "s3://books/x")
 
 
 def test_a_link_is_given_only_to_what_is_shown_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
