@@ -99,8 +99,15 @@ def write_matched(connection: Connection, currencies: Currencies, path: Path, di
     state_digits(connection, currencies)
     with path.open("wb") as file:
         file.write(b"\xef\xbb\xbf" + dialect.delimiter.join(MATCHED).encode("ascii") + b"\r\n")
-        for block in _blocks(copied_lines(connection, read_sql("report/matched"))):
-            file.writelines(written(block, currencies, dialect))
+        for number, block in enumerate(_blocks(copied_lines(connection, read_sql("report/matched")))):
+            if (
+                number == 0 and len(block) < _BLOCK
+            ):  # all of them; to compile the expression would take longer
+                file.writelines(
+                    written_with_care(line, currencies, dialect) for line in block.split(b"\n")[:-1]
+                )
+            else:
+                file.writelines(written(block, currencies, dialect))
 
 
 def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconcile.core.errors import CheckFailed
 from reconcile.core.money import Currencies
-from reconcile.validate.rules import Failure, Rule, Validation, Weight
+from reconcile.validate.dataset_rules import validate_batch
+from reconcile.validate.great_expectations import GreatExpectations
+from reconcile.validate.rules import Batch, Failure, Rule, Validation, Weight
 from reconcile.validate.validator import Validator
 
 
@@ -44,6 +48,23 @@ def test_a_whole_that_was_not_looked_at_is_no_success(value: object) -> None:
         validator.validate_subjects("entries", "batch", [], [("it", {"percent": 1}, {})])
 
 
+def test_a_rule_that_is_about_no_subject_is_fulfilled_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    ask = GreatExpectations.on_frame
+
+    def on_frame(library: GreatExpectations, name: str, rules: Sequence[Rule], columns: Any) -> Any:
+        asked.append(tuple(rule.name for rule in rules))
+        return ask(library, name, rules, columns)
+
+    monkeypatch.setattr(GreatExpectations, "on_frame", on_frame)
+    validator = Validator(Currencies())
+    for batch in (Batch(99, 99, 99, 99), Batch(100, 0, 99, 99), Batch(100, 0, 100, 0)):
+        assert validate_batch(validator, "entries", "a.csv", batch) == ()
+    assert asked == [("mostly_usable",), ("mostly_usable", "snapshot_keeps_most")]
+    [said] = [one for one in validator.summary() if one["suite"] == "entries"]
+    assert (said["evaluated"], said["successful"]) == (2, 2)
+
+
 QUIET = """
 import sys
 from pathlib import Path
@@ -63,7 +84,7 @@ from reconcile.validate.dataset_rules import validate_batch
 from reconcile.validate.rules import Batch
 preload()
 validator = Validator(Currencies())
-assert validate_batch(validator, "entries", "a.csv", Batch(1, 0, 0, 0)) == ()
+assert validate_batch(validator, "entries", "a.csv", Batch(100, 0, 0, 0)) == ()
 print(calls)
 """
 
