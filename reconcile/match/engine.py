@@ -71,6 +71,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "rules": ("manual", *RULES, "amount_date"),
     "pairing": (
         "begin_pass",
+        "anything_free",
         "take_splits",
         "rank",
         "take",

@@ -84,8 +84,9 @@ def replay(connection: Connection, side: str, number: int) -> Replay:
     run_step(connection, "explain/no_simple")
     for step in ("records", "bookings", "pass_tables"):
         run_step(connection, f"prepare/{step}")
-    run_passes(connection, RULES, _KeepsPairs(connection))
-    return _read(connection, [(phase, rule) for phase in PASSES for rule in RULES])
+    watcher = _KeepsPairs(connection)
+    run_passes(connection, RULES, watcher)
+    return _read(connection, [(phase, rule) for phase in PASSES for rule in RULES], watcher.kept)
 
 
 class _KeepsPairs(Watcher):
@@ -93,6 +94,7 @@ class _KeepsPairs(Watcher):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.kept = False
 
     def begin(self, _phase: int, rule: str) -> None:
         if rule in _SPLITS:
@@ -100,9 +102,10 @@ class _KeepsPairs(Watcher):
 
     def pairs_ranked(self) -> None:
         run_step(self._connection, "explain/watch_pass")
+        self.kept = True
 
 
-def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
+def _read(connection: Connection, passes: Sequence[tuple[int, str]], pairs_kept: bool) -> Replay:
     def rows(name: str) -> Sequence[Any]:
         return connection.execute(text(read_sql(f"match/explain/{name}"))).all()
 
@@ -115,7 +118,7 @@ def _read(connection: Connection, passes: Sequence[tuple[int, str]]) -> Replay:
         entries=entries,
         units={row.rank: row for row in entries if row.leads},
         keys=keys,
-        seen=[_seen(row._mapping) for row in rows("seen_pairs")],
+        seen=[_seen(row._mapping) for row in (rows("seen_pairs") if pairs_kept else ())],
         sums=rows("sums"),
         passes=passes,
     )
