@@ -62,7 +62,9 @@ Cell = str | Decimal | date | UnreadableCell | Formatted
 """A blank cell is an empty text; a `datetime`, which is a `date` too, has a zone only where its source has one."""
 
 _APOSTROPHES = "'\u2018\u2019\u02bc\uff07"
-_EDGES = re.compile(rf"^[\s{_APOSTROPHES}]|[\s{_APOSTROPHES}]$")
+_JOINERS = "\u200c\u200d"
+"""They shape the letters of Indian scripts: inside a word they stay."""
+_EDGES = re.compile(rf"^[\s{_APOSTROPHES}{_JOINERS}]|[\s{_APOSTROPHES}{_JOINERS}]$")
 _NULLS = frozenset(("null", "\\n", "<null>", "(null)", "nan", "<na>", "nat"))
 """What databases and pandas write for no value, in small letters."""
 
@@ -73,12 +75,11 @@ _ERROR = re.compile(r"#{3,}|#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!)", re.A
 def tidy(text: str) -> str:
     """What a cell says: without blanks and apostrophes around it and without invisible characters; "" for NULL."""
     if not text.isascii():
-        # Joiners shape the letters of Indian scripts: inside a word they stay.
         text = "".join(
-            letter for letter in text if letter in "\u200c\u200d" or unicodedata.category(letter) != "Cf"
-        ).strip("\u200c\u200d")
+            letter for letter in text if letter in _JOINERS or unicodedata.category(letter) != "Cf"
+        )
     while _EDGES.search(text):
-        bare = text.strip()
+        bare = text.strip().strip(_JOINERS)
         inner = bare[1:] if bare[:1] in tuple(_APOSTROPHES) else bare
         if inner is not bare and inner[-1:] in tuple(_APOSTROPHES):
             inner = inner[:-1]
