@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from reconcile.core.errors import InputRefused
@@ -208,7 +209,12 @@ def _place_of(header: str, keys: Sequence[str]) -> int | None:
 
 def _key(header: str) -> str:
     """What two headers that look alike have in common: wide letters, invisible ones and blanks do not count."""
-    text = unicodedata.normalize("NFKC", tidy(header[:_MAX_COMPARED]))
+    return _key_of(header[:_MAX_COMPARED])
+
+
+@lru_cache(4096)  # each row that may be the header is asked for each column, in each way of cutting the file
+def _key_of(header: str) -> str:
+    text = unicodedata.normalize("NFKC", tidy(header))
     return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split()).casefold()
 
 
