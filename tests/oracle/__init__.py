@@ -77,6 +77,7 @@ from zoneinfo import ZoneInfo
 
 from reconcile.core.discrepancies import TYPES
 from reconcile.core.records import Period
+from tests.oracle.bridge import Bridge
 from tests.oracle.matching import (
     ALL_RULES,
     EXACT,
@@ -167,7 +168,8 @@ class Outcome:
     """What is reported for a period.
 
     `transactions` and `entries` give the outcome of each reported record, by (app, id) and (app, source, id);
-    `summary` gives (count, amount) by (scope, side, currency, outcome), with outcome `total` too.
+    `summary` gives (count, amount) by (scope, side, currency, outcome), with outcome `total` too; `bridge` by
+    (currency, line).
     """
 
     matches: set[M] = field(default_factory=set)
@@ -176,6 +178,7 @@ class Outcome:
     transactions: dict[tuple[str, str], str] = field(default_factory=dict)
     entries: dict[tuple[str, str, str], str] = field(default_factory=dict)
     summary: dict[tuple[str, str, str, str], tuple[int, Decimal]] = field(default_factory=dict)
+    bridge: dict[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
 
 
 # Discrepancies
@@ -345,6 +348,8 @@ class _Reporter:
         self.policy = policy
         self.period = period
         self.covered = covered
+        self.bridge = Bridge(self.is_current)
+        self.bridge.lines = outcome.bridge  # one for all apps
 
     def report(self, ts: list[Record], es: list[Record], matcher: Matcher) -> None:
         matched = {
@@ -353,6 +358,8 @@ class _Reporter:
         for joined in matcher.matches:
             types = _types_of_match(joined, self.policy, self.period.last)
             name = "matched_with_discrepancy" if types else "matched"
+            fee = fee_taken(joined.transactions, joined.entries, self.policy)
+            self.bridge.match(joined.transactions, joined.entries, types, fee)
             self.case(joined.transactions, joined.entries, types, name)
             if self.current(joined.transactions, joined.entries):
                 self.outcome.matches.add(public(joined, self.app, self.policy))
@@ -370,6 +377,7 @@ class _Reporter:
         name = {None: "excluded", "TIMING_DIFFERENCE": "timing"}.get(found, "unmatched")
         ts, es = ((record,), ()) if record.of_kspay else ((), (record,))
         elsewhere = _elsewhere(record, matched) if found in ALONE else None
+        self.bridge.alone(record, found)
         self.case(ts, es, [found] if found else [], name, repeated, elsewhere)
 
     def parts(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
@@ -377,8 +385,10 @@ class _Reporter:
 
     def current(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
         """The records that are dated in the period."""
-        first, last = self.period.first, self.period.last
-        return [part for part in self.parts(ts, es) if first <= business_date(part, self.zone) <= last]
+        return [part for part in self.parts(ts, es) if self.is_current(part)]
+
+    def is_current(self, part: T | E) -> bool:
+        return self.period.first <= business_date(part, self.zone) <= self.period.last
 
     def earlier(self, ts: Sequence[Record], es: Sequence[Record]) -> list[T | E]:
         return [part for part in self.parts(ts, es) if business_date(part, self.zone) < self.period.first]

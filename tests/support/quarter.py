@@ -1,14 +1,14 @@
 """Three months of a small merchant: runs, decisions, corrections, closes; and an oracle of what they must say.
 
 The oracle knows only the records and the decisions. It finds what is open with a few lines for the few kinds of things
-that are wrong here, and adds up the statements from run to run.
+that are wrong here, and adds up the statements from run to run. The bridge is that of `tests.oracle`.
 """
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from reconcile.core.fees import Fee
+from reconcile.core.money import Currencies, Tolerances
 from reconcile.core.records import Period
 from reconcile.decide import resolve as decisions
 from reconcile.decide.sheet import open_sheet
@@ -26,6 +28,7 @@ from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import LEDGER_COLUMNS
 from reconcile.sandbox.shop import Shop
 from reconcile.settings import Settings
+from tests.oracle import E, Policy, T, reconcile
 from tests.support.driver import Report
 
 JUNE = Period(date(2026, 6, 1), date(2026, 6, 30))
@@ -51,10 +54,18 @@ class Record:
     currency: str
     amount: Decimal
     day: date
+    family: str = "paid"
 
 
 def record(
-    number: int, currency: str, amount: str, day: str, *, reference: str = "", suffix: str = ""
+    number: int,
+    currency: str,
+    amount: str,
+    day: str,
+    *,
+    reference: str = "",
+    suffix: str = "",
+    family: str = "paid",
 ) -> Record:
     return Record(
         f"L-{number}{suffix}",
@@ -62,8 +73,15 @@ def record(
         currency,
         Decimal(amount),
         date.fromisoformat(day),
+        family,
     )
 
+
+CLEAN = "CLEAN"
+"""Begins the references of records with which nothing is wrong: they count in the bridge alone."""
+
+FEES = (Fee("card", "EUR", date.min, percent=Decimal(2), tax=Decimal(18)),)
+TOLERANCES = Tolerances.parse("INR=0.05", Currencies())
 
 PAYMENTS = (
     record(1, "INR", "1000", "2026-06-10"),
@@ -75,6 +93,11 @@ PAYMENTS = (
     record(8, "KWD", "10.500", "2026-07-12"),
     record(9, "INR", "900", "2026-08-10"),
     record(10, "INR", "150", "2026-08-11"),
+    record(11, "INR", "250", "2026-06-30", reference="CLEAN-11"),
+    record(12, "INR", "80", "2026-07-20", reference="CLEAN-12", family="refunded"),
+    record(13, "INR", "33", "2026-08-03", reference="CLEAN-13", family="failed"),
+    record(14, "INR", "60", "2026-06-20", reference="CLEAN-14"),
+    record(15, "EUR", "1000", "2026-07-21", reference="CLEAN-15"),
 )
 ENTRIES = (
     record(1, "INR", "1000", "2026-06-10"),
@@ -85,6 +108,12 @@ ENTRIES = (
     record(8, "KWD", "10.000", "2026-07-12"),
     record(9, "INR", "900", "2026-08-10", reference="OTHER-9"),
     record(10, "INR", "150", "2026-08-11"),
+    record(11, "INR", "250", "2026-07-01", reference="CLEAN-11"),
+    record(12, "INR", "80", "2026-07-20", reference="CLEAN-12"),
+    record(12, "INR", "-80", "2026-08-02", reference="CLEAN-12", suffix="r"),  # given back in the next month
+    record(14, "INR", "59.97", "2026-06-20", reference="CLEAN-14"),
+    record(15, "EUR", "976.40", "2026-07-21", reference="CLEAN-15"),
+    record(16, "INR", "45", "2026-07-22", reference="CLEAN-16", family="unpaid"),
 )
 
 
@@ -106,6 +135,8 @@ class Snapshot:
     open: dict[Key, tuple[str, Decimal]]
     decided: dict[Key, str]
     seen: frozenset[Key]
+    bridge: Mapping[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
+    """By currency and line: the number of records or matches, and the amount."""
 
 
 class Quarter:
@@ -126,7 +157,7 @@ class Quarter:
             self._write_books(path)
         done = reconcile_period(self.settings, Request(period, ledger=path, out=self.folder / "reports"))
         self.reports.append(Report(done.folder))
-        self.snapshots.append(self._snapshot(done.run_id, period.last))
+        self.snapshots.append(replace(self._snapshot(done.run_id, period.last), bridge=self._bridge(period)))
         return self.reports[-1]
 
     def _write_books(self, path: Path) -> None:
@@ -136,7 +167,7 @@ class Quarter:
             for one in self.books.values():
                 row = {
                     "ledger_id": one.id, "reference": one.reference, "amount": str(one.amount),
-                    "currency": one.currency, "date": str(one.day), "status": "paid",
+                    "currency": one.currency, "date": str(one.day), "status": one.family,
                 }  # fmt: skip
                 writer.writerow({**dict.fromkeys(LEDGER_COLUMNS, ""), **row})
 
@@ -170,10 +201,12 @@ class Quarter:
 
     def _found(self, last: date) -> dict[Key, State]:
         """What is wrong with the records up to this day, decided or not."""
-        payments = {one.reference: one for one in PAYMENTS if one.day <= last}
+        payments = {
+            one.reference: one for one in PAYMENTS if one.day <= last and not one.reference.startswith(CLEAN)
+        }
         entries: defaultdict[str, list[Record]] = defaultdict(list)
         for one in self.books.values():
-            if one.day <= last:
+            if one.day <= last and not one.reference.startswith(CLEAN):
                 entries[one.reference].append(one)
         joined = {self.books[entry].reference for entry in self.joined.values()}
         nothing = Decimal(0)
@@ -190,6 +223,37 @@ class Quarter:
             for second in booked[1:] if payment else ():
                 found[reference, "second"] = (second.currency, nothing, second.amount)
         return found
+
+    def _bridge(self, period: Period) -> Mapping[tuple[str, str], tuple[int, Decimal]]:
+        """From the total of the payments to that of the books; what a person joined is as if it had one reference."""
+        by_hand = {entry: reference for reference, entry in self.joined.items()}
+        transactions = [
+            T(
+                one.id,
+                "app",
+                one.reference,
+                one.currency,
+                one.amount,
+                one.family,
+                datetime.combine(one.day, time(6, 30), UTC),  # noon in India
+                payment_method="CARD",
+            )
+            for one in PAYMENTS
+        ]
+        entries = [
+            E(
+                "default",
+                one.id,
+                "app",
+                by_hand.get(one.id, one.reference),
+                one.currency,
+                one.amount,
+                one.family,
+                one.day,
+            )
+            for one in self.books.values()
+        ]
+        return reconcile(transactions, entries, Policy(tolerance=TOLERANCES, fees=FEES), period).bridge
 
     def _snapshot(self, run_id: str, last: date) -> Snapshot:
         found = self._found(last)
@@ -236,9 +300,9 @@ def merchant() -> Merchant:
     for one in PAYMENTS:
         at = shop.instant(one.day, time(12))
         made = shop.transaction(
-            Random(one.id), family="paid", reference=one.reference, amount=one.amount, currency=one.currency,
+            Random(one.id), family=one.family, reference=one.reference, amount=one.amount, currency=one.currency,
             method="CARD", created_at=at, updated_at=at,
-        )  # fmt: skip
+        ) | ({"status": "refunded"} if one.family == "refunded" else {})  # fmt: skip
         transactions.append(made)
     return Merchant(shop, JUNE.first, AUGUST.last, transactions, [], [])
 
