@@ -6,7 +6,9 @@ newest run of the month.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -117,8 +119,12 @@ def close_month(
         close_trail.append(connection, month, by, content, files)
         close = close_trail.newest(connection, month)
         assert close is not None
-        folder = write_closed(connection, close, out)
+        # Aside before the commit, since a folder that cannot be written closes nothing; in place after it, so that no
+        # file tells of a version that the database does not have. Who dies between the two leaves a version without
+        # its files: the next command that shows it writes them.
+        aside = _write_aside(connection, close, out)
         connection.commit()
+        folder = _move_in_place(aside, close, out)
     return Closed(close, True, folder, since, warnings)
 
 
@@ -136,20 +142,46 @@ def closed_statement(connection: Connection, close: Close) -> Statement:
 
 def write_closed(connection: Connection, close: Close, out: Path) -> Path:
     """Write the files of a closed version into its folder in `out`, byte by byte as they were closed."""
-    folder = out / "closed" / f"{close.month}-v{close.version}"
+    return _move_in_place(_write_aside(connection, close, out), close, out)
+
+
+def _folder(close: Close, out: Path) -> Path:
+    return out / "closed" / f"{close.month}-v{close.version}"
+
+
+def _write_aside(connection: Connection, close: Close, out: Path) -> Path:
+    """Write the files into a hidden folder beside their own. What a command that died left there goes."""
     files = close_trail.files_of(connection, close)
     files[JSON] = (json.dumps(close.content, indent=2, ensure_ascii=False) + "\n").encode()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(close, out)
+    aside = folder.with_name(f".{folder.name}.writing")
+    with _writing(out):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
         for name, held in files.items():
-            path = folder / name
-            if not path.is_file() or path.read_bytes() != held:
-                aside = folder / f".{name}.writing"
-                aside.write_bytes(held)
-                aside.replace(path)
+            (aside / name).write_bytes(held)
+    return aside
+
+
+def _move_in_place(aside: Path, close: Close, out: Path) -> Path:
+    """Give the files their folder. One that is there and the same stays as it is."""
+    folder = _folder(close, out)
+    with _writing(out):
+        folder.mkdir(exist_ok=True)
+        for path in sorted(aside.iterdir()):
+            there = folder / path.name
+            if not there.is_file() or there.read_bytes() != path.read_bytes():
+                path.replace(there)
+        shutil.rmtree(aside)
+    return folder
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
-    return folder
 
 
 def write_since(since: Statement, close: Close, settings: Settings, out: Path) -> list[Path]:

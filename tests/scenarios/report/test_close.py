@@ -1,7 +1,11 @@
 """Three months are closed in a row, with corrections in between; one is closed again. All figures are the oracle's."""
 
 import csv
+import hashlib
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,8 +29,10 @@ from reconcile.settings import Settings
 from tests.support.driver import Command, MakeCommand
 from tests.support.quarter import (
     AUGUST,
+    FEES,
     JULY,
     JUNE,
+    TOLERANCES,
     Lines,
     Quarter,
     Snapshot,
@@ -46,7 +52,13 @@ def database(make_database: Callable[[], str]) -> str:
 def quarter(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
     with serve(merchant()) as sandbox:
         app = Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
-        settings = replace(Settings(database_url=database), apps=(app,), app_ids=(app.app_id,))
+        settings = replace(
+            Settings(database_url=database),
+            apps=(app,),
+            app_ids=(app.app_id,),
+            fees=FEES,
+            tolerances=TOLERANCES,
+        )
         with open_store(settings) as engine:
             played = Quarter(tmp_path_factory.mktemp("quarter"), settings, engine)
             play(played)
@@ -140,6 +152,18 @@ def test_each_run_says_what_moved_as_the_statement_does(quarter: Quarter) -> Non
         page = (report.folder / "report.html").read_text("utf-8")
         for name in ("new", "reopened", "cleared"):
             assert f"<dt>{name.capitalize()}</dt><dd>{counts[name]}</dd>" in page
+
+
+def test_the_bridge_of_every_run_is_what_the_oracle_says(quarter: Quarter) -> None:
+    for report, snapshot in zip(quarter.reports, quarter.snapshots, strict=True):
+        rows = report.document()["bridge"]
+        assert {
+            (row["currency"], row["line"]): (row["count"], Decimal(row["amount"])) for row in rows
+        } == snapshot.bridge, report.run_id
+    assert {line for snapshot in quarter.snapshots for _, line in snapshot.bridge} == {
+        "kspay_total", "excluded_in_kspay", "missing_in_ledger", "other_days", "fees", "tolerated", "amounts",
+        "refunds", "missing_in_kspay", "duplicates_in_ledger", "excluded_in_ledger", "ledger_total",
+    }  # fmt: skip
 
 
 def test_what_a_version_rests_on_is_kept_with_it(quarter: Quarter) -> None:
@@ -352,3 +376,49 @@ def test_the_journals_book_what_the_oracle_says_was_decided(quarter: Quarter, tm
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [*csv.DictReader(file)]
+
+
+KILLED = """
+import os, signal, sys
+from reconcile.cli.main import main
+from reconcile.report import close_month
+moment, *words = sys.argv[1:]
+done = getattr(close_month, moment)
+def die(*given):
+    if moment == "_write_aside":
+        done(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(close_month, moment, die)
+sys.argv[1:] = words
+main()
+"""
+
+
+def test_a_close_that_is_killed_leaves_no_version_without_its_files_for_long(
+    quarter: Quarter, command: Command
+) -> None:
+    quarter.run(AUGUST)
+    before = len(json.loads(command.good("close", "--list", "--json").out)["closed"])
+    folder = command.folder / "reports" / "closed"
+    there = {path.name for path in folder.glob("[!.]*")}
+
+    def killed(moment: str) -> list[dict[str, object]]:
+        words = [sys.executable, "-c", KILLED, moment, "close", "2026-08", "--by", "Ravi Iyer"]
+        done = subprocess.run(words, cwd=command.folder, env=command.environment(), check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert {path.name for path in folder.glob("[!.]*")} == there
+        listed: list[dict[str, object]] = json.loads(command.good("close", "--list", "--json").out)["closed"]
+        return listed
+
+    # The files are written, and nothing is closed.
+    assert len(killed("_write_aside")) == before
+    # It is closed, and its files are not in place: the next command that shows the month puts them there.
+    (*_, last) = listed = killed("_move_in_place")
+    assert (len(listed), last["month"], last["version"]) == (before + 1, "2026-08", 3)
+    command.good("report", "--period", "2026-08")
+    content = json.loads((folder / "2026-08-v3" / "close.json").read_text("utf-8"))
+    for name, of in content["files"].items():
+        held = (folder / "2026-08-v3" / name).read_bytes()
+        assert hashlib.sha256(held).hexdigest() == of["sha256"]
+    assert [*folder.glob(".*")] == []
+    assert "version 3 stands" in command.good("close", "2026-08", "--by", "Ravi Iyer").out
