@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,13 @@ from reconcile.core.occasions import FAILED
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
 from reconcile.pipeline import Finished, PartlyDone
+from reconcile.report.csv_cells import shown
 from reconcile.settings import Settings
 
 if TYPE_CHECKING:  # slow to import: only where there are addresses
     from apprise import Apprise
+
+    from reconcile.report.html import Overdue  # slow too
 
 RUN = "Reconciliation"
 """What a run is called in the subject of a message."""
@@ -203,7 +207,7 @@ def _of_part(error: PartlyDone, settings: Settings) -> Message:
 def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Message:
     """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is. `fails`
     if strict makes a failure of what is open."""
-    from reconcile.report.html import largest_at_risk
+    from reconcile.report.html import largest_at_risk, overdue_items
 
     report = finished.report
     open_items = sum(row["count"] for row in report["open"])
@@ -215,6 +219,7 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
         f"In quarantine: {sum(report['quarantined'].values()):,}",
         f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
     ]
+    lines += _overdue(overdue_items(finished.folder, date.fromisoformat(report["to"])))
     largest = largest_at_risk(finished.folder, LARGEST)
     if largest:
         lines += ["", "The largest:"]
@@ -237,6 +242,21 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
         "\n".join(lines),
         sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
     )
+
+
+def _overdue(items: Sequence["Overdue"]) -> list[str]:
+    """What is overdue: how many, and those that are overdue the longest."""
+    if not items:
+        return []
+    lines = ["", f"Overdue: {len(items):,}"]
+    for item in items[:LARGEST]:
+        row = item.row
+        amount = f"{item.currency} {item}: " if item.amount is not None else ""
+        who = shown(row["assignee"]) or "nobody"
+        lines.append(f"- due {row['due']}, {who}: {amount}{shown(row['detail'])} [{row['discrepancy_id']}]")
+    if len(items) > LARGEST:
+        lines.append(f"- and {len(items) - LARGEST:,} more, on the page")
+    return lines
 
 
 def link_to(path: Path, settings: Settings) -> str | None:

@@ -219,7 +219,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         items=listed,
         not_listed=len(held) - len(listed),
         without_amount=len(held) - len(items),
-        overdue=_overdue(folder / "discrepancies.csv", date.fromisoformat(run["to"])),
+        overdue=overdue_items(folder, date.fromisoformat(run["to"])),
     )
 
 
@@ -238,9 +238,10 @@ def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
     return items, frame_of(rows, "type", "severity", "bucket", "currency", "amount")
 
 
-def _overdue(path: Path, as_of: date) -> list[Overdue]:
-    """What is open and was due before the last day of the period; whatever day it is when the page is made."""
-    names, *rows = read_csv(path)
+def overdue_items(folder: Path, as_of: date) -> list[Overdue]:
+    """What is open and was due before the last day of the period, the longest first; whatever day it is when somebody
+    asks."""
+    names, *rows = read_csv(folder / "discrepancies.csv")
     found = [
         Overdue(row, *_at_stake(row))
         for cells in rows

@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from reconcile.core.errors import InputRefused, Stopped, TimeIsUp, UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.occasions import read_occasions
 from reconcile.core.progress import silent
-from reconcile.notify import Channels, Message, telling, telling_failures
+from reconcile.notify import Channels, Message, of_run, telling, telling_failures
+from reconcile.pipeline import Finished
 from reconcile.report.columns import FILES
 from reconcile.report.html import largest_at_risk
 from reconcile.settings import Settings
@@ -84,22 +86,43 @@ def test_what_is_only_for_information_is_no_risk() -> None:
 
 
 def test_the_largest_are_of_every_currency_in_turn(tmp_path: Path) -> None:
-    columns = [column.name for column in FILES["discrepancies.csv"]]
     rows = [("INR", str(amount), "high") for amount in range(10, 18)]
     rows += [("USD", "999999", "medium"), ("INR", "5000", "info")]
-    with (tmp_path / "discrepancies.csv").open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for currency, amount, severity in rows:
-            writer.writerow(
-                {
-                    "type": "MISSING_IN_LEDGER",
-                    "severity": severity,
-                    "age_days": "1",
-                    "currency": currency,
-                    "kspay_amount": amount,
-                    "difference": amount,
-                }
-            )
+    write_open(
+        tmp_path, [{"currency": one, "kspay_amount": two, "severity": three} for one, two, three in rows]
+    )
     found = [(item.currency, item.amount) for item in largest_at_risk(tmp_path, 3)]
     assert found == [("INR", Decimal(17)), ("INR", Decimal(16)), ("USD", Decimal(999999))]
+
+
+def write_open(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    columns = [column.name for column in FILES["discrepancies.csv"]]
+    with (folder / "discrepancies.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for row in rows:
+            usual = {"type": "MISSING_IN_LEDGER", "severity": "high", "age_days": "1", "currency": "INR"}
+            writer.writerow({**usual, **row})
+
+
+def test_a_message_lists_what_is_overdue(tmp_path: Path) -> None:
+    """Due before the last day of the period, the longest first; whatever day it is."""
+    rows = [
+        {"discrepancy_id": f"D-{number}", "due": f"2026-08-{number:02}", "kspay_amount": "1234567.50"}
+        for number in (30, 31, 29, 1, 2, 3, 28)
+    ]
+    rows[3] |= {"assignee": '="1E5"', "detail": "Nobody booked it.", "currency": "", "kspay_amount": ""}
+    write_open(tmp_path, [*rows, {"discrepancy_id": "D-none"}])
+    report = {
+        "run_id": "r", "from": "2026-08-01", "to": "2026-08-31", "timezone": "Asia/Kolkata", "open": [],
+        "quarantined": {}, "new": 0, "cleared": 0, "warnings": [],
+    }  # fmt: skip
+    finished = Finished("r", tmp_path, report, 0)
+    told = of_run(finished, Settings()).text.split("\n\n")[2].splitlines()
+    assert told[0] == "Overdue: 6"
+    assert told[1] == "- due 2026-08-01, 1E5: Nobody booked it. [D-1]"
+    assert told[2] == "- due 2026-08-02, nobody: INR 12,34,567.50:  [D-2]"
+    assert [line.rpartition("[")[2] for line in told[3:6]] == ["D-3]", "D-28]", "D-29]"]
+    assert told[6:] == ["- and 1 more, on the page"]
+    write_open(tmp_path, [])
+    assert "Overdue" not in of_run(finished, Settings()).text
