@@ -21,7 +21,15 @@ from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringT
 from reconcile.core.discrepancies import GLANCE, TYPES
 from reconcile.core.wording import day, percent, words
 from reconcile.decide.sheet import MATCH, WORDS
-from reconcile.report.bridge import KSPAY_TOTAL, LEDGER_TOTAL, LINES
+from reconcile.report.bridge import (
+    COLUMN,
+    KSPAY_TOTAL,
+    LEDGER_TOTAL,
+    LINES,
+    MISMATCHES,
+    line_of_record,
+    lines_of_match,
+)
 from reconcile.report.columns import (
     AMOUNTS,
     DAYS,
@@ -31,6 +39,8 @@ from reconcile.report.columns import (
     QUARANTINE,
     RUN_FILES,
     SUMMARY,
+    Column,
+    Form,
     dictionary,
 )
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
@@ -86,7 +96,11 @@ _WIDTHS = {
     "in": 46,
     "line": 36,
     "its rows": 54,
+    COLUMN: 36,
 }
+_BRIDGE = Column(
+    COLUMN, "The lines of the bridge in which the row counts; empty of days outside the period.", Form.SEVERAL
+)
 _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
 _HEADER: Mapping[str, Any] = {"bold": True, "bg_color": "#1F3A5F", "font_color": "#FFFFFF"}
@@ -127,15 +141,17 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
     _summary(book.add_worksheet("Summary"), formats, run, folder / "summary.csv")
     if run.get("bridge"):
         _bridge(book.add_worksheet("Bridge"), formats, run["bridge"])
-    for title, name, columns in (
-        ("Discrepancies", "discrepancies", DISCREPANCIES),
-        ("Matched", "matched", MATCHED),
-        ("Quarantine", "quarantine", QUARANTINE),
+    period = run["from"], run["to"]
+    differing = _differing(folder)
+    for title, name, columns, bridge in (
+        ("Discrepancies", "discrepancies", DISCREPANCIES, lambda row: line_of_record(row, *period)),
+        ("Matched", "matched", MATCHED, lambda row: lines_of_match(row, differing, *period)),
+        ("Quarantine", "quarantine", QUARANTINE, None),
     ):
         sheet = book.add_worksheet(title, _Sheet)
         front = [column for column in _FRONT if name == "discrepancies" and column in columns]
         order = [*front, *(column for column in columns if column not in front)]
-        _records(sheet, formats, order, folder / f"{name}.csv", most.get(name, MOST_ROWS))
+        _records(sheet, formats, order, folder / f"{name}.csv", most.get(name, MOST_ROWS), bridge)
         if front:
             sheet.freeze_panes(1, len(front))
             sheet.set_zoom(80)  # so that there is room beside what is frozen
@@ -357,17 +373,41 @@ def _sum(first: int, at: int, column: int, digits: int) -> str:
     return f"=ROUND(SUM({xl_range(first, column, at - 1, column)}),{digits})"
 
 
-def _records(sheet: Worksheet, formats: _Formats, columns: Sequence[str], path: Path, most: int) -> None:
-    """One row for each row of a CSV file, at most `most` and as many as fit; the last row says what is left out."""
+def _differing(folder: Path) -> frozenset[str]:
+    """The transactions of each match whose amounts or currencies differ, decided or not, as its row writes them."""
+    return frozenset(
+        row["transaction_id"]
+        for name in ("discrepancies", "resolved")
+        for row in _rows(folder / f"{name}.csv", DISCREPANCIES)
+        if row["type"] in MISMATCHES
+    )
+
+
+def _records(
+    sheet: Worksheet,
+    formats: _Formats,
+    columns: Sequence[str],
+    path: Path,
+    most: int,
+    bridge: Callable[[_Row], str] | None,
+) -> None:
+    """One row for each row of a CSV file, at most `most` and as many as fit; the last row says what is left out.
+
+    `bridge` says of a row in which lines of the bridge it counts, for a column behind the others.
+    """
+    if bridge is not None:
+        columns = [*columns, COLUMN]
     _begin(sheet, formats, columns)
     writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
     last = 0
-    rows = _rows(path, columns)
+    rows = _rows(path, [name for name in columns if name != COLUMN])
     # The header takes a row, and so does the text about what is left out.
     for at, row in enumerate(islice(rows, min(most, MOST_ROWS - 2)), start=1):
         last = at
         if "raw" in row:
             row = {**row, "raw": readable(row["raw"])}
+        if bridge is not None:
+            row = {**row, COLUMN: bridge(row)}
         if (lines := _lines(row)) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)
         for name, number, write in writers:
@@ -531,7 +571,8 @@ def _columns(sheet: Worksheet, formats: _Formats) -> None:
     header = ("column", "meaning", "written as", "in")
     _begin(sheet, formats, header)
     look = formats.of(text_wrap=True)
-    for at, (column, files) in enumerate(dictionary(RUN_FILES), start=1):
+    told = [*dictionary(RUN_FILES), (_BRIDGE, ("the sheets Discrepancies and Matched",))]
+    for at, (column, files) in enumerate(told, start=1):
         values = (column.name, column.meaning, str(column.form), ", ".join(files))
         if (lines := _lines({"meaning": column.meaning})) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)

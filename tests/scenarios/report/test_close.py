@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from python_calamine import load_workbook
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import CheckFailed, UsageError
@@ -21,6 +23,7 @@ from reconcile.core.journal import Accounts
 from reconcile.db.engine import open_store
 from reconcile.kspay import Credentials
 from reconcile.report import close_trail
+from reconcile.report.bridge import LINES, line_of_record
 from reconcile.report.close_month import NotClosed, close_month, write_closed
 from reconcile.report.journal import export_journal
 from reconcile.report.statement import Line
@@ -164,6 +167,32 @@ def test_the_bridge_of_every_run_is_what_the_oracle_says(quarter: Quarter) -> No
         "kspay_total", "excluded_in_kspay", "missing_in_ledger", "other_days", "fees", "tolerated", "amounts",
         "refunds", "missing_in_kspay", "duplicates_in_ledger", "excluded_in_ledger", "ledger_total",
     }  # fmt: skip
+
+
+def test_the_workbook_filters_the_rows_of_each_line(quarter: Quarter) -> None:
+    """As many rows as the line counts, but those that a decision covers: they are in resolved.csv."""
+    for report, snapshot in zip(quarter.reports, quarter.snapshots, strict=True):
+        found: Counter[tuple[str, str]] = Counter()
+        with load_workbook(report.folder / f"report-{report.run_id}.xlsx") as book:
+            for name in ("Discrepancies", "Matched"):
+                header, *rows = book.get_sheet_by_name(name).to_python()
+                at, currency = header.index("bridge"), header.index("currency")
+                found.update(
+                    (str(row[currency]), title) for row in rows for title in str(row[at]).split("; ")
+                )
+        first, last = (str(report.document()[name]) for name in ("from", "to"))
+        for row in report.rows("resolved"):
+            if not row["rule"]:
+                found[row["currency"], line_of_record(row, first, last)] += 1
+        wanted = {
+            (currency, LINES[line].title): count
+            for (currency, line), (count, _) in snapshot.bridge.items()
+            if not line.endswith("total") and not line.startswith("excluded") and line != "refunds"
+        }
+        if first == str(JULY.first):
+            # A payment of July that was given back in August: the match is shown with its earliest days.
+            wanted["INR", LINES["other_days"].title] -= 1
+        assert {key: count for key, count in found.items() if key[1]} == wanted, report.run_id
 
 
 def test_what_a_version_rests_on_is_kept_with_it(quarter: Quarter) -> None:
