@@ -24,10 +24,15 @@ from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import read_csv, write_csv
 from reconcile.report.html import environment, source_hash
 from reconcile.report.statement import Line, Movement, Statement, in_order
-from reconcile.report.workbook import is_exact, pattern
+from reconcile.report.workbook import PRINT_SCALE, is_exact, pattern
 
 LISTED = 500
 """Items behind one line that the page lists."""
+
+_WIDTHS = {
+    "note": 40, "discrepancy_id": 26, "type": 24, "run_id": 26, "record": 26, "name": 30, "line": 11, "currency": 10,
+    "count": 8, "as_of": 12, "decision": 11, "side": 8,
+}  # fmt: skip
 
 MEANINGS: Mapping[str, str] = {
     "opening": "open at the opening",
@@ -166,11 +171,16 @@ def _write_workbook(
         sheet.set_landscape()
         sheet.set_paper(9)  # A4
         sheet.repeat_rows(0)
-        sheet.fit_to_pages(1, 0)
+        if title == "Items":
+            # Too many columns for one page in type that can be read: pages side by side, each with line and id.
+            sheet.set_print_scale(PRINT_SCALE)
+            sheet.repeat_columns(0, 1)
+            sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
+        else:
+            sheet.fit_to_pages(1, 0)
         sheet.set_footer(f"&L&A {statement.month}&RPage &P of &N")
         for number, name in enumerate(columns):
-            wide = {"note": 40, "discrepancy_id": 26, "type": 24, "run_id": 26, "record": 26, "name": 30}
-            sheet.set_column(number, number, wide.get(name, 18))
+            sheet.set_column(number, number, _WIDTHS.get(name, 18))
             right = name in AMOUNTS or name in NUMBERS
             sheet.write_string(
                 0, number, name,

@@ -107,7 +107,8 @@ _HEADER: Mapping[str, Any] = {"bold": True, "bg_color": "#1F3A5F", "font_color":
 
 _LINE_HEIGHT = 15  # points, of a line of the usual font
 
-_PRINT_SCALE = 82  # percent: type of 11 points is printed with 9
+PRINT_SCALE = 82
+"""Percent: type of 11 points is printed with 9."""
 
 # Letters, digits and signs of ASCII, none that XML or XlsxWriter writes otherwise (`&<>`, `_x0041_`), no space at an
 # end.
@@ -246,7 +247,7 @@ def _summary(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any], path: 
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
     sheet.set_footer("&L&A&RPage &P of &N")
-    sheet.set_print_scale(_PRINT_SCALE)
+    sheet.set_print_scale(PRINT_SCALE)
     sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
     for column, width in enumerate((19, 8, 8, 31, 10, 14, 7, 13, 7, 13)):
         sheet.set_column(column, column, width)
@@ -536,7 +537,7 @@ def _begin(sheet: Worksheet, formats: _Formats, columns: Sequence[str]) -> None:
     sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
     widths = [_WIDTHS.get(name, max(_WIDTH, len(name) + 3)) for name in columns]
     # As many pages side by side as needed to be readable, each with the ids of its rows.
-    sheet.set_print_scale(_PRINT_SCALE)
+    sheet.set_print_scale(PRINT_SCALE)
     sheet.repeat_columns(0)
     for number, (name, width) in enumerate(zip(columns, widths, strict=True)):
         sheet.set_column(number, number, width)

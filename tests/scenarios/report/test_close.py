@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -223,6 +224,10 @@ def test_a_closed_version_comes_back_byte_by_byte(quarter: Quarter, tmp_path: Pa
             again = write_closed(connection, done.close, tmp_path)
         assert {path.name: path.read_bytes() for path in again.iterdir()} == before
         assert json.loads(before["close.json"]) == done.close.content
+    with zipfile.ZipFile(quarter.closed[1][0].folder / "statement-2026-06.xlsx") as book:
+        items = book.read("xl/worksheets/sheet2.xml").decode()
+    assert 'scale="82"' in items  # never smaller than 9 points, however many columns there are
+    assert "fitToWidth" not in items
     names = sorted(path.name for path in quarter.closed[1][0].folder.iterdir())
     assert names == [
         "close.json",
