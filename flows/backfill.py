@@ -3,7 +3,8 @@
 A month that a finished run covers is passed over, so a backfill that was stopped goes on where it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -17,6 +18,7 @@ from prefect.states import Completed
 from flows.form import AppsField, DayField, FileField, FolderField, HoursField, ProfileField, day_of
 from flows.shared import FETCH_RETRY_SECONDS, PageLog, as_task, deployed, inside, out_folder, with_database
 from flows.summary import one_line
+from flows.workers import DaskWorkers, task_runner, workers_of
 from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.periods import check_period, last_closed_day
@@ -33,6 +35,7 @@ COVERED = "covered before"
 @flow(
     name="backfill",
     flow_run_name="backfill from {from_date}",
+    task_runner=task_runner(),
     validate_parameters=False,
     persist_result=False,
 )
@@ -117,28 +120,61 @@ def _each(
 ) -> None:
     """Reconcile each of the months that no run covers, and note it when it stands. Where some apps of a month fail, the
     others' report stands, and the next month is as good as it was."""
-    for month in asked:
-        if with_database(lambda month=month, apps=request.apps: _is_covered(settings, month, apps)):  # type: ignore[misc]
-            done.append({"month": str(month), "run": COVERED, "open": "", "failed": ""})
-            continue
-        failed = ""
+    with _ahead(settings, request.apps) as (workers, begin):
+        for number, month in enumerate(asked):
+            if _is_covered(settings, month, request.apps):
+                done.append({"month": str(month), "run": COVERED, "open": "", "failed": ""})
+                continue
+            begin(asked[number:])
+            failed = ""
+            try:
+                finished = _as_task(settings, replace(request, period=month), log, workers)
+            except PartlyDone as error:
+                finished, failed = error.finished, ", ".join(error.failed.errors)
+                log.logger.warning("%s", error)
+            log.logger.info("%s", one_line(finished))
+            opened = sum(row["count"] for row in finished.report["open"])
+            done.append(
+                {"month": str(month), "run": finished.run_id, "open": f"{opened:,}", "failed": failed}
+            )
+            request = replace(request, ledger=None)  # it is imported now
+
+
+@contextmanager
+def _ahead(
+    settings: Settings, apps: AppsField
+) -> Iterator[tuple[DaskWorkers | None, Callable[[Sequence[Period]], None]]]:
+    """The workers that fetch, if there are any, and what lets them begin the months that come next, while those before
+    are matched and reported here."""
+    workers = workers_of(settings)
+    if workers is None:
+        yield None, lambda _: None
+        return
+    app_ids = [app.app_id for app in settings.kspay_apps(apps)]
+    with open_store(settings) as engine:
+
+        def begin(months: Sequence[Period]) -> None:
+            room = 1 + -(-workers.at_once() // len(app_ids))
+            for month in months[:room]:
+                if not _is_covered(settings, month, apps):
+                    workers.begin(settings, engine, month, app_ids)
+
         try:
-            finished = _as_task(settings, replace(request, period=month), log)
-        except PartlyDone as error:
-            finished, failed = error.finished, ", ".join(error.failed.errors)
-            log.logger.warning("%s", error)
-        log.logger.info("%s", one_line(finished))
-        opened = sum(row["count"] for row in finished.report["open"])
-        done.append({"month": str(month), "run": finished.run_id, "open": f"{opened:,}", "failed": failed})
-        request = replace(request, ledger=None)  # it is imported now
+            yield workers, begin
+        finally:
+            workers.give_up()
 
 
-def _as_task(settings: Settings, request: Request, log: PageLog) -> Finished:
+def _as_task(settings: Settings, request: Request, log: PageLog, workers: DaskWorkers | None) -> Finished:
     """A month, as a task of its name; its stages are tasks within it."""
     task: Task[[], Finished] = Task(
         lambda: with_database(
             lambda: pipeline.reconcile_period(
-                settings, request, stage=as_task(log, FETCH_RETRY_SECONDS), progress=log
+                settings,
+                request,
+                stage=as_task(log, FETCH_RETRY_SECONDS),
+                progress=log,
+                workers=workers,
             )
         ),
         name="month",
@@ -152,8 +188,12 @@ def _as_task(settings: Settings, request: Request, log: PageLog) -> Finished:
 def _is_covered(settings: Settings, month: Period, apps: AppsField) -> bool:
     """Whether finished runs cover all days of the month, for each of the apps."""
     days = {month.first + timedelta(days=n) for n in range((month.last - month.first).days + 1)}
-    with open_store(settings) as engine:
-        return all(
-            all(any(period.first <= day <= period.last for period in covered) for day in days)
-            for covered in (runs.covered(engine, one.app_id) for one in settings.kspay_apps(apps))
-        )
+
+    def look() -> bool:
+        with open_store(settings) as engine:
+            return all(
+                all(any(period.first <= day <= period.last for period in covered) for day in days)
+                for covered in (runs.covered(engine, one.app_id) for one in settings.kspay_apps(apps))
+            )
+
+    return with_database(look)

@@ -42,6 +42,7 @@ from flows.shared import (
     reported,
     with_database,
 )
+from flows.workers import task_runner, workers_of
 from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.core.progress import Progress
@@ -75,7 +76,13 @@ def _run_name() -> str:
 
 
 # Parameters are checked by ourselves, so that a wrong one is refused in the same words as by the command.
-@flow(name="reconcile-period", flow_run_name=_run_name, validate_parameters=False, persist_result=False)
+@flow(
+    name="reconcile-period",
+    flow_run_name=_run_name,
+    task_runner=task_runner(),
+    validate_parameters=False,
+    persist_result=False,
+)
 def reconcile_period(
     from_date: DayField = "",
     to_date: DayField = "",
@@ -137,7 +144,9 @@ def reconcile_period(
             )
         try:
             finished = with_database(
-                lambda: pipeline.reconcile_period(settings, request, stage=stage, progress=log)
+                lambda: pipeline.reconcile_period(
+                    settings, request, stage=stage, progress=log, workers=workers_of(settings)
+                )
             )
         except PartlyDone as error:
             report_stands()
@@ -159,7 +168,11 @@ def _of_command(command: _Command) -> State[None]:
         # The command promises to give up after RECONCILE_GIVE_UP_SECONDS, so it does not fetch again.
         finished = reported(
             lambda: pipeline.reconcile_period(
-                command.settings, command.request, stage=as_task(log), progress=log
+                command.settings,
+                command.request,
+                stage=as_task(log),
+                progress=log,
+                workers=workers_of(command.settings),
             )
         )
     except BaseException as error:

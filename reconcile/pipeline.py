@@ -29,7 +29,7 @@ from reconcile.db.locks import app_locks, match_locks
 from reconcile.inbox import Inbox
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.fetch import Fetched, fetch_app
-from reconcile.load.fetch_apps import AppsFailed, fetch_apps
+from reconcile.load.fetch_apps import AppsFailed, Workers, fetch_apps
 from reconcile.load.fetch_plan import FetchPlan, default_period
 from reconcile.load.import_ledger import (
     Imported,
@@ -99,9 +99,14 @@ class PartlyDone(ReconcileError):
 
 
 def reconcile_period(
-    settings: Settings, request: Request, *, stage: Stage = as_call, progress: Progress = silent
+    settings: Settings,
+    request: Request,
+    *,
+    stage: Stage = as_call,
+    progress: Progress = silent,
+    workers: Workers | None = None,
 ) -> Finished:
-    """Reconcile one period from end to end.
+    """Reconcile one period from end to end; `workers`, if there are any, fetch its apps.
 
     Raises the errors of reconcile.errors; then nothing is reported, no file is left and `latest` is
     as it was. What was fetched and imported before stays: it is what both books say.
@@ -161,7 +166,7 @@ def reconcile_period(
                 snapshot=request.snapshot,
             )
             places = _Places(request.out, aside, elsewhere)
-            finished, failed = _run_stages(context, run, timed, taken, ledgers, places)
+            finished, failed = _run_stages(context, run, timed, taken, ledgers, places, workers)
     if failed is not None:
         raise PartlyDone(failed, finished)
     return finished
@@ -313,7 +318,13 @@ class _Places:
 
 
 def _run_stages(
-    context: Context, run: RunContext, timed: _Timed, taken: Inbox, ledgers: Ledgers, places: _Places
+    context: Context,
+    run: RunContext,
+    timed: _Timed,
+    taken: Inbox,
+    ledgers: Ledgers,
+    places: _Places,
+    workers: Workers | None,
 ) -> tuple[Finished, AppsFailed | None]:
     started_at = datetime.now(UTC)
     imported = timed("ledger", lambda: _import(context, run, ledgers)) if ledgers.files else []
@@ -323,7 +334,7 @@ def _run_stages(
     failed = None
 
     def fetch() -> list[Fetched]:
-        fetch_apps(run, fetched)
+        fetch_apps(run, fetched, workers)
         return list(fetched.values())
 
     try:

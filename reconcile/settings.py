@@ -146,6 +146,16 @@ def _database_url(text: str) -> str:
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
+def _task_runner(text: str) -> str:
+    found = re.fullmatch(r"threads|dask(\s+(?:[1-9]\d{0,2}|(?:tcp|tls)://\S+:\d+))?", text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError(
+            f"{text!r} is none of threads, dask, dask 4 (so many processes here) and dask tcp://host:8786 (the address "
+            "of a scheduler)"
+        )
+    return " ".join(text.split())
+
+
 _OptionalPath = Annotated[Path | None, BeforeValidator(_path)]
 
 
@@ -276,6 +286,12 @@ class Variables(BaseSettings):
         default="text",
         description="How progress, warnings and errors are written to standard error: `text`, or `json`, a document a "
         "line.",
+    )
+    RECONCILE_TASK_RUNNER: Annotated[str, BeforeValidator(_task_runner)] = Field(
+        default="threads",
+        description="Where a Prefect flow fetches: in `threads` of its own process; with `dask` in processes of this "
+        "machine, one a core, or so many as `dask 4` says; with `dask tcp://host:8786` on the workers of that Dask "
+        "scheduler. Dask needs the extra `kspay-reconcile[dask]`.",
     )
     RECONCILE_EXPECT_SECONDS: Annotated[int, _whole(1, 86_400)] = Field(
         default=60,
@@ -418,6 +434,7 @@ class Settings:
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     expect_seconds: int = _DEFAULTS.RECONCILE_EXPECT_SECONDS
     expects: tuple[Expect, ...] = ()
+    task_runner: str = _DEFAULTS.RECONCILE_TASK_RUNNER
     notify: tuple[str, ...] = field(default=(), repr=False)  # they may hold passwords and tokens
     occasions: Sequence[Occasion] = field(
         default_factory=lambda: read_occasions(_DEFAULTS.RECONCILE_NOTIFY_WHEN, Currencies())
@@ -593,6 +610,7 @@ class _Reader:
             profiles=self.profiles(currencies),
             expect_seconds=values.RECONCILE_EXPECT_SECONDS,
             expects=self.expects(),
+            task_runner=values.RECONCILE_TASK_RUNNER,
             notify=tuple(addresses.split()),
             occasions=occasions,
             report_url=values.RECONCILE_REPORT_URL,

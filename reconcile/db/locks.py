@@ -46,6 +46,24 @@ def match_locks(engine: Engine, app_ids: Iterable[str]) -> Iterator[None]:
 
 
 @contextmanager
+def holding_back(engine: Engine, turn: str) -> Iterator[None]:
+    """Hold the lock of this name, for whose end other processes wait (`turn_has_come`)."""
+    with _locks(engine, "turn", [turn], lambda _: None):
+        yield
+
+
+def turn_has_come(engine: Engine, turn: str) -> bool:
+    """Whether nobody holds this one back, or the process that did is gone."""
+    with engine.connect() as connection:
+        # Of the transaction, which ends here.
+        free: bool = connection.execute(
+            text("select pg_try_advisory_xact_lock_shared(hashtextextended(:key, 0))"),
+            {"key": f"{SCHEMA} turn {turn}"},
+        ).scalar_one()
+    return free
+
+
+@contextmanager
 def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[str], None]) -> Iterator[None]:
     # On a connection of its own, which stays idle: so the server notices at once when this process ends.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -212,6 +212,16 @@ def is_finished(engine: Engine, run_id: str) -> bool:
     return state == "finished"
 
 
+def is_at_work(engine: Engine, app_id: str, period: Period) -> bool:
+    """Whether a run of this app for this period is marked as running."""
+    with engine.connect() as connection:
+        found = connection.scalar(
+            text(read_sql("db/is_at_work")),
+            {"app_id": app_id, "first": period.first, "last": period.last},
+        )
+    return bool(found)
+
+
 def last_finished_day(engine: Engine, app_id: str) -> date | None:
     """The newest as-of day of a finished run of this app."""
     return max((period.last for period in covered(engine, app_id)), default=None)

@@ -77,12 +77,34 @@ class Fetched:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one fetch of one app gave, and the windows that it read."""
+
+    fetched: Fetched
+    windows: Sequence[WindowRecord]
+
+
 def fetch_app(
     run: RunContext, app: Credentials, plan: FetchPlan, opened: Callable[[KSPay], None] = lambda _: None
 ) -> Fetched:
+    """As `read_app`, and record the windows with the run."""
+    read = read_app(run, app, plan, opened)
+    record_windows(run.engine, run.run_id, app.app_id, read.windows)
+    return read.fetched
+
+
+def read_app(
+    run: RunContext,
+    app: Credentials,
+    plan: FetchPlan,
+    opened: Callable[[KSPay], None] = lambda _: None,
+    turn: Callable[[], None] = lambda: None,
+) -> Read:
     """Fetch the UTC days that cover the planned days of one app, and by id what may have changed outside.
 
-    `opened` is given the client, which another thread may close to end the fetch.
+    `opened` is given the client, which another thread may close to end the fetch. `turn` is called when the days are
+    staged, and may wait: before it returns nothing is looked up in the database's records or loaded into them.
     Raises the errors of reconcile.kspay.errors; then nothing of this fetch is loaded.
     """
     settings, engine, validator, progress = run.settings, run.engine, run.validator, run.progress
@@ -109,6 +131,7 @@ def fetch_app(
         )
         for days in ranges:
             staging.add(_pages(kspay, days, app.app_id, progress), days)
+        turn()
         ids = _ids_to_refetch(engine, settings, app.app_id, ranges, plan.by_id) if plan.by_id else []
         by_id = _ById(app.app_id, progress)
         staging.add([row] for row in by_id.rows(kspay, ids))
@@ -119,11 +142,10 @@ def fetch_app(
             return (*allowed, *validate_batch(validator, "transactions", app.app_id, batch))
 
         loaded = tables.take_in_transactions(app.app_id, ranges, check)
-        _record_windows(engine, run.run_id, app.app_id, kspay.windows_read)
         accepted = kspay.first_accepted_day
         if accepted is not None and accepted != remembered:
             _remember_first_accepted_day(engine, app.app_id, accepted)
-    return Fetched(
+    fetched = Fetched(
         app_id=app.app_id,
         utc_days=[f"{days.first}..{days.last}" for days in ranges],
         windows=len(kspay.windows_read),
@@ -140,6 +162,7 @@ def fetch_app(
         added=loaded.added,
         changed=loaded.changed,
     )
+    return Read(fetched, tuple(kspay.windows_read))
 
 
 def _clock_ahead(kspay: KSPay, run: RunContext) -> timedelta:
@@ -224,7 +247,8 @@ class DaysRead:
         return (page.window_number - 1 + self._part) / page.windows
 
 
-def _record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:
+def record_windows(engine: Engine, run_id: str, app_id: str, windows: Sequence[WindowRecord]) -> None:
+    """Note which windows a run read, and why nothing of them can be missing."""
     with engine.begin() as connection:
         # A stage that is run again replaces what it recorded before.
         connection.execute(

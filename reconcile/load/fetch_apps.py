@@ -1,13 +1,18 @@
-"""Fetches several apps at once, each with its own credentials and limits: one that fails does not stop the others."""
+"""Fetches several apps at once, each with its own credentials and limits: one that fails does not stop the others.
+
+They are fetched in threads of this process, or by other processes (`Workers`) if the caller has any.
+"""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from reconcile.context import RunContext
 from reconcile.core.errors import ReconcileError
 from reconcile.kspay import Credentials, KSPay
 from reconcile.kspay.errors import CallError
-from reconcile.load.fetch import Fetched, fetch_app
+from reconcile.load.fetch import Fetched, fetch_app, record_windows
+from reconcile.load.fetch_part import PartDone
 from reconcile.load.fetch_plan import plan_fetch
 
 
@@ -25,7 +30,15 @@ class AppsFailed(ReconcileError):
         return any(isinstance(error, CallError) and error.retryable for error in self.errors.values())
 
 
-def fetch_apps(run: RunContext, done: dict[str, Fetched]) -> None:
+class Workers(Protocol):
+    """Other processes that fetch apps of a run: what each app gave, or why it failed."""
+
+    def __call__(
+        self, run: RunContext, app_ids: Sequence[str], /
+    ) -> Mapping[str, PartDone | ReconcileError]: ...
+
+
+def fetch_apps(run: RunContext, done: dict[str, Fetched], workers: Workers | None = None) -> None:
     """Fetch every app of the run that is not among the `done`, and add it to them.
 
     Raises AppsFailed if some failed, and the error itself if the run has only one app. Any other error ends all.
@@ -33,6 +46,9 @@ def fetch_apps(run: RunContext, done: dict[str, Fetched]) -> None:
     if not done:
         run.validator.restart("transactions")  # a stage that is run again begins from nothing
     missing = [app for app in run.apps if app.app_id not in done]
+    if workers is not None:
+        _fetch_by(run, [app.app_id for app in missing], done, workers)
+        return
     if len(run.apps) == 1:
         for app in missing:
             done[app.app_id] = fetch_app(run, app, plan_fetch(run, app))
@@ -65,3 +81,18 @@ def fetch_apps(run: RunContext, done: dict[str, Fetched]) -> None:
             raise error
     if failed:
         raise AppsFailed(failed)
+
+
+def _fetch_by(run: RunContext, app_ids: Sequence[str], done: dict[str, Fetched], workers: Workers) -> None:
+    failed: dict[str, ReconcileError] = {}
+    found = workers(run, app_ids)
+    for app_id in app_ids:
+        part = found[app_id]
+        if isinstance(part, ReconcileError):
+            failed[app_id] = part
+            continue
+        record_windows(run.engine, run.run_id, app_id, part.read.windows)
+        run.validator.take_over(part.said)
+        done[app_id] = part.read.fetched
+    if failed:
+        raise AppsFailed(failed) if len(run.apps) > 1 else failed[app_ids[0]]

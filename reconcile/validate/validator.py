@@ -56,7 +56,7 @@ class Validator:
     ) -> None:
         self._library = GreatExpectations(docs)
         self._docs = docs
-        self._allow = allow
+        self.allow = allow
         self._seconds = seconds
         self._turn = threading.Lock()
         families = Settings().families if families is None else families
@@ -136,7 +136,7 @@ class Validator:
                             rule.weight,
                             len(says),
                             tuple(says[:SHOWN_SUBJECTS]),
-                            allowed=rule.weight is Weight.BLOCKS and rule.name in self._allow,
+                            allowed=rule.weight is Weight.BLOCKS and rule.name in self.allow,
                             why=rule.why,
                         )
                     )
@@ -154,6 +154,17 @@ class Validator:
             for of, grain in list(self._totals):
                 if of == suite:
                     self._totals[of, grain] = Validation(suite, 0, 0, 0, 0, ())
+
+    def said(self, suite: str) -> dict[str, Validation]:
+        """What a suite has said so far, by grain: for the validator of another process to `take_over`."""
+        with self._turn:
+            return {grain: one for (of, grain), one in self._totals.items() if of == suite}
+
+    def take_over(self, said: Mapping[str, Validation]) -> None:
+        """Add what the validator of another process said."""
+        with self._turn:
+            for grain, one in said.items():
+                self._add(grain, one)
 
     def summary(self) -> list[dict[str, Any]]:
         """A `Validation` for each suite over all that was validated so far, as values for run.json."""
@@ -246,7 +257,7 @@ class Judging:
                         rule.weight,
                         broken,
                         (says,) if blocks or found is not None else (),
-                        allowed=blocks and rule.name in v._allow,
+                        allowed=blocks and rule.name in v.allow,
                         why=rule.why,
                     )
                 )

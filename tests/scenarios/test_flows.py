@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,8 +35,10 @@ from reconcile.db.engine import open_store
 from reconcile.kspay import Credentials
 from reconcile.load.fetch_plan import default_period
 from reconcile.pipeline import Finished
+from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
+from tests.scenarios.test_pipeline_together import write_apps
 from tests.support.desk import PERSON
 from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
@@ -102,6 +104,12 @@ for ended in ("2 months, 1 of them reconciled now, 1 before", "2 months, 0 of th
 state = other.reconcile_period(time_limit_hours=1e-7, return_state=True)
 assert (state.type.value, state.name, state.message) == (
     "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
+"""
+FANNED_OUT = """
+import sys
+from flows import backfill as module
+said = module.backfill(from_date=sys.argv[1], to_date=sys.argv[2], ledger="both.csv", return_state=True)
+assert said.message == "2 months, 2 of them reconciled now, 0 before", said
 """
 GUARD = """
 import os, signal, subprocess, sys, threading
@@ -626,6 +634,51 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
         {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9", "failed": ""},
     ]
     world.ended_tasks(first, "2026-05-01 to 2026-05-03", "fetch", "match", "report")
+
+
+def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
+    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month."""
+    world.pause_every_minute()  # the machine has enough to do
+    shops = [Merchant.made_up(seed, date(2026, 4, 24), 12) for seed in (21, 22)]
+    months = (("2026-04-24", "2026-04-30"), ("2026-05-01", "2026-05-05"))
+    with serve(shops[0]) as one, serve(shops[1]) as two:
+        alone, command = make_command(), make_command(PREFECT_API_URL=world.api, **QUIET)
+        for each in (alone, command):
+            write_apps(each, shops, (one, two))
+        for number, (first, last) in enumerate(months):
+            ledger = () if number else ("--ledger", "both.csv")  # as the backfill, which imports it once
+            alone.good("run", "--from", first, "--to", last, *ledger)
+        command.settings |= {
+            "PREFECT_HOME": str(command.folder / "prefect"),
+            "RECONCILE_TASK_RUNNER": "dask 2",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", FANNED_OUT, months[0][0], months[1][1]],
+            cwd=command.folder,
+            env=command.environment(),
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    for first, last in months:
+        folder = Path("reports") / f"{first}_{last}_1"
+        theirs, ours = (Report(each.folder / folder) for each in (command, alone))
+        assert theirs.same() == ours.same()
+        told = [report.document() for report in (theirs, ours)]
+        assert told[0]["validation"] == told[1]["validation"]
+        # Pages are asked for ahead, some in vain.
+        for fetched in (app for document in told for app in document["fetched"]):
+            del fetched["pages"]
+        assert told[0]["fetched"] == told[1]["fetched"]
+    run = next(run for run in world.runs(None) if run["name"] == f"backfill from {months[0][0]}")
+    tasks = world.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+    fetches = {task["name"] for task in tasks if task["name"].startswith("fetch ap_")}
+    assert fetches == {f"fetch {shop.app_id} {' to '.join(month)}" for shop in shops for month in months}
+    page = json.dumps([run, tasks, world.logs(run), done.stdout, done.stderr])
+    for key in (one.access_key, one.secret_key, two.secret_key, command.settings["RECONCILE_DATABASE_URL"]):
+        assert key not in page
 
 
 def test_automations_are_created_as_they_are(world: Prefect) -> None:

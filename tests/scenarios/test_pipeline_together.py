@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -85,6 +86,36 @@ def test_two_apps_with_the_same_ids(make_command: MakeCommand, database_url: str
     }
     owner = {record["id"]: shop.app_id for shop in shops for record in shop.transactions}
     assert apps == {transaction: owner[transaction] for transaction in apps}
+
+
+def test_two_machines_share_only_the_database(
+    make_command: MakeCommand, make_database: Callable[[], str]
+) -> None:
+    """Each with a folder of its own, at the same time: the files are those of one machine, one run after another."""
+    shops = [Merchant.made_up(seed, date(2026, 2, 1), 10) for seed in (21, 22)]
+    days = ("--from", "2026-02-01", "--to", "2026-02-10")
+    with serve(shops[0]) as one, serve(shops[1]) as two:
+        shared = make_database()
+        first, second = (make_command(RECONCILE_DATABASE_URL=shared) for _ in range(2))
+        alone = make_command(RECONCILE_DATABASE_URL=make_database())
+        for command in (second, alone):
+            write_apps(command, shops, (one, two))
+        hold = Hold("/transaction?")
+        with gate(one, hold) as held:
+            write_apps(first, shops, (held, two))
+            with first.start("run", *days, "--app", one.app_id, "--ledger", "both.csv") as running:
+                assert hold.held.wait(60)
+                # The other imports the same ledger and ends, while this one still fetches.
+                second.good("run", *days, "--app", two.app_id, "--ledger", "both.csv")
+                hold.go.set()
+                assert running.ended().code == 0
+        for command, app_id in ((first, one.app_id), (second, two.app_id)):
+            alone.good("run", *days, "--app", app_id, "--ledger", "both.csv")
+            assert command.latest().same() == alone.latest().same()
+            assert len(list((command.folder / "reports").iterdir())) == 2, "its own run, and latest"
+    known = [json.loads(command.good("runs", "--json").out)["runs"] for command in (first, second)]
+    assert known[0] == known[1]
+    assert {(run["state"], *run["apps"]) for run in known[0]} == {("finished", shop.app_id) for shop in shops}
 
 
 def test_one_app_that_fails_does_not_stop_the_other(make_command: MakeCommand, calm_shop: Shop) -> None:

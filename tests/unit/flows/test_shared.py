@@ -151,7 +151,7 @@ def test_a_month_that_is_not_whole_does_not_end_a_backfill(
     report = {"apps": ["ap_a"], "open": [], "discrepancies": {}, "new": 0, "cleared": 0}
     ends: list[BaseException | None] = []
 
-    def a_month(_: Settings, request: Request, log: object) -> Finished:
+    def a_month(_: Settings, request: Request, *others: object) -> Finished:
         finished = Finished(f"{request.period}", tmp_path, {**report, "run_id": "r"}, 0)
         if (error := ends.pop(0)) is None:
             return finished
