@@ -1,4 +1,4 @@
-"""Commands of whoever keeps the installation: init, config show, notify, backup, prune."""
+"""Commands of whoever keeps the installation: init, config show, notify, backup, prune, partition."""
 
 from datetime import date
 from pathlib import Path
@@ -175,6 +175,31 @@ def prune(*, before: date, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{_PRUNED[name]}: {rows:,} {'would go' if dry_run else 'removed'}")
     if not dry_run:
         click.echo(f"imports from before {before} can no longer be withdrawn")
+
+
+@click.command()
+@json_option
+def partition(*, as_json: bool) -> None:
+    """Divide the large tables by app, and former states by month too.
+
+    For a database of several large apps; docs/growing says when it pays. Once, and again after an app was added or a
+    year has passed: then only what is lacking is added. No report changes. Nothing else can be done meanwhile, and the
+    disk must hold the largest table twice.
+
+    Example:  reconcile partition
+    """
+    from reconcile.db.engine import open_store
+    from reconcile.db.partition import partition as divide
+    from reconcile.settings import Settings
+
+    settings = Settings.read()
+    with open_store(settings) as engine:
+        moved = divide(engine, settings.app_ids)
+    if as_json:
+        click.echo(json_text({"moved": moved}))
+        return
+    for table, rows in moved.items():
+        click.echo(f"{table}: divided, {rows:,} rows moved")
 
 
 _PRUNED = {

@@ -56,6 +56,7 @@ for _command in (
     installation.notify,
     installation.backup,
     installation.prune,
+    installation.partition,
     sandbox.sandbox,
 ):
     cli.add_command(_command)

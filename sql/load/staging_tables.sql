@@ -103,7 +103,8 @@ begin
     from pg_constraint
     where conrelid = filled and contype = 'p';
     insert into resting
-    select pg_get_indexdef(indexrelid)
+    -- Of a table that is divided: of all its partitions.
+    select replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
     from pg_index
     where indrelid = filled and not indisprimary;
     for one in

@@ -100,6 +100,8 @@ def test_two_machines_share_only_the_database(
         alone = make_command(RECONCILE_DATABASE_URL=make_database())
         for command in (second, alone):
             write_apps(command, shops, (one, two))
+        # What they share is divided by app; the files are those of tables that are not.
+        assert "transactions: divided, 0 rows moved" in second.good("partition").out
         hold = Hold("/transaction?")
         with gate(one, hold) as held:
             write_apps(first, shops, (held, two))
@@ -113,6 +115,14 @@ def test_two_machines_share_only_the_database(
             alone.good("run", *days, "--app", app_id, "--ledger", "both.csv")
             assert command.latest().same() == alone.latest().same()
             assert len(list((command.folder / "reports").iterdir())) == 2, "its own run, and latest"
+        # And of tables that are divided when they hold records already.
+        before = alone.latest()
+        moved = json.loads(alone.good("partition", "--json").out)["moved"]
+        assert moved["transactions"] > 400
+        assert moved["entries"] > 400
+        alone.good("run", *days, "--app", two.app_id, "--ledger", "both.csv")
+        assert (alone.latest().run_id != before.run_id, alone.latest().same()) == (True, before.same())
+        assert set(json.loads(alone.good("partition", "--json").out)["moved"].values()) == {0}
     known = [json.loads(command.good("runs", "--json").out)["runs"] for command in (first, second)]
     assert known[0] == known[1]
     assert {(run["state"], *run["apps"]) for run in known[0]} == {("finished", shop.app_id) for shop in shops}

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
+from reconcile.db.partition import partition
 from reconcile.load import staging_tables
 from reconcile.match.engine import match
 from reconcile.report.csv_files import write_tables
@@ -27,7 +28,7 @@ AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
 RECORDS = 20_000  # a side: more than a load takes for few
 
 TABLES = Tables(
-    big=frozenset({"transactions", "entries", "pairings"}),
+    big=frozenset({"transactions", "transactions_ap_1", "entries", "entries_ap_1", "pairings"}),
     vague=frozenset(
         {"app_id", "source", "side", "kind", "currency", "step", "way", "family", "status", "amount"}
     ),
@@ -112,6 +113,18 @@ def test_no_plan_grows_with_the_square_of_the_records(engine: Engine, tmp_path: 
     assert not bad_plans(engine, tmp_path)
     # And of a night on top of it, in which nothing arrived.
     assert not bad_plans(engine, tmp_path, "r2")
+
+
+def test_nor_where_the_tables_are_divided(engine: Engine, tmp_path: Path) -> None:
+    assert set(partition(engine, [APP, "ap_2"]).values()) == {0}
+    load_night(engine)
+    assert not bad_plans(engine, tmp_path)
+    with engine.connect() as connection:
+        count = connection.scalar(text("select count(*) from only transactions_ap_1"))
+        made = connection.scalars(
+            text("select indexname from pg_indexes where tablename = 'transactions_ap_1'")
+        )
+        assert (count, len(made.all())) == (RECORDS * 99 // 100, 7)
 
 
 def test_without_the_statistics_of_a_load_plans_are_bad(
