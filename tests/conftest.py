@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -147,20 +148,41 @@ def _serving(merchant: Merchant) -> Iterator[Shop]:
         yield merchant, sandbox
 
 
+@pytest.fixture(scope="session")
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an embedded database that has all tables and no record; nobody uses it."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    with open_store(Settings(home=home)):
+        pass
+    return home
+
+
+def copy_home(made: Path, home: Path) -> None:
+    """Put a database that was made before there: to make one takes a second."""
+    # It belongs to another user than ours, where we are root.
+    subprocess.run(["cp", "-a", made, home], check=True)
+
+
 @pytest.fixture(scope="module")
 def make_command(
-    tmp_path_factory: pytest.TempPathFactory, make_database: Callable[[], str]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_database: Callable[[], str],
 ) -> Iterator[MakeCommand]:
     """Makes `driver.Command`s, each with a folder and a database of its own; all are cleaned up at the module's end.
 
     The database is one of the session's server; with `embedded`, it is what a command makes where no setting
-    names one.
+    names one. With `made` it is embedded, too, and has been made before.
     """
     with ExitStack() as stack:
 
-        def make(sandbox: Sandbox | None = None, *, embedded: bool = False, **settings: str) -> Command:
+        def make(
+            sandbox: Sandbox | None = None, *, embedded: bool = False, made: bool = False, **settings: str
+        ) -> Command:
             folder = tmp_path_factory.mktemp("work")
-            if not embedded:
+            if made:
+                copy_home(request.getfixturevalue("made_home"), folder / ".reconcile")
+            elif not embedded:
                 settings = {
                     "RECONCILE_DATABASE_URL": settings.get("RECONCILE_DATABASE_URL") or make_database()
                 } | settings
@@ -180,11 +202,12 @@ def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
 
 @pytest.fixture(scope="session")
 def small_run(
-    small_shop: Shop, tmp_path_factory: pytest.TempPathFactory
+    small_shop: Shop, tmp_path_factory: pytest.TempPathFactory, made_home: Path
 ) -> Iterator[tuple[Command, Outcome]]:
     """The small shop reconciled once, all its days, with the embedded database. Look, but change nothing."""
     merchant, sandbox = small_shop
     with Command(tmp_path_factory.mktemp("small"), sandbox) as command:
+        copy_home(made_home, command.home)
         merchant.write_ledger(command.folder / "ledger.csv")
         days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
         yield command, command.good("run", *days, "--ledger", "ledger.csv")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import threading
@@ -33,7 +34,7 @@ def undisturbed(small_run: tuple[Command, Outcome]) -> dict[str, str]:
 @pytest.fixture
 def command(small_shop: Shop, make_command: MakeCommand) -> Command:
     merchant, sandbox = small_shop
-    command = make_command(sandbox, embedded=True)
+    command = make_command(sandbox, made=True)
     merchant.write_ledger(command.folder / "ledger.csv")
     return command
 
@@ -278,6 +279,8 @@ def test_asked_to_stop(
     small_shop: Shop, command: Command, words: tuple[str, ...], number: signal.Signals, moment: str
 ) -> None:
     hold = Hold("/transaction?")
+    if moment == "start":
+        shutil.rmtree(command.home)
     with gate(small_shop[1], hold) as held:
         with command.start(*words, KSPAY_BASE_URL=held.base_url) as running:
             if moment == "start":

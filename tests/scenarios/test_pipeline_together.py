@@ -20,7 +20,7 @@ DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 @pytest.fixture
 def command(calm_shop: Shop, make_command: MakeCommand) -> Command:
     merchant, sandbox = calm_shop
-    command = make_command(sandbox, embedded=True)
+    command = make_command(sandbox, made=True)
     merchant.write_ledger(command.folder / "ledger.csv")
     return command
 

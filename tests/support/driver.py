@@ -164,7 +164,7 @@ class Command:
         environment = self.environment(**changes)
         # What Python reads before it runs anything needs a process that has not begun yet.
         warm = environment["LANG"] == LANG and not any(
-            name.startswith(("PYTHON", "LC_", "TZ", "PREFECT_")) for name in environment
+            name.startswith(("PYTHON", "LC_", "TZ")) for name in environment
         )
         return Running([str(PROGRAM), *map(str, arguments)], self.folder, environment, warm)
 

@@ -45,16 +45,24 @@ LANG = "C.UTF-8"
 class Forked:
     """A command that runs; as `subprocess.Popen`, as far as tests need it.
 
-    `files` are the descriptors of its standard input, output and error.
+    `files` are the descriptors of its standard input, output and error; of these, the ones in `closed` are closed
+    when it begins.
     """
 
     stderr: BinaryIO | None = None
 
     def __init__(
-        self, words: list[str], folder: Path, environment: dict[str, str], files: tuple[int, int, int]
+        self,
+        words: list[str],
+        folder: Path,
+        environment: dict[str, str],
+        files: tuple[int, int, int],
+        closed: tuple[int, ...] = (),
     ) -> None:
         self._status, theirs = socket.socketpair()
-        job = json.dumps({"words": words, "folder": str(folder), "environment": environment}).encode()
+        job = json.dumps(
+            {"words": words, "folder": str(folder), "environment": environment, "closed": closed}
+        ).encode()
         socket.send_fds(_warm(), [job], [*files, theirs.fileno()])
         theirs.close()
         self.pid = self._number()
@@ -169,12 +177,16 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     sys.argv = job["words"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    for number in job["closed"]:  # Python then has no such stream
+        os.close(number)
+        setattr(sys, {1: "stdout", 2: "stderr"}[number], None)
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, int):
             _end(end.code)
         raise
+    _end(0)
 
 
 def _end(code: int) -> None:
@@ -183,8 +195,9 @@ def _end(code: int) -> None:
     atexit._run_exitfuncs()
     sys.modules["tests.support.coverage"].leave()
     with suppress(OSError):  # else Python says what cannot be written, and its exit code does
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
         os._exit(code)
 
 

@@ -16,7 +16,7 @@ def test_what_is_restored_is_what_there_was(
     make_command: MakeCommand, small_shop: Shop, make_empty_database: Callable[[], str], embedded: bool
 ) -> None:
     merchant, sandbox = small_shop
-    command = make_command(sandbox, embedded=embedded)
+    command = make_command(sandbox, made=embedded)
     merchant.write_ledger(command.folder / "ledger.csv")
     days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
     command.good("run", *days, "--ledger", "ledger.csv")

@@ -21,9 +21,9 @@ from reconcile.core.errors import InputRefused
 from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.engine import open_store
-from reconcile.sandbox.merchant import Merchant
 from reconcile.settings import Settings
 from tests.support.driver import PROGRAM, SECONDS, Command, MakeCommand, Outcome, Shop, keys, planted
+from tests.support.warm import Forked
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
@@ -86,7 +86,7 @@ def test_a_run_for_programs(calm_shop: Shop, calm: Command) -> None:
 
 def test_keys_from_files_and_settings_from_toml(calm_shop: Shop, make_command: MakeCommand) -> None:
     merchant, sandbox = calm_shop
-    command = make_command(embedded=True)
+    command = make_command(made=True)
     (command.folder / "secret.txt").write_text(f"{sandbox.secret_key}\n", "utf-8")
     lines = {
         **keys(sandbox),
@@ -251,7 +251,7 @@ def test_doctor_finds_what_is_wrong(small_shop: Shop, small: tuple[Command, Outc
 
 
 def test_doctor_without_settings(make_command: MakeCommand) -> None:
-    outcome = make_command(embedded=True)("doctor")
+    outcome = make_command(made=True)("doctor")
     assert outcome.code == 2
     assert "KSPAY_BASE_URL, KSPAY_APP_ID, KSPAY_ACCESS_KEY, KSPAY_SECRET_KEY" in outcome.out
     assert "Traceback" not in outcome.err
@@ -261,7 +261,7 @@ def test_doctor_without_settings(make_command: MakeCommand) -> None:
 
 
 def test_sandbox_says_how_to_use_it(make_command: MakeCommand) -> None:
-    command = make_command(None, embedded=True, RECONCILE_DATE_TOLERANCE_DAYS="3")
+    command = make_command(None, made=True, RECONCILE_DATE_TOLERANCE_DAYS="3")
     with command.start(
         "sandbox", "--port", "0", "--seed", "4", "--days", "6", "--ledger", "my books.csv"
     ) as server:
@@ -289,22 +289,6 @@ def test_sandbox_without_a_port(make_command: MakeCommand) -> None:
         outcome = command("sandbox", "--port", "0", *words)
         assert (outcome.code, outcome.out) == (2, "")
         assert words[1] in outcome.complaint
-
-
-def test_demo_beside_real_work(make_command: MakeCommand, calm_shop: Shop) -> None:
-    """It asks nothing of the settings, and touches neither the reports nor the database of real work."""
-    command = make_command(
-        None, embedded=True, KSPAY_BASE_URL="nonsense", RECONCILE_TIMEZONE="Mars", RECONCILE_DATABASE_URL="x"
-    )
-    outcome = command.good("demo", "--seed", "2")
-    assert {path.name for path in command.folder.iterdir()} == {".reconcile", "reports", "user"}
-    assert [path.name for path in command.home.iterdir()] == ["demo"]
-    report = command.latest("reports/demo")
-    assert f"reports/demo/{report.run_id}/discrepancies.csv" in outcome.out
-    document = report.document()
-    assert (document["from"], document["to"]) == ("2026-03-01", "2026-06-28")
-    merchant = Merchant.made_up(2, calm_shop[0].first_day.replace(month=3), 120)
-    assert report.findings() == planted(merchant.planted)
 
 
 def shell(command: Command, line: str, **changes: str) -> Outcome:
@@ -346,27 +330,32 @@ def test_output_that_nobody_reads_to_its_end(small: tuple[Command, Outcome]) -> 
         assert ended.out
 
 
-def test_nobody_takes_what_a_run_prints(calm_shop: Shop, make_command: MakeCommand) -> None:
+def test_nobody_takes_what_a_run_prints(calm: Command, small: tuple[Command, Outcome]) -> None:
     """What was done is done, and the exit code says it, whether the streams were closed or their readers went away."""
-    merchant, sandbox = calm_shop
-    command = make_command(sandbox)
-    merchant.write_ledger(command.folder / "ledger.csv")
-    for words, both, code in (
+    before = calm.good("runs").out.count("finished")
+    for more, both, code in (
         (("--ledger", "ledger.csv"), False, 0),
-        (("--json",), False, 0),
-        (("--strict",), False, 10),
+        (("--json", "--strict"), False, 10),
         ((), True, 0),
     ):
-        ended = piped(command, ["true"], "run", *DAYS, *words, both=both)
-        assert ended.code == code, (words, ended)
-        assert "fault" not in ended.err, words
+        ended = piped(calm, ["true"], "run", *DAYS, *more, both=both)
+        assert ended.code == code, (more, ended)
+        assert "fault" not in ended.err, more
+    log = calm.folder / "log"
+    for closed in ((1,), (2,), (1, 2)):
+        with log.open("wb") as file, open(os.devnull, "rb") as nothing:
+            files = nothing.fileno(), file.fileno(), file.fileno()
+            words = [str(PROGRAM), "run", *DAYS]
+            process = Forked(words, calm.folder, calm.environment(), files, closed)
+            assert process.wait(SECONDS) == 0, (closed, log.read_text("utf-8"))
+        assert "fault" not in log.read_text("utf-8"), closed
+        assert ("Reconciled" in log.read_text("utf-8")) == (1 not in closed)
+    assert calm.good("runs").out.count("finished") == before + 6
     # Whether a stream is open is what Python looks at when it begins.
-    for closed in (">&- 2>log", "2>&- >log", ">&- 2>&-"):
-        ended = shell(command, f"RECONCILE run {shlex.join(DAYS)} {closed}")
-        assert ended.code == 0, (closed, ended)
-        assert "fault" not in ended.err, closed
-    assert "Reconciled" in (command.folder / "log").read_text("utf-8")
-    assert command.good("runs").out.count("finished") == 7
+    for closed_by_shell in (">&- 2>log", "2>&- >log", ">&- 2>&-"):
+        ended = shell(small[0], f"RECONCILE show latest {closed_by_shell}")
+        assert (ended.code, ended.out, ended.err) == (0, "", ""), closed_by_shell
+        assert "fault" not in (small[0].folder / "log").read_text("utf-8")
 
 
 def test_a_disk_that_has_no_room_for_what_is_printed(small: tuple[Command, Outcome]) -> None:

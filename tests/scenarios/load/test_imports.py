@@ -102,14 +102,12 @@ def test_explain_says_how_an_entry_was_withdrawn(calm: Command) -> None:
     told = calm.good("explain", lacking).out
     assert "Withdrawn on" not in told
     assert f", the withdrawal of import {number} of whole.csv: no longer withdrawn\n" in told
-    calm.good("run", *DAYS)
     (calm.folder / "one.csv").write_text("ledger_id,amount,date,currency\nW-1,5.00,2026-04-02,INR\n", "utf-8")
     imported = calm.good("ledger", "import", "one.csv").out
     number = imported.removeprefix("import ").partition(":")[0]
     calm.good("ledger", "withdraw", number)
     told = calm.good("explain", "W-1").out
     assert f" UTC: import {number} of one.csv, which alone held it, was withdrawn. It is kept" in told
-    calm.good("run", *DAYS)
 
 
 def test_a_mostly_broken_file_blocks_until_it_is_allowed_by_name(make_command: MakeCommand) -> None:
@@ -184,7 +182,7 @@ def test_an_import_that_is_killed_leaves_nothing_and_is_done_again(
 
 def test_a_run_says_what_its_ledger_lacks_and_withdraws_it_as_a_snapshot(calm: Command) -> None:
     """With the lines that are no records counted."""
-    calm.good("run", *DAYS, "--ledger", "ledger.csv")
+    calm.good("ledger", "import", "ledger.csv")
     header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
     names = header.split(",")
     lacking = lines[1].split(",")[names.index("ledger_id")]
