@@ -3,7 +3,7 @@
 Two lines a booking: one on the ledger's own account, which brings the entry to what was decided, and one against it.
 The line on the own account also says how the entry stands afterwards, so that the CSV file can be read back as a
 ledger: a payment that the ledger lacked is a new entry, another entry is stated anew. Debits equal credits, by
-currency. Each decision is exported once.
+currency. Each decision is exported once. What replaces an exported one has a reversing line for each of its lines.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
-from reconcile.core.journal import JOURNAL_COLUMNS, Accounts
+from reconcile.core.journal import BOOKED, JOURNAL_COLUMNS, Accounts
 from reconcile.core.money import exact_sum
 from reconcile.core.records import Family, Side
 from reconcile.db import runs
@@ -39,6 +39,12 @@ _GONE = "written_off"
 
 _NEW = ("MISSING_IN_LEDGER", "DUPLICATE_IN_KSPAY", "TIMING_DIFFERENCE")
 """Of a payment without an entry: these book a new one."""
+
+_NEW_ID = "J-"
+"""Begins the id of an entry that a journal makes; the number of the decision follows."""
+
+_REVERSAL = "reversal of decision "
+"""Begins the narration of lines that take back what another decision booked."""
 
 _AFTER_STATUS = ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH")
 
@@ -180,7 +186,11 @@ def _new_lines(
         rows = _resolved(engine, position) if decided else {}
         # What came right since has no row, and there is nothing to book. Of one entry the status is looked at first:
         # by how much its amount changes the books depends on it.
-        with_rows = [(one, rows[one.discrepancy_id]) for one in decided if one.discrepancy_id in rows]
+        with_rows = [
+            (one, rows[one.discrepancy_id])
+            for one in decided
+            if one.discrepancy_id in rows and one.decision in BOOKED
+        ]
         with_rows.sort(key=lambda pair: pair[1]["type"] in _AFTER_STATUS)
         folded: dict[str, _Entry] = {}
         of_app = []
@@ -192,6 +202,16 @@ def _new_lines(
                 continue
             made[one.decision_id, one.discrepancy_id] = lines
             of_app += lines
+        booked = {one.discrepancy_id for one, _ in with_rows}
+        for one in decided:
+            if one.discrepancy_id in booked or one.earlier_source not in (None, source):
+                continue
+            try:
+                if lines := _taken_back(connection, settings, one, source, last.isoformat()):
+                    made[one.decision_id, one.discrepancy_id] = lines
+                    of_app += lines
+            except _NotBookedError as why:
+                left.append(Left(one.decision_id, one.discrepancy_id, one.type, str(why)))
         for line in of_app:  # each line on an entry says how it stands after all of them
             if line["amount"] and line["ledger_id"] in folded:
                 line.update(_stated(settings, folded[line["ledger_id"]]))
@@ -232,15 +252,22 @@ def _lines(
     folded: dict[str, _Entry],
 ) -> list[Line]:
     """The lines of one decision. Notes in `folded` how the entries stand after it, by their ids."""
-    if made.exported_before:
-        raise _NotBookedError(f"it replaces a decision of journal {made.exported_before}: book it by hand")
+    replaced = _still_booked(made)
+    if replaced and made.earlier_source != source:
+        raise _NotBookedError(
+            f"it replaces a decision of journal {made.earlier_journal}, of --profile {made.earlier_source}"
+        )
+    _check_not_read_back(connection, made, replaced)
     entries = _entries(connection, row, source)
-    _check_read_back(connection, row["app_id"], source, entries)
+    _check_read_back(connection, row, source, entries)
     entries = [folded.get(one.ledger_id, one) for one in entries]
     paid = _payment(connection, settings, row, source)
     lines: list[Line] = []
     after = {}
-    for booking in _bookings(settings, row, made, entries, paid):
+    # A payment that the ledger lacks stays one entry, whichever decision books it.
+    earlier_id = replaced[0]["ledger_id"] if replaced else ""
+    new_id = earlier_id if earlier_id.startswith(_NEW_ID) else f"{_NEW_ID}{made.decision_id}"
+    for booking in _bookings(settings, row, new_id, entries, paid):
         if booking.after is not None:
             after[booking.after.ledger_id] = booking.after
         if not booking.amount:
@@ -278,7 +305,73 @@ def _lines(
     folded |= after
     if not lines:
         raise _NotBookedError("no money moved in all")
+    # Behind the others, so that they are further lines of the last entry when the journal is read back.
+    return [*lines, *(_reversed(line, made, day, lines[-1]["ledger_id"]) for line in replaced)]
+
+
+def _still_booked(made: Any) -> list[Line]:
+    """What the newest export of the discrepancy books; nothing if that only took something back."""
+    return [line for line in made.earlier_lines or () if not line["narration"].startswith(_REVERSAL)]
+
+
+def _reversed(line: Line, made: Any, day: str, ledger_id: str) -> Line:
+    """The line that takes back an exported one. It says nothing about an entry."""
+    return {
+        **dict.fromkeys(JOURNAL_COLUMNS, ""),
+        **{name: line[name] for name in ("account", "reference", "currency", "app_id")},
+        "date": day,
+        "debit": line["credit"],
+        "credit": line["debit"],
+        "narration": f"{_REVERSAL}{line['decision_id']}, {line['narration']}",
+        "decision_id": str(made.decision_id),
+        "ledger_id": ledger_id,
+    }
+
+
+def _taken_back(connection: Connection, settings: Settings, made: Any, source: str, day: str) -> list[Line]:
+    """The lines that take back an exported decision in whose place nothing is booked. Each entry is stated as it stands
+    without it; a payment that the ledger lacked has none then."""
+    replaced = _still_booked(made)
+    _check_not_read_back(connection, made, replaced)
+    lines = []
+    for line in replaced:
+        back = _reversed(line, made, day, line["ledger_id"])
+        if line["amount"]:
+            there = _standing(connection, line["app_id"], source, [line["ledger_id"]])
+            without = {"entry_date": line["entry_date"], "status": _GONE, "amount": line["amount"]}
+            back |= _stated(settings, there[line["ledger_id"]]) if there else without
+        lines.append(back)
     return lines
+
+
+def _standing(connection: Connection, app_id: str, source: str, ids: Sequence[str]) -> dict[str, _Entry]:
+    """By id, the entries of a ledger as they stand."""
+    found = connection.execute(
+        text(read_sql("report/journal/entries")), {"app_id": app_id, "ids": sorted(ids)}
+    )
+    entries = [_Entry(**held) for held in found.mappings()]
+    return {one.ledger_id: one for one in entries if one.source == source}
+
+
+def _check_not_read_back(connection: Connection, made: Any, replaced: Sequence[Line]) -> None:
+    """Raises _NotBookedError where an entry stands as the replaced decision states it: to take that back is to change
+    the ledger once more."""
+    stated = [line for line in replaced if line["amount"]]
+    if not stated:
+        return
+    there = _standing(
+        connection, stated[0]["app_id"], made.earlier_source, [line["ledger_id"] for line in stated]
+    )
+    for line in stated:
+        entry = there.get(line["ledger_id"])
+        if entry is not None and (entry.currency, entry.amount, entry.status) == (
+            line["currency"],
+            Decimal(line["amount"]),
+            line["status"],
+        ):
+            raise _NotBookedError(
+                f"it replaces a decision of journal {made.earlier_journal}, which was read back: book it by hand"
+            )
 
 
 def _entries(connection: Connection, row: Line, source: str) -> list[_Entry]:
@@ -315,23 +408,27 @@ def _named(by_key: Mapping[tuple[str, str], _Entry], written: str) -> _Entry:
     return by_key[keys[0]]
 
 
-def _check_read_back(connection: Connection, app_id: str, source: str, entries: Sequence[_Entry]) -> None:
+def _check_read_back(connection: Connection, row: Line, source: str, entries: Sequence[_Entry]) -> None:
     """Raises _NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
     rows = connection.execute(
         text(read_sql("report/journal/stated")),
-        {"app_id": app_id, "source": source, "ids": [one.ledger_id for one in entries]},
+        {
+            "app_id": row["app_id"],
+            "source": source,
+            "discrepancy_id": row["discrepancy_id"],
+            "ids": [one.ledger_id for one in entries],
+        },
     )
-    stated = {row.ledger_id: row for row in rows}
+    stated = {held.ledger_id: held for held in rows}
     for one in entries:
-        row = stated.get(one.ledger_id)
-        if row is not None and (row.currency, row.amount, row.status) != (
+        held = stated.get(one.ledger_id)
+        if held is not None and (held.currency, held.amount, held.status) != (
             one.currency,
             one.amount,
             one.status,
         ):
-            raise _NotBookedError(
-                f"journal {row.journal} changes its entry {one.ledger_id} too: read that back first, or book it by hand"
-            )
+            what = f"journal {held.journal} changes its entry {one.ledger_id} too"
+            raise _NotBookedError(f"{what}: read that back first, or book it by hand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +466,7 @@ def _narration(row: Line, made: Any) -> str:
 
 
 def _bookings(
-    settings: Settings, row: Line, made: Any, entries: Sequence[_Entry], paid: _Payment
+    settings: Settings, row: Line, new_id: str, entries: Sequence[_Entry], paid: _Payment
 ) -> list[_Booking]:
     """How the ledger changes so that it holds what was decided. Raises _NotBookedError where it is not known."""
     kind, first, *others = row["type"], *row["currency"].split(";")
@@ -384,7 +481,7 @@ def _bookings(
             raise _NotBookedError("no money moved in all")
         amount = kspay - paid.fee if paid.fee is not None and paid.is_booked_net else kspay
         written = settings.currencies.format(amount, first)
-        return [_Booking(first, amount, _new_entry(row, made, written, paid))]
+        return [_Booking(first, amount, _new_entry(row, new_id, written, paid))]
     if kind in ("MISSING_IN_KSPAY", "DUPLICATE_IN_LEDGER", "TIMING_DIFFERENCE"):
         if families[1] is not Family.PAID:
             raise _NotBookedError("no money moved in all")
@@ -447,9 +544,9 @@ def _family(settings: Settings, side: Side, written: str) -> Family | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _new_entry(row: Line, made: Any, amount: str, paid: _Payment) -> Line:
+def _new_entry(row: Line, new_id: str, amount: str, paid: _Payment) -> Line:
     return {
-        "ledger_id": f"J-{made.decision_id}",
+        "ledger_id": new_id,
         "amount": amount,
         "entry_date": row["kspay_date"],
         "status": "paid",

@@ -1,6 +1,7 @@
--- Grain: one row an item that a month's closing run no longer has open because of a decision.
+-- Grain: one row an item that a month's closing run no longer has open because of a decision, or whose exported decision
+-- was replaced by any other.
 -- Purpose: What of it was decided in this month: the movement is in one of its runs (`news`), or the decision replaced
--- another (after the first `opened`) while the item was not open.
+-- another (after the first `opened`) while the item was not open. `earlier` is its newest export.
 -- Reads: decisions_that_count, journal_exports, movements
 -- Makes: none
 
@@ -15,9 +16,12 @@ select
     newest.discrepancy_id,
     decided.first_id as decision_id,
     decided.decision,
+    decided.type,
     decided.deciders as by_name,
     decided.decided_at,
-    earlier.journal as exported_before
+    earlier.journal as earlier_journal,
+    earlier.source as earlier_source,
+    earlier.lines as earlier_lines
 from newest
 inner join lateral (
     select *
@@ -29,13 +33,17 @@ inner join lateral (
     limit 1
 ) as decided on true
 left join lateral (
-    select min(journal) as journal
+    select
+        journal,
+        source,
+        lines
     from journal_exports
-    where journal_exports.discrepancy_id = newest.discrepancy_id and journal_exports.decision_id <> decided.first_id
+    where journal_exports.discrepancy_id = newest.discrepancy_id
+    order by journal_exports.exported_at desc, journal_exports.decision_id desc
+    limit 1
 ) as earlier on true
 where
-    newest.kind = 'resolved'
-    and decided.decision in ('accept', 'write_off')
+    ((newest.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
     and (newest.run = any(cast(:news as integer[])) or (
         -- A proposal counts from its confirmation on.
         select min(counted.decision_id)

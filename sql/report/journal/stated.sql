@@ -1,5 +1,5 @@
 -- Grain: one row an entry of these that a journal states anew.
--- Purpose: How the newest journal says that it stands.
+-- Purpose: How the newest journal says that it stands, but for the decisions on one discrepancy.
 -- Reads: journal_exports
 -- Makes: none
 
@@ -13,6 +13,7 @@ from journal_exports
 cross join lateral jsonb_array_elements(journal_exports.lines) as line
 where
     journal_exports.source = :source
+    and journal_exports.discrepancy_id <> :discrepancy_id
     and line ->> 'app_id' = :app_id
     and line ->> 'ledger_id' = any(cast(:ids as text[]))
     and line ->> 'amount' <> ''

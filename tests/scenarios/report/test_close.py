@@ -383,9 +383,11 @@ def test_the_commands(quarter: Quarter, command: Command) -> None:
     assert "6 versions, each and its files as they were closed" in command("doctor").out
 
 
+ACCOUNTS = Accounts({"": "KS Pay"}, {"accept": {"": {"": "Differences"}}, "write_off": {"": {"": "Losses"}}})
+
+
 def test_the_journals_book_what_the_oracle_says_was_decided(quarter: Quarter, tmp_path: Path) -> None:
-    against = {word: {"": {"": "Differences"}} for word in ("accept", "write_off")}
-    settings = replace(quarter.settings, journal=Accounts({"": "KS Pay"}, against))
+    settings = replace(quarter.settings, journal=ACCOUNTS)
     newest = {done.close.month: snapshots for done, snapshots in quarter.closed}
     for month, snapshots in newest.items():
         done = export_journal(quarter.engine, settings, month, "default", tmp_path)
@@ -405,6 +407,46 @@ def test_the_journals_book_what_the_oracle_says_was_decided(quarter: Quarter, tm
         ), month
     # July: a payment of 2000 that was accepted, and half a dinar that was written off.
     assert lines_of(newest["2026-07"])["INR", "accept"][2] == -2000
+
+
+def test_what_replaces_an_exported_decision_is_booked_and_that_one_taken_back(
+    quarter: Quarter, command: Command, tmp_path: Path
+) -> None:
+    settings = replace(quarter.settings, journal=ACCOUNTS)
+    quarter.decide("Meera Nair", ORD_6="write_off", ORD_8="reopen")
+    quarter.run(JULY)
+    assert export_journal(quarter.engine, settings, "2026-07", "default", tmp_path).journal is None
+    close_month(quarter.engine, quarter.settings, "2026-07", "Ravi Iyer", {}, quarter.folder / "reports")
+    done = export_journal(quarter.engine, settings, "2026-07", "default", tmp_path)
+    assert (done.journal, done.decisions, done.totals) == ("2026-07-2", 2, {"INR": "4000.00", "KWD": "0.500"})
+    first, second = (
+        export_journal(quarter.engine, settings, "2026-07", "default", tmp_path, again=True).files[number]
+        for number in (0, 3)
+    )
+    booked = [
+        (line["account"], line["debit"], line["credit"], line["narration"].partition(" of ")[0])
+        for line in rows_of(second)
+    ]
+    assert booked == [
+        ("KS Pay", "2000.00", "", "write_off"), ("Losses", "", "2000.00", "write_off"),
+        ("KS Pay", "", "2000.00", "reversal"), ("Differences", "2000.00", "", "reversal"),
+        ("KS Pay", "", "0.500", "reversal"), ("Losses", "0.500", "", "reversal"),
+    ]  # fmt: skip
+    # Both are read back, in their order: the payment is one entry, and the other entry is as it was.
+    stated = [
+        [(line["ledger_id"], line["amount"]) for line in rows_of(path) if line["amount"]]
+        for path in (first, second)
+    ]
+    [[payment, (entry, amount)], again] = stated
+    assert (payment[1], entry, amount) == ("2000.00", "L-8", "10.500")
+    assert again == [payment, ("L-8", "10.000")]
+    for path in (first, second):
+        command.good("ledger", "import", path)
+    report = quarter.run(JULY, import_books=False)
+    made = [row["ledger_ids"] for row in report.rows("matched") if row["ledger_ids"].startswith("J-")]
+    assert made == [payment[0]]
+    assert "ORD-8" in {row["reference"] for row in report.rows("discrepancies")}
+    assert export_journal(quarter.engine, settings, "2026-07", "default", tmp_path).journal is None
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
