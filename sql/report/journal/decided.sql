@@ -1,5 +1,5 @@
--- Grain: one row an item that a month's closing run no longer has open because of a decision, or whose exported decision
--- was replaced by any other.
+-- Grain: one row an item that a month's closing run no longer has open because of a decision, or whose exported
+-- decision was replaced by any other.
 -- Purpose: What of it was decided in this month: the movement is in one of its runs (`news`), or the decision replaced
 -- another (after the first `opened`) while the item was not open. `earlier` is its newest export.
 -- Reads: decisions_that_count, journal_exports, movements
