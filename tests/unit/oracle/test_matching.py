@@ -1,17 +1,14 @@
 """The oracle's matching, sentence by sentence, on worlds small enough to work out by hand."""
 
-import random
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from reconcile.core.money import Tolerance, Tolerances
-from tests.oracle import ALL_RULES, E, Matching, Policy, T, match, reconcile
+from tests.oracle import ALL_RULES, E, Policy, T, match
 from tests.oracle.matching import normalise
-from tests.support.worlds import World, entry, tx, worlds
+from tests.support.worlds import entry, tx
 
 
 def rupee(fixed: str) -> Tolerances:
@@ -526,12 +523,16 @@ def test_a_suggestion_is_of_equal_amounts_whatever_the_tolerance() -> None:
 # Keys that are none
 
 
-@pytest.mark.parametrize(("carriers", "matches"), [(500, 500), (501, 0)])
-def test_a_key_carried_by_more_than_500_of_a_side_is_none(carriers: int, matches: int) -> None:
-    entries = [entry(n, "CASH", str(n)) for n in range(1, carriers + 1)]
-    transactions = [tx(n, "CASH", str(n), day=1 + n % 20) for n in range(1, 501)]
+@pytest.mark.parametrize(
+    ("transactions", "entries", "matches"), [(20, 500, 20), (20, 501, 0), (500, 20, 20), (501, 20, 0)]
+)
+def test_a_key_carried_by_more_than_500_of_a_side_is_none(
+    transactions: int, entries: int, matches: int
+) -> None:
+    ts = [tx(n, "CASH", str(n), day=1 + n % 20) for n in range(1, transactions + 1)]
+    es = [entry(n, "CASH", str(n)) for n in range(1, entries + 1)]
     rules = ("reference", "reference_normalised", "reference_differs")
-    assert len(joined(transactions, entries, rules=rules)) == matches
+    assert len(joined(ts, es, rules=rules)) == matches
 
 
 def test_its_other_keys_still_count() -> None:
@@ -539,7 +540,7 @@ def test_its_other_keys_still_count() -> None:
     assert joined([tx(1, "CASH")], entries) == {"transaction_id tx_1 = L501"}
 
 
-# The rules in force, and the law that order means nothing
+# The rules in force
 
 
 def test_only_the_rules_in_force_apply() -> None:
@@ -550,23 +551,3 @@ def test_only_the_rules_in_force_apply() -> None:
     )
     assert joined(*records, rules=first) == {"reference_differs tx_1 = L1 L2"}
     assert joined(*records) == {"reference_split tx_1 = L1 L2", "reference_normalised tx_2 = L3"}
-
-
-@settings(max_examples=60, deadline=None)
-@given(worlds(), st.randoms(use_true_random=False))
-def test_the_order_of_arrival_means_nothing(world: World, chance: random.Random) -> None:
-    def shuffled(records: tuple[T, ...] | tuple[E, ...]) -> list[object]:
-        return chance.sample(records, len(records))
-
-    again = shuffled(world.transactions), shuffled(world.entries)
-    rest = world.policy, world.period, world.covered
-    assert reconcile(world.transactions, world.entries, *rest) == reconcile(*again, *rest)  # type: ignore[arg-type]
-
-
-@settings(max_examples=60, deadline=None)
-@given(worlds())
-def test_no_record_is_in_two_matches(world: World) -> None:
-    found: Matching = match(world.transactions, world.entries, world.policy)
-    for side in ("transactions", "entries"):
-        used = [(m.app, record) for m in found.matches for record in getattr(m, side)]
-        assert len(used) == len(set(used))

@@ -1,16 +1,13 @@
 """The oracle's refund bookings and what it says of refunds that differ: worked out by hand."""
 
-from collections import Counter
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
 
 from reconcile.core.money import Tolerance, Tolerances
-from tests.oracle import D, E
-from tests.oracle.matching import by_app, expected_fee
+from tests.oracle import D
 from tests.oracle.words import found, only, outcomes, rules, run
-from tests.support.worlds import World, entry, tx, worlds
+from tests.support.worlds import entry, tx
 
 # Refund bookings
 
@@ -201,29 +198,6 @@ def test_of_refunds_that_exceed_the_one_of_exactly_the_amount_is_booked() -> Non
     outcome = run([tx(1, family="refunded")], entries)
     assert rules(outcome) == {"reference L1+L3"}
     assert found(outcome) == {"MISSING_IN_KSPAY L2"}
-
-
-@settings(max_examples=80, deadline=None)
-@given(worlds())
-def test_bookings_as_laws(world: World) -> None:
-    """A booking is one payment and refunds of its currency that do not exceed it; every entry stands somewhere once.
-
-    The payment may be booked less the fee of the transaction that it names: refunds may reach the whole amount.
-    """
-    fees = {t.id: expected_fee(t, world.policy) for t in world.transactions}
-    for app, (_, records, _) in by_app(world.transactions, world.entries, world.policy).items():
-        stands = Counter(part for record in records for part in record.parts)
-        assert stands == Counter(e for e in world.entries if e.app == app)
-        for record in records:
-            (payment, *refunds) = [part for part in record.parts if isinstance(part, E)]
-            given_back = sum((-refund.amount for refund in refunds), Decimal(0))
-            if refunds:
-                assert (record.amount, record.day, record.family) == (payment.amount, payment.day, "refunded")
-                assert 0 < given_back == record.refunded
-                assert given_back <= record.amount + fees.get(payment.transaction_id or "", Decimal(0))
-                assert {refund.currency for refund in refunds} == {payment.currency}
-            elif record.refunded:
-                assert (record.refunded, record.family) == (-record.amount, "refunded")
 
 
 # Refunds that differ
