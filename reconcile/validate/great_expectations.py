@@ -70,43 +70,53 @@ def load() -> Any:
 
         import reconcile.validate.expectations  # noqa: F401 - its classes register themselves
 
-        _write_down_once()
+        _hold_what_is_made()
         _number_quickly()
 
         return great_expectations
 
 
-class _Held(threading.local):
-    """The expectation whose words are looked up by this thread, and its configuration."""
+class _Asking(threading.local):
+    """What this thread made while it asks: by what it was made of and how, both; None while it asks nothing."""
 
-    of: Any = None
-    configuration: Any = None
+    made: dict[tuple[int, Any], tuple[Any, Any]] | None = None
+
+
+_asking = _Asking()
+
+
+@contextmanager
+def _each_made_once() -> Iterator[None]:
+    """Let each expectation write its configuration down once, and each configuration become an expectation once.
+
+    Great Expectations does both again for each metric and each word of a metric: a third of what it takes to ask.
+    """
+    before, _asking.made = _asking.made, {}
+    try:
+        yield
+    finally:
+        _asking.made = before
 
 
 @cache
-def _write_down_once() -> None:
-    """Let an expectation write its configuration down once for all its words.
-
-    Great Expectations does it again for each of them: an eighth of a small run.
-    """
+def _hold_what_is_made() -> None:
+    """Let Great Expectations ask `_each_made_once`."""
     from great_expectations.expectations.expectation import Expectation
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    written = Expectation.configuration.fget
-    words = Expectation._get_runtime_kwargs
-    held = _Held()
+    def held(make: Any) -> Any:
+        def made(self: Any) -> Any:
+            if _asking.made is None:
+                return make(self)
+            key = id(self), make
+            if key not in _asking.made:
+                _asking.made[key] = self, make(self)  # it is kept, or another one could get its number
+            return _asking.made[key][1]
 
-    def configuration(self: Any) -> Any:
-        return held.configuration if held.of is self else written(self)
+        return made
 
-    def words_of_one(self: Any, runtime_configuration: dict[str, Any] | None = None) -> Any:
-        held.of, held.configuration = self, written(self)
-        try:
-            return words(self, runtime_configuration)
-        finally:
-            held.of = held.configuration = None
-
-    Expectation.configuration = property(configuration)
-    Expectation._get_runtime_kwargs = words_of_one
+    Expectation.configuration = property(held(Expectation.configuration.fget))
+    ExpectationConfiguration.to_domain_obj = held(ExpectationConfiguration.to_domain_obj)
 
 
 @cache
@@ -342,7 +352,8 @@ class GreatExpectations:
                     batch_parameters=parameters, result_format=form
                 )
             else:
-                outcome = batches.get_batch(parameters).validate(suite, result_format=form)
+                with _each_made_once():
+                    outcome = batches.get_batch(parameters).validate(suite, result_format=form)
         except (self._gx.exceptions.GreatExpectationsError, *_RAISED) as error:
             # Most of what a rule raises is in its result. Of the rest each alone shows which one it was.
             if len(rules) == 1:
