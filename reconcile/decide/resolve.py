@@ -359,6 +359,13 @@ class _RowChecker:
         confirms = self._confirms(word, history, repeats=repeats, waits=waits)
         if confirms is not None:
             repeats = False
+        elif waits is not None and word == waits.decision and waits.by_name != self._by:
+            self._refuse(
+                row,
+                f"{word} was proposed by {_who_and_when(waits)}: {self._by!r} is the same person, and another one must "
+                "confirm it",
+            )
+            return
         elif waits is not None and word == waits.decision:
             repeats = True
             self.warnings.append(
