@@ -106,7 +106,7 @@ def _databases(server: str, name: str, template: str) -> Callable[[], str]:
     def make() -> str:
         database = f"{name}_{next(numbers)}"
         with engine.connect() as connection:
-            connection.execute(text(f"create database {database} template {template}"))
+            connection.execute(text(f"create database {database} template {template} strategy file_copy"))
         return make_url(server).set(database=database).render_as_string(hide_password=False)
 
     return make

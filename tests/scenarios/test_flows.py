@@ -40,7 +40,7 @@ from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
 from tests.scenarios.test_pipeline_together import write_apps
 from tests.support.desk import PERSON
-from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
+from tests.support.driver import CSVS, Command, MakeCommand, Report, Running, Shop
 from tests.support.gate import Hold, gate
 
 T = TypeVar("T")
@@ -215,7 +215,7 @@ def until(look: Callable[[], T], seconds: float = 120) -> T:
     end = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < end, f"waited in vain for {look.__qualname__}"
-        threading.Event().wait(0.25)
+        threading.Event().wait(1)  # each look costs the server some hundredths of a second
     return found
 
 
@@ -245,6 +245,13 @@ def background(
             process.communicate()
 
 
+def script(command: Command, content: str, *arguments: str) -> Running:
+    """Run a program of Python as the command would be run; leaving the block kills it if it has not ended."""
+    path = command.folder / "script.py"
+    path.write_text(content, "utf-8")
+    return Running([str(path), *arguments], command.folder, command.environment(), warm=True)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
@@ -270,7 +277,7 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
     days = (str(merchant.first_day), str(merchant.last_day))
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
-    project = make_command(sandbox, embedded=True, PREFECT_API_URL=api, **QUIET)
+    project = make_command(sandbox, made=True, PREFECT_API_URL=api, **QUIET)
     project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
     project.settings["RECONCILE_INBOX"] = "inbox"
     (project.folder / "inbox").mkdir()
@@ -328,6 +335,15 @@ def test_the_command_appears_as_a_flow_run(
     assert str(report.folder) in run["state"]["message"]
 
 
+def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
+    run = until(lambda: world.runs("every-minute", any_=ENDED), 150)[-1]
+    world.pause_every_minute()
+    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    assert (run["auto_scheduled"], "auto-scheduled" in run["tags"]) == (True, True)
+    assert datetime.fromisoformat(run["expected_start_time"]).second == 0
+    assert world.project.latest("minutes").rows("summary")
+
+
 def test_a_command_that_fails_is_a_failed_flow_run(
     world: Prefect, make_command: MakeCommand, calm_shop: Shop
 ) -> None:
@@ -375,14 +391,7 @@ def test_only_what_time_may_cure_is_fetched_again(
 ) -> None:
     port = free_port()
     command = flow_command(world, make_command, calm_shop, RECONCILE_GIVE_UP_SECONDS="0")
-    words: list[str | Path] = [
-        sys.executable,
-        "-c",
-        TRIES,
-        *world.days,
-        f"http://127.0.0.1:{port}/v1",
-    ]
-    with background(words, command, "tries.log"):
+    with script(command, TRIES, *world.days, f"http://127.0.0.1:{port}/v1"):
 
         def waiting() -> dict[str, Any]:
             if not (found := world.runs(None)):
@@ -410,7 +419,7 @@ def test_a_database_that_goes_away_costs_no_night(
     with gate(calm_shop[1], hold) as held:
         command = flow_command(world, make_command, calm_shop, RECONCILE_DATABASE_URL=url)
         command.settings["KSPAY_BASE_URL"] = held.base_url
-        with background([sys.executable, "-c", AGAIN, *world.days], command, "again.log"):
+        with script(command, AGAIN, *world.days):
             assert hold.held.wait(120)
             run = world.runs(None)[0]
             admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -430,15 +439,6 @@ def test_a_database_that_goes_away_costs_no_night(
     calm_shop[0].write_ledger(plain.folder / "ledger.csv")
     plain.good(*run_words(world))
     assert command.latest().same() == plain.latest().same()
-
-
-def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
-    run = until(lambda: world.runs("every-minute", any_=ENDED), 150)[-1]
-    world.pause_every_minute()
-    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
-    assert (run["auto_scheduled"], "auto-scheduled" in run["tags"]) == (True, True)
-    assert datetime.fromisoformat(run["expected_start_time"]).second == 0
-    assert world.project.latest("minutes").rows("summary")
 
 
 def test_by_hand(world: Prefect) -> None:
@@ -519,8 +519,7 @@ def test_a_run_whose_process_is_killed(world: Prefect) -> None:
                 if f"FLOW_RUN_ID={run['id']}".encode() in (process / "environ").read_bytes():
                     os.kill(int(process.name), signal.SIGKILL)
         assert world.ended(run)["state"]["type"] == "CRASHED"
-    again = world.by_hand(**days, out="after")
-    assert again["state"]["type"] == "COMPLETED", again["state"]["message"]
+    world.project.good(*run_words(world), "--out", "after", "--wait", **NO_PREFECT)
     assert world.project.latest("after").rows("matched")
     assert "ended without a message" in world.project.good("runs", **NO_PREFECT).out
 
@@ -586,7 +585,8 @@ def test_every_deployment(world: Prefect) -> None:
     """What the others do, one after another, in a project that has reports already."""
     first, last = world.days[0], f"{world.days[1][:7]}-30"
     world.pause_every_minute()  # such a run would take the inbox in, too
-    world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
+    month = ("--from", first, "--to", last)
+    world.project.good("run", *month, "--ledger", "ledger.csv", "--out", "before", "--wait", **NO_PREFECT)
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
     (inbox / PERSON).mkdir()
@@ -621,13 +621,9 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
     command = flow_command(world, make_command, calm_shop)
     month = ("--from", "2026-04-01", "--to", "2026-04-30")
     command.good("run", *month, "--ledger", "ledger.csv", **NO_PREFECT)
-    subprocess.run(
-        [sys.executable, "-c", HISTORY],
-        cwd=command.folder,
-        env=command.environment(),
-        timeout=100,
-        check=True,
-    )
+    with script(command, HISTORY) as running:
+        outcome = running.ended()
+    assert outcome.code == 0, outcome
     first = next(run for run in reversed(world.runs(None)) if run["name"].startswith("backfill"))
     assert json.loads(world.artifacts(first)["backfill"]["data"]) == [
         {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": "", "failed": ""},
