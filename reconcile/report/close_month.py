@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -92,7 +92,7 @@ def close_month(
         if reasons := _reasons(engine, connection, settings, month):
             raise NotClosed(month, reasons)
         statement = statement_of(connection, month)
-        warnings = _warnings(connection, statement)
+        warnings = warnings_of(connection, statement)
         if before is not None and _same_runs(before, statement):
             return Closed(before, False, write_closed(connection, before, out), None, warnings)
         since = None if before is None else _since(connection, before, statement.closing)
@@ -242,14 +242,31 @@ def _line(line: Line) -> dict[str, object]:
     return {**asdict(line), "amount": f"{line.amount:f}"}
 
 
-def _warnings(connection: Connection, statement: Statement) -> tuple[str, ...]:
-    """What came since the run of the closing, and so is not in the statement."""
+def warnings_of(connection: Connection, statement: Statement) -> tuple[str, ...]:
+    """What came after the run of the closing, and so is not in the statement; and months beside it that do not fit."""
+    warnings = []
     known = max((one.decisions for one in statement.closing.values()), default=0)
     since = audit_trail.last_record(connection)["records"] - known
-    if not since:
-        return ()
-    what = "1 decision or note" if since == 1 else f"{since} decisions and notes"
-    return (f"{what} came after the run of the closing: run the month again to have them in",)
+    if since:
+        what = "1 decision or note" if since == 1 else f"{since} decisions and notes"
+        warnings.append(f"{what} came after the run of the closing: run the month again to have them in")
+    first, last = month_days(statement.month)
+    before, after = (f"{day:%Y-%m}" for day in (first - timedelta(days=1), last + timedelta(days=1)))
+    ran = any(f"{one.as_of:%Y-%m}" == before for one in statement.opening.values())
+    if ran and close_trail.newest(connection, before) is None:
+        warnings.append(
+            f"{before} is not closed, so {statement.month} opens as its newest run ended: close {before}, and then "
+            f"{statement.month} again"
+        )
+    following = close_trail.newest(connection, after)
+    if following is not None and any(
+        following.content["opening"].get(app_id, {}).get("run") != one.run
+        for app_id, one in statement.closing.items()
+    ):
+        warnings.append(
+            f"{following.name} opens otherwise than {statement.month} ends now: close {after} again"
+        )
+    return tuple(warnings)
 
 
 def _reasons(engine: Engine, connection: Connection, settings: Settings, month: str) -> list[Reason]:

@@ -130,6 +130,10 @@ def test_a_new_version_says_what_moved_since_the_one_before(quarter: Quarter) ->
         since = quarter.closed[number][0].since
         assert since is not None
         assert shown(list(since.lines)) == lines_of([quarter.snapshots[one] for one in runs])
+    # June was closed once more after July, which had begun as June ended then.
+    assert [done.warnings for done, _ in quarter.closed] == [
+        (), (), (), (), ("2026-07 version 1 opens otherwise than 2026-06 ends now: close 2026-07 again",),
+    ]  # fmt: skip
     since = quarter.closed[1][0].since
     assert since is not None
     assert {(one.line, one.by, one.amount) for one in since.movements} == {

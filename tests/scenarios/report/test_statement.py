@@ -25,6 +25,7 @@ from reconcile.decide import resolve as decisions
 from reconcile.decide.sheet import open_sheet
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Request, reconcile_period
+from reconcile.report.close_month import warnings_of
 from reconcile.report.csv_files import point_latest
 from reconcile.report.render import render_again
 from reconcile.report.statement import LINES, Statement, read_statement
@@ -222,6 +223,14 @@ def test_every_line_adds_up_and_a_month_opens_as_the_last_one_closed(month: Mont
     # And the end of September is what its last run reports.
     rows = Counter(stake(row)[0] for row in month.reports[-1].rows("discrepancies"))
     assert {key[0]: one[1] for key, one in lines(month.september).items() if key[1] == "closing"} == rows
+
+
+def test_who_closes_a_month_before_the_one_before_it_is_warned(month: Month) -> None:
+    with month.engine() as engine, engine.connect() as connection:
+        warnings = warnings_of(connection, month.august)
+    assert warnings == (
+        "2026-07 is not closed, so 2026-08 opens as its newest run ended: close 2026-07, and then 2026-08 again",
+    )
 
 
 def test_each_thing_that_happened_stands_in_its_line(month: Month) -> None:
