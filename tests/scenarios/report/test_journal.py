@@ -347,6 +347,6 @@ def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
                     sheet.write_number(at, place, float(value.replace(",", ".")))
                 else:
                     sheet.write_string(at, place, value)
-    for file in (path, workbook):
-        said = json.loads(books.command.good("ledger", "import", str(file), "--json").out)["imports"][0]
+    for again in (path, workbook):
+        said = json.loads(books.command.good("ledger", "import", str(again), "--json").out)["imports"][0]
         assert (said["added"], said["changed"], said["quarantined"]) == (0, 0, 0)
