@@ -3,10 +3,9 @@
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import signal
-import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -22,8 +21,9 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.core.records import Period
 from reconcile.db import runs
-from tests.support.driver import PROGRAM, Command, MakeCommand, Outcome, Running, Shop
+from tests.support.driver import PROGRAM, SECONDS, Command, MakeCommand, Outcome, Running, Shop
 from tests.support.gate import Hold, gate
+from tests.support.warm import Forked
 
 
 @pytest.fixture(scope="module")
@@ -182,18 +182,17 @@ def test_a_disk_that_is_full(
     command = make_command(sandbox, RECONCILE_DATABASE_URL=database_url)
     merchant.write_ledger(command.folder / "ledger.csv")
     # A limit for the size of files stands in for a small disk.
-    line = f"ulimit -f 16; exec {shlex.join([str(PROGRAM), *words])}"
-    ended = subprocess.run(
-        ["bash", "-c", line],
-        cwd=command.folder,
-        env=command.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    outcome = Outcome(ended.returncode, ended.stdout, ended.stderr)
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        open(os.devnull, "rb") as nothing,
+    ):
+        files = nothing.fileno(), out.fileno(), err.fileno()
+        started = [str(PROGRAM), *words]
+        process = Forked(started, command.folder, command.environment(), files, most_bytes=16 << 10)
+        code = process.wait(SECONDS)
+        said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
+    outcome = Outcome(code, *said)
     says = "reports: File too large: free space and start again"
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.complaint == f"reconcile: {says}"

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import select
 import signal
@@ -46,7 +47,7 @@ class Forked:
     """A command that runs; as `subprocess.Popen`, as far as tests need it.
 
     `files` are the descriptors of its standard input, output and error; of these, the ones in `closed` are closed
-    when it begins.
+    when it begins. No file that it writes grows beyond `most_bytes`.
     """
 
     stderr: BinaryIO | None = None
@@ -58,11 +59,11 @@ class Forked:
         environment: dict[str, str],
         files: tuple[int, int, int],
         closed: tuple[int, ...] = (),
+        most_bytes: int = resource.RLIM_INFINITY,
     ) -> None:
         self._status, theirs = socket.socketpair()
-        job = json.dumps(
-            {"words": words, "folder": str(folder), "environment": environment, "closed": closed}
-        ).encode()
+        asked = {"words": words, "folder": str(folder), "environment": environment}
+        job = json.dumps(asked | {"closed": closed, "most_bytes": most_bytes}).encode()
         socket.send_fds(_warm(), [job], [*files, theirs.fileno()])
         theirs.close()
         self.pid = self._number()
@@ -174,6 +175,9 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(job["environment"])
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (job["most_bytes"], resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    )
     sys.argv = job["words"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 
 from reconcile.db.locks import app_locks
 from reconcile.load.staging_tables import take_turns
-from tests.support.driver import Command, MakeCommand
+from tests.support.driver import Command, MakeCommand, Running
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
 
@@ -40,6 +40,8 @@ def watch(event, arguments):
         with open(os.environ["WATCHED"], "a") as file:
             print(event, arguments[-1] if event == "socket.connect" else arguments[0], file=file)
 sys.addaudithook(watch)
+from reconcile.cli.main import main
+main()
 """
 
 
@@ -132,11 +134,13 @@ def test_a_mostly_broken_file_blocks_until_it_is_allowed_by_name(make_command: M
 
 def test_validate_alone_and_its_pages(calm: Command, tmp_path: Path) -> None:
     """Runs after the import was undone: all suites, pages of Great Expectations, and no call to anywhere."""
-    (tmp_path / "sitecustomize.py").write_text(WATCH, "utf-8")
+    program = tmp_path / "watched.py"
+    program.write_text(WATCH, "utf-8")
     watched = tmp_path / "watched.txt"
-    told = calm.good(
-        "validate", "--data-docs", tmp_path / "pages", PYTHONPATH=str(tmp_path), WATCHED=str(watched)
-    )
+    words = [str(program), "validate", "--data-docs", str(tmp_path / "pages")]
+    with Running(words, calm.folder, calm.environment(WATCHED=str(watched)), warm=True) as running:
+        told = running.ended()
+    assert told.code == 0, told
     for line in ("transactions: 12 of 12", "entries: 12 of 12", "results: 8 of 8"):
         assert line in told.out, told
     pages = list((tmp_path / "pages").rglob("*.html"))
