@@ -1,6 +1,6 @@
 -- Grain: one row a record that changed itself.
 -- Purpose: The first round: the records that arrived or changed themselves.
--- Reads: by_hand, entries, findings, fresh_load, joined_before, pairings, policy, transactions
+-- Reads: by_hand, entries, findings, fresh_load, joined_before, joined_pairing, policy, transactions
 -- Makes: frontier
 
 insert into frontier
@@ -29,10 +29,10 @@ from findings
 cross join policy
 where findings.app_id = any(policy.app_ids) and findings.aspect = 'presence' and policy.accept_suggestions
 union
-select 'kspay', pairings.transaction_no
-from pairings
-where pairings.rule = 'amount_date'
+select 'kspay', joined_pairing.transaction_no
+from joined_pairing
+where joined_pairing.rule = 'amount_date'
 union
-select 'ledger', pairings.entry_no
-from pairings
-where pairings.rule = 'amount_date';
+select 'ledger', joined_pairing.entry_no
+from joined_pairing
+where joined_pairing.rule = 'amount_date';

@@ -2,8 +2,9 @@
 -- Purpose: Only the groups of what arrived or changed are matched again. `scope_transaction_no` and `scope_entry_no`
 -- become the numbers of their records: first what changed itself (changed_records), then, round after round, what
 -- shares a key with it (spread).
--- Reads: loads, pairings, policy
--- Makes: fresh_key, fresh_load, frontier, joined_before, key_record, scope_entry_no, scope_transaction_no, seen_key
+-- Reads: loads, pairings, policy, transactions
+-- Makes: fresh_key, fresh_load, frontier, joined_before, joined_pairing, key_record, scope_entry_no,
+-- scope_transaction_no, seen_key
 
 create temp table scope_transaction_no (number bigint primary key) on commit drop;
 
@@ -28,13 +29,24 @@ from loads
 inner join policy on loads.app_id = any(policy.app_ids)
 where matched_by is null and records > 0;
 
+-- Only those of the apps that are matched: nobody works out anew what stands in another app.
+create temp view joined_pairing as
+select
+    pairings.transaction_no,
+    pairings.entry_no,
+    pairings.rule
+from pairings
+inner join transactions on transactions.number = pairings.transaction_no
+inner join policy on transactions.app_id = any(policy.app_ids)
+where pairings.rule in ('manual', 'amount_date');
+
 create temp table joined_before on commit drop as
 select 'kspay' as side, transaction_no as number
-from pairings
+from joined_pairing
 where rule = 'manual'
 union
 select 'ledger', entry_no
-from pairings
+from joined_pairing
 where rule = 'manual';
 
 analyze fresh_load;

@@ -413,6 +413,24 @@ def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
     assert "is cleared" in refused(desk, rows["tx_1"] | {"note": "now it is there"})
 
 
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_run_of_another_app_leaves_what_was_joined(
+    desk: Desk, fresh_engine: Engine, tmp_path: Path, accepts: bool
+) -> None:
+    desk.settings = replace(desk.settings, accept_suggestions=accepts)
+    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
+    if not accepts:
+        desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
+        desk.night()
+    pairs = {("amount_date" if accepts else "manual", "tx_1", "L1")}
+    assert desk.pairs == pairs
+    other = Desk(fresh_engine, tmp_path, desk.settings, f"ap_{next(_apps)}")
+    other.night(of(other, tx(1, "A")))
+    other.night(of(other, tx(2, "C")))
+    desk.night()
+    assert desk.pairs == pairs
+
+
 def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: Path) -> None:
     """The ids are the same in both apps; each decision is about its own."""
     apps = f"ap_{next(_apps)}", f"ap_{next(_apps)}"
