@@ -7,11 +7,12 @@ Dask gets is a `Part`, which holds no key: each worker has the settings, and all
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
-from prefect import Task
+from prefect import Flow, Task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
@@ -67,6 +68,14 @@ def workers_of(settings: Settings) -> "DaskWorkers | None":
     return DaskWorkers()
 
 
+def _nothing() -> None:
+    pass
+
+
+_NO_FLOW = Flow(_nothing, name="fetch")
+"""Stands for the flow on a worker, where Prefect expects one."""
+
+
 class DaskWorkers:
     """The `Workers` of reconcile.load.fetch_apps, of a flow run."""
 
@@ -74,6 +83,11 @@ class DaskWorkers:
         context = FlowRunContext.get()
         assert context is not None, "only a flow run has workers"
         self._runner: Any = context.task_runner
+        # What a stage begins is begun outside of it: Prefect would send the task around it along, and our stages hold
+        # all that a run works with, keys included. Nor is the flow sent: of a deployment its module has a name that
+        # only Prefect's loader knows.
+        self._outside = copy_context()
+        self._sent = context.model_copy(update={"flow": _NO_FLOW})
         self._ahead: dict[tuple[Period, str], PrefectFuture[PartDone]] = {}
         self._held: dict[Period, ExitStack] = {}
 
@@ -115,8 +129,12 @@ class DaskWorkers:
             held.close()
 
     def _begin(self, part: Part, turn: str = "") -> PrefectFuture[PartDone]:
+        def submit() -> PrefectFuture[PartDone]:
+            with self._sent:
+                return _FETCH.submit(part, turn)
+
         with self._explained():
-            return _FETCH.submit(part, turn)
+            return self._outside.run(submit)
 
     def _result(self, future: PrefectFuture[PartDone]) -> PartDone | ReconcileError:
         with self._explained():
@@ -136,7 +154,7 @@ class DaskWorkers:
                 "the workers of Dask that fetched ended one after another: their log says why"
             ) from None
         except (OSError, CancelledError) as error:
-            raise ReconcileError(
+            raise UsageError(
                 f"RECONCILE_TASK_RUNNER: Dask's scheduler does not answer: {' '.join(str(error).split())}"
             ) from None
 

@@ -106,10 +106,27 @@ assert (state.type.value, state.name, state.message) == (
     "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
 """
 FANNED_OUT = """
-import sys
-from flows import backfill as module
-said = module.backfill(from_date=sys.argv[1], to_date=sys.argv[2], ledger="both.csv", return_state=True)
+import os, sys
+import cloudpickle, distributed
+from prefect.flows import load_flow_from_entrypoint
+from reconcile.settings import Settings
+cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+os.environ["RECONCILE_TASK_RUNNER"] = f"dask {cluster.scheduler_address}"
+submit = distributed.Client.submit
+def watched(self, *parts, **named):
+    sent = cloudpickle.dumps((parts, named))
+    settings = Settings.read()
+    for secret in (settings.database_url, *(key for app in settings.apps for key in (app.access_key, app.secret_key))):
+        assert secret.encode() not in sent
+    return submit(self, *parts, **named)
+distributed.Client.submit = watched
+first, last, flows = sys.argv[1:]
+backfill = load_flow_from_entrypoint(f"{flows}/backfill.py:backfill")  # as a deployment does
+said = backfill(from_date=first, to_date=last, ledger="both.csv", return_state=True)
 assert said.message == "2 months, 2 of them reconciled now, 0 before", said
+on_demand = load_flow_from_entrypoint(f"{flows}/reconcile_period.py:reconcile_period")
+assert on_demand(from_date=first, to_date=last, return_state=True).is_completed()
+cluster.close()
 """
 GUARD = """
 import os, signal, subprocess, sys, threading
@@ -644,12 +661,11 @@ def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeC
         for number, (first, last) in enumerate(months):
             ledger = () if number else ("--ledger", "both.csv")  # as the backfill, which imports it once
             alone.good("run", "--from", first, "--to", last, *ledger)
-        command.settings |= {
-            "PREFECT_HOME": str(command.folder / "prefect"),
-            "RECONCILE_TASK_RUNNER": "dask 2",
-        }
+        whole = (months[0][0], months[1][1])
+        alone.good("run", "--from", whole[0], "--to", whole[1])
+        command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
         done = subprocess.run(
-            [sys.executable, "-c", FANNED_OUT, months[0][0], months[1][1]],
+            [sys.executable, "-c", FANNED_OUT, *whole, ROOT / "flows"],
             cwd=command.folder,
             env=command.environment(),
             capture_output=True,
@@ -658,7 +674,7 @@ def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeC
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    for first, last in months:
+    for first, last in (*months, whole):
         folder = Path("reports") / f"{first}_{last}_1"
         theirs, ours = (Report(each.folder / folder) for each in (command, alone))
         assert theirs.same() == ours.same()
