@@ -12,6 +12,7 @@ more at the most rows than at a twentieth of them; 300 MiB for our process.
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 
 from sqlalchemy import Connection, Engine, column, create_engine, func, select, text
 from sqlalchemy import table as sql_table
@@ -31,6 +32,7 @@ from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
+from reconcile.db.partition import partition
 from reconcile.load.staging_tables import staging_tables
 from reconcile.match.engine import Matched, match
 from reconcile.settings import Settings
@@ -107,6 +109,11 @@ def main() -> int:
     arguments.add_argument("--most", type=int, default=2_000_000, help="rows for the growth")
     arguments.add_argument("--history", type=int, default=5_000_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument(
+        "--apps",
+        type=int,
+        help="instead: this many apps of --rows in tables that are divided by app, and in whole ones",
+    )
     arguments.add_argument("--settleflow", help="the Python of an environment that has it")
     arguments.add_argument("--datacompy", help="likewise")
     asked = arguments.parse_args()
@@ -114,6 +121,9 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reconcile-bench-")))
         bench = Bench(stack.enter_context(embedded_postgres(folder / "home")), folder, asked.rounds)
+        if asked.apps:
+            bench.divided(asked.apps, asked.rows)
+            return 0
         good = [bench.against_others(asked.rows, peers)]
         if asked.most:
             good.append(bench.growth(asked.most))
@@ -224,20 +234,68 @@ class Bench:
         print(f"\n{medians[1] / medians[0]:.2f} times the time without history; target {OF_NO_HISTORY}")
         return medians[1] <= OF_NO_HISTORY * medians[0]
 
+    def divided(self, apps: int, rows: int) -> None:
+        """The matching of the last of several apps, and again, in whole tables and in divided ones, by turns."""
+        names = [f"ap_{number:02}" for number in range(apps)]
+        took: dict[str, list[tuple[float, ...]]] = {"whole": [], "divided": []}
+        moved = []
+        for number in range(self.rounds):
+            for kind, taken in took.items():
+                settings, stack, engine = self.store(f"{kind}_{number}")
+                with stack:
+                    for name in names:
+                        fill(engine, rows, app=name)
+                    if kind == "divided":
+                        started = perf_counter()
+                        partition(engine, names)
+                        moved.append(perf_counter() - started)
+                    for name in names[:-1]:
+                        matching(engine, settings, PERIOD, app=name)
+                    marks = [self.server_seconds()]
+                    for _ in range(2):
+                        matching(engine, settings, PERIOD, app=names[-1])
+                        marks.append(self.server_seconds())
+                    marks.append(self.server_seconds())
+                    fill(engine, rows + rows // 10, first=rows + 1, app=names[-1])
+                    marks.append(self.server_seconds())
+                    taken.append((marks[1] - marks[0], marks[2] - marks[1], marks[4] - marks[3]))
+        print(f"\n{apps} apps of {rows:,} a side. Processor seconds of the server, for the last app\n")
+        print(f"| tables | matched first | again, nothing new | {rows // 10:,} more a side taken in |")
+        print("|---|---|---|---|")
+        for kind, taken in took.items():
+            print(f"| {kind} | {' | '.join(f'{median(one):.2f}' for one in zip(*taken, strict=True))} |")
+        print(f"\ndividing them took {median(moved):.1f} s")
+
+    def server_seconds(self) -> float:
+        """Processor time of the server's processes that have ended: of every connection that was closed."""
+        pid = int(next((self.folder / "home").rglob("postmaster.pid")).read_text("utf-8").split()[0])
+        ticks, before = 0, -1
+        while ticks != before:  # the last of them may be ending
+            sleep(0.3)
+            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+            ticks, before = int(fields[13]) + int(fields[14]), ticks
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 def fill(
-    engine: Engine, until: int, days: int = DAYS, last: date = LAST, cleanest: int = 0, first: int = 1
+    engine: Engine,
+    until: int,
+    days: int = DAYS,
+    last: date = LAST,
+    cleanest: int = 0,
+    first: int = 1,
+    app: str = APP,
 ) -> None:
     """Records taken in by the loader, as after a fetch and an import; of each thousand those from the `cleanest` on."""
-    values = {"app": APP, "first": first, "until": until, "last": last, "days": days, "cleanest": cleanest}
+    values = {"app": app, "first": first, "until": until, "last": last, "days": days, "cleanest": cleanest}
     for table, statement in (("transactions", TRANSACTIONS), ("entries", ENTRIES)):
         with staging_tables(engine) as tables:
             staged = statement.format(table=f"staged_{table}", more=", file, row_number", values=", '', 1")
             tables._connection.execute(text(staged), values)
             if table == "transactions":
-                tables.take_in_transactions(APP, [Period(last - timedelta(days=days - 1), last)])
+                tables.take_in_transactions(app, [Period(last - timedelta(days=days - 1), last)])
             else:
-                tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
+                tables.take_in_entries([app], "default", "ledger.csv", sha256="")
     with engine.begin() as connection:
         for table in ("transactions", "entries"):
             # The first who reads new rows marks each as committed: that is neither ours nor the bare join's.
@@ -254,10 +312,10 @@ class Took:
 
 
 def matching(
-    engine: Engine, settings: Settings, period: Period, *, keep: bool = True
+    engine: Engine, settings: Settings, period: Period, *, keep: bool = True, app: str = APP
 ) -> tuple[Took, Matched]:
     """How long the stage took, and what it found."""
-    run_id = runs.start(engine, "run", (APP,), period, None)
+    run_id = runs.start(engine, "run", (app,), period, None)
     marks = {}
 
     def progress(_stage: str, step: str, _part: float | None) -> None:
@@ -265,7 +323,7 @@ def matching(
 
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         started = perf_counter()
-        matched = match(connection, settings, run_id, (APP,), period, progress)
+        matched = match(connection, settings, run_id, (app,), period, progress)
         done = perf_counter()
         if keep:
             connection.commit()
