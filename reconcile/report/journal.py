@@ -109,6 +109,10 @@ class _NotBookedError(Exception):
     """Why a decision is in no journal."""
 
 
+class _NothingToBookError(_NotBookedError):
+    """It changes no account, so that what it replaces is only taken back."""
+
+
 def export_journal(
     engine: Engine, settings: Settings, month: str, source: str, out: Path, *, again: bool = False
 ) -> Exported:
@@ -194,17 +198,20 @@ def _new_lines(
         with_rows.sort(key=lambda pair: pair[1]["type"] in _AFTER_STATUS)
         folded: dict[str, _Entry] = {}
         of_app = []
+        settled = set()
         for one, row in with_rows:
             try:
                 lines = _lines(connection, settings, accounts, row, one, source, last.isoformat(), folded)
             except _NotBookedError as why:
-                left.append(Left(one.decision_id, one.discrepancy_id, row["type"], str(why)))
+                if not (isinstance(why, _NothingToBookError) and _still_booked(one)):
+                    left.append(Left(one.decision_id, one.discrepancy_id, row["type"], str(why)))
+                    settled.add(one.discrepancy_id)
                 continue
+            settled.add(one.discrepancy_id)
             made[one.decision_id, one.discrepancy_id] = lines
             of_app += lines
-        booked = {one.discrepancy_id for one, _ in with_rows}
         for one in decided:
-            if one.discrepancy_id in booked or one.earlier_source not in (None, source):
+            if one.discrepancy_id in settled or one.earlier_source not in (None, source):
                 continue
             try:
                 if lines := _taken_back(connection, settings, one, source, last.isoformat()):
@@ -275,7 +282,7 @@ def _lines(
         try:
             other = accounts.other(made.decision, row["type"], booking.currency)
             if other is None:
-                raise _NotBookedError("[journal] says that it is not booked")
+                raise _NothingToBookError("[journal] says that it is not booked")
             own = accounts.own(booking.currency)
         except KeyError as error:
             raise UsageError(f"{TOML}: {error.args[0]}, for decision {made.decision_id}") from None
@@ -304,7 +311,7 @@ def _lines(
         )
     folded |= after
     if not lines:
-        raise _NotBookedError("no money moved in all")
+        raise _NothingToBookError("no money moved in all")
     # Behind the others, so that they are further lines of the last entry when the journal is read back.
     return [*lines, *(_reversed(line, made, day, lines[-1]["ledger_id"]) for line in replaced)]
 
@@ -478,13 +485,13 @@ def _bookings(
     positive = [one for one in entries if one.amount > 0]
     if kind in _NEW and not entries:
         if families[0] is not Family.PAID:
-            raise _NotBookedError("no money moved in all")
+            raise _NothingToBookError("no money moved in all")
         amount = kspay - paid.fee if paid.fee is not None and paid.is_booked_net else kspay
         written = settings.currencies.format(amount, first)
         return [_Booking(first, amount, _new_entry(row, new_id, written, paid))]
     if kind in ("MISSING_IN_KSPAY", "DUPLICATE_IN_LEDGER", "TIMING_DIFFERENCE"):
         if families[1] is not Family.PAID:
-            raise _NotBookedError("no money moved in all")
+            raise _NothingToBookError("no money moved in all")
         return [_booking(settings, replace(one, status=_GONE), -one.amount) for one in entries]
     if kind == "AMOUNT_MISMATCH" and positive and row["difference"]:
         entry, difference = max(positive, key=lambda one: one.amount), Decimal(row["difference"])
@@ -499,14 +506,14 @@ def _bookings(
         if entry.decided:
             raise _NotBookedError("another decision changes its entry too: book it by hand")
         if not _counts(settings, entry, entries):
-            raise _NotBookedError("no money moved in all")
+            raise _NothingToBookError("no money moved in all")
         now = _booking(settings, replace(entry, amount=kspay, currency=first), kspay)
         return [now, _Booking(entry.currency, -entry.amount, {"ledger_id": entry.ledger_id})]
     if kind == "STATUS_MISMATCH" and positive and None not in families:
         status = {Family.PAID: "paid", Family.REFUNDED: "refunded"}.get(families[0] or Family.UNKNOWN, _GONE)
         by = (families[0] is Family.PAID) - (families[1] is Family.PAID)
         if not by:
-            raise _NotBookedError("no money moved in all")
+            raise _NothingToBookError("no money moved in all")
         return [
             _booking(settings, replace(one, status=status, counts=by > 0), by * one.amount)
             for one in positive

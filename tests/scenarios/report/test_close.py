@@ -416,13 +416,20 @@ def test_the_journals_book_what_the_oracle_says_was_decided(quarter: Quarter, tm
 def test_what_replaces_an_exported_decision_is_booked_and_that_one_taken_back(
     quarter: Quarter, command: Command, tmp_path: Path
 ) -> None:
-    settings = replace(quarter.settings, journal=ACCOUNTS)
-    quarter.decide("Meera Nair", ORD_6="write_off", ORD_8="reopen")
+    accounts = Accounts(
+        {"": "KS Pay"},
+        {
+            "accept": {"": {"": "Differences"}},
+            "write_off": {"": {"": "Losses"}, "AMOUNT_MISMATCH": {"": None}},
+        },
+    )
+    settings = replace(quarter.settings, journal=accounts)
+    quarter.decide("Meera Nair", ORD_6="write_off", ORD_8="reopen", ORD_3="write_off")
     quarter.run(JULY)
     assert export_journal(quarter.engine, settings, "2026-07", "default", tmp_path).journal is None
     close_month(quarter.engine, quarter.settings, "2026-07", "Ravi Iyer", {}, quarter.folder / "reports")
     done = export_journal(quarter.engine, settings, "2026-07", "default", tmp_path)
-    assert (done.journal, done.decisions, done.totals) == ("2026-07-2", 2, {"INR": "4000.00", "KWD": "0.500"})
+    assert (done.journal, done.decisions, done.totals) == ("2026-07-2", 3, {"INR": "4010.00", "KWD": "0.500"})
     first, second = (
         export_journal(quarter.engine, settings, "2026-07", "default", tmp_path, again=True).files[number]
         for number in (0, 3)
@@ -435,6 +442,8 @@ def test_what_replaces_an_exported_decision_is_booked_and_that_one_taken_back(
         ("KS Pay", "2000.00", "", "write_off"), ("Losses", "", "2000.00", "write_off"),
         ("KS Pay", "", "2000.00", "reversal"), ("Differences", "2000.00", "", "reversal"),
         ("KS Pay", "", "0.500", "reversal"), ("Losses", "0.500", "", "reversal"),
+        # [journal] books nothing of its new decision.
+        ("KS Pay", "", "10.00", "reversal"), ("Differences", "10.00", "", "reversal"),
     ]  # fmt: skip
     # Both are read back, in their order: the payment is one entry, and the other entry is as it was.
     stated = [
@@ -443,7 +452,7 @@ def test_what_replaces_an_exported_decision_is_booked_and_that_one_taken_back(
     ]
     [[payment, (entry, amount)], again] = stated
     assert (payment[1], entry, amount) == ("2000.00", "L-8", "10.500")
-    assert again == [payment, ("L-8", "10.000")]
+    assert again == [payment, ("L-8", "10.000"), ("L-3", "690.00")]
     for path in (first, second):
         command.good("ledger", "import", path)
     report = quarter.run(JULY, import_books=False)
