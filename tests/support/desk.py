@@ -3,7 +3,9 @@
 import csv
 import json
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -123,3 +125,86 @@ class Desk:
     def take(self, path: Path, by: str = "Asha Rao") -> ResolveResult:
         """Take a file back."""
         return decisions.resolve_sheet(self.engine, self.settings, open_sheet(path), by)
+
+
+Story = Callable[[Desk], None]
+
+
+def side_by_side(engine: Engine, folder: Path, stories: Mapping[str, Story]) -> dict[str, Future[None]]:
+    """Play stories, each at a desk with an app of its own; by their names how they ended.
+
+    A night with one record costs nearly as much as one with a hundred. So what all stories that wait for a night bring
+    comes on one night, if they have the same settings. One story goes on at a time.
+    """
+    ended = {}
+    with ThreadPoolExecutor(max(1, len(stories))) as pool:
+        desks = [_Beside(engine, folder, f"ap_story_{number}") for number in range(len(stories))]
+        try:
+            for desk, (name, story) in zip(desks, stories.items(), strict=True):
+                ended[name] = desk.begin(pool, story)
+            while waiting := [desk for desk in desks if desk.awaited]:
+                _night_of(waiting)
+        finally:
+            for desk in desks:
+                desk.leave()
+    return ended
+
+
+def _night_of(waiting: Sequence["_Beside"]) -> None:
+    """One night for the first that waits and for all that can share it."""
+    first = waiting[0]
+    guests = [
+        desk for desk in waiting if desk.settings == first.settings and desk.awaited[2] == first.awaited[2]
+    ]
+    brought = [[record for desk in guests for record in desk.awaited[part]] for part in (0, 1, 3)]
+    host = Desk(first.engine, first.folder, first.settings, *(app for desk in guests for app in desk.apps))
+    host.night(brought[0], brought[1], first.awaited[2], brought[2])
+    for desk in guests:
+        desk.show(host)
+
+
+class _Beside(Desk):
+    """A desk whose nights are those of others too. Its story is another thread, and runs while nobody else does."""
+
+    def __init__(self, engine: Engine, folder: Path, app: str) -> None:
+        super().__init__(engine, folder, None, app)
+        self.awaited: Any = ()  # what it brings to the night that it waits for
+        self._go, self._rests = threading.Event(), threading.Event()
+        self._left = False
+
+    def begin(self, pool: ThreadPoolExecutor, story: Story) -> Future[None]:
+        ended = pool.submit(story, self)
+        ended.add_done_callback(lambda _: self._rests.set())
+        self._rests.wait()
+        return ended
+
+    def night(
+        self,
+        transactions: Sequence[T] = (),
+        entries: Sequence[E] = (),
+        period: Period = AUGUST,
+        broken: Sequence[T | E] = (),
+    ) -> list[Row]:
+        self.awaited = (transactions, entries, period, broken)
+        self._rests.set()
+        self._go.wait()
+        self._go.clear()
+        assert not self._left, "the stories beside this one were given up"
+        return self.rows
+
+    def show(self, host: Desk) -> None:
+        """What the night brought to this desk; then the story goes on until it waits again, or ends."""
+        self.rows = [row for row in host.rows if row["app_id"] in self.apps]
+        ids = {row["discrepancy_id"] for row in self.rows}
+        self.proposed = [row for row in host.proposed if row["discrepancy_id"] in ids]
+        self.pairs_of = {app: host.pairs_of[app] for app in self.apps}
+        self.pairs = set().union(*self.pairs_of.values())
+        self.awaited = ()
+        self._rests.clear()
+        self._go.set()
+        self._rests.wait()
+
+    def leave(self) -> None:
+        """Let a story that still waits end."""
+        self._left = True
+        self._go.set()

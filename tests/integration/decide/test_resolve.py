@@ -4,7 +4,8 @@ import csv
 import os
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -32,7 +33,7 @@ from reconcile.report.explain_text import explain_lines
 from reconcile.report.sentences import sentence
 from reconcile.validate.validator import Validator
 from tests.support.arrivals import arrive
-from tests.support.desk import PERSON, Desk, Row
+from tests.support.desk import PERSON, Desk, Row, Story, side_by_side
 from tests.support.worlds import entry, tx
 
 _apps = count(1)
@@ -42,6 +43,30 @@ _apps = count(1)
 def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
     """A desk of an app of its own, so that the tests share one database and no record."""
     return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
+
+
+_STORIES: dict[str, Story] = {}
+
+
+def story(told: Story) -> Callable[[dict[str, Future[None]]], None]:
+    """A test at a desk of its own, whose nights are those of all such tests."""
+    _STORIES[told.__name__] = told
+
+    def test(played: dict[str, Future[None]]) -> None:
+        played[told.__name__].result()
+
+    test.__name__, test.__doc__ = told.__name__, told.__doc__
+    return test
+
+
+@pytest.fixture(scope="module")
+def played(
+    request: pytest.FixtureRequest, fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[None]]:
+    """All stories that were asked for, played side by side."""
+    asked = {item.name for item in request.session.items}
+    stories = {name: told for name, told in _STORIES.items() if name in asked}
+    return side_by_side(fresh_engine, tmp_path_factory.mktemp("stories"), stories)
 
 
 def refused(desk: Desk, row: Row, by: str = "Asha Rao") -> str:
@@ -57,6 +82,7 @@ def of(desk: Desk, *records: Any) -> list[Any]:
     return [replace(record, app=desk.apps[0]) for record in records]
 
 
+@story
 def test_a_decision_repeated_is_no_change_and_one_that_has_moved_on_is_refused(desk: Desk) -> None:
     desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
     row = desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}
@@ -72,6 +98,7 @@ def test_a_decision_repeated_is_no_change_and_one_that_has_moved_on_is_refused(d
     assert desk.resolve(desk.one("AMOUNT_MISMATCH") | {"resolution": "accept"}).decisions == 1
 
 
+@story
 def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk) -> None:
     desk.night(of(desk, tx(1)))
     first = desk.one("MISSING_IN_LEDGER")
@@ -92,6 +119,7 @@ def test_a_note_that_came_with_an_older_report_replaces_no_newer_one(desk: Desk)
     assert (row["status"], row["note"]) == ("resolved", "the bank found it")
 
 
+@story
 def test_an_assignment_comes_back_and_decides_nothing(desk: Desk) -> None:
     desk.night(of(desk, tx(1)))
     first = desk.one("MISSING_IN_LEDGER")
@@ -135,6 +163,7 @@ def test_an_assignment_comes_back_and_decides_nothing(desk: Desk) -> None:
     assert "due on no day" in said
 
 
+@story
 def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
     """Its spelling is no other person; a second person's same decision is recorded in any case."""
     desk.settings = replace(desk.settings, four_eyes={"INR": Decimal(99)})
@@ -197,6 +226,7 @@ def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
     assert "(confirms decision" in "\n".join(explain_lines(story, Currencies()))
 
 
+@story
 def test_a_proposal_is_listed_while_its_facts_hold_and_beside_a_decision_in_force(desk: Desk) -> None:
     desk.night(of(desk, tx(1), tx(2, "B")), of(desk, entry(1, amount="50")))
     desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
@@ -218,6 +248,7 @@ def test_a_proposal_is_listed_while_its_facts_hold_and_beside_a_decision_in_forc
     assert [one["discrepancy_id"] for one in desk.proposed] == [accepted["discrepancy_id"]]
 
 
+@story
 def test_a_match_waits_for_another_person_too(desk: Desk) -> None:
     desk.settings = replace(desk.settings, four_eyes={"INR": Decimal(1)})
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
@@ -253,6 +284,7 @@ def test_an_old_sheet_undoes_no_newer_decision_of_a_colleague(desk: Desk, note: 
     assert desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"}).decisions == 1
 
 
+@story
 def test_an_old_sheet_without_notes_undoes_no_newer_decision_either(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
     rows = [desk.one("MISSING_IN_LEDGER") | {"resolution": word} for word in ("accept", "match:L1")]
@@ -268,6 +300,7 @@ def test_an_old_sheet_without_notes_undoes_no_newer_decision_either(desk: Desk) 
     assert desk.resolve(rows[0] | {"resolution": "ignore"}).decisions == 1
 
 
+@story
 def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
     desk.night(of(desk, tx(1), tx(2, "B")))
     noted = [row | {"note": "the bank has it"} for row in desk.rows]
@@ -302,6 +335,7 @@ def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
         assert verify(connection) > 1
 
 
+@story
 def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
     row = desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"}
@@ -319,6 +353,7 @@ def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:
     assert desk.pairs == {("manual", "tx_1", "L1")}
 
 
+@story
 def test_match_of_one_with_several_either_way(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X", "100")))
     desk.resolve(desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_3; tx_2"})
@@ -327,6 +362,7 @@ def test_match_of_one_with_several_either_way(desk: Desk) -> None:
     assert desk.statuses() == {"MISSING_IN_LEDGER": "open", "MISSING_IN_KSPAY": "resolved"}
 
 
+@story
 def test_match_of_a_booking_joins_its_entries_whichever_is_named(desk: Desk) -> None:
     """A sale and the refund of it are one booking: it is matched as one, by the id of either."""
     desk.night(
@@ -346,6 +382,7 @@ def test_match_of_a_booking_joins_its_entries_whichever_is_named(desk: Desk) -> 
     assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}
 
 
+@story
 def test_a_ledger_id_of_two_sources_must_be_told_apart(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", source="tally")))
     row = desk.one("MISSING_IN_LEDGER")
@@ -389,6 +426,7 @@ def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp
     assert f"L1 is already in the manual match of {rows['tx_1']['discrepancy_id']}" in said
 
 
+@story
 def test_several_with_several_are_refused(desk: Desk) -> None:
     desk.night(
         of(desk, tx(1, amount="40"), tx(2, amount="60")), of(desk, entry(1, amount="101"), entry(2, "X"))
@@ -405,6 +443,7 @@ def test_several_with_several_are_refused(desk: Desk) -> None:
     }
 
 
+@story
 def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A"), tx(2, "B")))
     rows = {row["transaction_id"]: row for row in desk.rows}
@@ -453,6 +492,7 @@ def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: 
         assert verify(connection) > 1
 
 
+@story
 def test_no_match_adds_up_currencies(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", "60"), entry(2, "C", "40", currency="USD")))
     row = desk.one("MISSING_IN_LEDGER")
@@ -527,6 +567,7 @@ def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:
         assert "totals are conserved" in looking.result(60)
 
 
+@story
 def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:
     settings = replace(desk.settings, app_ids=desk.apps)
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
@@ -539,6 +580,7 @@ def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk
 # A `match` without ids
 
 
+@story
 def test_match_alone_takes_the_suggestion_from_either_row(desk: Desk) -> None:
     for kind, counterpart in (("MISSING_IN_LEDGER", "L1"), ("MISSING_IN_KSPAY", "tx_1")):
         desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", day=12)))
@@ -555,6 +597,7 @@ def test_match_alone_takes_the_suggestion_from_either_row(desk: Desk) -> None:
         desk.resolve(decided | {"resolution": "reopen"})
 
 
+@story
 def test_match_in_the_rows_of_both_records_is_one_match(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
     rows = [row | {"resolution": "match"} for row in desk.rows]
@@ -567,6 +610,7 @@ def test_match_in_the_rows_of_both_records_is_one_match(desk: Desk) -> None:
     assert desk.resolve(*rows).unchanged == 2
 
 
+@story
 def test_match_alone_and_a_ledger_id_of_two_sources(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", "7", source="tally")))
     row = desk.one("MISSING_IN_LEDGER")
@@ -576,6 +620,7 @@ def test_match_alone_and_a_ledger_id_of_two_sources(desk: Desk) -> None:
     assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"default:L1"}
 
 
+@story
 def test_match_alone_is_refused_where_nothing_is_suggested_now(desk: Desk) -> None:
     desk.night(
         of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")),
@@ -598,12 +643,14 @@ def test_match_alone_is_refused_where_nothing_is_suggested_now(desk: Desk) -> No
     assert nothing in refused(desk, rows["tx_2"])
 
 
+@story
 def test_two_candidates_are_no_suggestion_to_take(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(2, "C")))
     said = refused(desk, desk.one("MISSING_IN_LEDGER") | {"resolution": "match"})
     assert said.endswith("this row has none now: write match: and the ids of the other side, with ; between")
 
 
+@story
 def test_accept_beside_a_suggestion_warns_and_is_taken(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A"), tx(2, "B", "40")), of(desk, entry(1, "X")))
     rows = {row["transaction_id"] or row["ledger_id"]: row | {"resolution": "accept"} for row in desk.rows}
