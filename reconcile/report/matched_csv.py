@@ -76,7 +76,8 @@ def plain_lines(dialect: Dialect) -> re.Pattern[bytes]:
         Form.DAY: r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?+",
     }
     line = "\t".join([f"[0-9a-f]{{{_DIGITS}}}", *(forms[form] for form in _FORMS[1:])]) + "\n"
-    return re.compile(f"(?:{line})*+".encode("ascii"))
+    # Not `*+`: up to Python 3.11.4 that ends inside the first line that does not fit.
+    return re.compile(f"(?>(?:{line})*)".encode("ascii"))
 
 
 _ESCAPE = re.compile(r"\\(.)")
