@@ -12,7 +12,8 @@ from reconcile.core.money import Currencies, exact_sum
 FAILED = "failed"
 NOTHING = "nothing"
 _LIMIT = re.compile(r"(\w+)\s*>\s*(\d+(?:\.\d+)?)", re.ASCII)
-_KNOWN = "failed, nothing, high>0, quarantine>0 or INR>10000"
+GROWTH = "quarantine_growth"
+_KNOWN = "failed, nothing, high>0, quarantine>0, quarantine_growth>0 or INR>10000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Occasion:
     """One occasion to tell people: the run failed, had no records, or has more of something than a limit."""
 
     name: str
-    """`failed`, `nothing`, `quarantine`, a severity, or a currency."""
+    """`failed`, `nothing`, `quarantine`, its growth, a severity, or a currency."""
     limit: Decimal = Decimal(0)
 
     def __str__(self) -> str:
@@ -34,6 +35,8 @@ class Occasion:
             return not any(row["count"] for row in report["totals"] if row["scope"] == "period")
         if self.name == "quarantine":
             return bool(sum(report["quarantined"].values()) > self.limit)
+        if self.name == GROWTH:
+            return _growth(report.get("at_a_glance") or {}) > self.limit
         if self.name in list(Severity):
             count = sum(row["count"] for row in report["open"] if row["severity"] == self.name)
             return bool(count > self.limit)
@@ -45,6 +48,17 @@ class Occasion:
         return exact_sum(at_stake) > self.limit
 
 
+def _growth(glance: Mapping[str, Any]) -> int:
+    """By how many the open records in quarantine are more than at the last run of this kind; 0 if there was none."""
+    if not glance.get("last"):
+        return 0
+    now, then = (
+        sum(row["count"] for row in one["parts"] if row["part"] == "in_quarantine")
+        for one in (glance, glance["last"])
+    )
+    return int(now - then)
+
+
 def read_occasions(text: str, currencies: Currencies) -> Sequence[Occasion]:
     """The occasions of a text such as `failed,high>0,INR>10000`. Raises ValueError that names the one that is none."""
     found = []
@@ -53,7 +67,7 @@ def read_occasions(text: str, currencies: Currencies) -> Sequence[Occasion]:
         limit = _LIMIT.fullmatch(word)
         if word.lower() in (FAILED, NOTHING):
             found.append(Occasion(word.lower()))
-        elif limit and limit[1].lower() in ("quarantine", *Severity):
+        elif limit and limit[1].lower() in ("quarantine", GROWTH, *Severity):
             found.append(Occasion(limit[1].lower(), Decimal(limit[2])))
         elif limit and limit[1].upper() in currencies.digits:
             found.append(Occasion(limit[1].upper(), Decimal(limit[2])))

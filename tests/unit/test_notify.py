@@ -85,6 +85,30 @@ def test_what_is_only_for_information_is_no_risk() -> None:
         assert occasion.has_come(report) is come
 
 
+def test_the_quarantine_has_grown() -> None:
+    def parts(*counts: int) -> dict[str, Any]:
+        return {
+            "parts": [
+                {"part": "at_risk", "count": 9},
+                *({"part": "in_quarantine", "count": n} for n in counts),
+            ]
+        }
+
+    [grown, grown_by_more] = read_occasions("quarantine_growth>0, Quarantine_Growth > 2", Currencies())
+    for now, before, come in (
+        ((3, 2), (3,), True),
+        ((3,), (3,), False),
+        ((), (3,), False),
+        ((5,), None, False),
+    ):
+        report = {"at_a_glance": parts(*now) | {"last": None if before is None else parts(*before)}}
+        assert grown.has_come(report) is come
+        assert not grown_by_more.has_come(report)
+    assert grown_by_more.has_come({"at_a_glance": parts(6) | {"last": parts(3)}})
+    assert not grown.has_come({"at_a_glance": None})
+    assert str(grown_by_more) == "quarantine_growth>2"
+
+
 def test_the_largest_are_of_every_currency_in_turn(tmp_path: Path) -> None:
     rows = [("INR", str(amount), "high") for amount in range(10, 18)]
     rows += [("USD", "999999", "medium"), ("INR", "5000", "info")]
