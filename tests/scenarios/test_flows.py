@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -39,6 +40,7 @@ from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
 from tests.scenarios.test_pipeline_together import write_apps
+from tests.support.catchers import web_hook
 from tests.support.desk import PERSON
 from tests.support.driver import CSVS, Command, MakeCommand, Report, Running, Shop
 from tests.support.gate import Hold, gate
@@ -145,11 +147,16 @@ class Prefect:
     api: str
     project: Command
     days: tuple[str, str]
+    messages: list[dict[str, Any]]
+    """What people were told by RECONCILE_NOTIFY."""
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
         def answers() -> list[requests.Response]:
-            answer = requests.request(method, self.api + path, json=body or None, timeout=30)
             # Its SQLite is now and then busy with another request; Prefect's own client asks again, too.
+            try:
+                answer = requests.request(method, self.api + path, json=body or None, timeout=30)
+            except requests.ReadTimeout:
+                return []
             return [answer] if answer.status_code != 503 else []
 
         [answer] = until(answers)
@@ -269,6 +276,43 @@ def script(command: Command, content: str, *arguments: str) -> Running:
     return Running([str(path), *arguments], command.folder, command.environment(), warm=True)
 
 
+@contextmanager
+def cable(address: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same address through a cable, and what cuts it."""
+    to = urlsplit(address)
+    ends: list[socket.socket] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near = listening.accept()[0]
+                far = socket.create_connection((to.hostname, to.port or 80))
+                ends.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    def cut() -> None:
+        for end in (listening, *ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield to._replace(netloc=f"127.0.0.1:{listening.getsockname()[1]}").geturl(), cut
+    finally:
+        cut()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
@@ -289,7 +333,7 @@ def prefect(command: Command, *arguments: str, **changes: str) -> None:
 
 @pytest.fixture(scope="module")
 def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
-    """A server and a worker; deployed is prefect.yaml as it is, and the flow once more for every minute."""
+    """A server, a pool and two workers; deployed is prefect.yaml as it is, and the flow once more for every minute."""
     merchant, sandbox = calm_shop
     days = (str(merchant.first_day), str(merchant.last_day))
     port = free_port()
@@ -303,8 +347,10 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
     shutil.copytree(ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     minutely = EVERY_MINUTE.replace("FIRST", days[0]).replace("LAST", days[1])
     (project.folder / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text("utf-8") + minutely)
-    found = Prefect(api, project, days)
     with ExitStack() as stack:
+        hook, messages = stack.enter_context(web_hook())
+        project.settings["RECONCILE_NOTIFY"] = hook
+        found = Prefect(api, project, days, messages)
         server: list[str | Path] = [BIN / "prefect", "server", "start", "--port", str(port)]
         stack.enter_context(background(server, project, "server.log", PREFECT_UI_ENABLED="false"))
 
@@ -318,7 +364,8 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         prefect(project, "work-pool", "create", "reconcile", "--type", "process")
         prefect(project, "deploy", "--all")
         worker: list[str | Path] = [BIN / "prefect", "worker", "start", "--pool", "reconcile", "--limit", "1"]
-        stack.enter_context(background(worker, project, "worker.log", PREFECT_WORKER_QUERY_SECONDS="2"))
+        for log in ("worker.log", "worker2.log"):
+            stack.enter_context(background(worker, project, log, PREFECT_WORKER_QUERY_SECONDS="2"))
         yield found
 
 
@@ -350,6 +397,23 @@ def test_the_command_appears_as_a_flow_run(
     assert (run["name"], run["state"]["type"]) == (" to ".join(world.days), "COMPLETED")
     assert run["parameters"]["from_date"] == world.days[0]
     assert str(report.folder) in run["state"]["message"]
+    # A server that goes away in the middle and stays away changes nothing but the page.
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held, cable(world.api) as (address, cut):
+        away = {
+            "PREFECT_API_URL": address,
+            "PREFECT_CLIENT_MAX_RETRIES": "0",
+            "KSPAY_BASE_URL": held.base_url,
+        }
+        with command.start(*run_words(world), "--out", "away", **away) as running:
+            until(lambda: hold.held.is_set() or running.process.poll() is not None)
+            cut()
+            hold.go.set()
+            outcome = running.ended()
+    assert outcome.code == 0, outcome
+    assert "prefect: its page does not show the end of this run" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert command.latest("away").same() == command.latest("plain").same()
 
 
 def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
@@ -524,21 +588,40 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
     assert "fault of ours" not in said
 
 
-def test_a_run_whose_process_is_killed(world: Prefect) -> None:
-    """The page says so, the next run works as if nothing had happened, and ours says how the killed one ended."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        nowhere = {"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}}
-        days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
-        run = world.start(job_variables=nowhere, **days)
-        until(lambda: "fetch" in world.tasks(run))
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if f"FLOW_RUN_ID={run['id']}".encode() in (process / "environ").read_bytes():
-                    os.kill(int(process.name), signal.SIGKILL)
-        assert world.ended(run)["state"]["type"] == "CRASHED"
+def process_of(run: Mapping[str, Any]) -> int:
+    """The process of a run that a worker began."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"FLOW_RUN_ID={run['id']}".encode() in (process / "environ").read_bytes():
+                return int(process.name)
+    raise AssertionError("no process of this run is there")
+
+
+def test_a_run_whose_process_or_worker_is_killed(world: Prefect, calm_shop: Shop) -> None:
+    """The page says so, the next run works as if nothing had happened, and ours says how the killed ones ended."""
+    days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held:
+        through = {"env": {"KSPAY_BASE_URL": held.base_url}}
+        for of_worker in (False, True):
+            run = world.start(job_variables=through, **days)
+            until(hold.held.is_set)
+            process = process_of(run)
+            if of_worker:
+                status = (Path("/proc") / str(process) / "status").read_text("utf-8")
+                process = int(status.partition("PPid:")[2].split()[0])
+                assert b"worker" in (Path("/proc") / str(process) / "cmdline").read_bytes()
+            os.kill(process, signal.SIGKILL)
+            hold.go.set()
+            # Without its worker a run ends at its next line of the log, which nobody takes any more.
+            assert world.ended(run)["state"]["type"] == "CRASHED"
+            hold.held.clear()
+            hold.go.clear()
     world.project.good(*run_words(world), "--out", "after", "--wait", **NO_PREFECT)
     assert world.project.latest("after").rows("matched")
-    assert "ended without a message" in world.project.good("runs", **NO_PREFECT).out
+    said = world.project.good("runs", **NO_PREFECT).out
+    assert "ended without a message" in said
+    assert "fault of ours" not in said
 
 
 def test_a_night_that_comes_behind_another_is_not_reported_again(
@@ -599,7 +682,7 @@ def test_the_form_explains_itself(world: Prefect) -> None:
 
 
 def test_every_deployment(world: Prefect) -> None:
-    """What the others do, one after another, in a project that has reports already."""
+    """Each of them, begun over the API and done by two workers: reports, artifacts, events and messages."""
     first, last = world.days[0], f"{world.days[1][:7]}-30"
     world.pause_every_minute()  # such a run would take the inbox in, too
     month = ("--from", first, "--to", last)
@@ -619,6 +702,9 @@ def test_every_deployment(world: Prefect) -> None:
     }
     started = {name: world.start(name, **parameters) for name, parameters in asked.items()}
     ended = {name: world.ended(run) for name, run in started.items()}
+    # The night takes the inbox in, too, so it comes behind the decisions.
+    when = {"env": {"RECONCILE_NOTIFY_WHEN": "failed,medium>0"}}
+    nightly = world.ended(world.start("reconcile-period/nightly", when))
     said = {name: run["state"]["message"] for name, run in ended.items()}
     assert {run["state"]["type"] for run in ended.values()} == {"COMPLETED"}, said
     assert "are as the run left them" in world.project.good("show", "latest", "--verify", **NO_PREFECT).out
@@ -631,6 +717,16 @@ def test_every_deployment(world: Prefect) -> None:
         in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
     )
     assert "transactions" in world.artifacts(ended["validate/validate"])["validation"]["data"]
+    night = world.project.latest()
+    assert nightly["state"]["name"] == "Over limit", nightly["state"]["message"]
+    assert night.run_id in nightly["state"]["message"]
+    assert night.run_id in world.artifacts(nightly)["reconciliation"]["data"]
+    until(lambda: night.run_id in {one["payload"].get("run_id") for one in world.events()})
+    [message] = [one for one in world.messages if str(night.folder) in one["message"]]
+    assert message["title"].startswith("Reconciliation ")
+    failed = world.by_hand(from_date=last, to_date=first)
+    assert failed["state"]["type"] == "FAILED"
+    assert world.messages[-1]["title"] == "Reconciliation failed"
 
 
 def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> None:

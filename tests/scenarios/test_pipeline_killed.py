@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -198,6 +200,24 @@ def test_a_disk_that_is_full(
     assert outcome.complaint == f"reconcile: {says}"
     assert the_end(command) == ("failed", says)
     assert list((command.folder / "reports").iterdir()) == []
+    # And a small disk itself, where one may be mounted.
+    disk = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(command.folder / "reports")]
+    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    if subprocess.run([*alone, *disk], capture_output=True, check=False).returncode == 0:
+        run = f"{shlex.join(disk)}; {shlex.join([str(PROGRAM), *words])}; code=$?; ls -A reports; exit $code"
+        ended = subprocess.run(
+            [*alone, "bash", "-c", run],
+            cwd=command.folder,
+            env=command.environment(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        says = "reports: No space left on device: free space and start again"
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert Outcome(1, "", ended.stderr).complaint == f"reconcile: {says}"
+        assert the_end(command) == ("failed", says)
     command.good(*words)
 
 
@@ -234,7 +254,7 @@ def test_a_database_that_goes_away(
                         )
                 else:
                     (server,) = command.postmasters()
-                    os.kill(server, signal.SIGQUIT)
+                    os.kill(server, signal.SIGKILL)
                 hold.go.set()
                 outcome = running.ended()
         assert (outcome.code, outcome.out) == (1, "")
