@@ -32,7 +32,7 @@ def summary(finished: Finished, link: str | None = None) -> str:
         f"Business days in {escaped(report['timezone'])}. Run `{report['run_id']}`. "
         f"{sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new since the runs before, "
         f"{report['cleared']:,} cleared.",
-        "## At risk",
+        "## Open, by severity",
         _open(report["open"]) if report["open"] else "Nothing is open.",
         "## Discrepancies by type",
         _types(report["discrepancies"]) if report["discrepancies"] else "None.",
