@@ -606,15 +606,17 @@ def test_a_run_whose_process_or_worker_is_killed(world: Prefect, calm_shop: Shop
         for of_worker in (False, True):
             run = world.start(job_variables=through, **days)
             until(hold.held.is_set)
-            process = process_of(run)
+            flow = process = process_of(run)
             if of_worker:
-                status = (Path("/proc") / str(process) / "status").read_text("utf-8")
+                status = (Path("/proc") / str(flow) / "status").read_text("utf-8")
                 process = int(status.partition("PPid:")[2].split()[0])
                 assert b"worker" in (Path("/proc") / str(process) / "cmdline").read_bytes()
             os.kill(process, signal.SIGKILL)
             hold.go.set()
             # Without its worker a run ends at its next line of the log, which nobody takes any more.
             assert world.ended(run)["state"]["type"] == "CRASHED"
+            with suppress(ProcessLookupError):
+                os.kill(flow, signal.SIGKILL)  # without its worker it would outlive the tests for minutes
             hold.held.clear()
             hold.go.clear()
     world.project.good(*run_words(world), "--out", "after", "--wait", **NO_PREFECT)
