@@ -117,7 +117,7 @@ def reconcile_period(
     """
     command = _command.get()
     if command is not None:
-        return _of_command(command)
+        return _of_command(command, strict=strict)
 
     def work(settings: Settings) -> State[None]:
         request = Request(
@@ -162,7 +162,7 @@ def reconcile_period(
     return deployed(work, time_limit_hours, called=RUN)
 
 
-def _of_command(command: _Command) -> State[None]:
+def _of_command(command: _Command, *, strict: bool) -> State[None]:
     log = PageLog(command.progress)
     try:
         # The command promises to give up after RECONCILE_GIVE_UP_SECONDS, so it does not fetch again.
@@ -184,7 +184,7 @@ def _of_command(command: _Command) -> State[None]:
         raise
     command.finished = finished
     show(finished, command.settings, log)
-    return ended(finished, command.settings)
+    return ended(finished, command.settings, strict=strict)
 
 
 def _made_up_for(settings: Settings, apps: Sequence[str]) -> str | None:
@@ -199,7 +199,9 @@ def _made_up_for(settings: Settings, apps: Sequence[str]) -> str | None:
         return runs.made_up_for(engine, app_ids, period, run.expected_start_time)
 
 
-def as_flow_run(settings: Settings, request: Request, progress: Progress) -> Finished:
+def as_flow_run(
+    settings: Settings, request: Request, progress: Progress, *, strict: bool = False
+) -> Finished:
     """Run the flow in this process, as a flow run of the Prefect server that PREFECT_API_URL names.
 
     Raises the errors of the composition, and UsageError if that server does not answer. Once it has
@@ -212,7 +214,7 @@ def as_flow_run(settings: Settings, request: Request, progress: Progress) -> Fin
     command = _Command(settings, request, progress)
     token = _command.set(command)
     try:
-        reconcile_period(**_parameters(request), return_state=True)
+        reconcile_period(**_parameters(request), strict=strict, return_state=True)
     except PREFECT_ERRORS as error:
         if command.error is None and command.finished is None:
             raise ReconcileError(

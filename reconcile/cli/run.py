@@ -143,7 +143,10 @@ def _reconciled(settings: "Settings", request: "Request", *, strict: bool = Fals
                     "run in a checkout of kspay-reconcile (make setup), or unset PREFECT_API_URL"
                 ) from None
             return telling(
-                settings, progress, lambda: as_flow_run(settings, request, progress), strict=strict
+                settings,
+                progress,
+                lambda: as_flow_run(settings, request, progress, strict=strict),
+                strict=strict,
             )
         return telling(
             settings,

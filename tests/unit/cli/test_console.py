@@ -26,11 +26,11 @@ def test_prefect_keeps_the_handler_of_json_lines() -> None:
 def test_a_command_gives_signs_as_the_automation_expects_them(
     before: str | None, used: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    beats: list[str | None] = []
+    beats: list[tuple[str | None, bool]] = []
     finished = Finished("r", tmp_path, {"open": [], "totals": [{"scope": "period", "count": 1}]}, 0)
 
-    def as_flow_run(*_: object) -> Finished:
-        beats.append(os.environ.get(BEAT))
+    def as_flow_run(*_: object, strict: bool) -> Finished:
+        beats.append((os.environ.get(BEAT), strict))
         return finished
 
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
@@ -38,8 +38,8 @@ def test_a_command_gives_signs_as_the_automation_expects_them(
     if before is None:
         monkeypatch.delenv(BEAT)
     monkeypatch.setitem(sys.modules, "flows.reconcile_period", SimpleNamespace(as_flow_run=as_flow_run))
-    _reconciled(Settings(occasions=()), Request(None, None, None, tmp_path))
-    assert beats == [used]
+    _reconciled(Settings(occasions=()), Request(None, None, None, tmp_path), strict=True)
+    assert beats == [(used, True)]
     automations = yaml.safe_load((ROOT / "automations.yaml").read_text("utf-8"))["automations"]
     [limit] = [one["trigger"]["within"] for one in automations if "heartbeat" in one["name"]]
     assert limit > 3 * 30
