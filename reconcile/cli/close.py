@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from reconcile.cli.options import json_option
+from reconcile.cli.options import json_option, out_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.core.people import is_printable
@@ -14,14 +14,7 @@ from reconcile.core.people import is_printable
 @click.argument("month", metavar="MONTH", required=False)
 @click.option("--by", metavar="NAME", help="Who closes the month. The audit trail keeps this name.")
 @click.option("--list", "listed", is_flag=True, help="List the closed months and their versions instead.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="reports",
-    show_default=True,
-    metavar="DIR",
-    help="The folder of the reports; the files go to closed/MONTH-vN in it.",
-)
+@out_option("The folder of the reports; the files go to closed/MONTH-vN in it.")
 @json_option
 def close(month: str | None, by: str | None, listed: bool, out: Path, as_json: bool) -> None:
     """Close a month: freeze its statement as the next version.
@@ -93,14 +86,7 @@ def close(month: str | None, by: str | None, listed: bool, out: Path, as_json: b
     "--profile", metavar="NAME", help="The ledger that it books into: [ledger.NAME] in reconcile.toml."
 )
 @click.option("--again", is_flag=True, help="Also write what was exported before, as it was.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="reports",
-    show_default=True,
-    metavar="DIR",
-    help="The folder for the files.",
-)
+@out_option("The folder for the files.")
 @json_option
 def adjustments(month: str, profile: str | None, again: bool, out: Path, as_json: bool) -> None:
     """Write what was decided in a month as journal lines to book.

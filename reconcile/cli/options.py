@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -40,6 +41,18 @@ def chosen_period(first: date | None, last: date | None) -> Period | None:
     if first > last:
         raise UsageError(f"--from {first} is after --to {last}")
     return Period(first, last)
+
+
+def out_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--out, of the commands that work on a folder of reports."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default="reports",
+        show_default=True,
+        metavar="DIR",
+        help=help_text,
+    )
 
 
 def allow_option(command: Callable[..., Any]) -> Callable[..., Any]:

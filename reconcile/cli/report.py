@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from reconcile.cli.options import json_option
+from reconcile.cli.options import json_option, out_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 
@@ -15,14 +15,7 @@ from reconcile.core.json_text import json_text
 @click.option(
     "--period", "month", metavar="MONTH", help="Write the close statement of this month, such as 2026-08."
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="reports",
-    show_default=True,
-    metavar="DIR",
-    help="The folder for the statement.",
-)
+@out_option("The folder for the statement.")
 @json_option
 def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> None:
     """Make a run's workbook and page again, or a close statement.

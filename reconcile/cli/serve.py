@@ -4,18 +4,12 @@ from pathlib import Path
 
 import click
 
+from reconcile.cli.options import out_option
 from reconcile.core.errors import UsageError
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="reports",
-    show_default=True,
-    metavar="DIR",
-    help="The folder of the reports.",
-)
+@out_option("The folder of the reports.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8090, show_default=True, help="0 takes a free port.")
 def serve(out: Path, host: str, port: int) -> None:
