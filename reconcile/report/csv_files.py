@@ -19,7 +19,6 @@ from reconcile.core.discrepancies import OUTCOMES
 from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.sql_files import read_sql
-from reconcile.report import parquet
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.matched_csv import write_matched
@@ -31,6 +30,8 @@ _ROWS_AT_A_TIME = 5_000
 
 def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
     """Write the five CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
+    from reconcile.report import parquet  # it imports pyarrow, and `show` only reads files
+
     currencies, dialect = settings.currencies, settings.dialect
 
     def amount(value: Decimal | None, currency: str | None) -> str:
