@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -101,8 +102,10 @@ def test_explain_tells_the_story_that_the_docs_show(home: Path) -> None:
     assert when.sub(r"  \1", told) == when.sub(r"  \1", shown[2])
 
 
-def test_inspect_prints_of_the_example_what_the_docs_show() -> None:
-    told = run(ROOT / "examples" / "ledgers", "ledger", "inspect", "tally.csv", KSPAY_APP_ID="ap_1").out
+def test_inspect_prints_of_the_example_what_the_docs_show(tmp_path: Path) -> None:
+    folder = tmp_path / "ledgers"  # the database of the command would stay beside the examples
+    shutil.copytree(ROOT / "examples" / "ledgers", folder, ignore=shutil.ignore_patterns(".reconcile"))
+    told = run(folder, "ledger", "inspect", "tally.csv", KSPAY_APP_ID="ap_1").out
     assert told == block("ledger-profiles.md", "tally.csv: CSV")
 
 
