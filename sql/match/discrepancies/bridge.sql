@@ -33,10 +33,13 @@ odd as materialized (
     select match_no from beside
 ),
 
+-- By the indexes of both numbers: there is none of `match_no`, and every pair of a match holds its lowest transaction
+-- or an entry that pairs with it.
 pair as materialized (
-    select pairings.*
-    from pairings
-    where pairings.match_no = any(array(select match_no from odd))
+    select distinct pairings.*
+    from odd
+    inner join pairings as first_pair on first_pair.transaction_no = odd.match_no
+    inner join pairings on pairings.entry_no = first_pair.entry_no
 ),
 
 member as materialized (
