@@ -94,10 +94,13 @@ def test_every_sheet_says_what_its_file_says(office: Office, command: Command) -
     for sheet in SHEETS:
         header, *rows = shown[sheet]
         wanted = report.rows(SHEETS[sheet])
-        assert sorted(header) == sorted(wanted[0])
+        # The workbook alone has a column of the bridge's lines: tests/scenarios/report/test_close.py counts them.
+        assert sorted(name for name in header if name != "bridge") == sorted(wanted[0])
         assert len(rows) == len(wanted) > 0
         for row, expected in zip(rows, wanted, strict=True):
             for name, cell in zip(header, row, strict=True):
+                if name == "bridge":
+                    continue
                 if name in AMOUNTS and expected[name]:
                     assert number(cell) == Decimal(expected[name]), name
                 elif name == "raw":
