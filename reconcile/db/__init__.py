@@ -1,4 +1,5 @@
-"""The database: engine, migrations, SQL files, locks, COPY, the table of runs, and the embedded server."""
+"""The database: engine, migrations, SQL files, locks, COPY, the table of runs, partitions, backups,
+and the embedded server."""
 
 SCHEMA = "reconcile"
 """The schema of the product's tables, so that they can share a database with others."""
