@@ -185,7 +185,7 @@ class WindowReader:
         facts = self._facts()
         proof = proofs.first_that_holds(candidates, facts)
         # Where there is only one answer, no page shows whether it was cut: see `window_splitter`.
-        if proof and (proofs.only_answer(facts) or not self._has_cut_pages()):
+        if proof and (proofs.only_answer(facts) or not self._may_lack_rows()):
             self._proof = proof
         return bool(self._proof)
 
@@ -227,29 +227,38 @@ class WindowReader:
             self._steady_length = self._length
             self._seen.start_steady_count()
 
-    def _has_cut_pages(self) -> bool:
-        """Whether a page of the last reading lacks rows that no other page holds. If so, ask for smaller pages."""
+    def _may_lack_rows(self) -> bool:
+        """Whether a page of the last reading lacks rows that no other page holds, or the last page has changed.
+
+        Where a page lacks rows, smaller pages are asked for from now on.
+        """
         if self._reading.pages_are_cut:
             return True
         # Where rows cannot leave and as many were seen as the listing has places, only its end is in doubt.
         is_end_left = self._is_counted() and not self._known.rows_may_leave
         gaps = [] if is_end_left else self._reading.gaps
         is_last_page_short = self._length % self._source.limit > 0
-        if not (
-            any(map(self._lacks_rows, gaps)) or (is_last_page_short and self._lacks_rows(self._last_page))
-        ):
-            return False
+        for number in [*gaps, *([self._last_page] if is_last_page_short else [])]:
+            lacks_rows = self._lacks_rows(number)
+            if lacks_rows:
+                self._ask_for_smaller_pages()
+            if lacks_rows or lacks_rows is None:
+                return True
+        return False
+
+    def _ask_for_smaller_pages(self) -> None:
         self._reading.pages_are_cut = self._were_pages_cut = True
         self._source.limit = max(1, self._source.limit // 2)
         self._last_page = max(1, self._length // self._source.limit)
         self._comparison.restart()
-        return True
 
-    def _lacks_rows(self, number: int) -> bool:
+    def _lacks_rows(self, number: int) -> bool | None:
         last, keys = self._last_keys
         if last != number:
             keys = self._source.keys(number)
-        return lacks_rows(self._source, self._seen, number, keys, is_last=number == self._last_page)
+        is_last = number == self._last_page
+        may_leave = self._known.rows_may_leave
+        return lacks_rows(self._source, self._seen, number, keys, is_last=is_last, rows_may_leave=may_leave)
 
     # One reading.
 

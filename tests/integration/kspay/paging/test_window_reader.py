@@ -379,6 +379,24 @@ def test_pages_that_are_cut_by_their_weight(
     assert all(window.proof for window in client.windows_read)
 
 
+@pytest.mark.parametrize("after", range(1, 16))
+def test_a_row_that_arrives_does_not_hide_that_the_last_page_is_cut(server: KSPayServer, after: int) -> None:
+    """All rows move one place down, so that the last row of the cut page stands behind it.
+
+    Pages beyond the last one are the last one again, so this row alone does not tell whether the listing goes on.
+    """
+    # 16 rows on the 10th; then one that is as long as ten others, and at the end three with two such ones.
+    days = {3: 9, 9: 8, 10: 8, 17: 8}
+    rows = [
+        transaction(n, f"2026-03-{days.get(n, 10):02d}T00:00:00+00:00", "2026-05-03T00:00:00+00:00")
+        for n in range(20)
+    ]
+    late = Change(after, "late", at=datetime(2026, 3, 10, tzinfo=UTC))
+    shop = Shop(rows, Behaviour(order="newest first", cap=7, room=12, clamps_page=True), [late])
+    fetched, _ = run(server, shop, MARCH, concurrency=1)
+    assert fetched >= {row["id"] for row in rows[:20]}
+
+
 def with_second_page_cut(shop: Shop, rows: int) -> Handler:
     """Page 2 holds only so many rows; the others stand on no page, unless smaller ones are asked for."""
 
