@@ -65,9 +65,9 @@ def no_record_is_in_two_matches(world: World) -> None:
 def bookings(world: World) -> None:
     """A booking is one payment and refunds of its currency that do not exceed it; every entry stands somewhere once.
 
-    The payment may be booked less the fee of the transaction that it names: refunds may reach the whole amount.
+    The payment may be booked less the fee of the transaction that it names, by its id or its reference: refunds may
+    reach the whole amount.
     """
-    fees = {t.id: expected_fee(t, world.policy) for t in world.transactions}
     for app, (_, records, _) in by_app(world.transactions, world.entries, world.policy).items():
         stands = Counter(part for record in records for part in record.parts)
         assert stands == Counter(e for e in world.entries if e.app == app)
@@ -77,7 +77,12 @@ def bookings(world: World) -> None:
             if refunds:
                 assert (record.amount, record.day, record.family) == (payment.amount, payment.day, "refunded")
                 assert 0 < given_back == record.refunded
-                assert given_back <= record.amount + fees.get(payment.transaction_id or "", Decimal(0))
+                kept = [
+                    expected_fee(t, world.policy)
+                    for t in world.transactions
+                    if t.app == app and (t.id == payment.transaction_id or t.reference == payment.reference)
+                ]
+                assert given_back <= record.amount + max(kept, default=Decimal(0))
                 assert {refund.currency for refund in refunds} == {payment.currency}
             elif record.refunded:
                 assert (record.refunded, record.family) == (-record.amount, "refunded")
