@@ -16,7 +16,8 @@ def lacks_rows(
 ) -> bool | None:
     """Whether page `number`, which holds these keys, lacks a row that stands on one of the places behind its last row.
 
-    None: the last page has more or fewer rows by now, so the length that was measured says nothing about its end.
+    None: the page has rows by now that were never seen, or the last page has more or fewer than before, so that the
+    length that was measured says nothing about its end.
 
     A look that finds nothing new counts where the page is the same after it. Else rows may have moved meanwhile, and
     the row behind the page may be one that stood on it: as it is where pages beyond the last one are the last one
@@ -31,7 +32,7 @@ def lacks_rows(
             return True
         if set(now) == set(keys):
             return False
-        if is_last and len(now) != len(keys):
+        if (is_last and len(now) != len(keys)) or not all(key in seen for key in now):
             return None
         keys = now
     return False
