@@ -2,7 +2,8 @@
 -- Purpose: What explains the difference: the expected fee that the ledger has taken off, the tolerance, or both.
 -- Amounts are those of the match: sums; a booking counts as its positive entry. Where neither a fee nor a tolerance is
 -- set, there is no such match, and no table is looked at. Nearly all matches are one and one; only others are summed.
--- Reads: beside, bookings, entries, pairings, period_transaction, policy, tolerance, usable_transaction
+-- A match with a record that is not `apart` is of equal amounts. The others are looked up by arrays of numbers.
+-- Reads: apart, bookings, entries, pairings, policy, tolerance, usable_transaction
 -- Makes: allowed_difference, possible_allowance
 
 create temp view possible_allowance as
@@ -14,12 +15,9 @@ select
 
 create temp table allowed_difference on commit drop as
 with of_period as (
-    select match_no
-    from pairings
-    inner join period_transaction on period_transaction.number = pairings.transaction_no
-    where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
-    union all
-    select match_no from beside
+    select distinct match_no
+    from apart
+    where match_no is not null and (select is_possible from possible_allowance)
 ),
 
 several as (
@@ -34,17 +32,18 @@ first_pair as (
         pairings.entry_no,
         pairings.match_no,
         several.match_no is not null as is_of_several
-    from of_period
-    inner join pairings on pairings.transaction_no = of_period.match_no
+    from pairings
     left join several on several.match_no = pairings.match_no
-    where (select is_possible from possible_allowance)
+    where pairings.transaction_no = any(array(select match_no from of_period))
 ),
 
 several_pair as (
     select distinct pairings.transaction_no, pairings.entry_no, pairings.match_no
     from first_pair
     inner join pairings on pairings.entry_no = first_pair.entry_no
-    where first_pair.is_of_several
+    where
+        first_pair.is_of_several
+        and pairings.entry_no = any(array(select entry_no from first_pair where is_of_several))
 ),
 
 several_kspay as (
@@ -57,6 +56,7 @@ several_kspay as (
         tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance
     from (select distinct match_no, transaction_no from several_pair) as members
     inner join usable_transaction on usable_transaction.number = members.transaction_no
+    where usable_transaction.number = any(array(select transaction_no from several_pair))
     group by match_no
 ),
 
@@ -68,7 +68,9 @@ several_ledger as (
         sum(amount) as amount
     from (select distinct match_no, entry_no from several_pair) as members
     inner join entries on entries.number = members.entry_no
-    where members.entry_no not in (select entry_no from bookings)
+    where
+        members.entry_no not in (select entry_no from bookings)
+        and entries.number = any(array(select entry_no from several_pair))
     group by match_no
 ),
 
@@ -83,7 +85,10 @@ compared as (
     from first_pair
     inner join usable_transaction as kspay on kspay.number = first_pair.transaction_no
     inner join entries as held on held.number = first_pair.entry_no
-    where not first_pair.is_of_several and kspay.amount <> held.amount and kspay.currency = held.currency
+    where
+        not first_pair.is_of_several and kspay.amount <> held.amount and kspay.currency = held.currency
+        and kspay.number = any(array(select transaction_no from first_pair))
+        and held.number = any(array(select entry_no from first_pair))
     union all
     select
         match_no,

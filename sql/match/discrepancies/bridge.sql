@@ -4,42 +4,30 @@
 -- is put on, and of a match the difference of its sides. A match counts with all its records; what of them is dated
 -- outside the period is taken off again in the line `other_days`. Nearly all matches are one and one, of the period
 -- and with equal amounts: they add nothing, and are not looked at one by one.
--- Reads: allowed_difference, asked, beside, bookings, found_status, involved, outcome, pairings, period_entry,
--- period_transaction, summary, usable_entry, usable_transaction
+-- Reads: allowed_difference, apart, asked, bookings, found_status, involved, outcome, pairings, summary, usable_entry,
+-- usable_transaction
 -- Makes: bridge
 
 create temp table bridge on commit drop as
-with of_several as materialized (
+-- Matches with a record of the period that may add something. A booking is two entries of one match.
+with odd as materialized (
     select distinct match_no
-    from pairings
-    where not (stands_for_transaction and stands_for_entry)
-),
-
--- Matches with a record of the period that may add something.
-odd as materialized (
-    select pairings.match_no
-    from pairings
-    inner join period_transaction as kspay on kspay.number = pairings.transaction_no
-    left join period_entry as ledger on ledger.number = pairings.entry_no
-    left join bookings on bookings.entry_no = pairings.entry_no
-    left join of_several on of_several.match_no = pairings.match_no
-    where
-        pairings.transaction_no = pairings.match_no
-        and (
-            ledger.number is null or ledger.currency <> kspay.currency or ledger.amount <> kspay.amount
-            or bookings.entry_no is not null or of_several.match_no is not null
-        )
-    union
-    select match_no from beside
+    from apart
+    where match_no is not null
 ),
 
 -- By the indexes of both numbers: there is none of `match_no`, and every pair of a match holds its lowest transaction
 -- or an entry that pairs with it.
+odd_entry as materialized (
+    select entry_no
+    from pairings
+    where transaction_no = any(array(select match_no from odd))
+),
+
 pair as materialized (
-    select distinct pairings.*
-    from odd
-    inner join pairings as first_pair on first_pair.transaction_no = odd.match_no
-    inner join pairings on pairings.entry_no = first_pair.entry_no
+    select *
+    from pairings
+    where entry_no = any(array(select entry_no from odd_entry))
 ),
 
 member as materialized (

@@ -1,12 +1,15 @@
 -- Grain: `outcome`: one row a record of which something may be wrong; `tally`: one row a scope, side, currency,
--- outcome, rule, payment method and `counts`.
+-- outcome, rule, payment method and `counts`; `agreeing`: one row a group of pairs of the period that agree; `apart`:
+-- one row a record of the period that is in no such pair; `beside`: one row a match.
 -- Purpose: What became of the records of the period, and of the earlier ones that the report lists (`scope` carried):
 -- each has exactly one outcome. It depends on all that is wrong with a record by the as-of day, not only on what is
 -- reported. Nearly all records are matched and nothing is wrong with them: they are only counted (`tally`). Records
--- with which something may be wrong have a row each (`outcome`), and are taken out of that count.
+-- with which something may be wrong have a row each (`outcome`), and are taken out of that count. Nearly all matches
+-- are one transaction and one entry, both of the period and of one amount: they are looked at once, all together
+-- (`agreeing`). What the next files say of single matches, they say of the few others (`apart`).
 -- Reads: asked, broken, involved, found_status, pairings, period_entry, period_transaction, reported, shown_entry,
 -- shown_transaction
--- Makes: beside, outcome, summary, tally, wrong
+-- Makes: agreeing, apart, beside, outcome, summary, tally, wrong
 
 create temp table wrong on commit drop as
 select
@@ -87,6 +90,74 @@ from scoped
 left join taken using (side, number)
 left join wrong using (side, number);
 
+-- Grain: currency, payment method, rule and whether money moved on either side, of the pairs of the period that agree:
+-- the only transaction and the only entry of their match, both of the period, of one currency and amount. `print` is a
+-- fingerprint of the numbers of a side's records. Of what does not agree, only the numbers of the records count.
+create temp table agreeing on commit drop as
+with joined as (
+    select
+        kspay.number as transaction_no,
+        kspay.currency,
+        kspay.amount,
+        kspay.payment_type,
+        kspay.counts as kspay_counts,
+        kspay.rule,
+        ledger.number as entry_no,
+        ledger.counts as ledger_counts,
+        coalesce(kspay.currency = ledger.currency and kspay.amount = ledger.amount, false) as agrees
+    from (
+        select period_transaction.*, pairings.entry_no, pairings.rule
+        from period_transaction
+        left join pairings
+            on
+                pairings.transaction_no = period_transaction.number
+                and pairings.stands_for_transaction and pairings.stands_for_entry
+                and pairings.match_no not in (
+                    select match_no from pairings where not (stands_for_transaction and stands_for_entry)
+                )
+    ) as kspay
+    full join period_entry as ledger on ledger.number = kspay.entry_no
+)
+
+select
+    agrees,
+    currency,
+    payment_type,
+    rule,
+    kspay_counts,
+    ledger_counts,
+    count(*) as pairs,
+    sum(amount) as amount,
+    bit_xor(hashint8extended(transaction_no, 0)) as kspay_print,
+    bit_xor(hashint8extended(entry_no, 0)) as ledger_print,
+    array_agg(transaction_no) filter (where not agrees and transaction_no is not null) as transactions,
+    array_agg(entry_no) filter (where not agrees and entry_no is not null) as entries
+from joined
+group by agrees, currency, payment_type, rule, kspay_counts, ledger_counts;
+
+-- Grain: one row a record of the period that is in no pair that agrees; with its match, if it has one. Looked up by
+-- arrays of numbers, as in prepare/records.
+create temp table apart on commit drop as
+select
+    'kspay' as side,
+    held.number,
+    held.currency,
+    held.amount,
+    held.payment_type,
+    held.counts,
+    pairings.rule,
+    pairings.match_no
+from period_transaction as held
+left join pairings on pairings.transaction_no = held.number and pairings.stands_for_transaction
+where held.number = any(array(select unnest(transactions) from agreeing))
+union all
+select 'ledger', held.number, held.currency, held.amount, null, held.counts, pairings.rule, pairings.match_no
+from period_entry as held
+left join pairings on pairings.entry_no = held.number and pairings.stands_for_entry
+where held.number = any(array(select unnest(entries) from agreeing));
+
+analyze apart (side, number, match_no);
+
 -- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `print` is a
 -- fingerprint of the numbers of the records that were counted: two sets of as many records with one fingerprint are
 -- the same. `matches` counts the matches whose first transaction is of the period.
@@ -96,33 +167,34 @@ with counted as (
         'period' as scope,
         'kspay' as side,
         currency,
-        case when rule is null then 'excluded' else 'matched' end as outcome,
+        'matched' as outcome,
         rule,
         payment_type,
-        counts,
-        count(*) as records,
-        sum(amount) as amount,
-        bit_xor(hashint8extended(number, 0)) as print,
-        count(*) filter (where pairings.transaction_no = pairings.match_no) as matches
-    from period_transaction
-    left join pairings on pairings.transaction_no = period_transaction.number and pairings.stands_for_transaction
-    group by currency, rule, payment_type, counts
+        kspay_counts as counts,
+        pairs as records,
+        amount,
+        kspay_print as print,
+        pairs as matches
+    from agreeing
+    where agrees
+    union all
+    select 'period', 'ledger', currency, 'matched', rule, null, ledger_counts, pairs, amount, ledger_print, 0
+    from agreeing
+    where agrees
     union all
     select
         'period',
-        'ledger',
+        side,
         currency,
         case when rule is null then 'excluded' else 'matched' end,
         rule,
-        null,
+        payment_type,
         counts,
-        count(*),
-        sum(amount),
-        bit_xor(hashint8extended(number, 0)),
-        0
-    from period_entry
-    left join pairings on pairings.entry_no = period_entry.number and pairings.stands_for_entry
-    group by currency, rule, counts
+        1,
+        amount,
+        hashint8extended(number, 0),
+        case when side = 'kspay' and number = match_no then 1 else 0 end
+    from apart
     union all
     select
         'period',
@@ -183,24 +255,8 @@ from tally
 group by scope, side, currency, outcome
 having sum(records) <> 0;
 
--- Grain: one row a match with a record in the period, though its first transaction is not. Where there are many of the
--- period, they may be all there are, as in a first run.
+-- Grain: one row a match with a record in the period, though its first transaction is not.
 create temp table beside on commit drop as
-select distinct pairings.match_no, pairings.rule
-from pairings
-inner join period_entry on period_entry.number = pairings.entry_no
-left join period_transaction on period_transaction.number = pairings.match_no
-where
-    period_transaction.number is null
-    and (
-        select
-            sum(matches) < 50000
-            or sum(matches) < (select count(*) from pairings where transaction_no = match_no and stands_for_transaction)
-        from tally
-    )
-union
-select pairings.match_no, pairings.rule
-from pairings
-inner join period_transaction on period_transaction.number = pairings.transaction_no
-left join period_transaction as first_one on first_one.number = pairings.match_no
-where pairings.transaction_no <> pairings.match_no and first_one.number is null;
+select distinct match_no, rule
+from apart
+where match_no is not null and match_no not in (select number from apart where side = 'kspay');
