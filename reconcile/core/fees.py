@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_CEILING, Decimal
+from itertools import combinations
 from typing import Any, TypeVar
 
 from reconcile.core.money import Currencies, currency_code, parse_amount
@@ -28,7 +29,14 @@ _MOST_RATE = int(MOST_PERCENT * _STEPS / 100)
 _MOST_STEPS = 20
 """Where an amount is so small that more percentages give one fee, it shows none of them."""
 
-_Rate = TypeVar("_Rate", int, Decimal)
+_MOST_PAYMENTS = 60
+"""So many payments, spread over all amounts, are compared with each other for a percentage with a fixed amount."""
+_BEST = 8
+"""So many of what they show most often are counted in all payments."""
+
+_Units = tuple[int, int]
+"""Two amounts in the minor unit, or a percentage in steps and such an amount."""
+_Rate = TypeVar("_Rate", int, Decimal, _Units)
 _KEYS = ("payment_method", "currency", "from", "percent", "fixed", "tax")
 
 
@@ -168,13 +176,15 @@ class LikelyFee:
     currency: str
     percent: Decimal | None
     fixed: Decimal | None
-    """One of the two, as in `Fee`."""
+    """One of the two or both, as in `Fee`."""
     matches: int
     """In so many of these matches the ledger is below KS Pay by just this fee."""
     of: int
 
     def __str__(self) -> str:
-        below = f"{self.percent:f} %" if self.percent is not None else f"{self.fixed:f} {self.currency}"
+        percent = f"{self.percent:f} %" if self.percent is not None else ""
+        fixed = f"{self.fixed:f} {self.currency}" if self.fixed is not None else ""
+        below = " + ".join(filter(None, (percent, fixed)))
         method = f"{self.payment_method} " if self.payment_method else ""
         # A text of JSON is one of TOML, whatever quotes it holds.
         named = (
@@ -182,11 +192,15 @@ class LikelyFee:
             if self.payment_method
             else ""
         )
-        rate = f"percent = {self.percent:f}" if self.percent is not None else f"fixed = {self.fixed:f}"
+        named += f'currency = "{self.currency}"'
+        if self.percent is not None:
+            named += f", percent = {self.percent:f}"
+        if self.fixed is not None:
+            named += f", fixed = {self.fixed:f}"
         seen = f"{self.matches:,} of {self.of:,} {method}matches in {self.currency}"
         return (
             f"the ledger is {below} below KS Pay in {seen}: "
-            f'if these are fees, write [[fees]] into reconcile.toml, with {named}currency = "{self.currency}", {rate}'
+            f"if these are fees, write [[fees]] into reconcile.toml, with {named}"
         )
 
 
@@ -199,10 +213,12 @@ def likely_fees(
 ) -> list[LikelyFee]:
     """The agreements that the differences show: of each payment method and currency the one that most matches show.
 
-    `of` is the number of all matches of a payment method and currency, without a difference too.
+    `of` is the number of all matches of a payment method and currency, without a difference too. A percentage with a
+    fixed amount is taken only where it explains a tenth more than one of them alone: two numbers fit more by chance.
     """
     steps: dict[tuple[str | None, str], Counter[int]] = {key: Counter() for key in of}
     fixed: dict[tuple[str | None, str], Counter[Decimal]] = {key: Counter() for key in of}
+    units: dict[tuple[str | None, str], Counter[_Units]] = {key: Counter() for key in of}
     for method, currency, amount, less, matches in kept:
         half = Decimal(1).scaleb(-currencies.digits.get(currency, 0)) / 2
         # Every percentage of which the amount gives this fee, rounded half up.
@@ -215,16 +231,55 @@ def likely_fees(
                 dict.fromkeys(range(max(lowest, 1), min(end, _MOST_RATE + 1)), matches)
             )
         fixed[method, currency][less.normalize()] += matches
+        whole = amount / (2 * half), less / (2 * half)
+        if all(each == int(each) for each in whole):
+            units[method, currency][int(whole[0]), int(whole[1])] += matches
     found = []
     for (method, currency), every in sorted(of.items(), key=lambda one: (one[0][1], one[0][0] or "")):
         rate, by_rate = _most(steps[method, currency])
         same, by_amount = _most(fixed[method, currency])
-        if max(by_rate, by_amount) < max(FEW, (every + 1) // 2):
-            continue
         percent = Decimal(rate) / 100 if rate is not None and by_rate >= by_amount else None
         each = Decimal(f"{same:f}") if percent is None and same is not None else None
-        found.append(LikelyFee(method, currency, percent, each, max(by_rate, by_amount), every))
+        matches = max(by_rate, by_amount)
+        both, by_both = _rate_and_fixed(units[method, currency])
+        if both is not None and 10 * by_both >= 11 * matches:
+            percent, matches = Decimal(both[0]) / 100, by_both
+            each = Decimal(both[1]).scaleb(-currencies.digits.get(currency, 0)).normalize()
+            each = Decimal(f"{each:f}")
+        if matches >= max(FEW, (every + 1) // 2):
+            found.append(LikelyFee(method, currency, percent, each, matches, every))
     return found
+
+
+def _rate_and_fixed(kept: Counter[_Units]) -> tuple[_Units | None, int]:
+    """The percentage, in steps, and the fixed amount that explain most matches together, and how many.
+
+    Two payments that were charged the same show the percentage: it is what their fees differ by. So pairs of payments,
+    spread over all amounts, vote for both numbers, and the numbers with the most votes are counted in all of them.
+    """
+    rows = sorted(kept)
+    if len(rows) > _MOST_PAYMENTS:
+        rows = [rows[number * (len(rows) - 1) // (_MOST_PAYMENTS - 1)] for number in range(_MOST_PAYMENTS)]
+    votes = Counter[_Units]()
+    for (amount, less), (larger, more) in combinations(rows, 2):
+        if larger > amount:
+            # Each fee was rounded, so that they differ by less than one unit more or less.
+            below, highest = ((more - less + unit) * _STEPS // (larger - amount) for unit in (-1, 1))
+            if highest - below <= _MOST_STEPS:
+                for rate in range(max(below, 0) + 1, min(highest, _MOST_RATE) + 1):
+                    fixed = less - _rounded(amount, rate)
+                    votes[rate, fixed] += fixed > 0 and fixed == more - _rounded(larger, rate)
+    best: Counter[_Units] = Counter()
+    for (rate, fixed), _ in sorted(votes.items(), key=lambda one: (-one[1], one[0]))[:_BEST]:
+        best[rate, fixed] = sum(
+            matches for (amount, less), matches in kept.items() if less - _rounded(amount, rate) == fixed > 0
+        )
+    return _most(best)
+
+
+def _rounded(amount: int, rate: int) -> int:
+    """So many steps of an amount, rounded half up."""
+    return (2 * amount * rate + _STEPS) // (2 * _STEPS)
 
 
 def _most(counted: Counter[_Rate]) -> tuple[_Rate | None, int]:

@@ -2,10 +2,12 @@
 
 import tomllib
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconcile.core.fees import Fee, likely_fees, read_fees
 from reconcile.core.money import Currencies
@@ -86,6 +88,53 @@ def test_an_agreement_is_read_from_the_differences() -> None:
         "the ledger is 5 INR below KS Pay in 15 of 16 matches in INR: if these are fees, write [[fees]] into "
         'reconcile.toml, with currency = "INR", fixed = 5'
     ]
+
+
+def test_a_percentage_with_a_fixed_amount_is_read_from_them_too() -> None:
+    amounts = [100, 250, 333, 480, 777, 1000, 1234, 2500, 4999, 20000]
+    both = [(amount, 2 * amount / 100 + 3) for amount in map(Decimal, amounts)]
+    exact = differences("CARD", *((str(amount), f"{fee:.2f}") for amount, fee in both), times=2)
+    noise = differences("CARD", ("150", "7"), ("600", "19.99"), ("8000", "1.00"), times=1)
+    says = [
+        "the ledger is 2 % + 3 INR below KS Pay in 20 of 40 CARD matches in INR: if these are fees, write [[fees]] "
+        'into reconcile.toml, with payment_method = "CARD", currency = "INR", percent = 2, fixed = 3'
+    ]
+    assert shown(exact + noise, "CARD", 40) == says
+    assert shown(noise[::-1] + exact[::-1], "CARD", 40) == says
+    assert shown(exact + noise, "CARD", 41) == []
+    (found,) = likely_fees(exact, {("CARD", "INR"): 20}, Currencies())
+    (fee,) = read("[[fees]]\n" + str(found).partition("with ")[2].replace(", ", "\n"))
+    assert (fee.percent, fee.fixed) == (2, 3)
+
+
+@given(
+    st.integers(1, 600),
+    st.integers(1, 2000),
+    st.lists(st.integers(2_001, 4_999_999), min_size=30, max_size=90, unique=True),
+)
+def test_fees_of_any_percentage_and_fixed_amount_are_found(rate: int, fixed: int, amounts: list[int]) -> None:
+    """Both explain every payment, although each fee is rounded to a paisa; one alone is told that does nearly so."""
+    kept = [
+        (
+            "CARD",
+            "INR",
+            Decimal(amount) / 100,
+            Decimal((2 * amount * rate + 10_000) // 20_000 + fixed) / 100,
+            1,
+        )
+        for amount in [2_000, *amounts, 5_000_000]
+    ]
+    (found,) = likely_fees(kept, {("CARD", "INR"): len(kept)}, Currencies())
+    assert 11 * found.matches > 10 * len(kept)
+    fee = Fee("CARD", "INR", date.min, found.percent or Decimal(0), found.fixed or Decimal(0))
+    fees = [
+        (amount * fee.share + fee.fixed_with_tax).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        for _, _, amount, _, _ in kept
+    ]
+    explained = sum(fee == less for fee, (_, _, _, less, _) in zip(fees, kept, strict=True))
+    assert explained == found.matches
+    if found.percent and found.fixed:
+        assert (100 * found.percent, 100 * found.fixed, explained) == (rate, fixed, len(kept))
 
 
 def test_what_it_proposes_can_be_pasted() -> None:
