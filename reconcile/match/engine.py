@@ -134,6 +134,7 @@ RESULTS = (
     "result_outcomes",
     "result_summary",
     "result_bridge",
+    "result_bridge_rows",
     "result_quarantine",
     "result_unusable",
 )
@@ -148,6 +149,7 @@ RESULTS = (
 - result_outcomes: how many records and which amounts have which outcome, by rule and payment method
 - result_summary: the same by outcome only
 - result_bridge: how the KS Pay total of the period leads to its ledger total, line by line
+- result_bridge_rows: which matches and records without a match add what to each line
 - result_quarantine: the records that cannot be used and that the run reports
 - result_unusable: all records of the apps that cannot be used, of whatever day
 

@@ -45,6 +45,8 @@ _KSPAY_DATE = Column(
     "kspay_date", "The business date of the transaction; of several, the earliest.", Form.DAY
 )
 _LEDGER_DATE = Column("ledger_date", "The business date of the entry; of several, the earliest.", Form.DAY)
+_KSPAY_STATUS = Column("kspay_status", "The status at KS Pay, as KS Pay writes it.")
+_LEDGER_STATUS = Column("ledger_status", "The status in the ledger, as the ledger writes it.")
 _RULE = Column("rule", "The matching rule that joined the records; empty if they are not matched.")
 _COUNT = Column(
     "count",
@@ -94,8 +96,8 @@ _DISCREPANCY = (
         "kspay_amount minus ledger_amount, where a missing side counts as 0; empty if the currencies differ.",
         Form.AMOUNT,
     ),
-    Column("kspay_status", "The status at KS Pay, as KS Pay writes it."),
-    Column("ledger_status", "The status in the ledger, as the ledger writes it."),
+    _KSPAY_STATUS,
+    _LEDGER_STATUS,
     _KSPAY_DATE,
     _LEDGER_DATE,
     Column("payment_method", "The payment method (paymentType) at KS Pay."),
@@ -152,6 +154,22 @@ FILES: Mapping[str, Sequence[Column]] = {
             "pass.",
             Form.AMOUNT,
         ),
+    ),
+    "bridge.csv": (
+        Column("currency", "The currency of the line, ISO 4217."),
+        Column("line", "The line of the bridge from the KS Pay total to the ledger total of the period."),
+        Column("amount", "What the records add to the line; KS Pay's are taken off.", Form.AMOUNT),
+        _APP,
+        Column("transaction_ids", "The ids of the transactions at KS Pay.", Form.SEVERAL),
+        Column(
+            "ledger_ids",
+            "Your ids of the ledger entries; written source:id if several sources hold the same id.",
+            Form.SEVERAL,
+        ),
+        _KSPAY_STATUS,
+        _LEDGER_STATUS,
+        _KSPAY_DATE,
+        _LEDGER_DATE,
     ),
     "summary.csv": (
         Column(
@@ -245,6 +263,7 @@ DISCREPANCIES = _names("discrepancies.csv")
 RESOLVED = _names("resolved.csv")
 MATCHED = _names("matched.csv")
 SUMMARY = _names("summary.csv")
+BRIDGE = _names("bridge.csv")
 QUARANTINE = _names("quarantine.csv")
 STATEMENT = _names("statement-MONTH.csv")
 STATEMENT_ITEMS = _names("statement-MONTH-items.csv")

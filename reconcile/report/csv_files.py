@@ -19,7 +19,8 @@ from reconcile.core.discrepancies import OUTCOMES
 from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
 from reconcile.db.sql_files import read_sql
-from reconcile.report.columns import AMOUNTS, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
+from reconcile.report.bridge import LINES
+from reconcile.report.columns import AMOUNTS, BRIDGE, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.matched_csv import write_matched
 from reconcile.report.sentences import sentence
@@ -29,7 +30,7 @@ _ROWS_AT_A_TIME = 5_000
 
 
 def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write the five CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
+    """Write the six CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
     from reconcile.report import parquet  # it imports pyarrow, and `show` only reads files
 
     currencies, dialect = settings.currencies, settings.dialect
@@ -66,6 +67,10 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
         cells = {name: cell(row[name]) for name in SUMMARY if name not in AMOUNTS}
         return {**cells, "amount": amount(row["amount"], row["currency"] or None)}
 
+    def bridge(row: Mapping[str, Any]) -> dict[str, str]:
+        cells = {name: cell(row[name]) for name in BRIDGE if name not in AMOUNTS}
+        return {**cells, "amount": amount(row["amount"], row["currency"])}
+
     def quarantine(row: Mapping[str, Any]) -> dict[str, str]:
         return {name: cell(row[name]) for name in QUARANTINE}
 
@@ -73,9 +78,10 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
         ("discrepancies", DISCREPANCIES, discrepancy),
         ("resolved", RESOLVED, resolved),
         ("summary", SUMMARY, summary),
+        ("bridge", BRIDGE, bridge),
         ("quarantine", QUARANTINE, quarantine),
     ):
-        rows = _stream(connection, f"report/{name}")
+        rows = _stream(connection, "report/bridge_rows" if name == "bridge" else f"report/{name}")
         if columns[: len(DISCREPANCIES)] == DISCREPANCIES:
             rows = map(with_detail, rows)
         if name == "discrepancies":
@@ -134,7 +140,10 @@ def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str
     ]
 
 
-_PARAMETERS = {"report/summary": {"outcomes": [*OUTCOMES, "total"]}}
+_PARAMETERS = {
+    "report/summary": {"outcomes": [*OUTCOMES, "total"]},
+    "report/bridge_rows": {"lines": [*LINES]},
+}
 """By statement, where it has any."""
 
 

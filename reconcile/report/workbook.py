@@ -21,17 +21,10 @@ from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringT
 from reconcile.core.discrepancies import GLANCE, TYPES
 from reconcile.core.wording import day, percent, words
 from reconcile.decide.sheet import MATCH, WORDS
-from reconcile.report.bridge import (
-    COLUMN,
-    KSPAY_TOTAL,
-    LEDGER_TOTAL,
-    LINES,
-    MISMATCHES,
-    line_of_record,
-    lines_of_match,
-)
+from reconcile.report.bridge import KSPAY_TOTAL, LEDGER_TOTAL, LINES
 from reconcile.report.columns import (
     AMOUNTS,
+    BRIDGE,
     DAYS,
     DISCREPANCIES,
     MATCHED,
@@ -39,8 +32,6 @@ from reconcile.report.columns import (
     QUARANTINE,
     RUN_FILES,
     SUMMARY,
-    Column,
-    Form,
     dictionary,
 )
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
@@ -96,11 +87,7 @@ _WIDTHS = {
     "in": 46,
     "line": 36,
     "its rows": 54,
-    COLUMN: 36,
 }
-_BRIDGE = Column(
-    COLUMN, "The lines of the bridge in which the row counts; empty of days outside the period.", Form.SEVERAL
-)
 _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its sign
 
 _HEADER: Mapping[str, Any] = {"bold": True, "bg_color": "#1F3A5F", "font_color": "#FFFFFF"}
@@ -137,22 +124,23 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
         }
     )
     formats = _Formats(book)
-    # An older run has no such key: its workbook holds all matches that fit.
-    most = {"matched": run.get("workbook_matches", MOST_ROWS)}
+    # An older run has no such key: its workbook holds all rows that fit.
+    most = dict.fromkeys(("matched", "bridge"), run.get("workbook_matches", MOST_ROWS))
     _summary(book.add_worksheet("Summary"), formats, run, folder / "summary.csv")
     if run.get("bridge"):
         _bridge(book.add_worksheet("Bridge"), formats, run["bridge"])
-    period = run["from"], run["to"]
-    differing = _differing(folder)
-    for title, name, columns, bridge in (
-        ("Discrepancies", "discrepancies", DISCREPANCIES, lambda row: line_of_record(row, *period)),
-        ("Matched", "matched", MATCHED, lambda row: lines_of_match(row, differing, *period)),
-        ("Quarantine", "quarantine", QUARANTINE, None),
+    for title, name, columns in (
+        ("Discrepancies", "discrepancies", DISCREPANCIES),
+        ("Matched", "matched", MATCHED),
+        ("Bridge rows", "bridge", BRIDGE),
+        ("Quarantine", "quarantine", QUARANTINE),
     ):
+        if not (folder / f"{name}.csv").exists():
+            continue  # a run of an older version has no rows of its bridge
         sheet = book.add_worksheet(title, _Sheet)
         front = [column for column in _FRONT if name == "discrepancies" and column in columns]
         order = [*front, *(column for column in columns if column not in front)]
-        _records(sheet, formats, order, folder / f"{name}.csv", most.get(name, MOST_ROWS), bridge)
+        _records(sheet, formats, order, folder / f"{name}.csv", most.get(name, MOST_ROWS))
         if front:
             sheet.freeze_panes(1, len(front))
             sheet.set_zoom(80)  # so that there is room beside what is frozen
@@ -374,41 +362,24 @@ def _sum(first: int, at: int, column: int, digits: int) -> str:
     return f"=ROUND(SUM({xl_range(first, column, at - 1, column)}),{digits})"
 
 
-def _differing(folder: Path) -> frozenset[str]:
-    """The transactions of each match whose amounts or currencies differ, decided or not, as its row writes them."""
-    return frozenset(
-        row["transaction_id"]
-        for name in ("discrepancies", "resolved")
-        for row in _rows(folder / f"{name}.csv", DISCREPANCIES)
-        if row["type"] in MISMATCHES
-    )
-
-
 def _records(
     sheet: Worksheet,
     formats: _Formats,
     columns: Sequence[str],
     path: Path,
     most: int,
-    bridge: Callable[[_Row], str] | None,
 ) -> None:
-    """One row for each row of a CSV file, at most `most` and as many as fit; the last row says what is left out.
-
-    `bridge` says of a row in which lines of the bridge it counts, for a column behind the others.
-    """
-    if bridge is not None:
-        columns = [*columns, COLUMN]
+    """One row for each row of a CSV file, at most `most` and as many as fit; the last row says what is left out."""
     _begin(sheet, formats, columns)
     writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
     last = 0
-    rows = _rows(path, [name for name in columns if name != COLUMN])
+    rows = _rows(path, columns)
+    in_words = [(name, say) for name, say in _IN_WORDS.items() if name in columns]
     # The header takes a row, and so does the text about what is left out.
     for at, row in enumerate(islice(rows, min(most, MOST_ROWS - 2)), start=1):
         last = at
-        if "raw" in row:
-            row = {**row, "raw": readable(row["raw"])}
-        if bridge is not None:
-            row = {**row, COLUMN: bridge(row)}
+        for name, say in in_words:
+            row = {**row, name: say(row[name])}
         if (lines := _lines(row)) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)
         for name, number, write in writers:
@@ -567,13 +538,16 @@ def _about(sheet: Worksheet, formats: _Formats, run: Mapping[str, Any]) -> None:
         sheet.write_string(number, 1, value, look)
 
 
+_IN_WORDS: Mapping[str, Callable[[str], str]] = {"raw": readable, "line": lambda name: LINES[name].title}
+"""The columns that the workbook shows otherwise than the CSV file, and how."""
+
+
 def _columns(sheet: Worksheet, formats: _Formats) -> None:
     """What each column of the other sheets and of the CSV files means."""
     header = ("column", "meaning", "written as", "in")
     _begin(sheet, formats, header)
     look = formats.of(text_wrap=True)
-    told = [*dictionary(RUN_FILES), (_BRIDGE, ("the sheets Discrepancies and Matched",))]
-    for at, (column, files) in enumerate(told, start=1):
+    for at, (column, files) in enumerate(dictionary(RUN_FILES), start=1):
         values = (column.name, column.meaning, str(column.form), ", ".join(files))
         if (lines := _lines({"meaning": column.meaning})) > 1:
             sheet.set_row(at, _LINE_HEIGHT * lines)

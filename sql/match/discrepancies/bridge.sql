@@ -1,4 +1,5 @@
--- Grain: `bridge`: one row a currency and line, from the KS Pay total of the period to the ledger's.
+-- Grain: `bridge_row`: one row a currency, line, and match or record without a match that counts in the line;
+-- `bridge`: one row a currency and line, from the KS Pay total of the period to the ledger's.
 -- Purpose: How the records that are dated in the period differ between the two sides. A line holds what its records
 -- add to the KS Pay total on the way to the ledger total: what only KS Pay has is taken off, what only the ledger has
 -- is put on, and of a match the difference of its sides. A match counts with all its records; what of them is dated
@@ -6,9 +7,9 @@
 -- and with equal amounts: they add nothing, and are not looked at one by one.
 -- Reads: allowed_difference, apart, asked, bookings, found_status, involved, outcome, pairings, summary, usable_entry,
 -- usable_transaction
--- Makes: bridge
+-- Makes: bridge, bridge_row
 
-create temp table bridge on commit drop as
+create temp table bridge_row on commit drop as
 -- Matches with a record of the period that may add something. A booking is two entries of one match.
 with odd as materialized (
     select distinct match_no
@@ -98,8 +99,9 @@ wrong_type as (
 alone as (
     select
         outcome.side,
+        outcome.number,
         outcome.currency,
-        case when outcome.side = 'kspay' then -outcome.amount else outcome.amount end as amount,
+        outcome.amount,
         case
             when bookings.entry_no is not null then 'refunds'
             when wrong_type.type = 'TIMING_DIFFERENCE' then 'timing_in_'
@@ -112,36 +114,69 @@ alone as (
     left join bookings on outcome.side = 'ledger' and bookings.entry_no = outcome.number
     where
         outcome.scope = 'period' and outcome.rule is null and outcome.outcome in ('unmatched', 'timing', 'resolved')
-),
+    union all
+    select
+        outcome.side,
+        outcome.number,
+        outcome.currency,
+        outcome.amount,
+        'excluded_in_'
+    from outcome
+    where outcome.scope = 'period' and outcome.outcome = 'excluded'
+    union all
+    -- A record without a match of which nothing may be wrong.
+    select
+        apart.side,
+        apart.number,
+        apart.currency,
+        apart.amount,
+        'excluded_in_'
+    from apart
+    left join outcome
+        on outcome.scope = 'period' and outcome.side = apart.side and outcome.number = apart.number
+    where apart.rule is null and outcome.number is null
+)
 
-told as (
-    select currency, line, 1 as records, difference + fee as amount from judged where difference + fee <> 0
+select
+    currency,
+    line,
+    difference + fee as amount,
+    match_no,
+    null::text as side,
+    null::bigint as number
+from judged
+where difference + fee <> 0
+union all
+select currency, 'fees', -fee, match_no, null, null from judged where fee <> 0
+union all
+select currency, 'refunds', refunds, match_no, null, null from judged where is_refunded
+union all
+select currency, 'other_days', outside, match_no, null, null from judged where is_outside
+union all
+select
+    currency,
+    case
+        when line = 'missing_in_' then line || case side when 'kspay' then 'ledger' else 'kspay' end
+        when line like '%in\_' then line || side
+        else line
+    end,
+    case when side = 'kspay' then -amount else amount end,
+    null,
+    side,
+    number
+from alone;
+
+analyze bridge_row;
+
+create temp table bridge on commit drop as
+with told as (
+    select currency, line, count(*) as records, sum(amount) as amount from bridge_row group by currency, line
     union all
-    select currency, 'fees', 1, -fee from judged where fee <> 0
-    union all
-    select currency, 'refunds', 1, refunds from judged where is_refunded
-    union all
-    select currency, 'other_days', 1, outside from judged where is_outside
-    union all
-    select
-        currency,
-        case
-            when line = 'missing_in_' then line || case side when 'kspay' then 'ledger' else 'kspay' end
-            when line like '%in\_' then line || side
-            else line
-        end,
-        1,
-        amount
-    from alone
-    union all
-    select
-        currency,
-        case outcome when 'excluded' then 'excluded_in_' || side else 'quarantined' end,
-        sum(records),
-        sum(case when outcome = 'quarantined' then 0 when side = 'kspay' then -amount else amount end)
+    -- A quarantined record adds nothing; quarantine.csv has it.
+    select currency, 'quarantined', sum(records), 0
     from summary
-    where scope = 'period' and outcome in ('excluded', 'quarantined')
-    group by currency, outcome, side
+    where scope = 'period' and outcome = 'quarantined'
+    group by currency
     union all
     select currency, side || '_total', sum(records), sum(amount)
     from summary
@@ -152,7 +187,6 @@ told as (
 select
     currency,
     line,
-    sum(records)::bigint as records,
-    sum(amount) as amount
-from told
-group by currency, line;
+    records::bigint as records,
+    amount
+from told;

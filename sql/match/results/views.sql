@@ -1,10 +1,10 @@
 -- Grain: each view says its own.
 -- Purpose: What matching hands to the stages after it: they read no other temporary table of matching. A view stores
 -- nothing.
--- Reads: allowed_difference, beside, bridge, broken, discrepancy_type, involved, open_item, pairings,
+-- Reads: allowed_difference, beside, bridge, bridge_row, broken, discrepancy_type, involved, open_item, pairings,
 -- period_transaction, reported, reported_row, shared_id, summary, tally
--- Makes: result_allowed, result_bridge, result_discrepancies, result_matches, result_open_items, result_outcomes,
--- result_quarantine, result_reported, result_shared_ids, result_summary, result_unusable
+-- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_matches, result_open_items,
+-- result_outcomes, result_quarantine, result_reported, result_shared_ids, result_summary, result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -101,6 +101,18 @@ select
     records,
     amount
 from bridge;
+
+-- Grain: one row a currency, line of the bridge, and match (`match_no`) or record without a match (`side`, `number`)
+-- that counts in the line, with what it adds to it. Totals and quarantined records have no rows.
+create temp view result_bridge_rows as
+select
+    currency,
+    line,
+    amount,
+    match_no,
+    side,
+    number
+from bridge_row;
 
 -- Grain: one row a record that cannot be used and that the run reports: of the period or earlier.
 create temp view result_quarantine as

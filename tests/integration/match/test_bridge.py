@@ -74,6 +74,9 @@ def told(engine: Engine) -> Mapping[str, dict[str, tuple[int, Decimal]]]:
         found: dict[str, dict[str, tuple[int, Decimal]]] = {}
         for row in connection.execute(text("select currency, line, records, amount from result_bridge")):
             found.setdefault(row.currency, {})[row.line] = (row.records, row.amount)
+        rows = "select currency, line, count(*) as records, sum(amount) as amount from result_bridge_rows group by 1, 2"
+        for row in connection.execute(text(rows)):
+            assert (row.records, row.amount) == found[row.currency][row.line]
         connection.rollback()
     return found
 

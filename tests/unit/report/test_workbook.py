@@ -13,7 +13,7 @@ from reconcile.core.dialect import Dialect
 from reconcile.core.discrepancies import GLANCE
 from reconcile.decide.sheet import open_sheet
 from reconcile.report import workbook
-from reconcile.report.columns import DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, RUN_FILES, SUMMARY
+from reconcile.report.columns import BRIDGE, DISCREPANCIES, MATCHED, QUARANTINE, RESOLVED, RUN_FILES, SUMMARY
 from reconcile.report.csv_cells import amount_cell, text_cell
 from reconcile.report.csv_files import write_csv
 from reconcile.report.workbook import pattern, readable, write_workbook
@@ -78,7 +78,7 @@ def sheet(path: Path, name: str) -> list[list[Any]]:
 def test_text_stays_text_and_no_digit_is_lost(folder: Path) -> None:
     path = write_workbook(RUN, folder)
     header, *rows = sheet(path, "Discrepancies")
-    assert sorted(header) == sorted([*DISCREPANCIES, "bridge"])
+    assert sorted(header) == sorted(DISCREPANCIES)
     found = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["reference"] for row in found] == REFERENCES
     for row in found:
@@ -122,7 +122,7 @@ def test_every_column_of_the_files_is_explained(folder: Path) -> None:
         for name in path.read_text("utf-8-sig").splitlines()[0].split(",")
     }
     assert written <= explained
-    assert {file for _, file in explained} == {*RUN_FILES, "the sheets Discrepancies and Matched"}
+    assert {file for _, file in explained} == {*RUN_FILES}
     assert all(row[1].endswith(".") for row in rows)
 
 
@@ -259,7 +259,7 @@ def test_what_a_person_decides_with_comes_first_and_stays_in_sight(folder: Path)
     ]
     front = ["discrepancy_id", "detail", "currency", *decides, "resolution", "note", "assignee", "due"]
     assert header[: len(front)] == front
-    assert header[len(front) :] == [*(name for name in DISCREPANCIES if name not in front), "bridge"]
+    assert header[len(front) :] == [name for name in DISCREPANCIES if name not in front]
     with zipfile.ZipFile(path) as archive:
         content = archive.read("xl/worksheets/sheet2.xml").decode()
     assert f'<pane xSplit="{len(front)}" ySplit="1"' in content
@@ -300,57 +300,36 @@ def test_the_ledger_total_of_the_bridge_is_the_sum_of_its_lines(folder: Path) ->
     assert re.findall("<f>(.*?)</f>", content) == ["ROUND(SUM(D2:D3),2)", "ROUND(SUM(D5),3)"]
 
 
-def test_a_row_names_the_lines_of_the_bridge_in_which_it_counts(folder: Path) -> None:
+def test_the_rows_of_the_bridge_have_the_titles_of_its_lines(folder: Path) -> None:
     rows = [
-        ("TIMING_DIFFERENCE", "tx_1", "", "2026-08-31", "", ""),
-        ("TIMING_DIFFERENCE", "", "L-1", "", "2026-08-31", ""),
-        ("MISSING_IN_LEDGER", "tx_2", "", "2026-07-31", "", ""),  # carried
-        ("INVALID_RECORD", "", "", "", "", ""),
-        ("STALE_PENDING", "tx_3", "", "2026-08-02", "", ""),
-        ("STALE_PENDING", "tx_4", "L-4", "2026-08-02", "2026-08-02", "reference"),
-        ("AMOUNT_MISMATCH", "tx_5;tx_6", "L-5", "2026-08-02", "2026-08-02", "reference"),
-    ]
-    names = ("type", "transaction_id", "ledger_id", "kspay_date", "ledger_date", "rule")
-    empty = dict.fromkeys(DISCREPANCIES, "")
-    open_items = [empty | dict(zip(names, row, strict=True)) for row in rows]
-    write_csv(folder / "discrepancies.csv", DISCREPANCIES, open_items, Dialect.COMMA)
-    decided = dict.fromkeys(RESOLVED, "") | {
-        "type": "AMOUNT_MISMATCH",
-        "transaction_id": "tx_7",
-        "rule": "reference",
-    }
-    write_csv(folder / "resolved.csv", RESOLVED, [decided], Dialect.COMMA)
-    matches = [
-        ("tx_5;tx_6", "3.00", "", "2026-08-02", "2026-08-02"),
-        ("tx_7", "2.00", "", "2026-08-02", "2026-08-02"),
-        ("tx_8", "23.60", "23.60", "2026-08-31", "2026-09-01"),
-        ("tx_9", "23.61", "23.60", "2026-08-02", "2026-08-02"),
-        ("tx_a", "0.00", "", "2026-08-02", "2026-08-02"),
-        ("tx_b", "", "", "2026-08-02", "2026-08-02"),
-    ]
-    shown = ("transaction_ids", "variance", "fee", "kspay_date", "ledger_date")
-    matched = [dict.fromkeys(MATCHED, "") | dict(zip(shown, row, strict=True)) for row in matches]
-    write_csv(folder / "matched.csv", MATCHED, matched, Dialect.COMMA)
-    path = write_workbook(RUN, folder)
-    fees = "Fees that the ledger has taken off"
-    for name, wanted in (
         (
-            "Discrepancies",
-            [
-                "Not yet in the ledger", "Not yet at KS Pay", "", "In quarantine, counted as 0",
-                "Stale or of unknown status at KS Pay", "", "",
-            ],
+            "INR",
+            "other_days",
+            "-60.00",
+            "app",
+            "tx_1;tx_2",
+            "L-1",
+            "Success",
+            "paid",
+            "2026-08-31",
+            "2026-08-30",
         ),
-        (
-            "Matched",
-            [
-                "Amounts that differ", "Amounts that differ", f"{fees}; Matched over the edge of the period",
-                f"{fees}; Differences within the tolerance", "", "Currencies that differ",
-            ],
-        ),
-    ):  # fmt: skip
-        header, *found = sheet(path, name)
-        assert [row[header.index("bridge")] for row in found] == wanted
+        ("INR", "excluded_in_kspay", "-5.00", "app", "tx_3", "", "Failed", "", "2026-08-02", ""),
+        ("USD", "excluded_in_ledger", "7.00", "app", "", "L-2", "", "draft", "", "2026-08-02"),
+    ]
+    write_csv(
+        folder / "bridge.csv", BRIDGE, [dict(zip(BRIDGE, row, strict=True)) for row in rows], Dialect.COMMA
+    )
+    header, *found = sheet(write_workbook(RUN, folder), "Bridge rows")
+    assert header == [*BRIDGE]
+    assert [(row[1], row[2]) for row in found] == [
+        ("Matched over the edge of the period", -60),
+        ("Failed, cancelled or pending at KS Pay", -5),
+        ("Unpaid or cancelled in the ledger", 7),
+    ]
+    _, first, left_out = sheet(write_workbook({**RUN, "workbook_matches": 1}, folder), "Bridge rows")
+    assert first == found[0]
+    assert left_out[0] == "2 more rows are not in this sheet: bridge.csv of this run has all of them"
 
 
 def test_a_row_is_as_high_as_its_longest_text(folder: Path) -> None:
