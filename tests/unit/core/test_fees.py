@@ -104,7 +104,7 @@ def test_a_percentage_with_a_fixed_amount_is_read_from_them_too() -> None:
     assert shown(exact + noise, "CARD", 41) == []
     (found,) = likely_fees(exact, {("CARD", "INR"): 20}, Currencies())
     (fee,) = read("[[fees]]\n" + str(found).partition("with ")[2].replace(", ", "\n"))
-    assert (fee.percent, fee.fixed) == (2, 3)
+    assert (fee.percent, fee.fixed) == (Decimal(2), Decimal(3))
 
 
 @given(
@@ -134,7 +134,7 @@ def test_fees_of_any_percentage_and_fixed_amount_are_found(rate: int, fixed: int
     explained = sum(fee == less for fee, (_, _, _, less, _) in zip(fees, kept, strict=True))
     assert explained == found.matches
     if found.percent and found.fixed:
-        assert (100 * found.percent, 100 * found.fixed, explained) == (rate, fixed, len(kept))
+        assert (int(100 * found.percent), int(100 * found.fixed), explained) == (rate, fixed, len(kept))
 
 
 def test_what_it_proposes_can_be_pasted() -> None:
