@@ -5,12 +5,13 @@ has, or has not.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
@@ -76,26 +77,34 @@ def load_night(engine: Engine) -> None:
                 tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
 
 
-def bad_plans(engine: Engine, folder: Path, run_id: str = "r") -> list[str]:
-    """What is bad about the plans of a matching and of the report that follows it, which are committed."""
+@contextmanager
+def planning(connection: Connection) -> Iterator[type[Planning]]:
+    """The plans of all statements of the connection meanwhile."""
 
     class Kept(Planning):
         plans: list[tuple[str, Any]] = []  # noqa: RUF012  kept here on purpose
+        sizes: dict[str, int] = {}  # noqa: RUF012
 
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    usual, driver.cursor_factory = driver.cursor_factory, Kept
+    try:
+        yield Kept
+    finally:
+        driver.cursor_factory = usual
+
+
+def bad_plans(engine: Engine, folder: Path, run_id: str = "r") -> list[str]:
+    """What is bad about the plans of a matching and of the report that follows it, which are committed."""
     settings = Settings(app_ids=(APP,))
     with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        usual, driver.cursor_factory = driver.cursor_factory, Kept
-        try:
+        with planning(connection) as kept:
             record_run(connection, run_id, (APP,), AUGUST, "running")
             match(connection, settings, run_id, (APP,), AUGUST, silent)
             write_tables(connection, settings, folder)
-        finally:
-            driver.cursor_factory = usual
         connection.commit()
-    assert len(Kept.plans) > 100, len(Kept.plans)
-    return report(Kept.plans, TABLES)
+    assert len(kept.plans) > 100, len(kept.plans)
+    return report(kept.plans, TABLES, kept.sizes)
 
 
 @pytest.fixture
@@ -133,3 +142,44 @@ def test_without_the_statistics_of_a_load_plans_are_bad(
     monkeypatch.setattr(staging_tables, "_MANY", RECORDS * 10)
     load_night(engine)
     assert any("of transactions_pkey" in bad for bad in bad_plans(engine, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        (
+            "select from pairings where match_no = any(array(select number from lately))",
+            "Seq Scan that compares match_no with an array for each row",
+        ),
+        (
+            "select from lately where number = any(array(select number from lately))",
+            "Seq Scan that compares number with an array for each row",
+        ),
+        (
+            "select (select count(*) from lately as other where other.number < lately.number) from lately",
+            "Seq Scan of 1000 rows 1000 times",
+        ),
+        (
+            "with found as materialized (select * from lately) select from lately"
+            " where (select max(number) from found where found.number = lately.number) > 1",
+            "CTE Scan of 1000 rows 333 times",
+        ),
+        (
+            "select from lately inner join lately as other on other.number < lately.number",
+            "Nested Loop over 1000 rows in memory 1000 times",
+        ),
+        ("select from lately where number in (select number from lately)", None),
+    ],
+)
+def test_what_is_done_for_each_row_is_found(engine: Engine, statement: str, fault: str | None) -> None:
+    with engine.connect() as connection, planning(connection) as kept:
+        connection.execute(
+            text(
+                "create temp table lately on commit drop as"
+                " select number from generate_series(cast(1 as bigint), 1000) as number"
+            )
+        )
+        connection.execute(text("analyze lately"))
+        connection.execute(text(statement))
+        found = report(kept.plans, TABLES, kept.sizes)
+    assert [one.partition(":")[0] for one in found] == ([fault] if fault else [])
