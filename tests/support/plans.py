@@ -96,7 +96,7 @@ def _faults(plan: Plan, tables: Tables, sizes: Mapping[str, int], times: float) 
     rows = _gone_through(plan, sizes)
     if times > MANY and rows > MANY:
         yield f"{kind} of {rows} rows {times:.0f} times"
-    if rows > MANY or kind == "Seq Scan" and plan["Relation Name"] in tables.big:
+    if rows > MANY or (kind == "Seq Scan" and plan["Relation Name"] in tables.big):
         for column in {*_ARRAY.findall(plan.get("Filter", ""))} - tables.vague:
             yield f"{kind} that compares {column} with an array for each row"
     if times > FEW and plan.get("Relation Name", _table_of(plan)) in tables.big and _is_whole(plan, tables):
