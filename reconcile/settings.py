@@ -259,9 +259,9 @@ class Variables(BaseSettings):
     )
     RECONCILE_NOTIFY_WHEN: InstanceOf[str] = Field(  # read when the currencies are known
         default="failed,high>0",
-        description="When: `failed`, `nothing` (no records), more open discrepancies of a severity than (`high>0`), "
-        "more records in `quarantine>0`, more of them than at the last run (`quarantine_growth>0`), more at stake "
-        "above info than (`INR>10000`).",
+        description="When: `failed`, `nothing` (no records), `late` (nights were missed), more open discrepancies of "
+        "a severity than (`high>0`), more records in `quarantine>0`, more of them than at the last run "
+        "(`quarantine_growth>0`), more at stake above info than (`INR>10000`).",
     )
     RECONCILE_FOUR_EYES: InstanceOf[str] = Field(  # read when the currencies are known
         default="",

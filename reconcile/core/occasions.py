@@ -3,29 +3,32 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from reconcile.core.discrepancies import Severity
 from reconcile.core.money import Currencies, exact_sum
+from reconcile.core.periods import NIGHTS
 
 FAILED = "failed"
 NOTHING = "nothing"
+LATE = "late"
 _LIMIT = re.compile(r"(\w+)\s*>\s*(\d+(?:\.\d+)?)", re.ASCII)
 GROWTH = "quarantine_growth"
-_KNOWN = "failed, nothing, high>0, quarantine>0, quarantine_growth>0 or INR>10000"
+_KNOWN = "failed, nothing, late, high>0, quarantine>0, quarantine_growth>0 or INR>10000"
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """One occasion to tell people: the run failed, had no records, or has more of something than a limit."""
+    """One occasion to tell people: the run failed, had no records, is late, or has more of something than a limit."""
 
     name: str
-    """`failed`, `nothing`, `quarantine`, its growth, a severity, or a currency."""
+    """`failed`, `nothing`, `late`, `quarantine`, its growth, a severity, or a currency."""
     limit: Decimal = Decimal(0)
 
     def __str__(self) -> str:
-        return self.name if self.name in (FAILED, NOTHING) else f"{self.name}>{self.limit:f}"
+        return self.name if self.name in (FAILED, NOTHING, LATE) else f"{self.name}>{self.limit:f}"
 
     def has_come(self, report: Mapping[str, Any]) -> bool:
         """Whether a finished run, of which this is the run.json, is such an occasion."""
@@ -33,6 +36,8 @@ class Occasion:
             return False
         if self.name == NOTHING:
             return not any(row["count"] for row in report["totals"] if row["scope"] == "period")
+        if self.name == LATE:
+            return _is_late(report)
         if self.name == "quarantine":
             return bool(sum(report["quarantined"].values()) > self.limit)
         if self.name == GROWTH:
@@ -46,6 +51,16 @@ class Occasion:
             if row["currency"] == self.name and row["severity"] != Severity.INFO
         ]
         return exact_sum(at_stake) > self.limit
+
+
+def _is_late(report: Mapping[str, Any]) -> bool:
+    """Whether nights are missing between the last one and this one, which ends on its day or at most two days later."""
+    glance = report.get("at_a_glance") or {}
+    if glance.get("kind") != NIGHTS or not glance.get("last"):
+        return False
+    last, this = date.fromisoformat(glance["last"]["to"]), date.fromisoformat(report["to"])
+    ended = datetime.fromisoformat(report["finished_at"]).date()
+    return this - last > timedelta(days=1) and ended - this <= timedelta(days=2)
 
 
 def _growth(glance: Mapping[str, Any]) -> int:
@@ -65,7 +80,7 @@ def read_occasions(text: str, currencies: Currencies) -> Sequence[Occasion]:
     for part in text.split(","):
         word = part.strip()
         limit = _LIMIT.fullmatch(word)
-        if word.lower() in (FAILED, NOTHING):
+        if word.lower() in (FAILED, NOTHING, LATE):
             found.append(Occasion(word.lower()))
         elif limit and limit[1].lower() in ("quarantine", GROWTH, *Severity):
             found.append(Occasion(limit[1].lower(), Decimal(limit[2])))

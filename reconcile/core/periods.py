@@ -9,7 +9,10 @@ from reconcile.core.records import Period
 EARLIEST = date(2000, 1, 1)
 """No period begins before it; KS Pay is much younger."""
 
-_NIGHTS = 31
+_MOST_DAYS = 31
+
+NIGHTS = "nights"
+"""The kind of a period of any other days than whole months, at most `_MOST_DAYS`."""
 
 
 def check_period(period: Period | None, timezone: ZoneInfo) -> None:
@@ -38,7 +41,7 @@ def kind(period: Period) -> str:
     if period.first.day == after.day == 1:
         months = 12 * (after.year - period.first.year) + after.month - period.first.month
         return "month" if months == 1 else f"{months} months"
-    return "nights" if (period.last - period.first).days < _NIGHTS else "longer"
+    return NIGHTS if (period.last - period.first).days < _MOST_DAYS else "longer"
 
 
 def month_before(day: date) -> date:

@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 from reconcile.core.errors import InputRefused, Stopped, TimeIsUp, UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.occasions import read_occasions
+from reconcile.core.periods import kind
 from reconcile.core.progress import silent
+from reconcile.core.records import Period
 from reconcile.notify import Channels, Message, of_run, telling, telling_failures
 from reconcile.pipeline import Finished
 from reconcile.report.columns import FILES
@@ -107,6 +110,23 @@ def test_the_quarantine_has_grown() -> None:
     assert grown_by_more.has_come({"at_a_glance": parts(6) | {"last": parts(3)}})
     assert not grown.has_come({"at_a_glance": None})
     assert str(grown_by_more) == "quarantine_growth>2"
+
+
+def test_nights_are_missing() -> None:
+    [late] = read_occasions("Late", Currencies())
+    assert str(late) == "late"
+    for first, last, ended, come in (
+        ("2026-08-30", "2026-08-29", "2026-09-01T01:00:00Z", True),
+        ("2026-08-30", "2026-08-30", "2026-09-01T01:00:00Z", False),
+        ("2026-08-30", "2026-08-31", "2026-09-01T01:00:00Z", False),  # once more
+        ("2026-08-30", "2026-08-01", "2026-09-03T01:00:00Z", False),  # an older period, by hand
+        ("2026-08-01", "2026-06-30", "2026-09-01T01:00:00Z", False),  # a month
+        ("2026-08-30", None, "2026-09-01T01:00:00Z", False),
+    ):
+        period = Period(date.fromisoformat(first), date(2026, 8, 31))
+        glance = {"kind": kind(period), "last": last and {"to": last}}
+        assert late.has_come({"at_a_glance": glance, "to": "2026-08-31", "finished_at": ended}) is come
+    assert not late.has_come({"to": "2026-08-31"})
 
 
 def test_the_largest_are_of_every_currency_in_turn(tmp_path: Path) -> None:
