@@ -75,7 +75,6 @@ _SETTINGS = {
     "max_logical_replication_workers": "0",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",

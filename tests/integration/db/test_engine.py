@@ -33,6 +33,16 @@ with open_store(Settings(database_url=sys.argv[1])):
 """
 
 
+def test_no_statement_is_compiled_whatever_the_server_does(make_empty_database: Callable[[], str]) -> None:
+    url = make_url(make_empty_database()).update_query_dict({"options": "-c jit=on -c datestyle=German"})
+    given = url.render_as_string(hide_password=False)
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        assert connection.scalar(text("show jit")) == "on"
+    with open_store(Settings(database_url=given)) as engine, engine.connect() as connection:
+        found = [connection.scalar(text(f"show {name}")) for name in ("jit", "datestyle", "timezone")]
+    assert found == ["off", "ISO, YMD", "UTC"]
+
+
 def test_processes_that_start_together_apply_each_migration_once(
     make_empty_database: Callable[[], str],
 ) -> None:
