@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cache
 from heapq import nlargest
 from itertools import zip_longest
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -218,30 +219,40 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         methods=_lines(run["by_payment_method"], whole=False),
         items=listed,
         not_listed=len(held) - len(listed),
-        without_amount=len(held) - len(items),
+        without_amount=int(held["amount"].isna().sum()),
         overdue=overdue_items(folder, date.fromisoformat(run["to"])),
     )
 
 
 def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
-    """The open items with an amount; and of all items, what they are counted by and the amount at stake."""
-    items: list[Item] = []
+    """Of each severity and currency the largest open items, in the order of the file; and of all items, what they are
+    counted by and the amount at stake.
+
+    There may be many thousands: no other row is kept.
+    """
+    largest: dict[tuple[str, str], list[tuple[int, Item]]] = {}
     rows = []
     found = read_csv(path)
     names = next(found)
-    for cells in found:
+    for place, cells in enumerate(found):
         row = dict(zip(names, cells, strict=True))
         currency, amount = _at_stake(row)
         rows.append((row["type"], row["severity"], _bucket(int(row["age_days"])), currency, amount))
         if amount is not None:
-            items.append(Item(row, currency, amount))
-    return items, frame_of(rows, "type", "severity", "bucket", "currency", "amount")
+            mine = largest.setdefault((row["severity"], currency), [])
+            mine.append((place, Item(row, currency, amount)))
+            if len(mine) > 2 * LARGEST:
+                mine[:] = nlargest(LARGEST, mine, key=lambda one: one[1].amount)
+    by_place = sorted((one for mine in largest.values() for one in mine), key=itemgetter(0))
+    held = frame_of(rows, "type", "severity", "bucket", "currency", "amount")
+    return [item for _, item in by_place], held
 
 
 def overdue_items(folder: Path, as_of: date) -> list[Overdue]:
     """What is open and was due before the last day of the period, the longest first; whatever day it is when somebody
     asks."""
-    names, *rows = read_csv(folder / "discrepancies.csv")
+    rows = read_csv(folder / "discrepancies.csv")
+    names = next(rows)
     found = [
         Overdue(row, *_at_stake(row))
         for cells in rows
@@ -293,7 +304,8 @@ def _largest(items: Sequence[Item], currencies: Sequence[str], most: int = LARGE
 
 
 def largest_at_risk(folder: Path, most: int) -> list[Item]:
-    """The largest open items of a run that are more than information: of each currency in turn, the largest first."""
+    """The largest open items of a run that are more than information, at most LARGEST: of each currency in turn, the
+    largest first."""
     items = [
         item for item in _read_items(folder / "discrepancies.csv")[0] if item.row["severity"] != Severity.INFO
     ]

@@ -16,7 +16,7 @@ from typing import Any
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell_fast
-from xlsxwriter.worksheet import CellDatetimeTuple, CellNumberTuple, CellStringTuple, Worksheet
+from xlsxwriter.worksheet import CellNumberTuple, CellStringTuple, Worksheet
 
 from reconcile.core.discrepancies import GLANCE, TYPES
 from reconcile.core.wording import day, percent, words
@@ -92,6 +92,9 @@ _WIDTH = 20  # enough for the longest amount that is a number, grouped, with its
 
 _HEADER: Mapping[str, Any] = {"bold": True, "bg_color": "#1F3A5F", "font_color": "#FFFFFF"}
 
+_DAY_ZERO = date(1899, 12, 30)
+"""Spreadsheets count the days from here."""
+
 _LINE_HEIGHT = 15  # points, of a line of the usual font
 
 PRINT_SCALE = 82
@@ -151,13 +154,32 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
 
 
 class _Sheet(Worksheet):  # type: ignore[misc]
-    """Writes plain texts and numbers as XlsxWriter does, with less ado: nearly all cells are such."""
+    """Writes plain texts and numbers as XlsxWriter does, with less ado: nearly all cells are such.
+
+    Rows are written from the first one on, and that one, the header, has a cell in every column. Numbers are finite.
+    """
+
+    def write_string(self, row: int, col: int, string: str, cell_format: Format) -> object:
+        if row == 0 or len(string) > LONGEST_TEXT // 2:
+            return super().write_string(row, col, string, cell_format)
+        self._keep(row, col, CellStringTuple(string, cell_format))
+        return 0
+
+    def write_number(self, row: int, col: int, number: int | Decimal, cell_format: Format) -> object:
+        self._keep(row, col, CellNumberTuple(number, cell_format))
+        return 0
+
+    def _keep(self, row: int, col: int, cell: Any) -> None:
+        if row > self.previous_row:
+            self._check_dimensions(row, col)
+            self._write_single_row(row)  # the one before
+        self.table[row][col] = cell
 
     def _write_cell(self, row: int, col: int, cell: Any) -> None:
         kind = type(cell)
         if kind is CellStringTuple and _PLAIN.fullmatch(cell.string):
             content = f' t="inlineStr"><is><t>{cell.string}</t></is></c>'
-        elif kind is CellNumberTuple or kind is CellDatetimeTuple:
+        elif kind is CellNumberTuple:
             content = f"><v>{cell.number:.16G}</v></c>"
         else:
             super()._write_cell(row, col, cell)
@@ -304,7 +326,8 @@ def _control_totals(lines: _Lines, path: Path) -> None:
     sheet, formats = lines.sheet, lines.formats
     count, amount = _NUMBERS_FROM, _NUMBERS_FROM + 1
     first, exact = lines.at, True
-    for row in _rows(path, SUMMARY):
+    file = read_csv(path)
+    for row in _rows(next(file), file, SUMMARY):
         total = row["outcome"] == "total"
         at, written, currency = lines.at, row["amount"], row["currency"]
         scope = "Dated in the period" if row["scope"] == "period" else "Earlier, still listed"
@@ -373,7 +396,8 @@ def _records(
     _begin(sheet, formats, columns)
     writers = [(name, number, _writer(sheet, formats, name)) for number, name in enumerate(columns)]
     last = 0
-    rows = _rows(path, columns)
+    file = read_csv(path)
+    rows = _rows(next(file), file, columns)
     in_words = [(name, say) for name, say in _IN_WORDS.items() if name in columns]
     # The header takes a row, and so does the text about what is left out.
     for at, row in enumerate(islice(rows, min(most, MOST_ROWS - 2)), start=1):
@@ -385,7 +409,7 @@ def _records(
         for name, number, write in writers:
             if row[name]:
                 write(at, number, row[name], row)
-    if left_out := sum(1 for _ in rows):
+    if left_out := sum(1 for _ in file):
         says = f"{left_out} more rows are not in this sheet: {path.name} of this run has all of them"
         sheet.write_string(last + 1, 0, says, formats.of(bold=True))
     sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
@@ -418,7 +442,19 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
     """The function that writes the cells of a column; chosen once, because there may be millions of cells."""
     plain = formats.of()
     if name in AMOUNTS:
-        return lambda at, column, value, row: _amount(sheet, formats, at, column, value, row["currency"])
+        looks: dict[tuple[int, int, bool, str], Format] = {}
+
+        def write_amount(at: int, column: int, value: str, row: _Row) -> None:
+            if len(value) > EXACT_DIGITS:
+                _amount(sheet, formats, at, column, value, row["currency"])
+                return
+            # What the format depends on.
+            form = (len(value), value.find("."), value[0] == "-", row["currency"])
+            if form not in looks:
+                looks[form] = formats.of(num_format=pattern(value, row["currency"]))
+            sheet.write_number(at, column, Decimal(value), looks[form])
+
+        return write_amount
     if name in NUMBERS:
         return lambda at, column, value, _: sheet.write_number(at, column, int(value), plain)
     if name in DAYS:
@@ -426,7 +462,7 @@ def _writer(sheet: Worksheet, formats: _Formats, name: str) -> _Write:
 
         def write_day(at: int, column: int, value: str, _: _Row) -> None:
             if value >= "1900-03-01":  # spreadsheets disagree on days before this
-                sheet.write_datetime(at, column, date.fromisoformat(value), a_day)
+                sheet.write_number(at, column, (date.fromisoformat(value) - _DAY_ZERO).days, a_day)
             else:
                 sheet.write_string(at, column, value, plain)
 
@@ -452,10 +488,8 @@ def _amount(
         sheet.write_string(at, column, value, formats.of(**look, align="right", shrink=True))
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
-    """The rows of a CSV file, as a spreadsheet shows them. Columns that an older file lacks are empty."""
-    rows = read_csv(path)
-    names = next(rows)
+def _rows(names: Sequence[str], rows: Iterator[list[str]], columns: Sequence[str]) -> Iterator[_Row]:
+    """The rows of a CSV file with this header, as a spreadsheet shows them. Columns that it lacks are empty."""
     lacking = dict.fromkeys(set(columns) - set(names), "")
     for values in rows:
         yield dict(zip(names, map(shown, values), strict=True), **lacking)

@@ -239,6 +239,16 @@ def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
     assert "24,69,13,57,80,24,69,13,57,80,24,69,134.33" in html
 
 
+def test_the_largest_of_many_are_those_of_all(make: Make) -> None:
+    """Only some are kept while they are read; of equal amounts the first in the file."""
+    amounts = [number * 7919 % 83 for number in range(1, 700)]
+    rows = [row(number, kspay_amount=f"{value}.00") for number, value in enumerate(amounts)]
+    page = make(*rows)
+    first = sorted(enumerate(amounts), key=lambda one: -one[1])[:100]
+    assert [item.row["transaction_id"] for item in page.items] == [f"tx_{number}" for number, _ in first]
+    assert (page.open, page.not_listed, page.without_amount) == (699, 599, 0)
+
+
 def test_the_largest_are_taken_currency_by_currency(make: Make) -> None:
     rupees = [row(number, kspay_amount=f"{number}.00") for number in range(1, 151)]
     dinars = [row(200 + number, currency="KWD", kspay_amount=f"0.00{number}") for number in range(1, 4)]
