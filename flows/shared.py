@@ -48,6 +48,10 @@ DATABASE_RETRY_SECONDS = (30, 60, 300, 900)
 LOG_SECONDS = 15
 """How often a stage that is at work gets another line in the run's log, and its bar on the page moves."""
 
+AWAY_SECONDS = 300
+"""How long the page is left alone after its server did not answer: Prefect's client takes a minute to find that out,
+and the work waits for it."""
+
 PREFECT_ERRORS = (httpx.HTTPError, PrefectException)
 """What a server that is away or refuses raises."""
 
@@ -138,6 +142,7 @@ class PageLog:
         self._last: dict[str, float] = {}
         self._unsaid: dict[str, str] = {}
         self._bars: dict[str, UUID] = {}
+        self._away_until = 0.0
 
     def __call__(self, stage: str, doing: str, done: float | None, /) -> None:
         """A `Progress`."""
@@ -153,6 +158,8 @@ class PageLog:
 
     def begin(self, stage: str) -> None:
         """A stage begins, in the task that it is."""
+        if self._is_away():
+            return
         with self.whatever_prefect_says():
             made = create_progress_artifact(0, description=stage)
             assert isinstance(made, UUID), "no flow of ours is asynchronous"
@@ -170,13 +177,19 @@ class PageLog:
         try:
             yield
         except PREFECT_ERRORS as error:
+            self._away_until = monotonic() + AWAY_SECONDS
             self.logger.warning("Prefect's page does not show all of this run: %s", one_line(error))
 
     def _say(self, stage: str) -> None:
         if (doing := self._unsaid.pop(stage, None)) is not None:
             self.logger.info("%s: %s", stage, doing)
 
+    def _is_away(self) -> bool:
+        return monotonic() < self._away_until
+
     def _draw(self, stage: str, done: float) -> None:
+        if self._is_away():
+            return
         with self.whatever_prefect_says():
             update_progress_artifact(self._bars[stage], round(done * 100))
 

@@ -2,9 +2,13 @@
 
 import logging
 import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 from prefect.states import Completed
 from sqlalchemy.exc import OperationalError
@@ -50,6 +54,36 @@ def test_every_failure_is_told(error: BaseException, name: str, told: list[str])
     state = shared.deployed(work, 0, "backfill")
     assert (state.type.value, state.name, state.message) == ("FAILED", name, str(error))
     assert told == ["backfill failed"]
+
+
+def test_a_server_that_is_away_is_asked_again_only_later(
+    monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    """Each time Prefect's client would let the work wait for a minute."""
+    asked: list[float] = []
+    bar, away = UUID(int=1), threading.Event()
+
+    def draw(_: UUID, progress: float) -> None:
+        asked.append(progress)
+        if away.is_set():
+            raise httpx.ConnectError("All connection attempts failed")
+
+    monkeypatch.setattr(shared, "create_progress_artifact", lambda *_, **__: bar)
+    monkeypatch.setattr(shared, "update_progress_artifact", draw)
+    monkeypatch.setattr(shared, "LOG_SECONDS", 0)
+    log = shared.PageLog()
+    log.begin("fetch")
+    log("fetch", "page 1", 0.25)
+    away.set()
+    log("fetch", "page 2", 0.5)
+    log("fetch", "page 3", 0.75)
+    log.begin("match")
+    log.end("fetch")
+    assert asked == [25, 50]
+    monkeypatch.setattr(shared, "monotonic", lambda: time.monotonic() + shared.AWAY_SECONDS + 1)
+    away.clear()
+    log.end("fetch")
+    assert asked == [25, 50, 100]
 
 
 def test_the_time_limit_ends_nothing_once_the_report_stands(told: list[str]) -> None:
