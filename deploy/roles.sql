@@ -3,13 +3,18 @@
 --     psql -f deploy/roles.sql books
 --
 -- It takes the passwords from the environment, RUNNER_PASSWORD and READER_PASSWORD, and asks for those that are not there:
--- on a command line others could read them.
+-- on a command line others could read them. For a further database of the server, such as one to restore into, run it there
+-- too: the roles stay as they are, and their passwords.
 --
 -- reconcile_owner owns the schema and everything in it; nobody can sign in as it. reconcile_runner signs in for the
 -- program and acts as the owner. reconcile_reader signs in for people and their tools, and reads only the reporting
 -- views: the program grants it each of them.
 
 \set ON_ERROR_STOP on
+select exists (select from pg_roles where rolname = 'reconcile_owner') as known \gset
+\if :known
+begin;
+\else
 \getenv runner_password RUNNER_PASSWORD
 \if :{?runner_password}
 \else
@@ -26,6 +31,7 @@ create role reconcile_runner login password :'runner_password' in role reconcile
 create role reconcile_reader login password :'reader_password';
 alter role reconcile_reader set default_transaction_read_only = on;
 alter role reconcile_reader set search_path = reconcile;
+\endif
 select format('alter role reconcile_runner in database %I set role = reconcile_owner', current_database()) \gexec
 select format('grant temporary on database %I to reconcile_owner', current_database()) \gexec
 select format('revoke temporary on database %I from public', current_database()) \gexec

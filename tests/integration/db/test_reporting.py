@@ -37,11 +37,16 @@ def test_the_runner_works_and_the_reader_reads_the_views(make_empty_database: Ca
     # Not on the command line, where others could read them.
     passwords = {"RUNNER_PASSWORD": "run", "READER_PASSWORD": "read"}
     place = {"PGHOST": url.query["host"], "PGUSER": url.username, "PGPASSWORD": url.password}
-    environment = {
-        name: str(value) for name, value in {**place, **passwords, "PGDATABASE": url.database}.items()
-    }
-    done = subprocess.run(psql, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    # A second database of the server, such as one to restore into, needs no passwords: the roles are there.
+    for database, given in ((url.database, passwords), (make_url(make_empty_database()).database, {})):
+        environment = {name: str(value) for name, value in {**place, **given, "PGDATABASE": database}.items()}
+        done = subprocess.run(
+            psql, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    second = url.set(database=database, username="reconcile_runner", password="run")
+    with open_store(Settings(database_url=second.render_as_string(hide_password=False))):
+        pass
 
     runner = url.set(username="reconcile_runner", password="run").render_as_string(hide_password=False)
     with open_store(Settings(database_url=runner)) as engine:
