@@ -132,6 +132,9 @@ def read_app(
         for days in ranges:
             staging.add(_pages(kspay, days, app.app_id, progress), days)
         turn()
+        if kspay.first_accepted_day is None:
+            # Where these days were fetched ahead, those before them may have shown it meanwhile.
+            kspay.first_accepted_day = remembered = _first_accepted_day(engine, app.app_id)
         ids = _ids_to_refetch(engine, settings, app.app_id, ranges, plan.by_id) if plan.by_id else []
         by_id = _ById(app.app_id, progress)
         staging.add([row] for row in by_id.rows(kspay, ids))

@@ -14,6 +14,7 @@ from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import holding_back
+from reconcile.db.sql_files import read_sql
 from reconcile.load.fetch_part import PartDone, fetch_part, part_of
 from reconcile.settings import Settings
 from tests.support.kspay_server import KSPayServer, paged, record, success
@@ -54,11 +55,15 @@ def test_nothing_is_loaded_before_its_turn(
                 assert (loaded(engine), found) == (0, [])
                 if asked_for:
                     runs.start(engine, "run", settings.app_ids, AUGUST, tmp_path)
+                    with engine.begin() as connection:  # as the fetch of the month before may have learnt it
+                        learnt = {"app_id": app.app_id, "day": date(2026, 7, 1)}
+                        connection.execute(text(read_sql("load/note_first_day")), learnt)
             thread.join(60)
             [done] = found
             if asked_for:
                 assert isinstance(done, PartDone)
                 assert (done.read.fetched.added, loaded(engine)) == (6, 6)
+                assert done.read.fetched.accepted_from == "2026-07-01"
                 assert done.said[""].records == 6
             else:
                 # Whoever held it back is gone: no run of these days is at work.
