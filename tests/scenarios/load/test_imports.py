@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import create_engine, text
 
 from reconcile.db.locks import app_locks
@@ -45,9 +46,16 @@ main()
 """
 
 
-def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
-    """The report after it is the report before it, byte for byte, and matching anew gives the same."""
+@pytest.fixture(scope="module")
+def reconciled(calm: Command) -> Command:
+    """The calm shop after a run."""
     calm.good("run", *DAYS, "--ledger", "ledger.csv")
+    return calm
+
+
+def test_a_wrong_import_is_undone_entirely(reconciled: Command) -> None:
+    """The report after it is the report before it, byte for byte, and matching anew gives the same."""
+    calm = reconciled
     before = calm.latest()
     header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
     # Half of it, with every amount ten times as high: a file of another currency's unit, say.
@@ -82,8 +90,9 @@ def test_a_wrong_import_is_undone_entirely(calm: Command) -> None:
     assert "no import 77 is known" in calm("ledger", "withdraw", "77").complaint
 
 
-def test_explain_says_how_an_entry_was_withdrawn(calm: Command) -> None:
+def test_explain_says_how_an_entry_was_withdrawn(reconciled: Command) -> None:
     """By a snapshot that lacks it, before and after the next run; and by the withdrawal of its only import."""
+    calm = reconciled
     header, *lines = (calm.folder / "ledger.csv").read_text("utf-8").splitlines()
     lacking = lines[1].split(",")[header.split(",").index("ledger_id")]
     matched = next(row for row in calm.latest().rows("matched") if row["ledger_ids"] == lacking)
