@@ -167,6 +167,16 @@ def test_paths_of_a_form_lie_in_their_folder(tmp_path: Path, monkeypatch: pytest
         shared.out_folder(free, "s3://books/x")
 
 
+def test_a_deployment_takes_the_business_time_zone_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECONCILE_TIMEZONE", raising=False)
+    assert shared.deployment_values()["timezone"] == "Asia/Kolkata"
+    (tmp_path / "reconcile.toml").write_text("RECONCILE_TIMEZONE = 'America/New_York'\n", "utf-8")
+    assert shared.deployment_values()["timezone"] == "America/New_York"
+
+
 def test_a_link_is_given_only_to_what_is_shown_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for root in (Path(), Path("reports")):
