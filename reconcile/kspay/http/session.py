@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -12,6 +13,12 @@ from weakref import WeakSet
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
+
+
+@cache
+def _agent() -> str:
+    """Who asks; looked up once, since the whole README is read for the version."""
+    return f"kspay-reconcile/{version('kspay-reconcile')}"
 
 
 class Session:
@@ -35,7 +42,7 @@ class Session:
             self._headers = {
                 **session.headers,
                 "Accept": "application/json",
-                "User-Agent": f"kspay-reconcile/{version('kspay-reconcile')}",
+                "User-Agent": _agent(),
             }
 
     def send(
