@@ -20,6 +20,7 @@ import pytest
 from reconcile.db.embedded import launcher as embedded_child
 from reconcile.db.embedded.cluster import Home, find_programs
 from reconcile.db.embedded.server import LOG_BYTES
+from tests.conftest import copy_home
 
 # A process that uses the server of a home until its standard input ends. It answers each line, a JSON
 # array of statements, with a line of JSON; before that it tells its environment and the postmaster.
@@ -382,6 +383,7 @@ def test_long_temporary_folder(person: Person, home: Path) -> None:
 
 def test_two_homes_at_once(person: Person, home: Path) -> None:
     other_home = person.folder / "other"
+    copy_home(home, other_home)
     use, other = person.enter(home), person.enter(other_home)
     use.ask("create table here as select 1 as one")
     assert other.ask("select count(*) from pg_tables where tablename = 'here'") == [[0]]
