@@ -1,9 +1,11 @@
 """A copy of the database in one file, and the database from such a file: Postgres' own pg_dump and pg_restore do it."""
 
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, text
@@ -17,6 +19,10 @@ from reconcile.settings import Settings
 
 _BEGINNING = b"PGDMP"
 """Of every file that pg_dump writes in its custom format."""
+
+_WITHOUT_ROLES = ("--no-owner", "--no-privileges")
+_SERVICE = "--dbname=service=reconcile"
+_ONLY_NEWER = b"SET transaction_timeout = 0;\n"
 
 
 def backup(settings: Settings, path: Path) -> int:
@@ -36,7 +42,24 @@ def backup(settings: Settings, path: Path) -> int:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     try:
         with open_store(settings) as engine:
-            _postgres("pg_dump", engine.url, ["--format=custom", f"--schema={SCHEMA}", f"--file={aside}"])
+            with _service(engine.url) as environment:
+                ended = subprocess.run(
+                    [
+                        _program("pg_dump"),
+                        *_WITHOUT_ROLES,
+                        "--no-password",
+                        _SERVICE,
+                        "--format=custom",
+                        f"--schema={SCHEMA}",
+                        f"--file={aside}",
+                    ],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                )
+            if ended.returncode:
+                raise ReconcileError(f"pg_dump: {last_words(ended.stderr)}")
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -72,13 +95,69 @@ def restore(settings: Settings, path: Path) -> None:
             raise UsageError(
                 f"the database has tables already, and a backup is restored only into an empty one: {advice}"
             )
-        _postgres("pg_restore", engine.url, ["--single-transaction", f"--schema={SCHEMA}", str(path)])
+        _fill(engine.url, path)
     with open_store(settings):
         pass  # migrations that the backup lacks are applied
 
 
-def _postgres(program: str, url: URL, arguments: Sequence[str]) -> None:
-    """Run a program of Postgres on a database.
+def _fill(url: URL, path: Path) -> None:
+    """Run what pg_restore makes of the file in one transaction. By itself it would set what only servers like its own
+    know, and one before 17 would refuse that."""
+    with _service(url) as environment, tempfile.TemporaryFile() as said:
+        reading = subprocess.Popen(
+            [_program("pg_restore"), *_WITHOUT_ROLES, f"--schema={SCHEMA}", "--file=-", str(path)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        )
+        writing = subprocess.Popen(
+            [
+                _program("psql"),
+                "--no-psqlrc",
+                "--quiet",
+                "--no-password",
+                "--single-transaction",
+                "--set=ON_ERROR_STOP=1",
+                _SERVICE,
+            ],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert reading.stdout is not None
+        assert writing.stdin is not None
+        try:
+            try:
+                for line in reading.stdout:
+                    if line == _ONLY_NEWER:
+                        break
+                    writing.stdin.write(line)
+                shutil.copyfileobj(reading.stdout, writing.stdin)
+                cut_short = reading.wait() != 0
+            except BrokenPipeError:
+                cut_short = False  # it was psql that ended, and says why
+            if cut_short:
+                writing.kill()  # before the end of its input, which commits
+                said.seek(0)
+                raise ReconcileError(f"pg_restore: {last_words(said.read())}")
+            _, wrong = writing.communicate()
+        finally:
+            for process in (reading, writing):
+                process.kill()
+                process.wait()
+    if writing.returncode:
+        raise ReconcileError(f"psql: {last_words(wrong)}")
+
+
+def _program(name: str) -> str:
+    return str(find_programs() / name)
+
+
+@contextmanager
+def _service(url: URL) -> Iterator[dict[str, str]]:
+    """The environment in which programs of Postgres find the database as `_SERVICE`.
 
     How to connect stands in a file that only we can read: other users see the words of every command.
     """
@@ -87,19 +166,4 @@ def _postgres(program: str, url: URL, arguments: Sequence[str]) -> None:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="reconcile-", suffix=".conf") as service:
         service.write("[reconcile]\n" + "".join(f"{name}={value}\n" for name, value in known.items()))
         service.flush()
-        ended = subprocess.run(
-            [
-                str(find_programs() / program),
-                "--no-owner",
-                "--no-privileges",
-                "--no-password",
-                "--dbname=service=reconcile",
-                *arguments,
-            ],
-            env=os.environ | {"PGSERVICEFILE": service.name, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-    if ended.returncode:
-        raise ReconcileError(f"{program}: {last_words(ended.stderr)}")
+        yield os.environ | {"PGSERVICEFILE": service.name, "LC_ALL": "C"}

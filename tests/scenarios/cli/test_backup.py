@@ -1,13 +1,18 @@
 """A backup, and a database that is filled from it: the next run tells the same."""
 
 import os
+import re
 import stat
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from reconcile.db.backup import _ONLY_NEWER
+from reconcile.db.embedded.cluster import find_programs
 from tests.support.driver import MakeCommand, Shop
 
 
@@ -45,12 +50,29 @@ def test_what_is_restored_is_what_there_was(
         {"RECONCILE_HOME": "second"} if embedded else {"RECONCILE_DATABASE_URL": make_empty_database()}
     )
     command.settings |= elsewhere
+    if not embedded:
+        check_settings(file)
+    # A file that ends in the middle of a table leaves nothing behind.
+    (command.folder / "cut.dump").write_bytes(file.read_bytes()[: file.stat().st_size * 9 // 10])
+    assert command("backup", "cut.dump", "--restore").complaint.startswith("reconcile: pg_restore: ")
     command.good("backup", "books.dump", "--restore")
     assert [line for line in command.good("doctor").out.splitlines() if "database:" not in line] == doctor
     command.good("run", *days, "--out", "restored")
     assert command.latest("restored").same() == before
     resolved = command.latest("restored").rows("resolved")
     assert [row["discrepancy_id"] for row in resolved] == [decided]
+
+
+def check_settings(file: Path) -> None:
+    """A restore sets only what servers before 17 know, which are not here."""
+    words = [str(find_programs() / "pg_restore"), "--schema=reconcile", "--file=-", str(file)]
+    script = subprocess.run(words, capture_output=True, check=True).stdout
+    known = {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_encoding"}
+    known |= {"standard_conforming_strings", "check_function_bodies", "xmloption", "client_min_messages"}
+    known |= {"row_security", "default_tablespace", "default_table_access_method"}
+    assert script.count(_ONLY_NEWER) == 1
+    rest = script.replace(_ONLY_NEWER, b"").decode()
+    assert set(re.findall(r"^SET (\w+) =", rest, re.MULTILINE)) <= known
 
 
 def test_what_is_no_backup(make_command: MakeCommand, make_empty_database: Callable[[], str]) -> None:
