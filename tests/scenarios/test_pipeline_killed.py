@@ -53,7 +53,7 @@ def check_nothing_half_written(command: Command) -> list[str]:
     folders = [path for path in out.glob("[!.]*") if not path.is_symlink()] if out.exists() else []
     for folder in folders:
         files = json.loads((folder / "run.json").read_text("utf-8"))["files"]
-        assert len(files) == 8  # five CSV files, the Parquet file, the page and the workbook
+        assert len(files) == 9  # six CSV files, the Parquet file, the page and the workbook
         for name, of in files.items():
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == of["sha256"]
     if (out / "latest").is_symlink():

@@ -36,6 +36,9 @@ COLUMNS = {
         "facts,resolution,note,kspay_refunded,ledger_refunded,assignee,due,by,at"
     ),
     "summary": "scope,side,currency,outcome,count,amount",
+    "bridge": (
+        "currency,line,amount,app_id,transaction_ids,ledger_ids,kspay_status,ledger_status,kspay_date,ledger_date"
+    ),
     "quarantine": "side,source,file,row,field,value,reason,raw",
 }
 DOCUMENT = [
@@ -44,7 +47,7 @@ DOCUMENT = [
     "totals", "validation",
     "files", "versions",
 ]  # fmt: skip
-EVERY_CSV = ["discrepancies", "matched", "summary", "quarantine", "resolved"]
+EVERY_CSV = ["discrepancies", "matched", "summary", "bridge", "quarantine", "resolved"]
 
 
 @pytest.fixture(scope="module")
