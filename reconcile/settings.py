@@ -212,7 +212,9 @@ class Variables(BaseSettings):
         "change is seen within a week.",
     )
     RECONCILE_PAGE_SIZE: Annotated[int, _whole(1, 100_000)] = Field(
-        default=100, description="How many records are requested at once: the size of a page."
+        default=100,
+        description="How many records are requested at once: the size of a page. Not set, 1,000 are requested where "
+        "KS Pay gives more than 100.",
     )
     RECONCILE_CONCURRENCY: Annotated[int, _whole(1, 64)] = Field(
         default=4, description="How many pages are requested at once."
@@ -418,7 +420,7 @@ class Settings:
     timezone: ZoneInfo = _DEFAULTS.RECONCILE_TIMEZONE
     lookback_days: int = _DEFAULTS.RECONCILE_LOOKBACK_DAYS
     reread_days: int = _DEFAULTS.RECONCILE_REREAD_DAYS
-    page_size: int = _DEFAULTS.RECONCILE_PAGE_SIZE
+    page_size: int | None = None  # not set: 100, and more where the server gives more
     concurrency: int = _DEFAULTS.RECONCILE_CONCURRENCY
     give_up_seconds: int = _DEFAULTS.RECONCILE_GIVE_UP_SECONDS
     tolerances: Tolerances = field(default_factory=Tolerances)
@@ -594,7 +596,9 @@ class _Reader:
             timezone=values.RECONCILE_TIMEZONE,
             lookback_days=values.RECONCILE_LOOKBACK_DAYS,
             reread_days=values.RECONCILE_REREAD_DAYS,
-            page_size=values.RECONCILE_PAGE_SIZE,
+            page_size=values.RECONCILE_PAGE_SIZE
+            if "RECONCILE_PAGE_SIZE" in values.model_fields_set
+            else None,
             concurrency=values.RECONCILE_CONCURRENCY,
             give_up_seconds=values.RECONCILE_GIVE_UP_SECONDS,
             tolerances=tolerances,

@@ -158,14 +158,19 @@ class AuthorizedCalls:
         params: Mapping[str, str] | None = None,
         unwanted: threading.Event | None = None,
         is_repeated: Callable[[bytes], bool] | None = None,
+        *,
+        once: bool = False,
     ) -> Any:
         """The result of a GET request, asked for once more with new tokens if the server refuses the access token.
 
-        `call` is its name in errors. Once `unwanted` is set, no further try is made. See `Request.is_repeated`.
+        `call` is its name in errors. Once `unwanted` is set, no further try is made. See `Request.is_repeated` and
+        `Request.once`.
         """
 
         def request(bearer: _Bearer) -> Request:
-            return Request(call, "GET", path, bearer, params, unwanted=unwanted, is_repeated=is_repeated)
+            return Request(
+                call, "GET", path, bearer, params, once=once, unwanted=unwanted, is_repeated=is_repeated
+            )
 
         bearer = _Bearer(self._tokens)
         try:

@@ -58,9 +58,9 @@ class Request:
     """One request. `name` is how errors call it. `authorization` gives the Authorization header for each try, if any.
 
     `headers` are further ones. A Decimal in the body is sent with exactly its digits. With `once` the request is never
-    repeated, because it moves money. Once `unwanted` is set, no further try is made. `problem` says why a result
-    cannot be used; None: it can. `is_repeated` says whether the bytes of a good answer are those of an earlier one:
-    then they are not decoded, and the result is a `Repeated`.
+    repeated: it moves money, or another one can take its place. Once `unwanted` is set, no further try is made.
+    `problem` says why a result cannot be used; None: it can. `is_repeated` says whether the bytes of a good answer are
+    those of an earlier one: then they are not decoded, and the result is a `Repeated`.
     """
 
     name: str

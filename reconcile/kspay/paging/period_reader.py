@@ -13,10 +13,12 @@ from reconcile.kspay.errors import (
     AFTER_TODAY,
     BEFORE_APP_CREATION,
     NO_DATA,
+    CallError,
     DateRangeError,
     InvalidRequestError,
     NotFoundError,
     ProtocolError,
+    RateLimitError,
 )
 from reconcile.kspay.http.auth import AuthorizedCalls
 from reconcile.kspay.http.transport import Repeated
@@ -30,6 +32,12 @@ from reconcile.kspay.paging.prefetch import Prefetcher
 from reconcile.kspay.paging.window_reader import WindowReader
 from reconcile.kspay.paging.window_splitter import Size, WindowSplitter
 from reconcile.kspay.paging.windows import LONGEST_WINDOW, Window, WindowRecord, plan
+
+PAGE_SIZE = 100
+"""The `limit` that every server may be expected to take."""
+
+LARGE_PAGE_SIZE = 1_000
+"""The `limit` where a server gives more. A night then needs a tenth of the requests."""
 
 _DAY = timedelta(days=1)
 
@@ -63,7 +71,8 @@ class _Bytes:
 class PeriodReader:
     """Reads periods of one app. What it learns about the server is kept from one period to the next.
 
-    `page_size` is the `limit` asked for. `concurrency` pages of a window are asked for at once, by `workers`.
+    `page_size` is the `limit` asked for; None: PAGE_SIZE, and LARGE_PAGE_SIZE where the server gives more.
+    `concurrency` pages of a window are asked for at once, by `workers`.
     `server_now` is the server's clock, aware, in UTC.
     """
 
@@ -71,18 +80,19 @@ class PeriodReader:
         self,
         calls: AuthorizedCalls,
         server_now: Callable[[], datetime],
-        page_size: int,
+        page_size: int | None,
         concurrency: int,
         workers: Executor | None,
     ) -> None:
         self._calls = calls
         self._server_now = server_now
-        self._page_size = page_size
+        self._page_size = page_size or PAGE_SIZE
+        self._may_grow = page_size is None
         self._concurrency = concurrency
         self._workers = workers
         self.facts = ServerFacts()
         """What answers have shown about the server."""
-        self._splitter = WindowSplitter(page_size)
+        self._splitter = WindowSplitter(self._page_size)
         self._days_behind = timedelta()  # the server's today may still be the UTC day before
         self.first_accepted_day: date | None = None
         """The earliest `fromDate` that the server takes, once an earlier one was refused; else None."""
@@ -113,6 +123,10 @@ class PeriodReader:
                 if reader.has_answer:
                     raise
                 windows = deque(self._plan_again(error, days, window, list(windows)))
+                continue
+            is_full = answer is not None and answer.rows_of_reading == self._page_size
+            if is_full and self._may_grow and self._gives_more(window):
+                windows.appendleft(window)
                 continue
             done += 1
             while answer is not None:
@@ -154,6 +168,22 @@ class PeriodReader:
         source = PageSource(Prefetcher(ask, self._workers), self._page_size)
         return WindowReader(window, source, self._concurrency, self)
 
+    def _gives_more(self, window: Window) -> bool:
+        """Whether the server gives more rows than the page of the usual size that it just filled; if so, ask for more.
+
+        It is asked once, by one request that is not repeated: a server that refuses it, or has no answer in time, is
+        asked for pages of the usual size.
+        """
+        self._may_grow = False
+        try:
+            rows = len(self._answer(window, 1, LARGE_PAGE_SIZE, once=True).keys)
+        except CallError as error:
+            self._may_grow = isinstance(error, RateLimitError)  # the pace was refused, not the size
+            return False
+        if rows > self._page_size:
+            self._page_size = LARGE_PAGE_SIZE
+        return self._page_size == LARGE_PAGE_SIZE
+
     def _answer(
         self,
         window: Window,
@@ -161,6 +191,8 @@ class PeriodReader:
         limit: int,
         unwanted: threading.Event | None = None,
         known: dict[tuple[int, int], _Known] | None = None,
+        *,
+        once: bool = False,
     ) -> Answer:
         """One page of a window. The bytes that page and limit were answered with before are not decoded again."""
         call = f"GET /transaction {window} page {number}"
@@ -173,7 +205,7 @@ class PeriodReader:
         before = known.get((number, limit)) if known is not None else None
         told = _Bytes(before.mark if before else None)
         try:
-            result = self._calls.get(call, "/transaction", params, unwanted, told)
+            result = self._calls.get(call, "/transaction", params, unwanted, told, once=once)
         except NotFoundError as error:
             if error.entry != NO_DATA:
                 raise

@@ -39,7 +39,7 @@ def merchant() -> Merchant:
 
 @contextmanager
 def fetching(
-    merchant: Merchant, behaviour: Behaviour, page_size: int = PAGE_SIZE, concurrency: int = 4
+    merchant: Merchant, behaviour: Behaviour, page_size: int | None = PAGE_SIZE, concurrency: int = 4
 ) -> Iterator[tuple[Sandbox, KSPay]]:
     quick = replace(behaviour, drip_seconds=0.2, hang_seconds=0.15)
     with serve(merchant, behaviour=quick) as sandbox:
@@ -137,6 +137,28 @@ def test_behaviours_together(merchant: Merchant, name: str) -> None:
     behaviour = SPECIAL[name]
     # Where `page` is ignored, a day has to fit into an answer.
     with fetching(merchant, behaviour, PAGE_SIZE if behaviour.honours_page else 120) as (sandbox, client):
+        check_fetched(merchant, sandbox, client)
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        "small-limit",
+        "limit-ignored",
+        "page-ignored",
+        "everything",
+        "by-update changes updated-first",
+        "backdated duplicates",
+        "shuffled-ties total",
+        "errors cut hang resets truncated too-many",
+        "wrong-total midnight other-zone",
+    ],
+)
+@pytest.mark.parametrize("cap", [180, 500])
+def test_pages_that_grow_where_the_server_gives_more(merchant: Merchant, profiles: str, cap: int) -> None:
+    behaviour = named(profiles.split())
+    behaviour = replace(behaviour, max_limit=min(cap, behaviour.max_limit or cap))
+    with fetching(merchant, behaviour, page_size=None) as (sandbox, client):
         check_fetched(merchant, sandbox, client)
 
 
