@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import pytest
 
 from reconcile.cli.main import cli
 from reconcile.core.discrepancies import TYPES
+from reconcile.kspay.paging.period_reader import PAGE_SIZE
 from reconcile.ledger.profile import COLUMNS, REQUIRED
 from reconcile.match.engine import PHASES
 from reconcile.settings import SECRETS, VARIABLES, Settings
@@ -125,7 +127,7 @@ def test_the_architecture_names_every_phase_of_matching() -> None:
 
 
 def test_every_default_that_the_docs_show_is_the_default() -> None:
-    defaults = Settings()
+    defaults = replace(Settings(), page_size=PAGE_SIZE)  # with which pages begin where no size is set
     for name, variable in VARIABLES.items():
         attribute = name.removeprefix("RECONCILE_").lower()
         shown = variable.default.strip("`")

@@ -3,11 +3,13 @@
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconcile.cli.new_config import new_config
+from reconcile.kspay.paging.period_reader import PAGE_SIZE
 from reconcile.settings import SECRETS, VARIABLES, Settings
 
 TABLES = "# Several apps"
@@ -31,7 +33,9 @@ def test_every_line_of_it_is_a_setting_with_its_default(tmp_path: Path) -> None:
     assert [*found] == [f"{name}_FILE" if name in SECRETS else name for name in VARIABLES]
     kept = "".join(line for line in settings.splitlines(keepends=True) if "_FILE" not in line)
     (tmp_path / "reconcile.toml").write_text(kept, "utf-8")
-    assert Settings.read({}, tmp_path) == Settings.read({}, tmp_path / "empty")
+    written = Settings.read({}, tmp_path)
+    assert written.page_size == PAGE_SIZE  # what is written is kept; else pages may grow
+    assert replace(written, page_size=None) == Settings.read({}, tmp_path / "empty")
 
 
 def test_its_tables_are_valid(tmp_path: Path) -> None:
