@@ -6,9 +6,9 @@ keep no results, and what a run did stands in our own run table, whatever Prefec
 """
 
 import logging
-from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -46,11 +46,8 @@ from flows.workers import task_runner, workers_of
 from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.core.progress import Progress
-from reconcile.db import runs
-from reconcile.db.engine import open_store
-from reconcile.load.fetch_plan import default_period
 from reconcile.notify import RUN, standing, tell_of
-from reconcile.pipeline import Finished, PartlyDone, Request
+from reconcile.pipeline import Finished, MadeUpFor, PartlyDone, Request
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import check_allowed
 
@@ -132,22 +129,20 @@ def reconcile_period(
             allow=check_allowed(allow or (), settings),
             snapshot=snapshot,
             apps=tuple(apps or ()),
+            due=_due() if not (from_date or to_date) else None,
         )
         log = PageLog()
         stage = as_task(log, FETCH_RETRY_SECONDS)
-        if request.period is None and (before := with_database(lambda: _made_up_for(settings, request.apps))):
-            with log.whatever_prefect_says():
-                tell_skipped(before)
-            return Completed(
-                name="Skipped",
-                message=f"run {before} began after this night was due, and is as of the same day",
-            )
         try:
             finished = with_database(
                 lambda: pipeline.reconcile_period(
                     settings, request, stage=stage, progress=log, workers=workers_of(settings)
                 )
             )
+        except MadeUpFor as skipped:
+            with log.whatever_prefect_says():
+                tell_skipped(skipped.run_id)
+            return Completed(name="Skipped", message=str(skipped))
         except PartlyDone as error:
             report_stands()
             with standing(error.finished):
@@ -187,16 +182,11 @@ def _of_command(command: _Command, *, strict: bool) -> State[None]:
     return ended(finished, command.settings, strict=strict)
 
 
-def _made_up_for(settings: Settings, apps: Sequence[str]) -> str | None:
-    """Of nights that were missed the first does the work of all: the run that did it, where this one comes behind."""
+def _due() -> datetime | None:
+    """When this run was due, if a schedule began it."""
     context = FlowRunContext.get()
     run = context.flow_run if context else None
-    if run is None or not run.auto_scheduled or run.expected_start_time is None:
-        return None
-    app_ids = tuple(app.app_id for app in settings.kspay_apps(apps))
-    with open_store(settings) as engine:
-        period = default_period(engine, settings, app_ids)
-        return runs.made_up_for(engine, app_ids, period, run.expected_start_time)
+    return run.expected_start_time if run is not None and run.auto_scheduled else None
 
 
 def as_flow_run(

@@ -75,6 +75,7 @@ class Request:
     snapshot: bool = False  # the ledger is the whole one of the days that it spans
     apps: tuple[str, ...] = ()  # only these; none: all that are set
     copy_to: str = ""  # the address of a folder elsewhere, s3://books/reports, that gets the files too
+    due: datetime | None = None  # of a scheduled run, see MadeUpFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,14 @@ class PartlyDone(ReconcileError):
         self.finished = finished
 
 
+class MadeUpFor(Exception):
+    """There is nothing to do: a run that began after this one was due did its work."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} began after this night was due, and is as of the same day")
+        self.run_id = run_id
+
+
 def reconcile_period(
     settings: Settings,
     request: Request,
@@ -109,7 +118,8 @@ def reconcile_period(
     """Reconcile one period from end to end; `workers`, if there are any, fetch its apps.
 
     Raises the errors of reconcile.errors; then nothing is reported, no file is left and `latest` is
-    as it was. What was fetched and imported before stays: it is what both books say.
+    as it was. What was fetched and imported before stays: it is what both books say. Raises MadeUpFor where a run
+    that was due has nothing left to do.
     """
     check_period(request.period, settings.timezone)
     apps = settings.kspay_apps(request.apps)
@@ -140,6 +150,11 @@ def reconcile_period(
                 )
             )
             runs.sweep(engine, app_ids)
+            if request.due is not None:
+                # Of nights that were missed the first does the work of all, and the others waited for its end.
+                missed = default_period(engine, settings, app_ids)
+                if before := runs.made_up_for(engine, app_ids, missed, request.due):
+                    raise MadeUpFor(before)
             # A ledger is taken in whole, also where it serves apps that this run is not about.
             context = Context(settings, engine, settings.app_ids, validator, progress)
             timed = _Timed(stage)

@@ -16,27 +16,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from flows.page import ended
-from flows.reconcile_period import _made_up_for
 from flows.summary import escaped
 from reconcile import doctor
-from reconcile.db import runs
-from reconcile.db.engine import open_store
-from reconcile.kspay import Credentials
-from reconcile.load.fetch_plan import default_period
 from reconcile.pipeline import Finished
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
@@ -621,25 +614,43 @@ def test_a_run_whose_process_or_worker_is_killed(world: Prefect, calm_shop: Shop
     assert "fault of ours" not in said
 
 
-def test_a_night_that_comes_behind_another_is_not_reported_again(
-    make_database: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = Credentials("https://kspay.invalid", "ap_1", "access", "secret")
-    settings = Settings(apps=(keys,), app_ids=("ap_1",), database_url=make_database())
+def test_a_server_that_is_away_past_the_end_of_a_deployed_run(world: Prefect, calm_shop: Shop) -> None:
+    """The page says how it ended, its report stands, and the next run gives the same bytes."""
+    days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held, cable(world.api) as (address, cut):
+        env = {"KSPAY_BASE_URL": held.base_url, "PREFECT_API_URL": address, "PREFECT_CLIENT_MAX_RETRIES": "1"}
+        run = world.start(job_variables={"env": env}, out="away", **days)
+        until(hold.held.is_set)
+        cut()
+        hold.go.set()
+        assert world.ended(run)["state"]["type"] == "CRASHED"
+    away = world.project.latest("away")
+    assert away.run_id in world.project.good("runs", **NO_PREFECT).out
+    assert world.by_hand(out="back", **days)["state"]["type"] == "COMPLETED"
+    assert away.same() == world.project.latest("back").same()
 
-    def made_up_for(hours: int, auto_scheduled: bool = True) -> str | None:
-        due = datetime.now(UTC) + timedelta(hours=hours)
-        run = SimpleNamespace(auto_scheduled=auto_scheduled, expected_start_time=due)
-        monkeypatch.setattr(FlowRunContext, "get", lambda: SimpleNamespace(flow_run=run))
-        return _made_up_for(settings, ())
 
-    with open_store(settings) as engine:
-        assert made_up_for(-1) is None
-        run_id = runs.start(engine, "run", ("ap_1",), default_period(engine, settings, ("ap_1",)), tmp_path)
-        assert made_up_for(-1) is None
-        with engine.begin() as connection:
-            runs.finish(connection, run_id, {})
-    assert [made_up_for(-1), made_up_for(1), made_up_for(-1, auto_scheduled=False)] == [run_id, None, None]
+def test_nights_that_were_missed_are_made_up_for_by_one(world: Prefect) -> None:
+    """Three, for two workers: one comes behind the first, the other waits for its end."""
+    now = datetime.now(UTC)
+    deployment = world.ask("GET", "/deployments/name/reconcile-period/nightly")
+    due = {"start_time": str(now - timedelta(days=3)), "end_time": str(now)}
+    world.ask("POST", f"/deployments/{deployment['id']}/schedule", max_runs=3, **due)
+
+    def over() -> list[dict[str, Any]]:
+        found = world.runs("nightly", any_=ENDED)
+        return found if len(found) == 3 else []
+
+    nights = until(over)
+    [made_up] = [night for night in nights if night["state"]["name"] != "Skipped"]
+    assert made_up["state"]["type"] == "COMPLETED", made_up["state"]["message"]
+    run_id = world.project.latest().run_id
+    assert run_id in made_up["state"]["message"]
+    skipped = {night["state"]["message"] for night in nights if night is not made_up}
+    assert skipped == {f"run {run_id} began after this night was due, and is as of the same day"}
+    skips = until(lambda: [one for one in world.events() if one["event"] == "reconcile.skipped"])
+    assert {one["payload"]["run_id"] for one in skips} == {run_id}
 
 
 def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:

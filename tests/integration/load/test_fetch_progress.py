@@ -18,7 +18,8 @@ def test_a_further_reading_is_shown_as_what_it_is() -> None:
     with (
         serve(merchant, behaviour=Behaviour(filters_by="updatedAt"), rows=1000) as sandbox,
         KSPay(
-            Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
+            Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key),
+            page_size=100,
         ) as client,
     ):
         days = Period(merchant.first_day, merchant.last_day)
