@@ -164,7 +164,7 @@ class Bench:
         self.trees = {"ours": here} | ({"theirs": against.resolve()} if against else {})
         for tree in self.trees.values():
             # As an installed wheel is; where bytecode may not be written, each start would compile all of it.
-            compiling = [tree / ".venv" / "bin" / "python", "-m", "compileall", "-q", tree / "reconcile"]
+            compiling = [str(tree / ".venv/bin/python"), "-m", "compileall", "-q", str(tree / "reconcile")]
             subprocess.run(compiling, check=True)
         self.missed: list[str] = []
 
