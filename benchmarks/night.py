@@ -284,8 +284,9 @@ class Bench:
             with self.database("history") as url:
                 if rows:
                     end = span.first_day - timedelta(days=4)
-                    begin = end - timedelta(days=HISTORY_DAYS - 1)
-                    past = Span(rows, 1, begin, HISTORY_DAYS, LATER["apart"], clean=True)
+                    days = max(HISTORY_DAYS, rows * NIGHT_DAYS // NIGHTLY)  # as many a day as in the night
+                    begin = end - timedelta(days=days - 1)
+                    past = Span(rows, 1, begin, days, LATER["apart"], clean=True)
                     old = self.folder / "history.csv"
                     child("ledger", [*past.words(), str(old)])
                     with serving(past) as server:

@@ -44,7 +44,7 @@ from reconcile.report.csv_files import writing_aside
 from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import validate_period, validate_results
+from reconcile.validate.dataset_rules import check_reported_currencies, validate_period, validate_results
 from reconcile.validate.great_expectations import preload
 from reconcile.validate.validator import Validator
 
@@ -418,6 +418,7 @@ def _report(
     run.progress("report", "writing the files", None)
     with timed.noting("validate"):  # within the stage `report`
         run.validator.restart("results")
+        check_reported_currencies(connection, run.settings.currencies)
         validate_period(connection, run.validator, run.period, run.settings.currencies)
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
     report = publish(connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere)

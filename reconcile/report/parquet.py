@@ -40,6 +40,7 @@ def write_alongside(
     source = iter(rows)
     with pq.ParquetWriter(path, form, compression="zstd") as writer:
         while block := list(islice(source, _ROWS_AT_A_TIME)):
+            yield from block  # first: whoever takes them says of an amount that has too many decimals whose it is
             columns = [[row.get(name) or _zero(row.get(name)) for row in block] for name in form.names]
             writer.write_table(
                 pa.table(
@@ -47,7 +48,6 @@ def write_alongside(
                     schema=form,
                 )
             )
-            yield from block
 
 
 def _zero(value: object) -> object:

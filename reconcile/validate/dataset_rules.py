@@ -82,7 +82,8 @@ def validate_period(connection: Connection, validator: Validator, period: Period
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
     for row in connection.execute(text(read_sql("validate/records_by_day")), asked):
         counts[row.side, row.app_id][row.day] = row.records
-    currencies = connection.execute(text(read_sql("validate/currencies")), {"last": period.last}).all()
+    days_of = {"first": period.first, "last": period.last}
+    currencies = connection.execute(text(read_sql("validate/currencies")), days_of).all()
     for row in currencies:
         if row.currency not in known.digits:
             raise known.unknown(row.currency)
@@ -94,10 +95,6 @@ def validate_period(connection: Connection, validator: Validator, period: Period
             for subject in _days(app_id, found, period)
         ]
         validator.validate_subjects(suite, "day", RULES[suite]["day"], days)
-        of_side = [row for row in currencies if row.side == side]
-        known_since: dict[str, date] = {}
-        for row in of_side:
-            known_since[row.app_id] = min(row.first_day, known_since.get(row.app_id, row.first_day))
         validator.validate_subjects(
             suite,
             "currency",
@@ -109,14 +106,22 @@ def validate_period(connection: Connection, validator: Validator, period: Period
                         "app_id": row.app_id,
                         "currency": row.currency,
                         "first_day": row.first_day,
-                        "days_known": max(0, (period.first - row.first_day).days),
-                        "days_app_known": max(0, (period.first - known_since[row.app_id]).days),
+                        "currency_before": int(row.currency_before),
+                        "app_before": int(row.app_before),
                     },
                     {"currency_seen_before": f"was never seen before {row.first_day}"},
                 )
-                for row in of_side
+                for row in currencies
+                if row.side == side
             ],
         )
+
+
+def check_reported_currencies(connection: Connection, known: Currencies) -> None:
+    """Raise UsageError for a currency of the report that is not known (any more). Needs the result views."""
+    for currency in connection.scalars(text(read_sql("validate/reported_currencies"))):
+        if currency not in known.digits:
+            raise known.unknown(currency)
 
 
 def _days(app_id: str, found: Mapping[date, int], period: Period) -> list[Subject]:

@@ -72,6 +72,7 @@ def load() -> Any:
 
         _hold_what_is_made()
         _number_quickly()
+        _compute_once()
 
         return great_expectations
 
@@ -137,6 +138,17 @@ def _number_quickly() -> None:
         return carefully(self, id_keys, id_ignore_keys)
 
     IDDict.to_id = to_id
+
+
+@cache
+def _compute_once() -> None:
+    """Let a metric that could not be computed be given up at once.
+
+    Great Expectations would compute it three times: for an expectation that takes too long, three times the limit.
+    """
+    from great_expectations.validator import validation_graph
+
+    validation_graph.MAX_METRIC_COMPUTATION_RETRIES = 1
 
 
 def preload() -> threading.Thread:

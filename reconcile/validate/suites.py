@@ -233,9 +233,9 @@ _CURRENCIES = (
         Weight.WARNS,
         "was never seen before",
         "A new currency is a new market, or a column that was read wrongly.",
-        column="days_known",
+        column="currency_before",
         min_value=1,
-        row_condition=_at_least(1, "days_app_known"),
+        row_condition=_at_least(1, "app_before"),
     ),
 )
 _RESULTS = (

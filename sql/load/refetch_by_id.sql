@@ -9,12 +9,14 @@
 with candidate as (
     select transaction_id, created_at
     from transactions
+    where app_id = :app_id and lower(btrim(status) collate "C") = any(cast(:pending as text[]))
+    union
+    select transaction_id, created_at
+    from transactions
     where
         app_id = :app_id
-        and (
-            lower(btrim(status) collate "C") = any(cast(:pending as text[]))
-            or lower(btrim(status)) = any(cast(:pending as text[]))
-        )
+        and octet_length(status) <> length(status)
+        and lower(btrim(status)) = any(cast(:pending as text[]))
     union
     select partner.transaction_id, partner.created_at
     from discrepancies

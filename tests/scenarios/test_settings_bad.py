@@ -229,5 +229,8 @@ def test_a_currency_that_the_settings_no_longer_know(calm_shop: Shop, make_comma
         assert outcome.code == 2, outcome
         assert says in outcome.complaint
         assert "[currencies]" in outcome.complaint
+        # Of an open discrepancy of the days before as well.
+        carried = command("run", "--from", "2026-04-03", "--to", "2026-04-05")
+        assert (carried.code, says in carried.complaint) == (2, True), carried
     toml.write_text("[currencies]\nUSDT = 6\n", "utf-8")
     command.good(*run)
