@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies
 from reconcile.core.records import Period
+from reconcile.db import planner
 from reconcile.db.sql_files import read_sql
 from reconcile.settings import Settings
 from reconcile.validate.rules import Batch, Weight
@@ -83,7 +84,8 @@ def validate_period(connection: Connection, validator: Validator, period: Period
     for row in connection.execute(text(read_sql("validate/records_by_day")), asked):
         counts[row.side, row.app_id][row.day] = row.records
     days_of = {"first": period.first, "last": period.last}
-    currencies = connection.execute(text(read_sql("validate/currencies")), days_of).all()
+    with planner.switches_of(connection, "validate/currencies"):
+        currencies = connection.execute(text(read_sql("validate/currencies")), days_of).all()
     for row in currencies:
         if row.currency not in known.digits:
             raise known.unknown(row.currency)

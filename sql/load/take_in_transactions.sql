@@ -3,8 +3,8 @@
 -- `updatedAt` wins; different ones with one `updatedAt` are all quarantined, so the result does not depend on the
 -- order of pages. Older versions are kept.
 -- Reads: loads, staged_rejections, staged_transactions, this_load, transactions
--- Makes: changes, contested, incoming, incoming_ids, loaded, loads, newest, staged_rejections, transaction_versions,
---   transactions
+-- Makes: changes, contested, incoming, incoming_ids, last_number, loaded, loads, newest, staged_rejections,
+--   transaction_versions, transactions
 
 analyze staged_transactions;
 
@@ -138,6 +138,10 @@ select
 from changes
 inner join transactions as held on held.number = changes.held_number;
 
+create temp table last_number on commit drop as
+select coalesce(max(number), 0) as number
+from transactions;
+
 select pg_temp.rest_indexes('transactions', (select count(*) from staged_transactions));
 
 insert into transactions (
@@ -157,8 +161,14 @@ where
 
 select pg_temp.wake_indexes();
 
--- Only what is new carries the number of this load up to here.
-update loads set records = (select count(*) from transactions where changed_in = loads.load_id)
+-- Only what is new carries the number of this load up to here. It has the highest numbers, too: by them a few are
+-- found among many, whatever is known of the loads before.
+update loads
+set
+    records = (
+        select count(*) from transactions
+        where number > (select number from last_number) and changed_in = loads.load_id
+    )
 from this_load
 where loads.load_id = this_load.load_id;
 

@@ -7,32 +7,31 @@
 with dated as (
     select
         'kspay' as side,
-        held.app_id,
-        held.currency,
-        business_date(held.created_at, policy.timezone) as day
-    from transactions as held
-    inner join policy on held.app_id = any(policy.app_ids)
+        app_id,
+        currency,
+        business_date(created_at, (select timezone from policy)) as day
+    from transactions
     where
-        held.created_at >= cast(:first as timestamp) at time zone policy.timezone
-        and held.created_at < cast(cast(:last as date) + 1 as timestamp) at time zone policy.timezone
+        app_id = any(cast((select app_ids from policy) as text[]))
+        and created_at >= cast(:first as date) - 1 and created_at < cast(:last as date) + 2
     union all
     select
         'ledger',
-        held.app_id,
-        held.currency,
-        coalesce(held.dated_on, business_date(held.dated_at, policy.timezone))
-    from entries as held
-    inner join policy on held.app_id = any(policy.app_ids)
+        app_id,
+        currency,
+        coalesce(dated_on, business_date(dated_at, (select timezone from policy)))
+    from entries
     where
-        not held.withdrawn
-        and coalesce(held.dated_on, cast(held.dated_at at time zone 'UTC' as date))
+        app_id = any(cast((select app_ids from policy) as text[]))
+        and not withdrawn
+        and coalesce(dated_on, cast(dated_at at time zone 'UTC' as date))
         between cast(:first as date) - 1 and cast(:last as date) + 1
 ),
 
 of_period as (
     select side, app_id, currency, min(day) as first_day
     from dated
-    where day between :first and :last
+    where case when day between :first and :last then true end
     group by side, app_id, currency
 )
 

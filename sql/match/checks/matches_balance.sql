@@ -7,17 +7,24 @@
 -- Makes: none
 
 with several as (
-    select match_no
+    select match_no, transaction_no, entry_no
     from scope_pairing
     where not (stands_for_transaction and stands_for_entry)
 ),
 
+-- A record stands in one pair of its match, so of two pairs that share one at least one is in `several`.
+pair_of_several as (
+    select match_no, transaction_no, entry_no
+    from pairings
+    where
+        transaction_no = any(array(select transaction_no from several))
+        or entry_no = any(array(select entry_no from several))
+),
+
 member as (
-    select match_no, transaction_no as number, 'kspay' as side from pairings
-    where match_no in (select match_no from several)
+    select match_no, transaction_no as number, 'kspay' as side from pair_of_several
     union
-    select match_no, entry_no, 'ledger' from pairings
-    where match_no in (select match_no from several)
+    select match_no, entry_no, 'ledger' from pair_of_several
 ),
 
 side as (

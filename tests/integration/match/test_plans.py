@@ -133,7 +133,7 @@ def test_nor_where_the_tables_are_divided(engine: Engine, tmp_path: Path) -> Non
         made = connection.scalars(
             text("select indexname from pg_indexes where tablename = 'transactions_ap_1'")
         )
-        assert (count, len(made.all())) == (RECORDS * 99 // 100, 9)
+        assert (count, len(made.all())) == (RECORDS * 99 // 100, 10)
 
 
 def test_without_the_statistics_of_a_load_plans_are_bad(

@@ -1,6 +1,5 @@
 """Whatever the expectations keep out, warn of or block: every row of a file is counted once, by `inspect` too."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -72,13 +71,15 @@ def expects(chance: Random) -> tuple[Expect, ...]:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_every_row_is_counted_once(fresh_engine: Engine, tmp_path: Path, seed: int) -> None:
+def test_every_row_is_counted_once(
+    fresh_engine: Engine, database_url: str, tmp_path: Path, seed: int
+) -> None:
     chance = Random(seed)
     rows = ledger(chance, chance.choice([3, 40, 150]))
     path = tmp_path / "ledger.csv"
     path.write_text("\n".join(map(",".join, [list(COLUMNS), *rows, []])), "utf-8")
     profile = Profile(f"seed{seed}")
-    settings = replace(Settings(app_ids=("ap_1",)), expects=expects(chance))
+    settings = Settings(app_ids=("ap_1",), database_url=database_url, expects=expects(chance))
     validator = Validator.of(settings)
     held = text(
         "select (select count(*) from entries where source = :source),"
