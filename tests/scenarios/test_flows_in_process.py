@@ -1,0 +1,313 @@
+"""The flows on a real Prefect server, begun in a process of their own: by the command, by a script, by Dask."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from reconcile import doctor
+from reconcile.sandbox.merchant import Merchant
+from reconcile.sandbox.server import serve
+from tests.scenarios.test_pipeline_together import write_apps
+from tests.support.driver import Command, MakeCommand, Report, Running, Shop
+from tests.support.gate import Hold, gate
+from tests.support.prefect_server import (
+    ENDED,
+    NO_PREFECT,
+    QUIET,
+    Prefect,
+    cable,
+    flow_command,
+    free_port,
+    prefect,
+    run_words,
+    serving,
+    until,
+)
+
+ROOT = Path(__file__).parents[2]
+TRIES = """
+import os, sys
+from flows import reconcile_period as module
+module.FETCH_RETRY_SECONDS = (1,) * 50
+parameters = {"from_date": sys.argv[1], "to_date": sys.argv[2], "ledger": "ledger.csv", "return_state": True}
+def said(**parameters):
+    return module.reconcile_period(**parameters, return_state=True).message
+assert said(ledger="", from_date="", to_date="").startswith("no ledger yet")
+for parameter in ("ledger", "out"):
+    says = said(**{"ledger": "ledger.csv", parameter: "/etc/passwd"})
+    assert says.startswith(f"{parameter}: /etc/passwd is not in {os.getcwd()}: give a path inside of it"), says
+right, os.environ["KSPAY_SECRET_KEY"] = os.environ["KSPAY_SECRET_KEY"], "wrong"
+assert module.reconcile_period(out="refused", **parameters).is_failed()
+os.environ["KSPAY_SECRET_KEY"], os.environ["KSPAY_BASE_URL"] = right, sys.argv[3]
+assert module.reconcile_period(out="late", **parameters).is_completed()
+"""
+AGAIN = """
+import sys
+from flows import reconcile_period as module, shared
+shared.DATABASE_RETRY_SECONDS = (1,) * 50
+module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="ledger.csv", return_state=True)
+"""
+HISTORY = """
+from flows import backfill as module, reconcile_period as other
+def said():
+    return module.backfill(from_date="2026-04-01", to_date="2026-05-03", out="history", return_state=True).message
+for ended in ("2 months, 1 of them reconciled now, 1 before", "2 months, 0 of them reconciled now, 2 before"):
+    says = said()
+    assert says == ended, says
+state = other.reconcile_period(time_limit_hours=1e-7, return_state=True)
+assert (state.type.value, state.name, state.message) == (
+    "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
+"""
+FANNED_OUT = """
+import multiprocessing, os, sys
+import cloudpickle, dask, distributed
+from distributed.utils import get_mp_context
+from prefect.flows import load_flow_from_entrypoint
+from reconcile.settings import Settings
+# Processes of their own, whose imports are done once.
+dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+get_mp_context()
+multiprocessing.set_forkserver_preload(["distributed", "flows.workers", "great_expectations"])
+cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+os.environ["RECONCILE_TASK_RUNNER"] = f"dask {cluster.scheduler_address}"
+submit = distributed.Client.submit
+def watched(self, *parts, **named):
+    sent = cloudpickle.dumps((parts, named))
+    settings = Settings.read()
+    for secret in (settings.database_url, *(key for app in settings.apps for key in (app.access_key, app.secret_key))):
+        assert secret.encode() not in sent
+    return submit(self, *parts, **named)
+distributed.Client.submit = watched
+first, last, flows = sys.argv[1:]
+backfill = load_flow_from_entrypoint(f"{flows}/backfill.py:backfill")  # as a deployment does
+said = backfill(from_date=first, to_date=last, ledger="both.csv", return_state=True)
+assert said.message == "2 months, 2 of them reconciled now, 0 before", said
+on_demand = load_flow_from_entrypoint(f"{flows}/reconcile_period.py:reconcile_period")
+assert on_demand(from_date=first, to_date=last, return_state=True).is_completed()
+cluster.close()
+"""
+
+
+@pytest.fixture(scope="module")
+def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
+    """A server without a worker."""
+    with serving(make_command, calm_shop) as found:
+        yield found
+
+
+def script(command: Command, content: str, *arguments: str) -> Running:
+    """Run a program of Python as the command would be run; leaving the block kills it if it has not ended."""
+    path = command.folder / "script.py"
+    path.write_text(content, "utf-8")
+    return Running([str(path), *arguments], command.folder, command.environment(), warm=True)
+
+
+def test_the_command_appears_as_a_flow_run(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    command = flow_command(world, make_command, calm_shop)
+    command.good(*run_words(world), "--out", "plain", **NO_PREFECT)
+    outcome = command.good(*run_words(world), "--out", "flow", "--json")
+    report = command.latest("flow")
+    assert outcome.out == (report.folder / "run.json").read_text("utf-8")
+    stages = ("ledger", "fetch", "match", "report")
+    assert [line for line in outcome.err.splitlines() if line.split(": ")[0] not in stages] == []
+    assert report.same() == command.latest("plain").same()
+    run = world.runs(None)[0]
+    assert (run["name"], run["state"]["type"]) == (" to ".join(world.days), "COMPLETED")
+    assert run["parameters"]["from_date"] == world.days[0]
+    assert str(report.folder) in run["state"]["message"]
+    # A server that goes away in the middle and stays away changes nothing but the page.
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held, cable(world.api) as (address, cut):
+        away = {
+            "PREFECT_API_URL": address,
+            "PREFECT_CLIENT_MAX_RETRIES": "1",  # its SQLite may be busy
+            "KSPAY_BASE_URL": held.base_url,
+        }
+        with command.start(*run_words(world), "--out", "away", **away) as running:
+            until(lambda: hold.held.is_set() or running.process.poll() is not None)
+            cut()
+            hold.go.set()
+            outcome = running.ended()
+    assert outcome.code == 0, outcome
+    assert "prefect: its page does not show the end of this run" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert command.latest("away").same() == command.latest("plain").same()
+
+
+def test_a_command_that_fails_is_a_failed_flow_run(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    command = flow_command(
+        world, make_command, calm_shop, KSPAY_BASE_URL=nowhere, RECONCILE_GIVE_UP_SECONDS="0"
+    )
+    outcome = command(*run_words(world), "--json")
+    assert (outcome.code, outcome.out) == (4, "")
+    assert "POST /auth/generate-token" in outcome.complaint
+    run = world.runs(None)[0]
+    assert run["state"]["type"] == "FAILED"
+    assert f"reconcile: {run['state']['message']}" == outcome.complaint
+    tasks = world.ended_tasks(run, "ledger", "fetch")
+    # The command gives up when it says it does; it is the deployed flow that comes back later.
+    assert (tasks["fetch"]["state"]["type"], tasks["fetch"]["run_count"]) == ("FAILED", 1)
+    assert "match" not in tasks
+
+
+def test_a_server_that_is_not_there(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/api"
+    command = flow_command(world, make_command, calm_shop)
+    outcome = command(*run_words(world), PREFECT_API_URL=nowhere)
+    assert outcome.code == 2
+    assert "PREFECT_API_URL" in outcome.complaint
+    assert nowhere in outcome.complaint
+    assert not (command.folder / "reports").exists()
+
+
+def test_doctor_says_that_the_server_works_on_sqlite(world: Prefect) -> None:
+    with temporary_settings({PREFECT_API_URL: world.api}):
+        found = doctor._prefect(world.api)
+    assert (found.warns, found.exit_code) == (True, 0)
+    assert f"on SQLite ({world.project.folder}/prefect/prefect.db), which answers 503" in found.says
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+        gone = doctor._prefect(world.api)
+    assert (gone.warns, gone.exit_code) == (True, 0)
+    assert gone.says.startswith(
+        "the server of PREFECT_API_URL does not say its settings (ConnectError): start it"
+    )
+
+
+def test_only_what_time_may_cure_is_fetched_again(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    port = free_port()
+    command = flow_command(world, make_command, calm_shop, RECONCILE_GIVE_UP_SECONDS="0")
+    with script(command, TRIES, *world.days, f"http://127.0.0.1:{port}/v1"):
+
+        def waiting() -> dict[str, Any]:
+            if not (found := world.runs(None)):
+                return {}
+            run = found[0]
+            fetch = world.tasks(run).get("fetch")
+            late = run["parameters"].get("out") == "late"
+            return run if late and fetch and fetch["state"]["name"] == "AwaitingRetry" else {}
+
+        run = until(waiting)
+        with serve(calm_shop[0], port=port):
+            until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED")
+    assert world.ended_tasks(run, "fetch")["fetch"]["run_count"] > 1
+    assert command.latest("late").document()["fetched"][0]["records"]
+    refused = next(run for run in world.runs(None) if run["parameters"].get("out") == "refused")
+    assert world.tasks(refused)["fetch"]["run_count"] == 1
+    assert "KSPAY_SECRET_KEY" in refused["state"]["message"]
+
+
+def test_a_database_that_goes_away_costs_no_night(
+    world: Prefect, make_command: MakeCommand, make_database: Callable[[], str], calm_shop: Shop
+) -> None:
+    url = make_database()
+    hold = Hold("/transaction?")
+    with gate(calm_shop[1], hold) as held:
+        command = flow_command(world, make_command, calm_shop, RECONCILE_DATABASE_URL=url)
+        command.settings["KSPAY_BASE_URL"] = held.base_url
+        with script(command, AGAIN, *world.days):
+            assert hold.held.wait(120)
+            run = world.runs(None)[0]
+            admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+            with admin.connect() as connection:
+                connection.exec_driver_sql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            hold.go.set()
+            until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] in ENDED)
+    assert world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED"
+    until(lambda: any("begins again" in line for line in world.logs(run)))
+    said = world.logs(run)
+    assert [line for line in said if "the database went away (" in line]
+    assert not [line for line in said if "Traceback" in line or "[SQL" in line]
+    plain = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(plain.folder / "ledger.csv")
+    plain.good(*run_words(world))
+    assert command.latest().same() == plain.latest().same()
+
+
+def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> None:
+    """Two months, of which a run covers the first already; and a run that takes too long."""
+    command = flow_command(world, make_command, calm_shop)
+    month = ("--from", "2026-04-01", "--to", "2026-04-30")
+    command.good("run", *month, "--ledger", "ledger.csv", **NO_PREFECT)
+    with script(command, HISTORY) as running:
+        outcome = running.ended()
+    assert outcome.code == 0, outcome
+    first = next(run for run in reversed(world.runs(None)) if run["name"].startswith("backfill"))
+    assert json.loads(world.artifacts(first)["backfill"]["data"]) == [
+        {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": "", "failed": ""},
+        {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9", "failed": ""},
+    ]
+    world.ended_tasks(first, "2026-05-01 to 2026-05-03", "fetch", "match", "report")
+
+
+def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
+    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month."""
+    shops = [Merchant.made_up(seed, date(2026, 4, 24), 12) for seed in (21, 22)]
+    months = (("2026-04-24", "2026-04-30"), ("2026-05-01", "2026-05-05"))
+    with serve(shops[0]) as one, serve(shops[1]) as two:
+        alone, command = make_command(), make_command(PREFECT_API_URL=world.api, **QUIET)
+        for each in (alone, command):
+            write_apps(each, shops, (one, two))
+        for number, (first, last) in enumerate(months):
+            ledger = () if number else ("--ledger", "both.csv")  # as the backfill, which imports it once
+            alone.good("run", "--from", first, "--to", last, *ledger)
+        whole = (months[0][0], months[1][1])
+        alone.good("run", "--from", whole[0], "--to", whole[1])
+        command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
+        done = subprocess.run(
+            [sys.executable, "-c", FANNED_OUT, *whole, ROOT / "flows"],
+            cwd=command.folder,
+            env=command.environment(),
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    for first, last in (*months, whole):
+        folder = Path("reports") / f"{first}_{last}_1"
+        theirs, ours = (Report(each.folder / folder) for each in (command, alone))
+        assert theirs.same() == ours.same()
+        told = [report.document() for report in (theirs, ours)]
+        assert told[0]["validation"] == told[1]["validation"]
+        # Pages are asked for ahead, some in vain.
+        for fetched in (app for document in told for app in document["fetched"]):
+            del fetched["pages"]
+        assert told[0]["fetched"] == told[1]["fetched"]
+    run = next(run for run in world.runs(None) if run["name"] == f"backfill from {months[0][0]}")
+    tasks = world.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+    fetches = {task["name"] for task in tasks if task["name"].startswith("fetch ap_")}
+    assert fetches == {f"fetch {shop.app_id} {' to '.join(month)}" for shop in shops for month in months}
+    page = json.dumps([run, tasks, world.logs(run), done.stdout, done.stderr])
+    for key in (one.access_key, one.secret_key, two.secret_key, command.settings["RECONCILE_DATABASE_URL"]):
+        assert key not in page
+
+
+def test_automations_are_created_as_they_are(world: Prefect) -> None:
+    prefect(world.project, "automation", "create", "--from-file", str(ROOT / "automations.yaml"))
+    found = {one["name"]: one for one in world.ask("POST", "/automations/filter")}
+    assert len(found) == 5
+    gone = found["reconcile heartbeat is gone"]
+    beat = re.search(r'HEARTBEAT_FREQUENCY: "(\d+)"', (ROOT / "prefect.yaml").read_text("utf-8"))
+    assert beat
+    assert 3 * int(beat[1]) < gone["trigger"]["within"] == 100
+    assert gone["actions"][0]["state"] == "CRASHED"

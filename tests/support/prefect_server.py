@@ -1,0 +1,261 @@
+"""A real Prefect server, and what a test asks it: for the tests of the flows."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+
+from tests.support.catchers import web_hook
+from tests.support.driver import Command, MakeCommand, Shop
+
+T = TypeVar("T")
+BIN = Path(sys.executable).parent
+ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+NO_PREFECT = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", *QUIET))
+GUARD = """
+import os, signal, subprocess, sys, threading
+def end_with_the_tests():
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
+threading.Thread(target=end_with_the_tests, daemon=True).start()
+sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
+"""
+
+
+@dataclass(frozen=True)
+class Prefect:
+    """A server, and a project folder from which a worker runs its deployments."""
+
+    api: str
+    project: Command
+    days: tuple[str, str]
+    messages: list[dict[str, Any]]
+    """What people were told by RECONCILE_NOTIFY."""
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        def answers() -> list[requests.Response]:
+            # Its SQLite is now and then busy with another request; Prefect's own client asks again, too.
+            try:
+                answer = requests.request(method, self.api + path, json=body or None, timeout=30)
+            except requests.ReadTimeout:
+                return []
+            return [answer] if answer.status_code != 503 else []
+
+        [answer] = until(answers)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def runs(self, deployment: str | None, **state: list[str]) -> list[dict[str, Any]]:
+        """The flow runs of a deployment, or those that belong to none; the newest start first."""
+        chosen: dict[str, Any] = {"flow_runs": {"state": {"type": state}}} if state else {}
+        if deployment is not None:
+            chosen["deployments"] = {"name": {"any_": [deployment]}}
+        found: list[dict[str, Any]] = self.ask(
+            "POST", "/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", **chosen
+        )
+        return [run for run in found if deployment or run["deployment_id"] is None]
+
+    def tasks(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The task runs of a flow run, by name."""
+        found = self.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
+        return {task["name"]: task for task in found}
+
+    def ended_tasks(self, run: Mapping[str, Any], *names: str) -> dict[str, dict[str, Any]]:
+        """The same, once the server has heard of the end of these, which lags a little behind the run's."""
+
+        def ended() -> dict[str, dict[str, Any]]:
+            found = self.tasks(run)
+            over = all(name in found and found[name]["state"]["type"] in ENDED for name in names)
+            return found if over else {}
+
+        return until(ended)
+
+    def start(
+        self,
+        name: str = "reconcile-period/on-demand",
+        job_variables: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> dict[str, Any]:
+        """What Prefect's page does when a person runs a deployment."""
+        deployment = self.ask("GET", f"/deployments/name/{name}")
+        path = f"/deployments/{deployment['id']}/create_flow_run"
+        asked = {"parameters": parameters, "job_variables": job_variables or {}}
+        started: dict[str, Any] = self.ask("POST", path, state={"type": "SCHEDULED"}, **asked)
+        return started
+
+    def ended(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        """The run, at its end."""
+
+        def ended() -> dict[str, Any]:
+            now: dict[str, Any] = self.ask("GET", f"/flow_runs/{run['id']}")
+            return now if now["state"]["type"] in ENDED else {}
+
+        return until(ended)
+
+    def by_hand(self, **parameters: Any) -> dict[str, Any]:
+        """The same, of `on-demand`; waits for the end."""
+        return self.ended(self.start(**parameters))
+
+    def pause_every_minute(self) -> None:
+        deployment = self.ask("GET", "/deployments/name/reconcile-period/every-minute")
+        self.ask("PATCH", f"/deployments/{deployment['id']}", paused=True)
+
+    def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The artifacts of a run that have a key, by it; and the bars of its stages, by stage."""
+        found = self.ask("POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+        return {one["key"] or one["description"]: one for one in found}
+
+    def events(self) -> list[dict[str, Any]]:
+        """Our own events, the newest first."""
+        names = {"prefix": ["reconcile."]}
+        found: list[dict[str, Any]] = self.ask("POST", "/events/filter", filter={"event": names})["events"]
+        return found
+
+    def logs(self, run: Mapping[str, Any]) -> list[str]:
+        found = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+        return [log["message"] for log in found]
+
+
+def until(look: Callable[[], T], seconds: float = 120) -> T:
+    """What `look` finds at last."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"waited in vain for {look.__qualname__}"
+        threading.Event().wait(2)  # each look costs the server some hundredths of a second
+    return found
+
+
+@contextmanager
+def background(
+    words: list[str | Path], command: Command, log: str, **changes: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that works until the block ends, then is killed with all the processes of its group.
+
+    So it is when the tests themselves are killed: a server left behind would begin a run every minute.
+    """
+    with (command.user_home / log).open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", GUARD, *words],
+            cwd=command.folder,
+            env=command.environment(**changes),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+@contextmanager
+def cable(address: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same address through a cable, and what cuts it."""
+    to = urlsplit(address)
+    ends: list[socket.socket] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near = listening.accept()[0]
+                far = socket.create_connection((to.hostname, to.port or 80))
+                ends.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    def cut() -> None:
+        for end in (listening, *ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield to._replace(netloc=f"127.0.0.1:{listening.getsockname()[1]}").geturl(), cut
+    finally:
+        cut()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def prefect(command: Command, *arguments: str, **changes: str) -> None:
+    done = subprocess.run(
+        [BIN / "prefect", "--no-prompt", *arguments],
+        cwd=command.folder,
+        env=command.environment(**changes),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:
+    """A command that runs as a flow run, with a database and homes of its own and the shop's ledger."""
+    merchant, sandbox = shop
+    command = make_command(sandbox, PREFECT_API_URL=world.api, **QUIET, **settings)
+    command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
+    merchant.write_ledger(command.folder / "ledger.csv")
+    return command
+
+
+def run_words(world: Prefect) -> tuple[str, ...]:
+    return ("run", "--from", world.days[0], "--to", world.days[1], "--ledger", "ledger.csv")
+
+
+@contextmanager
+def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
+    """A server, and a project folder with the shop's ledger; nothing is deployed from it yet."""
+    merchant, sandbox = shop
+    days = (str(merchant.first_day), str(merchant.last_day))
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    project = make_command(sandbox, made=True, PREFECT_API_URL=api, **QUIET)
+    project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
+    project.settings["RECONCILE_INBOX"] = "inbox"
+    (project.folder / "inbox").mkdir()
+    merchant.write_ledger(project.folder / "ledger.csv")
+    server: list[str | Path] = [BIN / "prefect", "server", "start", "--port", str(port)]
+    few = {"PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:02:00"}  # not each minute of an hour
+    with (
+        web_hook() as (hook, messages),
+        background(server, project, "server.log", PREFECT_UI_ENABLED="false", **few),
+    ):
+        project.settings["RECONCILE_NOTIFY"] = hook
+
+        def healthy() -> bool:
+            try:
+                return bool(requests.get(f"{api}/health", timeout=5).ok)
+            except requests.ConnectionError:
+                return False
+
+        until(healthy)
+        yield Prefect(api, project, days, messages)
