@@ -169,10 +169,11 @@ def why_undecidable(shop: Shop, message: str) -> str | None:
     """The name of the behaviour in which nothing shows that a window is complete; None: it can be shown.
 
     A server that ignores `page` shows no answer that is fuller than that for two of its days; or nothing
-    tells a server from such a one that gives the only page, or rows of one instant, whatever is asked for.
+    tells a server from such a one that gives the only page, or rows of one instant, whatever is asked for, or whose
+    only page changes while it is asked for.
     """
     how = shop.behaviour
-    alike = how.clamps_page and (how.own_size is not None or "random" in how.order)
+    alike = how.clamps_page and (how.own_size is not None or "random" in how.order or bool(shop.changes))
     if not (how.ignores_page or alike) or "no answer holds more than" not in message:
         return None
     days = Counter(day(row[how.filters], how.zone_hours) for row in shop.rows)
