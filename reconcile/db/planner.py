@@ -45,7 +45,7 @@ OF_FILE: Mapping[str, Profile] = {
     "match/scope/changed_records": {"enable_seqscan": "off"},
     # Sorting is quicker than hashing so many groups of one row.
     "match/prepare/repeated_references": {"enable_hashagg": "off"},
-    # Each currency is looked for up to the first record that has it, and one that is new in all records.
+    # Each currency is looked for up to the first record that has it. That there is none, an index says at once.
     "validate/currencies": {"enable_seqscan": "off"},
     # Duplicates are few, and so are the records whose counterpart another one has: each looks up its own.
     "match/discrepancies/repeated": {"enable_nestloop": "on"},

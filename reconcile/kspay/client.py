@@ -46,10 +46,9 @@ class KSPay:
     """One app at KS Pay. A context manager: leaving it closes the connections.
 
     `page_size` is the `limit` that is asked for; the server may give fewer rows. None: 100, and 1,000 where the server
-    gives more. `concurrency` pages of a window are
-    asked for at once; 1: one after the other. A call that failed for a reason that may pass is repeated until no good
-    answer came for `give_up_seconds`. The first wait is a random part of `backoff_seconds`. Requests are sent as JSON,
-    or form-encoded with `form`. Every method raises `errors.CallError`.
+    gives more. `concurrency` pages of a window are asked for at once; 1: one after the other. A call that failed for a
+    reason that may pass is repeated until no good answer came for `give_up_seconds`. The first wait is a random part of
+    `backoff_seconds`. Requests are sent as JSON, or form-encoded with `form`. Every method raises `errors.CallError`.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 -- Grain: one row a side, app and currency of a period: the first business day of the period that has it.
--- Purpose: Lets a currency that an app never had before be noticed. The look back ends at the first record that is
--- found, so that a long history is read only for a currency that is new.
+-- Purpose: Lets a currency that an app never had before be noticed. The look back goes by index and ends at the first
+-- record that is found, so that a long history is not read.
 -- Reads: entries, policy, transactions
 -- Makes: none
 
@@ -33,47 +33,31 @@ of_period as (
     from dated
     where case when day between :first and :last then true end
     group by side, app_id, currency
+),
+
+earlier as not materialized (
+    select 'kspay' as side, app_id, currency
+    from transactions
+    where business_date(created_at, (select timezone from policy)) < :first
+    union all
+    select 'ledger', app_id, currency
+    from entries
+    where not withdrawn and coalesce(dated_on, business_date(dated_at, (select timezone from policy))) < :first
 )
 
 select
     of_period.*,
-    case side
-        when 'kspay'
-            then (
-                select true
-                from transactions as held
-                where
-                    held.app_id = of_period.app_id and held.currency = of_period.currency
-                    and business_date(held.created_at, (select timezone from policy)) < :first
-                limit 1
-            )
-        else (
-            select true
-            from entries as held
-            where
-                held.app_id = of_period.app_id and held.currency = of_period.currency and not held.withdrawn
-                and coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) < :first
-            limit 1
-        )
-    end is not null as currency_before,
-    case side
-        when 'kspay'
-            then (
-                select true
-                from transactions as held
-                where
-                    held.app_id = of_period.app_id
-                    and business_date(held.created_at, (select timezone from policy)) < :first
-                limit 1
-            )
-        else (
-            select true
-            from entries as held
-            where
-                held.app_id = of_period.app_id and not held.withdrawn
-                and coalesce(held.dated_on, business_date(held.dated_at, (select timezone from policy))) < :first
-            limit 1
-        )
-    end is not null as app_before
+    (
+        select true from earlier
+        where
+            earlier.side = of_period.side and earlier.app_id = of_period.app_id
+            and earlier.currency = of_period.currency
+        limit 1
+    ) is not null as currency_before,
+    (
+        select true from earlier
+        where earlier.side = of_period.side and earlier.app_id = of_period.app_id
+        limit 1
+    ) is not null as app_before
 from of_period
 order by side, app_id collate "C", currency collate "C"

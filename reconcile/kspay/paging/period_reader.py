@@ -176,13 +176,13 @@ class PeriodReader:
         """
         self._may_grow = False
         try:
-            rows = len(self._answer(window, 1, LARGE_PAGE_SIZE, once=True).keys)
+            gives_more = len(self._answer(window, 1, LARGE_PAGE_SIZE, once=True).keys) > self._page_size
         except CallError as error:
             self._may_grow = isinstance(error, RateLimitError)  # the pace was refused, not the size
             return False
-        if rows > self._page_size:
+        if gives_more:
             self._page_size = LARGE_PAGE_SIZE
-        return self._page_size == LARGE_PAGE_SIZE
+        return gives_more
 
     def _answer(
         self,
