@@ -15,7 +15,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.form import AppsField, DayField, FileField, FolderField, HoursField, ProfileField, day_of
+from flows.form import (
+    AppsField,
+    HoursField,
+    LastDayField,
+    LedgerField,
+    OutField,
+    ProfileField,
+    StartField,
+    day_of,
+)
 from flows.shared import FETCH_RETRY_SECONDS, PageLog, as_task, deployed, inside, out_folder, with_database
 from flows.summary import one_line
 from flows.workers import DaskWorkers, task_runner, workers_of
@@ -40,12 +49,12 @@ COVERED = "covered before"
     persist_result=False,
 )
 def backfill(
-    from_date: DayField,
-    to_date: DayField = "",
-    ledger: FileField = "",
+    from_date: StartField,
+    to_date: LastDayField = "",
+    ledger: LedgerField = "",
     profile: ProfileField = "",
     apps: AppsField = (),
-    out: FolderField = "",
+    out: OutField = "",
     time_limit_hours: HoursField = 0,
 ) -> State[None]:
     """Reconcile a long history, one calendar month after another, each with a report of its own.

@@ -1,4 +1,6 @@
-"""The fields of Prefect's forms: what each may hold, and examples. Prefect's page and API refuse all else.
+"""The fields of Prefect's forms: titles, what each may hold, and examples. Prefect's page and API refuse all else.
+
+A title ends with the name of the parameter in brackets where it is another word: messages have that name.
 
 A field by itself is all that they can check. What concerns two of them, or today, the run says at once, in the words
 of the command. Profiles and apps are those of the settings when `prefect deploy` is run.
@@ -7,7 +9,7 @@ of the command. Profiles and apps are those of the settings when `prefect deploy
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.core.records import Period
@@ -25,8 +27,13 @@ def _of_settings() -> tuple[list[str], list[str], list[str]]:
         return [], [], []
 
 
-def _text(*examples: str, pattern: str = "") -> Any:
-    found: dict[str, Any] = {"type": "string", "examples": list(examples)}
+def _title(title: str) -> Any:
+    # Prefect takes the name of the parameter for the title of the field, but leaves what is extra.
+    return Field(json_schema_extra={"title": title})
+
+
+def _text(*examples: str, pattern: str = "", **more: str) -> Any:
+    found: dict[str, Any] = {"type": "string", "examples": list(examples), **more}
     return WithJsonSchema(found | ({"pattern": f"^({pattern})?$"} if pattern else {}))
 
 
@@ -40,17 +47,30 @@ def _some_of(words: list[str]) -> Any:
 
 
 _MONTH = r"20\d\d-(0[1-9]|1[0-2])"
+_DAY = rf"{_MONTH}-(0[1-9]|[12][0-9]|3[01])"
+_FOLDER = _text("reports")
 _PROFILES, _APPS, _BLOCKING = _of_settings()
 
-DayField = Annotated[str, _text("2026-08-01", pattern=f"{_MONTH}-(0[1-9]|[12][0-9]|3[01])")]
-MonthField = Annotated[str, _text("2026-08", pattern=_MONTH)]
-FileField = Annotated[str, _text("ledgers/august.csv")]
-FolderField = Annotated[str, _text("reports")]
-NameField = Annotated[str, _text("Asha Rao")]
-ProfileField = Annotated[str, _one_of(_PROFILES)]
-AppsField = Annotated[list[str] | tuple[str, ...], _some_of(_APPS)]
-AllowField = Annotated[list[str] | tuple[str, ...], _some_of(_BLOCKING)]
-HoursField = Annotated[float, WithJsonSchema({"type": "number", "minimum": 0, "examples": [8]})]
+# Where a day may be left out, the field is a text: Prefect refuses an empty text as a date.
+StartField = Annotated[str, _text("2026-08-01", format="date"), _title("First day (from_date)")]
+FirstDayField = Annotated[str, _text("2026-08-01", pattern=_DAY), _title("First day (from_date)")]
+LastDayField = Annotated[str, _text("2026-08-31", pattern=_DAY), _title("Last day (to_date)")]
+MonthField = Annotated[str, _text("2026-08", pattern=_MONTH), _title("Month")]
+LedgerField = Annotated[str, _text("ledgers/august.csv"), _title("Ledger file (ledger)")]
+OutField = Annotated[str, _FOLDER, _title("Folder for the report (out)")]
+PagesField = Annotated[str, _FOLDER, _title("Folder for the pages (pages)")]
+NameField = Annotated[str, _text("Asha Rao"), _title("Your name (by)")]
+ProfileField = Annotated[str, _one_of(_PROFILES), _title("How to read the ledger (profile)")]
+AppsField = Annotated[list[str] | tuple[str, ...], _some_of(_APPS), _title("Apps")]
+SnapshotField = Annotated[bool, _title("The ledger is complete (snapshot)")]
+AllowField = Annotated[
+    list[str] | tuple[str, ...], _some_of(_BLOCKING), _title("Expectations that may fail (allow)")
+]
+StrictField = Annotated[bool, _title("Fail if something is open (strict)")]
+WaitField = Annotated[bool, _title("Wait for another run (wait)")]
+HoursField = Annotated[
+    float, WithJsonSchema({"type": "number", "minimum": 0, "examples": [8]}), _title("Time limit in hours")
+]
 
 
 def day_of(name: str, value: object) -> date | None:

@@ -5,7 +5,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.form import FolderField, HoursField, MonthField, NameField
+from flows.form import HoursField, MonthField, NameField, OutField
 from flows.shared import PageLog, as_task, deployed, out_folder, with_database
 from flows.summary import closed_month, escaped
 from reconcile.core.errors import InputRefused, UsageError
@@ -18,7 +18,7 @@ from reconcile.settings import Settings
 
 @flow(name="month-close", flow_run_name="{month} by {by}", validate_parameters=False, persist_result=False)
 def month_close(
-    month: MonthField, by: NameField, out: FolderField = "", time_limit_hours: HoursField = 0
+    month: MonthField, by: NameField, out: OutField = "", time_limit_hours: HoursField = 0
 ) -> State[None]:
     """Close a month: freeze its statement as the next version. No later run changes a closed version.
 

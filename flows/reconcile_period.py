@@ -21,11 +21,15 @@ from prefect.states import Completed, Failed
 from flows.form import (
     AllowField,
     AppsField,
-    DayField,
-    FileField,
-    FolderField,
+    FirstDayField,
     HoursField,
+    LastDayField,
+    LedgerField,
+    OutField,
     ProfileField,
+    SnapshotField,
+    StrictField,
+    WaitField,
     period_of,
 )
 from flows.page import ended, show, tell_skipped
@@ -81,16 +85,16 @@ def _run_name() -> str:
     persist_result=False,
 )
 def reconcile_period(
-    from_date: DayField = "",
-    to_date: DayField = "",
-    ledger: FileField = "",
+    from_date: FirstDayField = "",
+    to_date: LastDayField = "",
+    ledger: LedgerField = "",
     profile: ProfileField = "",
     apps: AppsField = (),
-    snapshot: bool = False,
+    snapshot: SnapshotField = False,
     allow: AllowField = (),
-    strict: bool = False,
-    wait: bool = True,
-    out: FolderField = "",
+    strict: StrictField = False,
+    wait: WaitField = True,
+    out: OutField = "",
     time_limit_hours: HoursField = 0,
 ) -> State[None]:
     """Reconcile KS Pay with the ledger for a period, and write the report files.

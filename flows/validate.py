@@ -5,7 +5,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.form import FolderField, HoursField
+from flows.form import HoursField, PagesField
 from flows.shared import PageLog, as_task, deployed, inside, with_database
 from flows.summary import validated
 from reconcile.core.errors import InputRefused
@@ -14,7 +14,7 @@ from reconcile.validate_all import validate_all
 
 
 @flow(name="validate", flow_run_name="all expectations", validate_parameters=False, persist_result=False)
-def validate(pages: FolderField = "", time_limit_hours: HoursField = 0) -> State[None]:
+def validate(pages: PagesField = "", time_limit_hours: HoursField = 0) -> State[None]:
     """Check all expectations on the data in the database. It fails if one that blocks does not hold.
 
     Args:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,10 @@ def test_the_form_explains_itself(world: Prefect) -> None:
     schema = deployment["parameter_openapi_schema"]
     fields = schema["properties"]
     assert [*fields][:7] == ["from_date", "to_date", "ledger", "profile", "apps", "snapshot", "allow"]
-    assert all(field["description"] and field["title"] for field in fields.values())
+    assert all(field["description"] for field in fields.values())
+    titles = [field["title"] for field in fields.values()]
+    assert titles[:3] == ["First day (from_date)", "Last day (to_date)", "Ledger file (ledger)"]
+    assert not set(titles) & set(fields), "each has one of its own"
     assert fields["profile"]["enum"] == ["", "tally"]
     assert fields["apps"]["items"]["enum"] == [world.project.settings["KSPAY_APP_ID"]]
     assert "mostly_usable" in fields["allow"]["items"]["enum"]
@@ -242,10 +246,11 @@ def test_the_form_explains_itself(world: Prefect) -> None:
     assert deployment["version"] == version("kspay-reconcile")
 
     # What the page asks before it submits.
-    def wrong(**values: Any) -> list[str]:
+    def refused(schema: dict[str, Any], **values: Any) -> list[str]:
         answer = world.ask("POST", "/ui/schemas/validate", schema=schema, values=values)
         return [error["property"] for error in answer["errors"]]
 
+    wrong = partial(refused, schema)
     assert wrong(from_date="2026-02-01", to_date="2026-02-02", profile="tally", allow=["mostly_usable"]) == []
     assert wrong(from_date="1.2.2026", profile="tolly", apps=["ap_other"], allow=["all"]) == [
         "from_date",
@@ -253,6 +258,10 @@ def test_the_form_explains_itself(world: Prefect) -> None:
         "apps",
         "allow",
     ]
+    schema = world.ask("GET", "/deployments/name/backfill/backfill")["parameter_openapi_schema"]
+    assert schema["properties"]["from_date"]["format"] == "date"
+    assert refused(schema, from_date="2026-02-28") == []
+    assert refused(schema, from_date="2026-02-30") == ["from_date"]
 
 
 def test_every_deployment(world: Prefect) -> None:
