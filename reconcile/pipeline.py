@@ -4,6 +4,7 @@
 else differs. The run table and the lock in the database are the truth about a run.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -345,6 +346,7 @@ def _run_stages(
     imported = timed("ledger", lambda: _import(context, run, ledgers)) if ledgers.files else []
     if ledgers.unfinished and not any_import(run.engine):
         raise ledgers.unfinished[0]
+    _prepare_report(run.settings)
     fetched: dict[str, Fetched] = {}
     failed = None
 
@@ -410,10 +412,21 @@ def _one_view(run: RunContext) -> Iterator[Connection]:
         yield connection
 
 
+def _prepare_report(settings: Settings) -> None:
+    """Get ready to write the files in the background, while KS Pay and Postgres are waited for."""
+
+    def work() -> None:
+        from reconcile.report.publish import prepare  # here: `reconcile fetch` has no use for what draws
+
+        prepare(settings)
+
+    threading.Thread(target=work, name="prepare report", daemon=True).start()
+
+
 def _report(
     connection: Connection, run: RunContext, results: StageResults, timed: _Timed, places: _Places
 ) -> Finished:
-    from reconcile.report.publish import publish  # a fetch has no use for what draws, nor room for it
+    from reconcile.report.publish import publish
 
     run.progress("report", "writing the files", None)
     with timed.noting("validate"):  # within the stage `report`

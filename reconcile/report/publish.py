@@ -12,8 +12,17 @@ from reconcile.core.errors import ReconcileError
 from reconcile.db import runs
 from reconcile.report import csv_files
 from reconcile.report.elsewhere import Elsewhere
+from reconcile.report.html import page_template
+from reconcile.report.matched_csv import plain_lines
 from reconcile.report.render import render_all
 from reconcile.report.run_json import StageResults, document
+from reconcile.settings import Settings
+
+
+def prepare(settings: Settings) -> None:
+    """Compile what `publish` uses, once in a process: the page's template and the expression for matched.csv."""
+    page_template()
+    plain_lines(settings.dialect)
 
 
 def publish(
