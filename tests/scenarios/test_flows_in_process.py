@@ -69,7 +69,8 @@ assert (state.type.value, state.name, state.message) == (
     "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
 """
 FANNED_OUT = """
-import multiprocessing, os, sys
+import multiprocessing, os, signal, sys, threading, time
+from pathlib import Path
 import cloudpickle, dask, distributed
 from distributed.utils import get_mp_context
 from prefect.flows import load_flow_from_entrypoint
@@ -93,7 +94,22 @@ backfill = load_flow_from_entrypoint(f"{flows}/backfill.py:backfill")  # as a de
 said = backfill(from_date=first, to_date=last, ledger="both.csv", return_state=True)
 assert said.message == "2 months, 2 of them reconciled now, 0 before", said
 on_demand = load_flow_from_entrypoint(f"{flows}/reconcile_period.py:reconcile_period")
+killed = []
+def kill():
+    while not Path("held").exists():
+        time.sleep(0.05)
+    busy = [address for address, tasks in distributed.get_client().processing().items() if tasks]
+    for nanny in cluster.workers.values():
+        if nanny.worker_address in busy:
+            os.kill(nanny.pid, signal.SIGKILL)
+            killed.append(nanny.pid)
+    Path("hold").unlink()
+Path("hold").touch()
+watching = distributed.Client(cluster, set_as_default=True)
+threading.Thread(target=kill, daemon=True).start()
 assert on_demand(from_date=first, to_date=last, return_state=True).is_completed()
+assert killed, "every worker that was at work"
+watching.close()
 cluster.close()
 """
 
@@ -260,13 +276,23 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
 
 
 def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
-    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month."""
+    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month.
+
+    And a fetch whose worker is killed is done again by another one.
+    """
     shops = [Merchant.made_up(seed, date(2026, 4, 24), 12) for seed in (21, 22)]
     months = (("2026-04-24", "2026-04-30"), ("2026-05-01", "2026-05-05"))
-    with serve(shops[0]) as one, serve(shops[1]) as two:
-        alone, command = make_command(), make_command(PREFECT_API_URL=world.api, **QUIET)
-        for each in (alone, command):
-            write_apps(each, shops, (one, two))
+    alone, command = make_command(), make_command(PREFECT_API_URL=world.api, **QUIET)
+
+    def holding(path: str, body: bytes) -> bytes:
+        if path.startswith("/transaction?") and (command.folder / "hold").exists():
+            (command.folder / "held").touch()
+            until(lambda: not (command.folder / "hold").exists())
+        return body
+
+    with serve(shops[0]) as one, serve(shops[1]) as two, gate(two, holding) as held:
+        write_apps(alone, shops, (one, two))
+        write_apps(command, shops, (one, held))
         for number, (first, last) in enumerate(months):
             ledger = () if number else ("--ledger", "both.csv")  # as the backfill, which imports it once
             alone.good("run", "--from", first, "--to", last, *ledger)

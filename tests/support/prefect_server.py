@@ -68,9 +68,9 @@ class Prefect:
         return [run for run in found if deployment or run["deployment_id"] is None]
 
     def tasks(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The task runs of a flow run, by name."""
+        """The task runs of a flow run that have a state already, by name."""
         found = self.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
-        return {task["name"]: task for task in found}
+        return {task["name"]: task for task in found if task["state"]}
 
     def ended_tasks(self, run: Mapping[str, Any], *names: str) -> dict[str, dict[str, Any]]:
         """The same, once the server has heard of the end of these, which lags a little behind the run's."""
