@@ -6,19 +6,16 @@ channel and its number are ever shown: it may hold a password or a token anywher
 
 import logging
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from reconcile.core.discrepancies import Severity
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
-from reconcile.core.money import exact_sum, grouped
+from reconcile.core.money import grouped
 from reconcile.core.occasions import FAILED
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
@@ -46,11 +43,8 @@ _STATUS = re.compile(r"error=(\d{3})\b", re.ASCII)
 _STANDS = "The run is finished. The report of run"
 """How a note begins on an error that came after the report."""
 
-_RISKS = (
-    ("At risk", (Severity.HIGH,)),
-    ("To check", (Severity.MEDIUM, Severity.LOW)),
-    ("Timing, for information", (Severity.INFO,)),
-)
+_PARTS = {"at_risk": "At risk", "to_check": "To check", "timing": "Timing, for information"}
+"""The parts of what is open that a message names, as the page names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +201,17 @@ def _of_part(error: PartlyDone, settings: Settings) -> Message:
 def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Message:
     """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is. `fails`
     if strict makes a failure of what is open."""
+    from reconcile.report.figures import parts
     from reconcile.report.html import largest_at_risk, overdue_items
 
     report = finished.report
     open_items = sum(row["count"] for row in report["open"])
-    at_risk = sum(row["count"] for row in report["open"] if row["severity"] == Severity.HIGH)
+    open_parts = {name: [row for row in parts(report) if row["part"] == name] for name in _PARTS}
+    at_risk = sum(row["count"] for row in open_parts["at_risk"])
     lines = [
         f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
         "",
-        *(line for name, severities in _RISKS for line in _risk(name, severities, report["open"])),
+        *(_part(name, open_parts[part]) for part, name in _PARTS.items()),
         f"In quarantine: {sum(report['quarantined'].values()):,}",
         f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
     ]
@@ -268,15 +264,9 @@ def link_to(path: Path, settings: Settings) -> str | None:
     return f"{settings.report_url.rstrip('/')}/{quote(found.relative_to(shown).as_posix())}"
 
 
-def _risk(name: str, severities: Sequence[Severity], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _part(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """`At risk: 12 (INR 1,234.00; USD 5.00)`: never a sum over currencies."""
-    mine = [row for row in rows if row["severity"] in severities]
-    at_stake: dict[str, list[Decimal]] = defaultdict(list)
-    for row in mine:
-        at_stake[row["currency"]].append(Decimal(row["amount"]))
     amounts = "; ".join(
-        f"{currency} {grouped(f'{exact_sum(at_stake[currency]):f}', currency)}"
-        for currency in sorted(at_stake)
-        if currency
+        f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
     )
-    return [f"{name}: {sum(row['count'] for row in mine):,}{f' ({amounts})' if amounts else ''}"]
+    return f"{name}: {sum(row['count'] for row in rows):,}{f' ({amounts})' if amounts else ''}"
