@@ -1,6 +1,6 @@
 """kspay-reconcile: KS Pay's transactions against the merchant's ledger.
 
-A folder is a stage. Data walks down this list, and no module imports from a line below its own:
+The folders, in the order in which data walks through them. No module imports from a line below its own:
 
     core                 records, money, periods, errors: the words that all stages share
     ledger, kspay        read the two books, row by row and page by page, with every record's place

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile import inbox
 from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
-from reconcile.core.periods import EARLIEST
+from reconcile.core.periods import EARLIEST, LATEST
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db import runs
@@ -25,8 +25,11 @@ from reconcile.match.engine import match
 from reconcile.report import close_trail
 from reconcile.settings import Settings
 
+GIVE_UP_SECONDS = 10
+"""How long KS Pay is tried, at most."""
+
 _SHOWN = 5  # the number of wrong records that are named
-_ALL_DAYS = Period(EARLIEST, date(9000, 12, 31))
+_ALL_DAYS = Period(EARLIEST, LATEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _settings(settings: Settings) -> str:
 
 
 def _kspay(app: Credentials, settings: Settings) -> str:
-    with KSPay(app, give_up_seconds=min(10, settings.give_up_seconds)) as kspay:
+    with KSPay(app, give_up_seconds=min(GIVE_UP_SECONDS, settings.give_up_seconds)) as kspay:
         codes = sorted(currency.code for currency in kspay.currencies() if currency.code is not None)
         days_off = (kspay.server_today() - datetime.now(UTC).date()).days
     if days_off:
@@ -108,7 +111,7 @@ def _prefect(api: str) -> Finding:
         with get_client(sync_client=True) as client:
             answer = client.request("GET", "/admin/settings")
             answer.raise_for_status()
-            told = answer.json()
+            server_settings = answer.json()
     except (RuntimeError, HTTPError, ValueError) as error:
         return Finding(
             "Prefect",
@@ -117,18 +120,18 @@ def _prefect(api: str) -> Finding:
             warns=True,
         )
     host = urlsplit(api).hostname
-    return prefect_database(told, here=host in ("127.0.0.1", "localhost", "::1"))
+    return prefect_database(server_settings, here=host in ("127.0.0.1", "localhost", "::1"))
 
 
-def prefect_database(told: Mapping[str, Any], *, here: bool) -> Finding:
+def prefect_database(server_settings: Mapping[str, Any], *, here: bool) -> Finding:
     """Which database a server of Prefect's has that tells these settings; `here` if it runs on this machine.
 
     It hides the address. So where no driver is set, its SQLite is known by the log beside it, which SQLite keeps as
     long as the database is open.
     """
-    of_database = told["server"]["database"]
+    of_database = server_settings["server"]["database"]
     driver = of_database.get("driver") or ""
-    file = Path(told["home"]) / "prefect.db"
+    file = Path(server_settings["home"]) / "prefect.db"
     try:
         is_open = here and file.with_name("prefect.db-wal").exists()
     except OSError:  # a folder of another user
@@ -158,7 +161,7 @@ def _database(engine: Engine, settings: Settings) -> str:
 
 
 def _notify(settings: Settings) -> str:
-    from reconcile.notify import Channels  # imports what only those pay for who are told
+    from reconcile.notify import Channels  # imports what only those pay for who are server_settings
 
     Channels(settings)
     return f"{len(settings.notify)} address(es): reconcile notify --test sends each a message"

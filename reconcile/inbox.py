@@ -209,12 +209,12 @@ def _person(path: Path, inbox: Path, sheet: Sheet) -> tuple[str, bool]:
     owner = account_of_person(path.stat().st_uid)
     folder = path.parent.name if path.parent != inbox else None
     column = person_of(sheet)
-    told = [
+    claims = [
         (f"belongs to {owner}", owner),
         (f"lies in the folder {_shown(path.parent)}", folder),
         (f"names {column!r} in its column {PERSON}", column),
     ]
-    names = [(what, name) for what, name in told if name is not None]
+    names = [(what, name) for what, name in claims if name is not None]
     if not names:
         raise InputRefused(
             f"{path}: says not who decided, and belongs to no person's account: put it into a folder of that name in "

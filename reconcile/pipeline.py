@@ -118,7 +118,7 @@ def reconcile_period(
 ) -> Finished:
     """Reconcile one period from end to end; `workers`, if there are any, fetch its apps.
 
-    Raises the errors of reconcile.errors; then nothing is reported, no file is left and `latest` is
+    Raises the errors of reconcile.core.errors; then nothing is reported, no file is left and `latest` is
     as it was. What was fetched and imported before stays: it is what both books say. Raises MadeUpFor where a run
     that was due has nothing left to do.
     """
@@ -205,7 +205,7 @@ def _noting_failure(
 def _note_early_failure(
     settings: Settings, app_ids: tuple[str, ...], period: Period | None, error: ReconcileError
 ) -> None:
-    """The same, before the database is open; one that was never made is not made for this."""
+    """As `_noting_failure`, before the database is open. It creates no database."""
     if settings.database_url is not None or Home.at(settings.home).data.exists():
         with (
             suppress(ReconcileError),

@@ -28,7 +28,8 @@ from reconcile.core.fees import Fee, read_fees
 from reconcile.core.journal import Accounts, read_accounts
 from reconcile.core.money import Currencies, Tolerances, read_limits
 from reconcile.core.occasions import Occasion, read_occasions
-from reconcile.core.records import Family, Side
+from reconcile.core.records import Family, Side, without_separators
+from reconcile.core.wording import MASK
 from reconcile.kspay import Credentials
 from reconcile.kspay.statuses import STATUS_WORDS
 from reconcile.ledger.profile import TOML, read_profile
@@ -332,9 +333,6 @@ _EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
 """Of an [[expect]]: what must be given, and what it may be. All other keys are arguments of the expectation."""
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
-HIDDEN = "***"
-"""What people see of a secret."""
-
 _DEFAULTS = Variables.model_construct()
 _APP_KEYS = ("base_url", "app_id", "access_key", "secret_key")
 
@@ -468,7 +466,7 @@ class Settings:
         for (side, word), family in self.families.items():
             if word and _DEFAULT_FAMILIES.get((side, word)) != family:
                 # Of the spellings of one word the one with its blanks, and else in lower case.
-                key = (side, word.translate(_NO_SEPARATORS).casefold())
+                key = (side, without_separators(word).casefold())
                 words[key] = max(
                     words.get(key, (word, family)), (word, family), key=lambda one: (len(one[0]), one[0])
                 )
@@ -639,11 +637,11 @@ class _Reader:
                     source = words
             if isinstance(value, SecretStr):
                 url = name == "RECONCILE_DATABASE_URL"
-                value = _without_secrets(value.get_secret_value()) if url else HIDDEN
+                value = _without_secrets(value.get_secret_value()) if url else MASK
             elif isinstance(value, bool):
                 value = str(value).lower()
             elif name in ("KSPAY_BASE_URL", "RECONCILE_REPORT_URL") and value and set("@?") & set(value):
-                value = HIDDEN  # a password or a token may be in it
+                value = MASK  # a password or a token may be in it
             found.append(Shown(name, "" if value is None else str(value), source))
         return found
 
@@ -771,9 +769,6 @@ class _Reader:
         return table
 
 
-_NO_SEPARATORS = str.maketrans("", "", " -_\t\xa0")
-
-
 def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, str], Family]:
     known = {(side, word): family for (side, family), words in DEFAULT_FAMILIES.items() for word in words}
     # A database may fold ASCII letters only (LOCALE C): the usual spellings of other words are looked up as they are.
@@ -785,7 +780,7 @@ def _families(extra: Mapping[tuple[Side, str], Family]) -> Mapping[tuple[Side, s
     }
     words = {**spelt, **known, **extra}
     # Blanks, hyphens and underscores do not count: a word is looked up without them too, after all others.
-    bare = {(side, word.translate(_NO_SEPARATORS)): family for (side, word), family in words.items()}
+    bare = {(side, without_separators(word)): family for (side, word), family in words.items()}
     return MappingProxyType({**bare, **words})
 
 
@@ -795,7 +790,7 @@ _DEFAULT_FAMILIES = _families({})
 def _without_secrets(url: str) -> str:
     """A database URL for people: its password and all its options are hidden, since these may hold one too."""
     found = make_url(url)
-    options = dict.fromkeys(sorted(found.query), HIDDEN)
+    options = dict.fromkeys(sorted(found.query), MASK)
     return found.set(query={}).render_as_string(hide_password=True) + "".join(
         f"{'&' if number else '?'}{name}={value}" for number, (name, value) in enumerate(options.items())
     )

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import InputRefused
+from reconcile.core.periods import LATEST
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.db import runs
@@ -114,7 +114,7 @@ def write_docs_of_held(settings: Settings, folder: Path) -> None:
 
 
 def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | None:
-    """That of the newest finished run, else all days that have a record."""
+    """The period of the newest finished run, else all days that have a record."""
     with engine.connect() as connection:
         row = connection.execute(
             text(read_sql("validate/newest_period")), {"apps": list(app_ids)}
@@ -124,7 +124,7 @@ def _period(engine: Engine, app_ids: Sequence[str], timezone: str) -> Period | N
         first, last = connection.execute(
             text(read_sql("validate/all_days")), {"apps": list(app_ids), "zone": timezone}
         ).one()
-    return Period(first, max(first, min(last, date(9000, 12, 31)))) if first is not None else None
+    return Period(first, max(first, min(last, LATEST))) if first is not None else None
 
 
 def _validate_results(

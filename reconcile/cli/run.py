@@ -311,7 +311,7 @@ def doctor(quick: bool, as_json: bool) -> None:
     """Check settings, credentials, database, clock and totals.
 
     Each line says what was checked and, if it is wrong, what to do. A line that begins with warn stops no run and
-    changes no exit code. With --quick it is a health check: nothing is matched anew.
+    changes no exit code. With --quick it is a health check: nothing is matched again.
 
     Example:  reconcile doctor
     """

@@ -1,6 +1,7 @@
 """All errors as a tree. A command exits with the code of the class.
 
-    ReconcileError            1  the base class; raised itself only for a fault of this program
+    ReconcileError            1  the base class; raised itself for what no class below names: a full disk, a server that
+    │                            does not start, a copy that fails, a fault of this program
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
     ├── DatabaseLost          1  the database went away in the middle; it may come back
     ├── UsageError            2  wrong use or settings: names the option or variable, and what to do

@@ -20,7 +20,7 @@ MOST_PERCENT = Decimal(50)
 """A fee of more than half of an amount is taken for a mistake."""
 
 FEW = 10
-"""So many matches at least must show an agreement that nobody stated, and half of all."""
+"""Number of matches that must show an agreement that nobody stated, and half of all, at least."""
 
 _STEPS = 10_000
 """An agreement is looked for in steps of 0.01 %."""
@@ -30,9 +30,9 @@ _MOST_STEPS = 20
 """Where an amount is so small that more percentages give one fee, it shows none of them."""
 
 _MOST_PAYMENTS = 60
-"""So many payments, spread over all amounts, are compared with each other for a percentage with a fixed amount."""
+"""Number of payments, over all amounts, that are compared with each other for a percentage with a fixed amount."""
 _BEST = 8
-"""So many of what they show most often are counted in all payments."""
+"""Number of what they show most often that is counted in all payments."""
 
 _Units = tuple[int, int]
 """Two amounts in the minor unit, or a percentage in steps and such an amount."""

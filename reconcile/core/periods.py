@@ -9,6 +9,9 @@ from reconcile.core.records import Period
 EARLIEST = date(2000, 1, 1)
 """No period begins before it; KS Pay is much younger."""
 
+LATEST = date(9000, 12, 31)
+"""The last day of "all days", with room for what is added to a day."""
+
 _MOST_DAYS = 31
 
 NIGHTS = "nights"

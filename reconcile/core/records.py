@@ -36,6 +36,20 @@ class Family(StrEnum):
     UNKNOWN = "unknown"
 
 
+_NO_SEPARATORS = str.maketrans("", "", " -_\t\xa0")
+
+
+def without_separators(word: str) -> str:
+    """A word without its blanks, hyphens and underscores. SQL does the same with `translate`, in
+    `match/policy/known_records`."""
+    return word.translate(_NO_SEPARATORS)
+
+
+def bare_word(word: str) -> str:
+    """A word without what does not count in it: `Partially Refunded` is `partially_refunded`."""
+    return without_separators(word).lower()
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """Calendar days in the business time zone, first and last both included."""

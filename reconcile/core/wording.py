@@ -11,6 +11,10 @@ MAX_CELL_LENGTH = 250
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+MASK = "***"
+"""What is shown instead of a secret."""
+
+
 def day(value: date | None) -> str:
     """`3 Aug 2026`, whatever the locale, so that the same data gives the same bytes."""
     return "an unknown day" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"

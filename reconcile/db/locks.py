@@ -10,6 +10,9 @@ from sqlalchemy.exc import OperationalError
 from reconcile.core.errors import Busy
 from reconcile.db import SCHEMA
 
+LOOK_SECONDS = 0.5
+"""How often somebody who waits for another process looks whether it is done."""
+
 
 @contextmanager
 def app_locks(
@@ -74,7 +77,7 @@ def _locks(engine: Engine, kind: str, app_ids: Iterable[str], held: Callable[[st
                     text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key
                 ):
                     held(app_id)
-                    time.sleep(0.5)
+                    time.sleep(LOOK_SECONDS)
             yield
         finally:
             # The server may notice only later that the connection is closed, and would refuse the next run until

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.people import same_person
-from reconcile.core.records import Side
+from reconcile.core.records import Side, bare_word
 from reconcile.core.wording import MAX_CELL_LENGTH
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
@@ -39,12 +39,7 @@ _NOBODY = "-"
 _LONGEST_NAME = 100
 
 
-def _bare_word(word: str) -> str:
-    """A word without what does not count in it: case, blanks, hyphens, underscores."""
-    return "".join(word.replace("-", " ").replace("_", " ").split()).lower()
-
-
-_WORD_OF = {_bare_word(word): word for word in WORDS}
+_WORD_OF = {bare_word(word): word for word in WORDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +224,7 @@ class _RowChecker:
         if not row.resolution and known is not None and not self._says_more(row, known):
             return None  # note and assignment came with the report; nobody changed the row
         word, colon, rest = row.resolution.partition(":")
-        word = _WORD_OF.get(_bare_word(word), word)
+        word = _WORD_OF.get(bare_word(word), word)
         ids = tuple(dict.fromkeys(one.strip() for one in rest.split(";") if one.strip()))
         if row.resolution and (word not in WORDS or (colon and word != MATCH)):
             self._refuse(row, f"{_short(row.resolution)!r} is not a decision: write {_ALLOWED}")

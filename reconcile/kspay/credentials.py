@@ -5,9 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from reconcile.core.errors import UsageError
-
-MASK = "***"
-"""What is shown instead of a secret."""
+from reconcile.core.wording import MASK
 
 
 @dataclass(frozen=True)

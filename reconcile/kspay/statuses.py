@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reconcile.core.records import Family
+from reconcile.core.records import Family, bare_word
 
 STATUS_WORDS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
     {
@@ -16,11 +16,9 @@ STATUS_WORDS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
 )
 """The words of each family, in lower case. reconcile.toml may add others to the reconciliation."""
 
-_FAMILIES = {word: family for family, words in STATUS_WORDS.items() for word in words}
+_FAMILIES = {bare_word(word): family for family, words in STATUS_WORDS.items() for word in words}
 
 
 def family_of(status: object) -> Family:
-    """The family of a status, upper or lower case; UNKNOWN for any other word."""
-    return (
-        _FAMILIES.get(status.strip().lower(), Family.UNKNOWN) if isinstance(status, str) else Family.UNKNOWN
-    )
+    """The family of a status, whatever its case and blanks; UNKNOWN for any other word."""
+    return _FAMILIES.get(bare_word(status), Family.UNKNOWN) if isinstance(status, str) else Family.UNKNOWN

@@ -15,7 +15,7 @@ from reconcile.core.errors import UsageError
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
-from reconcile.db.locks import turn_has_come
+from reconcile.db.locks import LOOK_SECONDS, turn_has_come
 from reconcile.db.runs import is_at_work
 from reconcile.load.fetch import Read, read_app
 from reconcile.load.fetch_plan import plan_fetch
@@ -23,9 +23,6 @@ from reconcile.settings import Settings
 from reconcile.validate.great_expectations import preload
 from reconcile.validate.rules import Validation
 from reconcile.validate.validator import Validator
-
-LOOK_SECONDS = 0.5
-"""How often a part that is ahead of its turn looks whether it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartDone:
-    """What it gave."""
+    """The result of one part."""
 
     read: Read
     said: Mapping[str, Validation]

@@ -39,17 +39,17 @@ def check_journal(engine: Engine, ledger: LedgerFile, source: str) -> None:
     left = []
     for number, row in rows:
         lines = missing.get((row["journal"], row["decision_id"]), [])
-        told = {name: row[name] for name in _CHECKED}
-        if told in lines:
-            lines.remove(told)
+        line = {name: row[name] for name in _CHECKED}
+        if line in lines:
+            lines.remove(line)
         else:
-            left.append((number, row, told, lines))
-    for number, row, told, lines in left:
+            left.append((number, row, line, lines))
+    for number, row, line, lines in left:
         where = f"row {number}, decision {row['decision_id']}"
         if not lines:
             raise _changed(ledger, f"{where}: this line was not exported in journal {row['journal']}")
-        name = next(name for name in _CHECKED if told[name] != lines[0][name])
-        said = f"{name} is {told[name] or 'empty'}, and was exported as {lines[0][name] or 'empty'}"
+        name = next(name for name in _CHECKED if line[name] != lines[0][name])
+        said = f"{name} is {line[name] or 'empty'}, and was exported as {lines[0][name] or 'empty'}"
         raise _changed(ledger, f"{where}: {said}")
     for (_, decision), lines in missing.items():
         if lines:

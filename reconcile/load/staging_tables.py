@@ -237,7 +237,7 @@ class StagingTables:
         """Move what was staged into `entries` and `quarantine`, and record the import.
 
         With a time zone it is a snapshot: the whole ledger of the days that it spans there, by source and app. With
-        `timezone` it is told what it lacks. `passed_over` counts its rows that are no records.
+        `timezone`, `Loaded.lacking` names what the file lacks. `passed_over` counts its rows that are no records.
         """
         scope = {"side": Side.LEDGER, "source": source, "file": file, "first": None, "last": None}
         self._connection.execute(

@@ -1,4 +1,4 @@
-"""Stage 4, match: runs the phases of `sql/match` in order, set by set, in one transaction, and checks the result.
+"""Matching: runs the phases of `sql/match` in order, set by set, in one transaction, and checks the result.
 
 Each phase is a folder and each step is a file; `PHASES` is the one list of them:
 
@@ -29,9 +29,8 @@ from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
 from reconcile.db import planner
 from reconcile.db.sql_files import read_sql, sql_names
-from reconcile.match.passes import PHASES as TIMES
-from reconcile.match.passes import Watcher, run_passes
-from reconcile.match.policy import note_policy, state_asked, state_policy
+from reconcile.match.passes import PASS_PHASES, Watcher, run_passes
+from reconcile.match.policy import MOST_RECORDS_OF_A_KEY, note_policy, state_asked, state_policy
 from reconcile.settings import Settings
 
 RULES = (
@@ -122,7 +121,7 @@ PHASES: Mapping[str, tuple[str, ...]] = {
 """The folders of `sql/match` that a run goes through, each with its files, in their order."""
 
 REMEMBERED = ("policy", "scope", "prepare", "rules", "pairing", "findings")
-"""The phases whose results are kept from run to run. The others work everything out anew."""
+"""The phases whose results are kept from run to run. The others work everything out again."""
 
 RESULTS = (
     "result_discrepancies",
@@ -241,8 +240,8 @@ class _ShowsProgress(Watcher):
         self._progress = progress
 
     def begin(self, phase: int, rule: str) -> None:
-        done = (phase - 1 + RULES.index(rule) / len(RULES)) / len(TIMES)
-        self._progress("match", f"phase {phase} of {len(TIMES)}: {rule}", done)
+        done = (phase - 1 + RULES.index(rule) / len(RULES)) / len(PASS_PHASES)
+        self._progress("match", f"phase {phase} of {len(PASS_PHASES)}: {rule}", done)
 
 
 def run_step(connection: Connection, step: str) -> None:
@@ -350,8 +349,8 @@ def _crowded(keys: Sequence[Any]) -> Iterator[str]:
     for row in keys:
         if row.kind != "comparable" or (row.app_id, row.key) not in written:
             yield (
-                f"{_KINDS.get(row.kind, row.kind)} {row.key!r} of app {row.app_id} stands on more than 500 records of"
-                " one side: too many to be a key, so nothing was matched by it"
+                f"{_KINDS.get(row.kind, row.kind)} {row.key!r} of app {row.app_id} stands on more than"
+                f" {MOST_RECORDS_OF_A_KEY} records of one side: too many to be a key, so nothing was matched by it"
             )
 
 

@@ -2,7 +2,7 @@
 
 What is stored is read: versions, pairings, discrepancies, decisions. Why a pair won or lost is not stored: the
 record's group is matched once more (`reconcile.match.replay`), in a transaction that is taken back. A story is a
-mapping of plain values, ready for JSON; `reconcile.report.lines` makes text of it.
+mapping of plain values, ready for JSON; `reconcile.report.explain_text` makes text of it.
 """
 
 import csv

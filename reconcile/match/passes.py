@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.db.sql_files import read_sql, run_file
 
-PHASES = (1, 2)
+PASS_PHASES = (1, 2)
 """1: paid, refunded and unknown transactions. 2: the others, so that a failed attempt never takes an entry that a paid
 one of its reference claims. SQL says which is which (`match/prepare/pass_tables`)."""
 
@@ -30,7 +30,7 @@ def run_passes(connection: Connection, rules: Sequence[str], watcher: Watcher) -
     The result is in the temporary tables `taken_txn` and `taken_unit`.
     """
     run_file(connection, "match/rules/manual")
-    for phase in PHASES:
+    for phase in PASS_PHASES:
         for rule in rules:
             _run_pass(connection, phase, rule, watcher)
 

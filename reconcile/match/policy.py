@@ -16,6 +16,9 @@ from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.settings import Settings
 
+MOST_RECORDS_OF_A_KEY = 500
+"""Records of one side that may carry the same reference or id. A key that more of them carry joins nothing."""
+
 STATED = ("policy", "known_transaction", "known_entry")
 """Of what `state_policy` makes, what other stages read too: the settings, and the usable records of the apps."""
 
@@ -39,6 +42,7 @@ def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]
                 "tolerance_fixed": settings.tolerances.default.fixed,
                 "tolerance_percent": settings.tolerances.default.percent,
                 "accept_suggestions": settings.accept_suggestions,
+                "most_records_of_a_key": MOST_RECORDS_OF_A_KEY,
                 "fees": fees_json(settings),
             }
         ],

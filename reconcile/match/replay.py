@@ -15,8 +15,7 @@ from reconcile.core.records import Side
 from reconcile.core.wording import days as spoken_days
 from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import RULES, find_groups, run_step
-from reconcile.match.passes import PHASES as PASSES
-from reconcile.match.passes import Watcher, run_passes
+from reconcile.match.passes import PASS_PHASES, Watcher, run_passes
 
 _SPLITS = ("reference_split", "reference_differs")
 """The rules that add up what is left of a key."""
@@ -86,7 +85,7 @@ def replay(connection: Connection, side: str, number: int) -> Replay:
         run_step(connection, f"prepare/{step}")
     watcher = _KeepsPairs(connection)
     run_passes(connection, RULES, watcher)
-    return _read(connection, [(phase, rule) for phase in PASSES for rule in RULES], watcher.kept)
+    return _read(connection, [(phase, rule) for phase in PASS_PHASES for rule in RULES], watcher.kept)
 
 
 class _KeepsPairs(Watcher):

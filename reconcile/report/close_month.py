@@ -103,8 +103,8 @@ def close_month(
             "month": month,
             "version": version,
             "closed_by": by,
-            "opening": _told(connection, statement.opening),
-            "closing": _told(connection, statement.closing),
+            "opening": _stored(connection, statement.opening),
+            "closing": _stored(connection, statement.closing),
             "lines": [_line(one) for one in statement.lines],
             "changed_since_before": None if since is None else [_line(one) for one in since.lines],
             "preparers": list(statement.preparers),
@@ -221,21 +221,21 @@ def _files(
         return {path.name: path.read_bytes() for path in paths}
 
 
-def _told(connection: Connection, found: Mapping[str, Position]) -> dict[str, dict[str, object]]:
+def _stored(connection: Connection, found: Mapping[str, Position]) -> dict[str, dict[str, object]]:
     """Each position with the files of its run, whose reports it rests on."""
-    told = {}
+    stored = {}
     for app_id, one in found.items():
         files = connection.scalar(
             text("select report -> 'files' from runs where number = :run"), {"run": one.run}
         )
-        told[app_id] = {
+        stored[app_id] = {
             "run": one.run,
             "run_id": one.run_id,
             "as_of": one.as_of.isoformat(),
             "decisions": one.decisions,
             "files": {name: held["sha256"] for name, held in (files or {}).items()},
         }
-    return told
+    return stored
 
 
 def _line(line: Line) -> dict[str, object]:

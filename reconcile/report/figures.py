@@ -61,8 +61,9 @@ def _compared(connection: Connection, period: Period, types: list[dict[str, Any]
     alike, of_month = comparable_runs(before, period)
     trend = alike[:_TREND]
     asked = {"runs": sorted({row.number for row in (*trend, *of_month)})}
-    told = {
-        row["number"]: row for row in connection.execute(text(read_sql("report/runs_told")), asked).mappings()
+    reports = {
+        row["number"]: row
+        for row in connection.execute(text(read_sql("report/reports_of_runs")), asked).mappings()
     }
 
     def as_it_was(row: Any) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _compared(connection: Connection, period: Period, types: list[dict[str, Any]
             "run_id": row.run_id,
             "from": row.first.isoformat(),
             "to": row.last.isoformat(),
-            "parts": parts(dict(told[row.number])),
+            "parts": parts(dict(reports[row.number])),
         }
 
     return {
@@ -87,10 +88,10 @@ def _compared(connection: Connection, period: Period, types: list[dict[str, Any]
             {
                 "run_id": row.run_id,
                 "to": row.last.isoformat(),
-                "open": sum(told[row.number]["discrepancies"].values()),
-                "new": told[row.number]["new"],
-                "cleared": told[row.number]["cleared"],
-                "reconciled": reconciled(told[row.number]["totals"]),
+                "open": sum(reports[row.number]["discrepancies"].values()),
+                "new": reports[row.number]["new"],
+                "cleared": reports[row.number]["cleared"],
+                "reconciled": reconciled(reports[row.number]["totals"]),
             }
             for row in trend
         ],

@@ -167,8 +167,8 @@ def between(
     for app_id, position in closing.items():
         before, of_app, final = _movements(connection, opening.get(app_id), position)
         lines += _lines(app_id, of_app, opening.get(app_id), position)
-        movements += _told(connection, of_app, position)
-        ends += _told(
+        movements += _with_records(connection, of_app, position)
+        ends += _with_records(
             connection,
             [*_ends("opening", before, opening.get(app_id)), *_ends("closing", final, position)],
             position,
@@ -186,10 +186,10 @@ def positions(connection: Connection, day: date) -> dict[str, Position]:
     return dict(sorted(found.items()))
 
 
-def closing_of(connection: Connection, told: Mapping[str, Any]) -> dict[str, Position]:
+def closing_of(connection: Connection, stored: Mapping[str, Any]) -> dict[str, Position]:
     """The positions that a closed version names."""
     rows = connection.execute(
-        text(read_sql("report/statement/runs")), {"runs": [one["run"] for one in told.values()]}
+        text(read_sql("report/statement/runs")), {"runs": [one["run"] for one in stored.values()]}
     )
     said = {row.number: row.open for row in rows}
     return {
@@ -201,7 +201,7 @@ def closing_of(connection: Connection, told: Mapping[str, Any]) -> dict[str, Pos
             said[one["run"]],
             one["decisions"],
         )
-        for app_id, one in sorted(told.items())
+        for app_id, one in sorted(stored.items())
     }
 
 
@@ -224,15 +224,15 @@ def _ends(line: str, items: Mapping[str, Item], position: Position | None) -> li
     ]
 
 
-def _told(connection: Connection, items: Sequence[Movement], closing: Position) -> list[Movement]:
+def _with_records(connection: Connection, items: Sequence[Movement], closing: Position) -> list[Movement]:
     """The items with the record of each and its newest note."""
     asked = {"ids": sorted({one.discrepancy_id for one in items}), "head": closing.decisions}
     rows = connection.execute(text(read_sql("report/statement/records")), asked)
-    told = {row.discrepancy_id: row for row in rows}
+    records = {row.discrepancy_id: row for row in rows}
     return [
         replace(one, side=row.side, record=row.record_id, note=row.note or "")
         for one in items
-        for row in [told[one.discrepancy_id]]
+        for row in [records[one.discrepancy_id]]
     ]
 
 

@@ -24,7 +24,7 @@ from reconcile.validate.suites import MOSTLY_USABLE, RULES, SNAPSHOT_KEEPS_MOST
 from reconcile.validate.validator import Subject, Validator
 
 DAYS_BEFORE = 28
-"""So many days before a day say what is usual: four of each day of the week."""
+"""Number of days before a day that say what is usual: four of each day of the week."""
 
 _SUITE_OF = {"kspay": "transactions", "ledger": "entries"}
 
@@ -179,5 +179,5 @@ def validate_results(
 
 
 def _percent(part: int, whole: int) -> Decimal:
-    """Of nothing, nothing."""
+    """The share in percent; 0 if `whole` is 0."""
     return Decimal(100 * part) / whole if whole else Decimal(0)

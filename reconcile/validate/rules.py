@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 SHOWN_SUBJECTS = 10
-"""So many files, days or currencies that break one expectation are named."""
+"""Number of files, days or currencies that are named where they break one expectation."""
 
 
 class Weight(StrEnum):

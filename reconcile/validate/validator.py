@@ -1,4 +1,4 @@
-"""Stage 3: the suites judge what was typed and staged, before any of it counts.
+"""The suites judge what was typed and staged, before any of it counts.
 
 Great Expectations looks at the rows where they are, on the connection that staged them: a first pass counts what
 breaks each expectation, and only where something does, a second one names the rows.
@@ -27,7 +27,7 @@ BATCH = 1_000
 """Records that are typed and staged at once."""
 
 SECONDS = 60
-"""So long one statement of judging may take, unless the settings say otherwise."""
+"""How long one statement of a suite may take, unless the settings say otherwise."""
 
 SUITES = ("transactions", "entries")
 """Of single records."""

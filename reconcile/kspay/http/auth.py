@@ -10,7 +10,8 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from reconcile.kspay.credentials import MASK, Credentials
+from reconcile.core.wording import MASK
+from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import AuthenticationError, CallError, InvalidRequestError, token_expired
 from reconcile.kspay.http.server_clock import ServerClock
 from reconcile.kspay.http.transport import Request, Transport

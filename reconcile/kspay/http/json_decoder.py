@@ -18,7 +18,7 @@ Fault = tuple[str, str, str]
 """The field (`note`, or `details.note` in a nested object), what stands there, and why it cannot be used."""
 
 _BYTES = "\ufdd0"  # a code point that no text may hold (Unicode): it marks a byte that is no text
-_SECRET = "signature"  # noqa: S105  the name of a field whose content is never shown
+SECRET_FIELD = "signature"  # noqa: S105  the name of a field whose content is never shown
 
 
 class NotJSONError(ValueError):
@@ -127,7 +127,7 @@ def _cleaned_object(value: dict[str, Any]) -> tuple[dict[str, Any], tuple[Fault,
         found[name], faults = _cleaned(item)
         for within, shown, reason in (*faults_of_name, *faults):
             field = f"{name}.{within}" if within else name
-            all_faults.append((field, "" if _SECRET in field.casefold() else shown, reason))
+            all_faults.append((field, "" if SECRET_FIELD in field.casefold() else shown, reason))
     if all_faults:
         found[TEXT_FAULTS] = tuple(all_faults)
     return found, tuple(all_faults)

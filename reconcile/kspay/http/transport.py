@@ -14,7 +14,8 @@ import msgspec
 import requests
 import urllib3.exceptions
 
-from reconcile.kspay.credentials import MASK, Credentials
+from reconcile.core.wording import MASK
+from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
 from reconcile.kspay.http.envelope import has_error_code, result_of, says_failed, stated
 from reconcile.kspay.http.json_decoder import CutOffError, NotJSONError, decode

@@ -4,10 +4,10 @@ from reconcile.kspay.paging.page_source import PageSource
 from reconcile.kspay.paging.seen_rows import SeenRows
 
 _CONFIRMATIONS = 3
-"""So often the row behind a page is asked for again, before it is believed that the page lacks it."""
+"""Times that the row behind a page is asked for again before it is believed that the page lacks it."""
 
 _LOOKS = 4
-"""So often a page that changes while one looks behind it is looked at again. Rows of one instant, in a new order at
+"""Times that a page is looked at again which changes while one looks behind it. Rows of one instant, in a new order at
 each request, change it always."""
 
 

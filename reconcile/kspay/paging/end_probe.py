@@ -6,10 +6,10 @@ FAR_PAGE = 1_000_000
 """A page beyond the end of every listing. What it holds shows whether `page` is honoured."""
 
 COMPARISONS = 12
-"""So often the first page is compared with one far beyond the end."""
+"""Times that the first page is compared with one far beyond the end."""
 
 SAME_ANSWERS = 4
-"""So many equal answers show what a page far beyond the end holds, …"""
+"""Number of equal answers that show what a page far beyond the end holds, …"""
 
 EXTRA_ANSWERS_ROWS = 24
 """… and one more for each time that its rows go into this number: few rows are equal by chance more easily."""

@@ -13,6 +13,7 @@ import msgspec
 
 from reconcile.core.records import TEXT_FAULTS, Place, RawRow
 from reconcile.kspay.errors import ProtocolError
+from reconcile.kspay.http.json_decoder import SECRET_FIELD
 from reconcile.kspay.paging.windows import Window
 
 _LISTS = ("transactions", "data", "items", "rows", "docs", "records", "list", "results")
@@ -23,7 +24,6 @@ _OF_TROUBLE = re.compile(
 """An empty list with such a name does not mean that there are no transactions."""
 
 _LARGEST_TOTAL = 2**31 - 1  # an int of the database; a larger total is wrong anyway
-_SECRET = "signature"  # noqa: S105  the name of the field, not a secret
 _FLAT = frozenset({str, int, bool, float, Decimal, type(None)})
 _USUAL_TIMES = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)+", re.ASCII)
 _sorted = msgspec.json.Encoder(order="sorted")
@@ -192,7 +192,7 @@ def without_secret(call: str, value: Any) -> Any:
 
 def _stripped(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _stripped(item) for key, item in value.items() if key.casefold() != _SECRET}
+        return {key: _stripped(item) for key, item in value.items() if key.casefold() != SECRET_FIELD}
     if isinstance(value, list):
         return [_stripped(item) for item in value]
     return value
@@ -209,7 +209,7 @@ def _stripped_together(rows: list[Any]) -> bool:
     except TypeError:
         return False
     for name in set(chain.from_iterable(rows)):
-        if name.casefold() == _SECRET:
+        if name.casefold() == SECRET_FIELD:
             for row in rows:
                 row.pop(name, None)
     return True

@@ -203,9 +203,9 @@ class PeriodReader:
             "limit": str(limit),
         }
         before = known.get((number, limit)) if known is not None else None
-        told = _Bytes(before.mark if before else None)
+        hashed = _Bytes(before.mark if before else None)
         try:
-            result = self._calls.get(call, "/transaction", params, unwanted, told, once=once)
+            result = self._calls.get(call, "/transaction", params, unwanted, hashed, once=once)
         except NotFoundError as error:
             if error.entry != NO_DATA:
                 raise
@@ -220,7 +220,7 @@ class PeriodReader:
         # If no row can leave the window, it is hardly ever read again.
         if known is not None and self.facts.rows_may_leave:
             known[number, limit] = _Known(
-                told.mark, array("q", answer.keys), array("q", answer.marks), answer.total
+                hashed.mark, array("q", answer.keys), array("q", answer.marks), answer.total
             )
         return answer
 

@@ -14,13 +14,13 @@ QUIET = "nothing new through many readings"
 SETTLED = "as many ids as listed rows, unchanged through several readings"
 
 EQUAL_READINGS = 2
-"""So many equal readings in a row prove a listing without repeated rows."""
+"""Number of equal readings in a row that prove a listing without repeated rows."""
 
 EQUAL_READINGS_IF_REPEATED = 12
-"""So many equal readings in a row prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
+"""Number of equal readings in a row that prove a listing that repeats rows: by chance, 1 in 4 ** 11 at most."""
 
 QUIET_READINGS = 16
-"""So many readings in a row must show nothing new after the one that did. In random order a reading misses a
+"""Number of readings in a row that must show nothing new after the one that did. In random order a reading misses a
 given row with a chance of at most 1 / e, so all of them miss it with a chance of at most 1 in 8 million."""
 
 Proof = tuple[str, Callable[[Facts], bool]]

@@ -20,7 +20,7 @@ _READING = (1 << _READING_BITS) - 1
 _MARK = (1 << _MARK_BITS) - 1
 
 _NEWEST = 100_000
-"""So many rows are kept in the dictionary before they go to the arrays."""
+"""Number of rows that are kept in the dictionary before they go to the arrays."""
 
 MOST_READINGS = _READING
 """Readings whose numbers can be told apart."""

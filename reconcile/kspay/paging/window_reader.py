@@ -26,10 +26,10 @@ MAX_READINGS = 60
 assert MAX_READINGS + 1 <= MOST_READINGS
 
 MAX_PAGES_WITHOUT_NEWS = 50
-"""So many pages in a row that only repeat rows of the same reading are no listing, or lie beyond its end."""
+"""Number of pages in a row that only repeat rows of the same reading, which are no listing, or lie beyond its end."""
 
 PAGES_IN_ORDER = 50
-"""So many pages are asked for one after the other once rows were seen to move."""
+"""Number of pages that are asked for one after the other once rows were seen to move."""
 
 PAGES_WORTH_A_PROBE = 20
 """A second reading of fewer pages costs hardly more than to find out what the range filters (`DayBorder`)."""

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from reconcile.core.errors import InputRefused, UsageError
+from reconcile.core.wording import MASK
 from reconcile.ledger.formats.parquet import cell_of
 from reconcile.ledger.profile import Profile
 from reconcile.ledger.table import Record
@@ -133,5 +134,5 @@ def _safe(error: Exception, url: URL) -> str:
     for secret in values:
         for written in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
             if len(written) > 2:
-                text = text.replace(written, "***")
-    return " ".join(text.replace(url.render_as_string(hide_password=False), "***").split())[:300]
+                text = text.replace(written, MASK)
+    return " ".join(text.replace(url.render_as_string(hide_password=False), MASK).split())[:300]

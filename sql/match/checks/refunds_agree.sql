@@ -103,6 +103,8 @@ judged as (
         match_no,
         transaction_id,
         given_back,
+        at_least,
+        at_most,
         given_back > 0
         and unknown + unknown_entries = 0
         and paid + refunded = transactions
@@ -120,7 +122,7 @@ judged as (
     from compared
 ),
 
-told as (
+found as (
     select number as match_no
     from findings
     where side = 'kspay' and kind = 'REFUND_MISMATCH'
@@ -131,10 +133,16 @@ select
     judged.transaction_id as record,
     case
         when judged.contradicts
-            then format('the ledger gives back %s, KS Pay says otherwise, and nothing says so', judged.given_back)
-        else 'its refunds are found to contradict, and they do not'
+            then format(
+                    'the ledger gives back %s, KS Pay between %s and %s, and no finding says so',
+                    judged.given_back, judged.at_least, judged.at_most
+                )
+        else format(
+                'the ledger gives back %s, KS Pay between %s and %s, which agrees, and a finding says that it does not',
+                judged.given_back, judged.at_least, judged.at_most
+            )
     end as found
 from judged
-left join told using (match_no)
-where judged.contradicts <> (told.match_no is not null)
+left join found using (match_no)
+where judged.contradicts <> (found.match_no is not null)
 order by record

@@ -89,7 +89,7 @@ stored as (
     group by quarantine.side, quarantine.currency
 ),
 
-told as (
+counted as (
     select
         scope,
         side,
@@ -105,16 +105,18 @@ told as (
 differing as (
     select
         scope,
-        coalesce(stored.side, told.side) as side,
-        coalesce(stored.currency, told.currency) as currency,
+        coalesce(stored.side, counted.side) as side,
+        coalesce(stored.currency, counted.currency) as currency,
         quarantined,
-        coalesce(told.records, 0) as told_records,
-        coalesce(told.amount, 0) as told_amount,
+        coalesce(counted.records, 0) as counted_records,
+        coalesce(counted.amount, 0) as counted_amount,
         coalesce(stored.records, 0) as stored_records,
         coalesce(stored.amount, 0) as stored_amount
     from stored
-    full join told using (scope, side, currency, quarantined)
-    where (stored.records, stored.amount, stored.print) is distinct from (told.records, told.amount, told.print)
+    full join counted using (scope, side, currency, quarantined)
+    where (stored.records, stored.amount, stored.print) is distinct from (
+            counted.records, counted.amount, counted.print
+        )
 ),
 
 given as (
@@ -128,7 +130,9 @@ select
     scope || ' ' || currency as record,
     format(
         '%s records of %s %s, %s of %s are in the database',
-        told_records, told_amount, case when quarantined then 'are told as quarantined' else 'have an outcome' end,
+        counted_records,
+        counted_amount,
+        case when quarantined then 'are counted as quarantined' else 'have an outcome' end,
         stored_records, stored_amount
     ) as found
 from differing

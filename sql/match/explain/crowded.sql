@@ -1,4 +1,4 @@
--- Grain: one key of the record that does not count, because more than 500 records of one side carry it.
+-- Grain: one key of the record that does not count, because too many records of one side carry it.
 -- Purpose: Says why nothing was matched by a key.
 -- Reads: crowded_keys
 -- Makes: none

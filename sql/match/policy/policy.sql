@@ -5,5 +5,5 @@
 
 insert into policy values (
     :app_ids, :timezone, :date_tolerance_days, :duplicate_days, :tolerance_fixed, :tolerance_percent,
-    :accept_suggestions, cast(:fees as jsonb)
+    :accept_suggestions, :most_records_of_a_key, cast(:fees as jsonb)
 )

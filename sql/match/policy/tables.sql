@@ -13,6 +13,7 @@ create temp table policy (
     tolerance_fixed numeric not null,  -- of currencies that `tolerance` does not name; major units
     tolerance_percent numeric not null,  -- of the KS Pay amount
     accept_suggestions boolean not null,
+    most_records_of_a_key integer not null,  -- of one side; a key that more of them carry joins nothing
     fees jsonb  -- what gateways keep, as the function `expected_fee` reads it; null where nothing is stated
 ) on commit drop;
 

@@ -1,4 +1,4 @@
--- Grain: one row a key of the apps that does not count, because more than 500 records of one side carry it.
+-- Grain: one row a key of the apps that does not count, because too many records of one side carry it.
 -- Purpose: The warnings of a run name these keys.
 -- Reads: crowded_keys, policy
 -- Makes: none

@@ -1,7 +1,7 @@
 -- Grain: `scope_…`: one row a record, pairing, finding or booking of the apps.
 -- Purpose: All records are matched again: the first time, after settings changed, and where most records are new.
--- `scope_transaction` and `scope_entry` are the records to match. A key that more than 500 records of one side carry
--- does not count. There are few such keys, so records are first counted by a hash of the key, about 32 keys of each
+-- `scope_transaction` and `scope_entry` are the records to match. A key that too many records of one side carry does
+-- not count. There are few such keys, so records are first counted by a hash of the key, about 32 keys of each
 -- side and kind together, and exactly only where such a bucket holds enough of them.
 -- Reads: bookings, crowded_keys, entries, findings, pairings, policy, side_key, transactions, usable_entry,
 -- usable_transaction
@@ -31,7 +31,7 @@ select
 from side_key
 where key is not null and kind <> 'reference'
 group by bucket
-having count(*) > 500;
+having count(*) > (select most_records_of_a_key from policy);
 
 analyze full_bucket;
 
@@ -46,7 +46,7 @@ where
     key is not null and kind <> 'reference'
     and hashtext(key) & (select min(bits) from full_bucket) in (select bucket from full_bucket)
 group by side, app_id, kind, key
-having count(*) > 500
+having count(*) > (select most_records_of_a_key from policy)
 on conflict do nothing;
 
 insert into crowded_keys
@@ -61,7 +61,7 @@ from (
 ) as carried
 where (app_id, comparable) in (select app_id, key from crowded_keys where kind = 'comparable')
 group by side, app_id, reference
-having count(*) > 500
+having count(*) > (select most_records_of_a_key from policy)
 on conflict do nothing;
 
 create temp view scope_pairing as

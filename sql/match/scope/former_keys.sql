@@ -1,6 +1,6 @@
 -- Grain: one row a key.
 -- Purpose: The keys that changed records had before, and the keys that count again.
--- Reads: crowded_keys, entry_versions, fresh_key, fresh_load, side_key, transaction_versions
+-- Reads: crowded_keys, entry_versions, fresh_key, fresh_load, policy, side_key, transaction_versions
 -- Makes: crowded_keys, fresh_key, thinner_key
 
 -- A changed record belonged to the group of its former keys.
@@ -43,7 +43,7 @@ where
             from side_key
             inner join thinner_key using (app_id, kind, key)
             group by side, app_id, kind, key
-            having count(*) > 500
+            having count(*) > (select most_records_of_a_key from policy)
         ) as still
         where still.app_id = crowded.app_id and still.kind = crowded.kind and still.key = crowded.key
     );

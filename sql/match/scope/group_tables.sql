@@ -29,7 +29,7 @@ from loads
 inner join policy on loads.app_id = any(policy.app_ids)
 where matched_by is null and records > 0;
 
--- Only those of the apps that are matched: nobody works out anew what stands in another app.
+-- Only those of the apps that are matched: what stands in another app is not worked out again.
 create temp view joined_pairing as
 select
     pairings.transaction_no,

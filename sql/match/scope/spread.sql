@@ -3,8 +3,8 @@
 -- or are in one match or booking with them. `frontier` is what joined by it. A key that does not count leads nowhere;
 -- one that only now turns out not to count has led somewhere before, so it counts once more. Where a normalised
 -- reference does not count, the reference as it is written may still be a key.
--- Reads: bookings, by_hand, crowded_keys, entries, fresh_key, frontier, key_record, pairings, scope_entry_no,
--- scope_transaction_no, seen_key, transactions
+-- Reads: bookings, by_hand, crowded_keys, entries, fresh_key, frontier, key_record, pairings, policy,
+-- scope_entry_no, scope_transaction_no, seen_key, transactions
 -- Makes: crowded_keys, fresh_key, frontier, joining, key_record, scope_entry_no, scope_transaction_no, seen_key
 
 insert into scope_transaction_no select number from frontier where side = 'kspay';
@@ -125,7 +125,7 @@ insert into crowded_keys
 select app_id, kind, key
 from key_record
 group by app_id, kind, key, side
-having count(*) > 500
+having count(*) > (select most_records_of_a_key from policy)
 on conflict do nothing;
 
 insert into crowded_keys
@@ -137,7 +137,7 @@ where
     key_record.kind = 'comparable'
     and (key_record.app_id, 'comparable', key_record.key) in (select app_id, kind, key from crowded_keys)
 group by key_record.app_id, coalesce(transactions.reference, entries.reference), key_record.side
-having count(*) > 500
+having count(*) > (select most_records_of_a_key from policy)
 on conflict do nothing;
 
 create temp table joining on commit drop as

@@ -1,5 +1,5 @@
 -- Grain: one row an entry of an app with one of these ids.
--- Purpose: What a journal states anew.
+-- Purpose: What a journal states again.
 -- Reads: entries
 -- Makes: none
 

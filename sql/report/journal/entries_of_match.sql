@@ -1,5 +1,5 @@
 -- Grain: one row an entry of the match that a discrepancy is about.
--- Purpose: What a journal states anew, where resolved.csv cuts the list of their ids.
+-- Purpose: What a journal states again, where resolved.csv cuts the list of their ids.
 -- Reads: bookings, discrepancies, entries, pairings, transactions
 -- Makes: none
 

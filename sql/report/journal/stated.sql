@@ -1,4 +1,4 @@
--- Grain: one row an entry of these that a journal states anew.
+-- Grain: one row an entry of these that a journal states again.
 -- Purpose: How the newest journal says that it stands, but for the decisions on one discrepancy.
 -- Reads: journal_exports
 -- Makes: none
