@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -51,6 +53,26 @@ def command(words: list[str]) -> click.Command:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 6 * 1024
+
+
+def test_every_module_that_is_named_exists() -> None:
+    """In docstrings, comments and pages: reconcile.core.errors, also with the name of what stands in it."""
+    folders = [ROOT / name for name in ("reconcile", "flows", "sql")]
+    texts = [
+        *CURRENT,
+        *(path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".sql")),
+    ]
+    named = {
+        name
+        for path in texts
+        for line in path.read_text("utf-8").splitlines()
+        if not re.match(r"\s*(from|import) ", line)
+        for name in re.findall(r"(?<![\w./-])reconcile\.[a-z]+(?:\.[a-z_]\w*)+(?![\w.]*/)", line)
+    }
+    assert "reconcile.core.errors" in named
+    for name in sorted(named):
+        module, _, last = name.rpartition(".")
+        assert hasattr(import_module(module), last) or find_spec(name), name
 
 
 @every_page
