@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.money import exact_sum
@@ -126,17 +126,11 @@ def month_days(month: str, what: str = "--period") -> tuple[date, date]:
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def read_statement(engine: Engine, month: str) -> Statement:
-    """Work out the statement of a month from the database.
+def statement_of(connection: Connection, month: str) -> Statement:
+    """Work out the statement of a month, on a connection that sees one state of the database.
 
     Raises UsageError if no run is as of a day of the month, and CheckFailed if the statement does not add up.
     """
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        return statement_of(connection, month)
-
-
-def statement_of(connection: Connection, month: str) -> Statement:
-    """The same, on a connection that sees one state of the database."""
     first, last = month_days(month)
     closing = positions(connection, last)
     if not any(first <= position.as_of for position in closing.values()):

@@ -28,7 +28,7 @@ from reconcile.pipeline import Request, reconcile_period
 from reconcile.report.close_month import warnings_of
 from reconcile.report.csv_files import point_latest
 from reconcile.report.render import render_again
-from reconcile.report.statement import LINES, Statement, read_statement
+from reconcile.report.statement import LINES, Statement, statement_of
 from reconcile.report.statement_files import write_statement
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import Sandbox, serve
@@ -39,6 +39,11 @@ FIRST = date(2026, 7, 25)
 Row = dict[str, str]
 Key = tuple[str, str]
 """Currency and line."""
+
+
+def read_statement(engine: Engine, month: str) -> Statement:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        return statement_of(connection, month)
 
 
 class Month:
