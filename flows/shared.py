@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic, sleep
+from types import FrameType
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from prefect.exceptions import FailedRun, PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
+from reconcile.cli.signals import may_raise
 from reconcile.core.errors import (
     DatabaseLost,
     DatabaseUnreachable,
@@ -122,8 +124,10 @@ class _Alarm:
 
     hours: float
 
-    def __call__(self, _number: int, _frame: object) -> None:
-        raise TimeIsUp(self.hours)
+    def __call__(self, _number: int, frame: FrameType | None) -> None:
+        if may_raise(frame):
+            raise TimeIsUp(self.hours)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
 
 
 def report_stands() -> None:

@@ -291,8 +291,10 @@ def metrics(textfile: Path | None) -> None:
     settings = Settings.read()
     with open_store(settings) as engine:
         run_records.sweep_dead(engine)
-        # An app that was taken out of the settings must not alert for good.
-        text = as_text(one for one in run_records.by_app(engine) if one["app_id"] in settings.app_ids)
+        # An app that was taken out of the settings must not alert for good. Where none is set, as in a crontab without
+        # the keys, all are shown: a file without any would never alert.
+        apps = settings.app_ids
+        text = as_text(one for one in run_records.by_app(engine) if not apps or one["app_id"] in apps)
     if textfile is None:
         click.echo(text, nl=False)
         return

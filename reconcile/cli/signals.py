@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from types import FrameType
+from typing import Any
 
 from reconcile.core.errors import Stopped
 
@@ -15,7 +17,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NUDGE = signal.SIGURG
 """A signal that nobody sends. Otherwise it means out-of-band data, which this program does not use."""
 
-_PAUSES = (0.2, 0.5, 1, 2)
+_PAUSES = (0.05, 0.2, 0.5, 1, 2)
 """Seconds before each nudge."""
 
 
@@ -24,25 +26,61 @@ def stopped_by_signals() -> Iterator[None]:
     """Within the block, a signal to stop raises Stopped in the main thread: then the run is marked as failed, and the
     embedded database is stopped. The main thread must enter the block. A signal that was ignored before (nohup) stays
     ignored."""
+    # The number of a signal whose exception could not be raised where it came, or was lost there.
+    due: list[int] = []
 
-    def stop(number: int, _frame: object) -> NoReturn:
-        raise Stopped(number)
+    def stop(number: int, frame: FrameType | None) -> None:
+        due[:] = [number]
+        if may_raise(frame):
+            due.clear()
+            raise Stopped(number)
+
+    def stop_if_due(_number: int, frame: FrameType | None) -> None:
+        if due:
+            stop(due[0], frame)
+
+    hook = sys.unraisablehook
+
+    def lost(unraisable: Any) -> None:
+        # What calls back into Python, such as the end of an object, reports an exception and goes on.
+        if isinstance(unraisable.exc_value, Stopped):
+            due[:] = [unraisable.exc_value.exit_code - 128]
+        else:
+            hook(unraisable)
 
     before = {number: signal.getsignal(number) for number in _STOPPING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, stop)
+    sys.unraisablehook = lost
     try:
-        with _noticed():
+        with _noticed(stop_if_due, due):
             yield
     finally:
+        due.clear()
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+def may_raise(frame: FrameType | None) -> bool:
+    """Whether a handler of signals may raise an exception in the frame that it interrupts.
+
+    Not where an import takes and gives back its locks: one that is never given back stops every other thread that
+    imports. And not at the end of an object, where Python shows the exception and goes on.
+    """
+    if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        return False
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return False
+        frame = frame.f_back
+    return True
+
+
 @contextmanager
-def _noticed() -> Iterator[None]:
-    """Make sure that the main thread notices a signal at once.
+def _noticed(stop_if_due: Callable[[int, FrameType | None], None], due: Sequence[int]) -> Iterator[None]:
+    """Make sure that the main thread notices a signal at once, and stops as long as it is due.
 
     A signal that arrives just before the thread begins to wait, for example for an answer, does not end the wait:
     Python raises the exception only afterwards. So another thread, which sees every signal at once, wakes the main
@@ -58,9 +96,12 @@ def _noticed() -> Iterator[None]:
                 for pause in _PAUSES:
                     time.sleep(pause)
                     signal.pthread_kill(main, _NUDGE)
+                while due:
+                    time.sleep(_PAUSES[0])
+                    signal.pthread_kill(main, _NUDGE)
         os.close(reader)
 
-    before = signal.signal(_NUDGE, lambda _number, _frame: None)
+    before = signal.signal(_NUDGE, stop_if_due)
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=nudge, name="stopping", daemon=True).start()
     try:

@@ -30,6 +30,7 @@ ORDER = (
     "doctor",
     "demo",
     "cli",
+    "__main__",
 )
 
 
