@@ -49,11 +49,13 @@ _PARTS = {"at_risk": "At risk", "to_check": "To check", "timing": "Timing, for i
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: a subject, a plain text, and a file for channels that take one."""
+    """What is sent: a subject, a plain text, and a file for channels that take one. Channels with colours or signs show
+    one that `failed` as a failure."""
 
     subject: str
     text: str
     attached: Path | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def _send(name: str, channel: "Apprise", message: Message) -> Sent:
             title=message.subject,
             body=message.text,
             body_format=apprise.NotifyFormat.TEXT,
+            notify_type=apprise.NotifyType.FAILURE if message.failed else apprise.NotifyType.INFO,
             attach=str(message.attached) if message.attached is not None and takes_files else None,
         )
         status = _STATUS.search(log.getvalue())
@@ -184,9 +187,9 @@ def _of_failure(error: BaseException, work: str) -> Message:
     line = str(known) if known is not None else f"a fault of ours: {type(error).__name__}"
     for note in getattr(error, "__notes__", ()):
         if note.startswith(_STANDS):
-            return Message(f"{work} finished, but not all of it is shown", f"{line}\n\n{note}.")
+            return Message(f"{work} finished, but not all of it is shown", f"{line}\n\n{note}.", failed=True)
     kept = "Nothing was reported. What was fetched and imported is kept. " if work == RUN else ""
-    return Message(f"{work} failed", f"{line}\n\n{kept}Correct the cause, and run it again.")
+    return Message(f"{work} failed", f"{line}\n\n{kept}Correct the cause, and run it again.", failed=True)
 
 
 def _of_part(error: PartlyDone, settings: Settings) -> Message:
@@ -194,7 +197,10 @@ def _of_part(error: PartlyDone, settings: Settings) -> Message:
     message = of_run(error.finished, settings)
     apps = ", ".join(error.failed.errors)
     return replace(
-        message, subject=f"Failed for {apps}. {message.subject}", text=f"{error.failed}\n\n{message.text}"
+        message,
+        subject=f"Failed for {apps}. {message.subject}",
+        text=f"{error.failed}\n\n{message.text}",
+        failed=True,
     )
 
 
@@ -237,6 +243,7 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
         f"{failed}Reconciliation {report['from']} to {report['to']}: {open_items:,} open, {at_risk:,} at risk",
         "\n".join(lines),
         sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
+        failed=fails,
     )
 
 

@@ -52,6 +52,7 @@ def test_a_run_is_told_once_on_every_channel(command: Command, days: tuple[str, 
     assert mail["Subject"] == document["title"]
     assert document["title"].endswith(f": {len(rows):,} open, {len(high):,} at risk")
     assert mail["To"].endswith("asha@books.example") or "asha@books.example" in mail["To"]
+    assert document["type"] == "info"
     told = document["message"]
     assert f"https://books.example/reports/{report.run_id}/report.html" in told
     for name, part in (("At risk", "at_risk"), ("To check", "to_check"), ("Timing", "timing")):
@@ -80,7 +81,7 @@ def test_a_failure_is_told(command: Command, days: tuple[str, ...]) -> None:
     with web_hook() as (hook, given):
         outcome = command("run", *days, RECONCILE_NOTIFY=hook, KSPAY_SECRET_KEY="wrong")
     assert outcome.code == 4
-    assert [one["title"] for one in given] == ["Reconciliation failed"]
+    assert [(one["title"], one["type"]) for one in given] == [("Reconciliation failed", "failure")]
     assert "KSPAY_SECRET_KEY" in given[0]["message"]
 
 
