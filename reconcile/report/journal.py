@@ -9,6 +9,7 @@ currency. Each decision is exported once. What replaces an exported one has a re
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,20 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
+class _Export:
+    """What is the same for all decisions of one export."""
+
+    connection: Connection
+    settings: Settings
+    accounts: Accounts
+    month: str
+    source: str
+    """The ledger that the journal is for."""
+    day: date
+    """The last of the month, on which everything is booked."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """An entry of the ledger, as it stands after the decisions that were looked at before."""
 
@@ -120,7 +135,7 @@ def export_journal(
 
     Raises UsageError where no account is named for a decision, InputRefused if a file of the closing run was changed.
     """
-    month_days(month, "adjustments")
+    last = month_days(month, "adjustments")[1]
     accounts = settings.journal
     if accounts is None:
         raise UsageError(
@@ -131,7 +146,8 @@ def export_journal(
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         closed = close_trail.newest(connection, month)
-        made, left = _new_lines(engine, connection, settings, accounts, month, source, closed)
+        export = _Export(connection, settings, accounts, month, source, last)
+        made, left = _new_lines(engine, export, closed)
         name = None
         if made:
             count = connection.scalar(
@@ -142,7 +158,7 @@ def export_journal(
             for lines in made.values():
                 for line in lines:
                     line["journal"] = name
-            _keep(connection, month, source, name, made)
+            _keep(export, name, made)
         exported = connection.execute(
             text(read_sql("report/journal/exported")), {"month": month, "source": source}
         ).all()
@@ -165,18 +181,14 @@ def export_journal(
 
 
 def _new_lines(
-    engine: Engine,
-    connection: Connection,
-    settings: Settings,
-    accounts: Accounts,
-    month: str,
-    source: str,
-    closed: close_trail.Close | None,
+    engine: Engine, export: _Export, closed: close_trail.Close | None
 ) -> tuple[dict[tuple[int, str], list[Line]], list[Left]]:
     """By decision and discrepancy the lines to book; and the decisions that are in no journal."""
-    last = month_days(month)[1]
+    connection, month = export.connection, export.month
     closing = (
-        positions(connection, last) if closed is None else closing_of(connection, closed.content["closing"])
+        positions(connection, export.day)
+        if closed is None
+        else closing_of(connection, closed.content["closing"])
     )
     if not closing or not any(one.as_of.isoformat()[:7] == month for one in closing.values()):
         raise UsageError(
@@ -201,7 +213,7 @@ def _new_lines(
         settled = set()
         for one, row in with_rows:
             try:
-                lines = _lines(connection, settings, accounts, row, one, source, last.isoformat(), folded)
+                lines = _lines(export, row, one, folded)
             except _NotBookedError as why:
                 if not (isinstance(why, _NothingToBookError) and _still_booked(one)):
                     left.append(Left(one.decision_id, one.discrepancy_id, row["type"], str(why)))
@@ -211,17 +223,17 @@ def _new_lines(
             made[one.decision_id, one.discrepancy_id] = lines
             of_app += lines
         for one in decided:
-            if one.discrepancy_id in settled or one.earlier_source not in (None, source):
+            if one.discrepancy_id in settled or one.earlier_source not in (None, export.source):
                 continue
             try:
-                if lines := _taken_back(connection, settings, one, source, last.isoformat()):
+                if lines := _taken_back(export, one):
                     made[one.decision_id, one.discrepancy_id] = lines
                     of_app += lines
             except _NotBookedError as why:
                 left.append(Left(one.decision_id, one.discrepancy_id, one.type, str(why)))
         for line in of_app:  # each line on an entry says how it stands after all of them
             if line["amount"] and line["ledger_id"] in folded:
-                line.update(_stated(settings, folded[line["ledger_id"]]))
+                line.update(_stated(export.settings, folded[line["ledger_id"]]))
     return dict(sorted(made.items())), sorted(left, key=lambda one: (one.decision_id, one.discrepancy_id))
 
 
@@ -248,72 +260,62 @@ def _resolved(engine: Engine, position: Position) -> dict[str, Line]:
     return {row["discrepancy_id"]: row for row in cells}
 
 
-def _lines(
-    connection: Connection,
-    settings: Settings,
-    accounts: Accounts,
-    row: Line,
-    made: Any,
-    source: str,
-    day: str,
-    folded: dict[str, _Entry],
-) -> list[Line]:
+def _lines(export: _Export, row: Line, made: Any, folded: dict[str, _Entry]) -> list[Line]:
     """The lines of one decision. Notes in `folded` how the entries stand after it, by their ids."""
     replaced = _still_booked(made)
-    if replaced and made.earlier_source != source:
+    if replaced and made.earlier_source != export.source:
         raise _NotBookedError(
             f"it replaces a decision of journal {made.earlier_journal}, of --profile {made.earlier_source}"
         )
-    _check_not_read_back(connection, made, replaced)
-    entries = _entries(connection, row, source)
-    _check_read_back(connection, row, source, entries)
+    _check_not_read_back(export.connection, made, replaced)
+    entries = _entries(export, row)
+    _check_read_back(export, row, entries)
     entries = [folded.get(one.ledger_id, one) for one in entries]
-    paid = _payment(connection, settings, row, source)
+    paid = _payment(export, row)
     lines: list[Line] = []
     after = {}
     # A payment that the ledger lacks stays one entry, whichever decision books it.
     earlier_id = replaced[0]["ledger_id"] if replaced else ""
     new_id = earlier_id if earlier_id.startswith(_NEW_ID) else f"{_NEW_ID}{made.decision_id}"
-    for booking in _bookings(settings, row, new_id, entries, paid):
+    for booking in _bookings(export.settings, row, new_id, entries, paid):
         if booking.after is not None:
             after[booking.after.ledger_id] = booking.after
-        if not booking.amount:
-            continue
-        try:
-            other = accounts.other(made.decision, row["type"], booking.currency)
-            if other is None:
-                raise _NothingToBookError("[journal] says that it is not booked")
-            own = accounts.own(booking.currency)
-        except KeyError as error:
-            raise UsageError(f"{TOML}: {error.args[0]}, for decision {made.decision_id}") from None
-        size = settings.currencies.format(booking.amount.copy_abs(), booking.currency)
-        told = {
-            **dict.fromkeys(JOURNAL_COLUMNS, ""),
-            "date": day,
-            "reference": row["reference"]
-            or row["ledger_reference"]
-            or row["transaction_id"]
-            or row["ledger_id"],
-            "narration": _narration(row, made),
-            "decision_id": str(made.decision_id),
-            "currency": booking.currency,
-        }
-        more, less = ("debit", "credit") if booking.amount > 0 else ("credit", "debit")
-        lines.append({**told, "account": own, more: size, **booking.entry, "app_id": row["app_id"]})
-        lines.append(
-            {
-                **told,
-                "account": other,
-                less: size,
-                "app_id": row["app_id"],
-                "ledger_id": booking.entry["ledger_id"],
-            }
-        )
+        if booking.amount:
+            lines += _both_lines(export, row, made, booking)
     folded |= after
     if not lines:
         raise _NothingToBookError("no money moved in all")
     # Behind the others, so that they are further lines of the last entry when the journal is read back.
-    return [*lines, *(_reversed(line, made, day, lines[-1]["ledger_id"]) for line in replaced)]
+    return [*lines, *(_reversed(line, made, export.day, lines[-1]["ledger_id"]) for line in replaced)]
+
+
+def _both_lines(export: _Export, row: Line, made: Any, booking: _Booking) -> list[Line]:
+    """The line of a booking on the ledger's own account, and the one against it.
+
+    Raises _NothingToBookError where such a decision is not booked, UsageError where no account is named for it.
+    """
+    try:
+        other = export.accounts.other(made.decision, row["type"], booking.currency)
+        if other is None:
+            raise _NothingToBookError("[journal] says that it is not booked")
+        own = export.accounts.own(booking.currency)
+    except KeyError as error:
+        raise UsageError(f"{TOML}: {error.args[0]}, for decision {made.decision_id}") from None
+    size = export.settings.currencies.format(booking.amount.copy_abs(), booking.currency)
+    told = {
+        **dict.fromkeys(JOURNAL_COLUMNS, ""),
+        "date": export.day.isoformat(),
+        "reference": row["reference"] or row["ledger_reference"] or row["transaction_id"] or row["ledger_id"],
+        "narration": _narration(row, made),
+        "decision_id": str(made.decision_id),
+        "currency": booking.currency,
+        "app_id": row["app_id"],
+    }
+    more, less = ("debit", "credit") if booking.amount > 0 else ("credit", "debit")
+    return [
+        {**told, "account": own, more: size, **booking.entry},
+        {**told, "account": other, less: size, "ledger_id": booking.entry["ledger_id"]},
+    ]
 
 
 def _still_booked(made: Any) -> list[Line]:
@@ -321,12 +323,12 @@ def _still_booked(made: Any) -> list[Line]:
     return [line for line in made.earlier_lines or () if not line["narration"].startswith(_REVERSAL)]
 
 
-def _reversed(line: Line, made: Any, day: str, ledger_id: str) -> Line:
+def _reversed(line: Line, made: Any, day: date, ledger_id: str) -> Line:
     """The line that takes back an exported one. It says nothing about an entry."""
     return {
         **dict.fromkeys(JOURNAL_COLUMNS, ""),
         **{name: line[name] for name in ("account", "reference", "currency", "app_id")},
-        "date": day,
+        "date": day.isoformat(),
         "debit": line["credit"],
         "credit": line["debit"],
         "narration": f"{_REVERSAL}{line['decision_id']}, {line['narration']}",
@@ -335,18 +337,18 @@ def _reversed(line: Line, made: Any, day: str, ledger_id: str) -> Line:
     }
 
 
-def _taken_back(connection: Connection, settings: Settings, made: Any, source: str, day: str) -> list[Line]:
+def _taken_back(export: _Export, made: Any) -> list[Line]:
     """The lines that take back an exported decision in whose place nothing is booked. Each entry is stated as it stands
     without it; a payment that the ledger lacked has none then."""
     replaced = _still_booked(made)
-    _check_not_read_back(connection, made, replaced)
+    _check_not_read_back(export.connection, made, replaced)
     lines = []
     for line in replaced:
-        back = _reversed(line, made, day, line["ledger_id"])
+        back = _reversed(line, made, export.day, line["ledger_id"])
         if line["amount"]:
-            there = _standing(connection, line["app_id"], source, [line["ledger_id"]])
+            there = _standing(export.connection, line["app_id"], export.source, [line["ledger_id"]])
             without = {"entry_date": line["entry_date"], "status": _GONE, "amount": line["amount"]}
-            back |= _stated(settings, there[line["ledger_id"]]) if there else without
+            back |= _stated(export.settings, there[line["ledger_id"]]) if there else without
         lines.append(back)
     return lines
 
@@ -381,10 +383,10 @@ def _check_not_read_back(connection: Connection, made: Any, replaced: Sequence[L
             )
 
 
-def _entries(connection: Connection, row: Line, source: str) -> list[_Entry]:
+def _entries(export: _Export, row: Line) -> list[_Entry]:
     """The entries of a row of resolved.csv. Raises _NotBookedError unless all are known and of the ledger asked for."""
     if row["ledger_id"].endswith("…"):  # the cell is cut
-        of_match = connection.execute(
+        of_match = export.connection.execute(
             text(read_sql("report/journal/entries_of_match")), {"discrepancy_id": row["discrepancy_id"]}
         )
         named = [_Entry(**one) for one in of_match.mappings()]
@@ -392,13 +394,13 @@ def _entries(connection: Connection, row: Line, source: str) -> list[_Entry]:
             raise _NotBookedError("it has more entries than resolved.csv names: book it by hand")
     else:
         ids = [*filter(None, row["ledger_id"].split(";"))]
-        found = connection.execute(
+        found = export.connection.execute(
             text(read_sql("report/journal/entries")),
             {"app_id": row["app_id"], "ids": sorted({form for one in ids for form in possible_ids(one)})},
         )
         by_key = {(one.source, one.ledger_id): one for one in (_Entry(**held) for held in found.mappings())}
         named = [_named(by_key, one) for one in ids]
-    if others := sorted({one.source for one in named} - {source}):
+    if others := sorted({one.source for one in named} - {export.source}):
         raise _NotBookedError(f"it is about the ledger {', '.join(others)}: see --profile")
     return named
 
@@ -415,13 +417,13 @@ def _named(by_key: Mapping[tuple[str, str], _Entry], written: str) -> _Entry:
     return by_key[keys[0]]
 
 
-def _check_read_back(connection: Connection, row: Line, source: str, entries: Sequence[_Entry]) -> None:
+def _check_read_back(export: _Export, row: Line, entries: Sequence[_Entry]) -> None:
     """Raises _NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
-    rows = connection.execute(
+    rows = export.connection.execute(
         text(read_sql("report/journal/stated")),
         {
             "app_id": row["app_id"],
-            "source": source,
+            "source": export.source,
             "discrepancy_id": row["discrepancy_id"],
             "ids": [one.ledger_id for one in entries],
         },
@@ -447,22 +449,22 @@ class _Payment:
     is_booked_net: bool  # whether the ledger books such payments less their fee
 
 
-def _payment(connection: Connection, settings: Settings, row: Line, source: str) -> _Payment:
+def _payment(export: _Export, row: Line) -> _Payment:
     ids = [*filter(None, row["transaction_id"].split(";"))]
     asked = {
         "app_id": row["app_id"],
         "ids": ids,
-        "source": source,
-        "fees": fees_json(settings),
-        "timezone": settings.timezone.key,
+        "source": export.source,
+        "fees": fees_json(export.settings),
+        "timezone": export.settings.timezone.key,
     }
-    found = connection.execute(text(read_sql("report/journal/payments")), asked).all()
-    if settings.fees and len(found) < len(ids):
+    found = export.connection.execute(text(read_sql("report/journal/payments")), asked).all()
+    if export.settings.fees and len(found) < len(ids):
         raise _NotBookedError("its fee is not known, since resolved.csv does not name all its transactions")
     fees = [one.fee for one in found if one.fee is not None]
     is_net = False
     if row["type"] in _NEW and len(found) == 1 and fees:
-        is_net = bool(connection.scalar(text(read_sql("report/journal/books_net")), asked))
+        is_net = bool(export.connection.scalar(text(read_sql("report/journal/books_net")), asked))
     reference = found[0].reference if len(found) == 1 else None
     return _Payment(reference or "", exact_sum(fees) if fees else None, is_net)
 
@@ -577,17 +579,15 @@ def _stated(settings: Settings, entry: _Entry) -> Line:
     }
 
 
-def _keep(
-    connection: Connection, month: str, source: str, name: str, made: Mapping[tuple[int, str], list[Line]]
-) -> None:
-    connection.execute(
+def _keep(export: _Export, name: str, made: Mapping[tuple[int, str], list[Line]]) -> None:
+    export.connection.execute(
         text(read_sql("report/journal/keep")),
         [
             {
                 "decision_id": decision_id,
                 "journal": name,
-                "month": month,
-                "source": source,
+                "month": export.month,
+                "source": export.source,
                 "discrepancy_id": discrepancy_id,
                 "lines": json.dumps(lines),
                 "os_user": os_user(),
