@@ -35,6 +35,48 @@ _BROKEN_LINE = re.compile(r"[^\S\r\n]*[\r\n]\s*")
 _CODE = re.compile("[A-Z]{3}", re.ASCII)
 _CARE = re.compile(r"['\\]|nul|nan\b|nat\b|<na>|\de[+-]?\d|#[#nrvd]", re.ASCII | re.IGNORECASE)
 """In a row of plain ASCII, what `tidy` or `lost_digits` may have something to say of."""
+_NOT_WHOLE = "is not a whole number, but the profile says that amounts are in minor units"
+
+
+class _Cells:
+    """The cells of one row. What is wrong with one is noted as a problem when it is read."""
+
+    __slots__ = ("_breaks", "problems", "values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = values
+        self.problems: list[Problem] = []
+        texts = "".join([value for value in values.values() if type(value) is str])
+        self._breaks = _LINE_BREAK.search(texts) is not None
+
+    def text(self, name: str) -> str | None:
+        """A status or a description."""
+        value = self.values.get(name)
+        return text_of(name, tidy(value) if isinstance(value, str) else value, MAX_TEXT, self.problems)
+
+    def word(self, name: str) -> str | None:
+        """A text of one line: an app or a currency."""
+        value = self.values.get(name)
+        return self._line(name, tidy(value) if isinstance(value, str) else value)
+
+    def key(self, name: str) -> str | None:
+        """An id or a reference; None too where a spreadsheet has shortened it."""
+        value = self.values.get(name)
+        if isinstance(value, str):
+            value = tidy(value)
+            if reason := lost_digits(value):
+                # No other entry has this id; without another key an entry is still one, and the import says so.
+                if name == "ledger_id":
+                    self.problems.append((name, value, reason))
+                return None
+        return self._line(name, value)
+
+    def _line(self, name: str, value: object) -> str | None:
+        if self._breaks and isinstance(value, str) and _LINE_BREAK.search(value):
+            # Two rows may have been joined by a pair of stray quotes: not to be read as one.
+            self.problems.append((name, value, "holds a line break or a tab"))
+            return None
+        return text_of(name, value, MAX_KEY, self.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,127 +104,230 @@ class EntryNormaliser:
 
     def typed(self, rows: Iterable[RawRow]) -> Iterator[Entry | Rejection]:
         """One value for every row."""
-        app_id, app_ids = self.app_ids[0], frozenset(self.app_ids)
+        app_ids = frozenset(self.app_ids)
         for row in rows:
-            yield _entry(row, app_id, self.source, self.currency, self.currencies, app_ids, self.style)
+            # A usual row names no app; where there are several, each row must.
+            usual = self._usual_entry(row) if len(app_ids) == 1 else None
+            yield self._entry(row, app_ids) if usual is None else usual
 
-
-def _entry(
-    row: RawRow,
-    app_id: str,
-    source: str,
-    default_currency: str | None,
-    currencies: Currencies,
-    app_ids: frozenset[str],
-    style: Style,
-) -> Entry | Rejection:
-    values = row.values
-    several_apps = len(app_ids) > (app_id in app_ids)
-    if not several_apps and (usual := _usual_entry(row, app_id, source, default_currency, style)) is not None:
-        return usual
-    if BROKEN in values:
-        return rejection(
-            [("row", values["line"], values[BROKEN])],
-            side=Side.LEDGER,
-            app_id=app_id,
-            source=source,
-            place=row.place,
-            record={"line": values["line"]},
-        )
-    problems: list[Problem] = []
-    texts = "".join([value for value in values.values() if type(value) is str])
-    breaks = _LINE_BREAK.search(texts) is not None
-
-    def key(name: str, *, is_key: bool = False) -> str | None:
-        value = values.get(name)
-        if isinstance(value, str):
-            value = tidy(value)
-            if is_key and (reason := lost_digits(value)):
-                # No other entry has this id; without another key an entry is still one, and the import says so.
-                if name == "ledger_id":
-                    problems.append((name, value, reason))
-                return None
-        if breaks and isinstance(value, str) and _LINE_BREAK.search(value):
-            # Two rows may have been joined by a pair of stray quotes: not to be read as one.
-            problems.append((name, value, "holds a line break or a tab"))
+    def _usual_entry(self, row: RawRow) -> Entry | None:
+        """An entry as nearly all are written: short ASCII texts, an ISO day, an amount with a point. Four times
+        as fast as by `_entry`, which reads it to the same; None for any other row."""
+        get, style = row.values.get, self.style
+        day: Any = get("date")
+        written: Any = get("amount")
+        if type(written) is not str or type(day) is not str:
             return None
-        return text_of(name, value, MAX_KEY, problems)
-
-    def text(name: str) -> str | None:
-        value = values.get(name)
-        return text_of(name, tidy(value) if isinstance(value, str) else value, MAX_TEXT, problems)
-
-    ledger_id = key("ledger_id", is_key=True) or ""
-    named_app = key("app_id")
-    owner = named_app or app_id
-    if several_apps and named_app is None and not names(problems, "app_id"):
-        problems.append(("app_id", None, "is missing: there are several apps, so each row must name its own"))
-    if owner != app_id and owner not in app_ids:
-        problems.append(("app_id", owner, "names an app that is not in the settings"))
-        owner = app_id
-    currency = default_currency or ""
-    narrowed: frozenset[str] = frozenset()
-    if "currency" in values:
-        currency, narrowed = _written_currency(key("currency") or "", default_currency, currencies, problems)
-    amount, named = _written_amount(values, style, currency, currencies, problems)
-    if narrowed and named:
-        named &= narrowed
-    if not currency and (named or narrowed):
-        currency = settled(named or narrowed, style.currencies)
-    if not currency and not names(problems, "currency"):
-        problems.append(
-            (
-                "currency",
-                values.get("currency"),
-                f"may be {', '.join(sorted(narrowed))}: write its ISO 4217 code"
-                if narrowed
-                else "is missing: write its ISO 4217 code",
-            )
-        )
-    if style.amounts.minor and amount is not None and currency in currencies.digits:
-        amount = amount.scaleb(-currencies.digits[currency])
-    dated_on, dated_at = _written_date(values.get("date") or "", style, problems)
-    status = text("status") or ""
-    transaction_id = key("transaction_id", is_key=True)
-    provider_order_id = key("provider_order_id", is_key=True)
-    provider_txn_id = key("provider_txn_id", is_key=True)
-    description = text("description")
-    reference = None
-    if style.reference is not None:
-        told = (text("reference"), description) if "reference" in values else (description,)
-        reference = _found(style.reference, told)
-    if reference is None and not names(problems, "reference"):
-        reference = key("reference", is_key=True)
-    if problems or amount is None:
-        return rejection(
-            problems,
-            side=Side.LEDGER,
-            app_id=owner,
-            source=source,
-            record_id=ledger_id,
+        if style.reference is not None or not style.amounts.usual:
+            return None
+        try:
+            joined = "".join(row.values.values())
+            if (
+                len(joined) > MAX_KEY
+                or not joined.isascii()
+                or not joined.isprintable()
+                or _CARE.search(joined)
+            ):
+                return None
+            dated_on = usual_day(day) if style.dates.format is None else None
+            if dated_on is None or not written_amounts.USUAL.fullmatch(written):
+                return None
+        except TypeError:  # a value that is no text
+            return None
+        ledger_id = get("ledger_id", "").strip()
+        currency = currency_code(get("currency", self.currency or ""))
+        if not _CODE.fullmatch(currency) or "app_id" in row.values:
+            return None
+        return Entry(
+            app_id=self.app_ids[0],
+            source=self.source,
+            ledger_id=ledger_id,
+            reference=_unless_blank(get("reference")),
+            currency=currency,
+            amount=parse_amount(written),
+            status=get("status", "").strip(),
+            dated_on=dated_on,
+            dated_at=None,
+            transaction_id=get("transaction_id", "").strip() or None,
+            provider_order_id=get("provider_order_id", "").strip() or None,
+            provider_txn_id=get("provider_txn_id", "").strip() or None,
+            description=_unless_blank(get("description")),
             place=row.place,
-            record=values,
-            currency=currency if currency in currencies.digits else None,
-            amount=sure_amount(amount, currency, currencies),
+        )
+
+    def _entry(self, row: RawRow, app_ids: frozenset[str]) -> Entry | Rejection:
+        """An entry, however it is written; a rejection with all problems of a row that is none."""
+        if BROKEN in row.values:
+            return self._broken(row)
+        # A rejection names its problems in the order in which they are found here.
+        cells = _Cells(row.values)
+        ledger_id = cells.key("ledger_id") or ""
+        owner = self._owner(cells, app_ids)
+        currency, amount = self._money(cells)
+        dated_on, dated_at = _written_date(cells.values.get("date") or "", self.style, cells.problems)
+        status = cells.text("status") or ""
+        transaction_id = cells.key("transaction_id")
+        provider_order_id = cells.key("provider_order_id")
+        provider_txn_id = cells.key("provider_txn_id")
+        description = cells.text("description")
+        reference = self._reference(cells, description)
+        if cells.problems or amount is None:
+            return rejection(
+                cells.problems,
+                side=Side.LEDGER,
+                app_id=owner,
+                source=self.source,
+                record_id=ledger_id,
+                place=row.place,
+                record=cells.values,
+                currency=currency if currency in self.currencies.digits else None,
+                amount=sure_amount(amount, currency, self.currencies),
+                dated_on=dated_on,
+                dated_at=dated_at,
+            )
+        return Entry(
+            app_id=owner,
+            source=self.source,
+            ledger_id=ledger_id,
+            reference=reference,
+            currency=currency,
+            amount=amount,
+            status=status,
             dated_on=dated_on,
             dated_at=dated_at,
+            transaction_id=transaction_id,
+            provider_order_id=provider_order_id,
+            provider_txn_id=provider_txn_id,
+            description=description,
+            place=row.place,
         )
-    return Entry(
-        app_id=owner,
-        source=source,
-        ledger_id=ledger_id,
-        reference=reference,
-        currency=currency,
-        amount=amount,
-        status=status,
-        dated_on=dated_on,
-        dated_at=dated_at,
-        transaction_id=transaction_id,
-        provider_order_id=provider_order_id,
-        provider_txn_id=provider_txn_id,
-        description=description,
-        place=row.place,
-    )
+
+    def _broken(self, row: RawRow) -> Rejection:
+        """The rejection of a line that could not be cut into cells."""
+        line = row.values["line"]
+        return rejection(
+            [("row", line, row.values[BROKEN])],
+            side=Side.LEDGER,
+            app_id=self.app_ids[0],
+            source=self.source,
+            place=row.place,
+            record={"line": line},
+        )
+
+    def _owner(self, cells: _Cells, app_ids: frozenset[str]) -> str:
+        """The app of a row; the first one, with a problem noted, where it names none of those it may."""
+        first, named = self.app_ids[0], cells.word("app_id")
+        if named is None:
+            if len(app_ids) > 1 and not names(cells.problems, "app_id"):
+                cells.problems.append(
+                    ("app_id", None, "is missing: there are several apps, so each row must name its own")
+                )
+            return first
+        if named not in app_ids:
+            cells.problems.append(("app_id", named, "names an app that is not in the settings"))
+            return first
+        return named
+
+    def _money(self, cells: _Cells) -> tuple[str, Decimal | None]:
+        """The currency of a row, and its amount in whole units of it: rupees, not paise. Where one of them is not
+        known, "" or None, with a problem noted."""
+        currency, narrowed = self._written_currency(cells)
+        amount, named = self._written_amount(cells, currency)
+        if narrowed and named:
+            named &= narrowed
+        if not currency and (named or narrowed):
+            currency = settled(named or narrowed, self.style.currencies)
+        if not currency and not names(cells.problems, "currency"):
+            cells.problems.append(
+                (
+                    "currency",
+                    cells.values.get("currency"),
+                    f"may be {', '.join(sorted(narrowed))}: write its ISO 4217 code"
+                    if narrowed
+                    else "is missing: write its ISO 4217 code",
+                )
+            )
+        if self.style.amounts.minor and amount is not None and currency in self.currencies.digits:
+            amount = amount.scaleb(-self.currencies.digits[currency])
+        return currency, amount
+
+    def _written_currency(self, cells: _Cells) -> tuple[str, frozenset[str]]:
+        """The code that a currency's cell names, and what a sign of several currencies may mean."""
+        if "currency" not in cells.values:
+            return self.currency or "", frozenset()
+        text = cells.word("currency") or ""
+        code = currency_code(text)
+        if not code or code in self.currencies.digits:
+            return code, frozenset()
+        try:
+            found = currencies_named(text, self.currencies.digits)
+        except ValueError as error:
+            cells.problems.append(("currency", text, str(error)))
+            return "", frozenset()
+        if len(found) == 1:
+            return next(iter(found)), found
+        if self.currency in found:
+            return self.currency or "", found
+        return ("", found) if found else (code, found)
+
+    def _written_amount(self, cells: _Cells, currency: str) -> tuple[Decimal | None, frozenset[str]]:
+        """The amount, negative where money went out, and the currencies that its sign or code may mean."""
+        if IN in cells.values:
+            return self._amount_of_two(cells, currency)
+        found = self._one_amount(cells, "amount", currency)
+        if found is None or (value := _sided(found, cells.values, self.style, cells.problems)) is None:
+            return None, frozenset()
+        return value, found.currencies
+
+    def _amount_of_two(self, cells: _Cells, currency: str) -> tuple[Decimal | None, frozenset[str]]:
+        """The same of two columns: exactly one of them may hold another amount than 0."""
+        came, went = (cells.values.get(name) for name in (IN, OUT))
+        filled: list[tuple[Decimal, frozenset[str]]] = []
+        for name, cell in ((IN, came), (OUT, went)):
+            if _is_nothing(cell):
+                continue
+            found = self._one_amount(cells, name, currency)
+            if found is None:
+                return None, frozenset()
+            if found.value and (reason := _against_column(name, found, self.style)):
+                cells.problems.append((name, cell, reason))
+                return None, frozenset()
+            if found.value:
+                value = abs(found.value)
+                filled.append((value if name == IN else value.copy_negate(), found.currencies))
+        if len(filled) == 1:
+            return filled[0]
+        if filled:
+            cells.problems.append(
+                (IN, f"{came} / {went}", f"and {OUT} are both filled: one of them must be blank or 0")
+            )
+            return None, frozenset()
+        if not (_is_blank(came) and _is_blank(went)):
+            return Decimal(0), frozenset()
+        cells.problems.append((IN, None, f"and {OUT} are both missing"))
+        return None, frozenset()
+
+    def _one_amount(self, cells: _Cells, name: str, currency: str) -> Amount | None:
+        """One cell's amount; None, with a problem noted, where it cannot be read."""
+        value = cells.values.get(name, "")
+        try:
+            found = _read_amount(value, self.style, currency, self.currencies)
+            if found.currencies and currency and currency not in found.currencies:
+                raise ValueError(f"is written in {found.mark}, but the currency is {currency}")  # noqa: TRY301
+            if self.style.amounts.minor and decimals(found.value):
+                raise ValueError(_NOT_WHOLE)  # noqa: TRY301
+        except ValueError as error:
+            cells.problems.append((name, value, str(error)))
+            return None
+        return found
+
+    def _reference(self, cells: _Cells, description: str | None) -> str | None:
+        """What the profile's pattern finds in the column of references or in the description; else that column."""
+        if self.style.reference is not None:
+            told = (cells.text("reference"), description) if "reference" in cells.values else (description,)
+            if (found := _found(self.style.reference, told)) is not None:
+                return found
+        return None if names(cells.problems, "reference") else cells.key("reference")
 
 
 def _found(pattern: re.Pattern[str], texts: Iterable[str | None]) -> str | None:
@@ -206,68 +351,6 @@ def _finds(pattern: re.Pattern[str], text: str) -> set[str]:
     return {found for match in pattern.finditer(text) if (found := match[match.lastindex or 0])}
 
 
-def _written_currency(
-    text: str, default: str | None, currencies: Currencies, problems: list[Problem]
-) -> tuple[str, frozenset[str]]:
-    """The code that a currency's cell names, and what a sign of several currencies may mean."""
-    code = currency_code(text)
-    if not code or code in currencies.digits:
-        return code, frozenset()
-    try:
-        found = currencies_named(text, currencies.digits)
-    except ValueError as error:
-        problems.append(("currency", text, str(error)))
-        return "", frozenset()
-    if len(found) == 1:
-        return next(iter(found)), found
-    if default in found:
-        return default or "", found
-    return ("", found) if found else (code, found)
-
-
-def _usual_entry(
-    row: RawRow, app_id: str, source: str, default_currency: str | None, style: Style
-) -> Entry | None:
-    """An entry as nearly all are written: short ASCII texts, an ISO day, an amount with a point. Four times
-    as fast as by `_entry`, which reads it to the same; None for any other row."""
-    get = row.values.get
-    day: Any = get("date")
-    written: Any = get("amount")
-    if type(written) is not str or type(day) is not str:
-        return None
-    if style.reference is not None or not style.amounts.usual:
-        return None
-    try:
-        joined = "".join(row.values.values())
-        if len(joined) > MAX_KEY or not joined.isascii() or not joined.isprintable() or _CARE.search(joined):
-            return None
-        dated_on = usual_day(day) if style.dates.format is None else None
-        if dated_on is None or not written_amounts.USUAL.fullmatch(written):
-            return None
-    except TypeError:  # a value that is no text
-        return None
-    ledger_id = get("ledger_id", "").strip()
-    currency = currency_code(get("currency", default_currency or ""))
-    if not _CODE.fullmatch(currency) or "app_id" in row.values:
-        return None
-    return Entry(
-        app_id=app_id,
-        source=source,
-        ledger_id=ledger_id,
-        reference=_unless_blank(get("reference")),
-        currency=currency,
-        amount=parse_amount(written),
-        status=get("status", "").strip(),
-        dated_on=dated_on,
-        dated_at=None,
-        transaction_id=get("transaction_id", "").strip() or None,
-        provider_order_id=get("provider_order_id", "").strip() or None,
-        provider_txn_id=get("provider_txn_id", "").strip() or None,
-        description=_unless_blank(get("description")),
-        place=row.place,
-    )
-
-
 def _unless_blank(text: str | None) -> str | None:
     return (text.strip() or None) if text else None
 
@@ -281,43 +364,6 @@ def usual_day(text: str) -> date | None:
         return parse_iso(text)[0]
     except ValueError:
         return None
-
-
-def _written_amount(
-    values: Mapping[str, Any], style: Style, currency: str, currencies: Currencies, problems: list[Problem]
-) -> tuple[Decimal | None, frozenset[str]]:
-    """The amount and the currencies that its sign or code may mean; of two columns, what came in less what
-    went out."""
-    if IN not in values:
-        found = _one_amount("amount", values.get("amount", ""), style, currency, currencies, problems)
-        if found is None or (value := _sided(found, values, style, problems)) is None:
-            return None, frozenset()
-        return value, found.currencies
-    came, went = (values.get(name) for name in (IN, OUT))
-    filled: list[tuple[Decimal, frozenset[str]]] = []
-    for name, cell in ((IN, came), (OUT, went)):
-        if _is_nothing(cell):
-            continue
-        found = _one_amount(name, cell, style, currency, currencies, problems)
-        if found is None:
-            return None, frozenset()
-        if found.value and (reason := _against_column(name, found, style)):
-            problems.append((name, cell, reason))
-            return None, frozenset()
-        if found.value:
-            value = abs(found.value)
-            filled.append((value if name == IN else value.copy_negate(), found.currencies))
-    if len(filled) == 1:
-        return filled[0]
-    if filled:
-        problems.append(
-            (IN, f"{came} / {went}", f"and {OUT} are both filled: one of them must be blank or 0")
-        )
-        return None, frozenset()
-    if not (_is_blank(came) and _is_blank(went)):
-        return Decimal(0), frozenset()
-    problems.append((IN, None, f"and {OUT} are both missing"))
-    return None, frozenset()
 
 
 def _is_blank(cell: object) -> bool:
@@ -395,22 +441,6 @@ def _sided(found: Amount, values: Mapping[str, Any], style: Style, problems: lis
     return abs(found.value) * sign if found.value else Decimal(0)
 
 
-def _one_amount(
-    name: str, value: object, style: Style, currency: str, currencies: Currencies, problems: list[Problem]
-) -> Amount | None:
-    """One cell's amount; None, with a problem noted, where it cannot be read."""
-    try:
-        found = _read_amount(value, style, currency, currencies)
-        if found.currencies and currency and currency not in found.currencies:
-            raise ValueError(f"is written in {found.mark}, but the currency is {currency}")  # noqa: TRY301
-        if style.amounts.minor and decimals(found.value):
-            raise ValueError("is not a whole number, but the profile says that amounts are in minor units")  # noqa: TRY301
-    except ValueError as error:
-        problems.append((name, value, str(error)))
-        return None
-    return found
-
-
 def _read_amount(value: object, style: Style, currency: str, currencies: Currencies) -> Amount:
     if isinstance(value, Decimal):
         return Amount(parse_amount(str(value)), sign="-" if value < 0 else "")
@@ -425,7 +455,7 @@ def _read_amount(value: object, style: Style, currency: str, currencies: Currenc
     if not text or NOTHING.fullmatch(text):
         raise ValueError("is missing")
     if style.amounts.minor and "." in text:
-        raise ValueError("is not a whole number, but the profile says that amounts are in minor units")
+        raise ValueError(_NOT_WHOLE)
     return style.amounts.read(text, currencies.digits, currency or None)
 
 
