@@ -23,7 +23,7 @@ from reconcile.ledger.formats.delimited import DelimitedTable
 from reconcile.ledger.header import Header
 from reconcile.ledger.passed_over import TOTAL_IDS, Passed, Watch, amount_cells
 from reconcile.ledger.profile import IN, OUT, TOML, Profile
-from reconcile.ledger.table import BrokenRecord, Formatted, Record, Table, lost_digits, tidy
+from reconcile.ledger.table import BrokenRecord, Cell, Formatted, Record, Table, lost_digits, tidy
 from reconcile.ledger.totals import checked
 
 KEYS = ("reference", "transaction_id", "provider_order_id", "provider_txn_id")
@@ -117,124 +117,49 @@ def profile_style(profile: Profile) -> Style:
 def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
     """Read every row below the header once, twice where it has lines of totals. What the profile says is not asked of
     the columns."""
-    style = profile_style(profile)
-    day = _place("date", header)
-    currency = _place("currency", header)
-    numbers = [(name, place) for name in ("amount", IN, OUT) if (place := _place(name, header)) is not None]
-    names = [name for name, _ in numbers]
-    beside = Beside(table, header) if profile.side is None and names == ["amount"] else None
-    texts: Counter[str] = Counter()
-    places: dict[str, int] = {}
-    real: Counter[int] = Counter()  # days of the month of cells that are real dates
-    scan = AmountScan(profile.currencies.digits, profile.side)
-    watch = Watch(header)
-    cuts = CutAmounts(table, header, profile)
-    usual: Usual = {}
-    codes: Counter[str] = Counter()  # what the column of currencies holds
-    shortened: Counter[str] = Counter()
-    keys = [(name, place) for name in KEYS if (place := _place(name, header)) is not None]
-    rows = last = short = blank_days = 0
-    another: int | None = None
-    for part in _rows_to_scan(table, header, [*(beside.names if beside else ())], cuts, usual):
+    seen = _Seen(table, header, profile)
+    for part in _rows_to_scan(table, header, seen.beside.names if seen.beside else [], seen.cuts, seen.usual):
         if isinstance(part, _Plain):
-            rows += part.count
-            scan.count_bare("amount", part.count)
-            part.note(beside, codes)
-            continue
-        row, cells = part
-        last = row
-        if row <= header.row or isinstance(cells, BrokenRecord):
-            continue
-        if another is None and header.is_another(cells):
-            another = row
-        fitted = header.fitted(cells)
-        if fitted is None:
-            rows += any(cells)
-            watch.see_other(row, cells)
-            continue
-        if not any(cells) or all(isinstance(cell, str) and not cell.strip() for cell in fitted):
-            continue
-        rows += 1
-        short += len(cells) < len(fitted)
-        if watch.see(row, fitted) is not None:
-            continue
-        cuts.see(row, fitted)
-        for name, place in keys:
-            key = fitted[place]
-            if isinstance(key, str) and lost_digits(tidy(key)):
-                shortened[name] += 1
-        if currency is not None and isinstance(fitted[currency], str):
-            codes[str(fitted[currency])] += 1
-        if day is not None:
-            written = fitted[day]
-            if isinstance(written, str):
-                if not (len(written) >= 10 and written[4] == "-" == written[7]):  # ISO, as nearly all
-                    text = dates.clean(tidy(written))
-                    if text:
-                        texts[text] += 1
-                        places.setdefault(text, row)
-                    elif row not in watch.totals and any(
-                        amount_cells(fitted[place]) is not None for _, place in numbers
-                    ):
-                        blank_days += 1
-            elif isinstance(written, date):
-                real[written.day] += 1  # and in no way sure: a spreadsheet may have swapped day and month
-        sign = ""
-        for name, place in numbers:
-            amount = amount_cells(fitted[place])
-            if amount is None:
-                continue
-            sign = scan.tally(name, amount)
-            code = fitted[currency] if currency is not None else profile.currency
-            if isinstance(amount, str):
-                scan.add(row, amount, currency_code(code) if isinstance(code, str) else None)
-            elif isinstance(amount, Formatted):
-                scan.see_dress(amount)
-        if beside is not None:
-            beside.see(fitted, sign)
-    days = dates.decide(texts)
-    if days.unclear:
-        days = dates.decide(texts, _sure_days(table, header, usual))
-    if style.dates.format is not None:
-        days = DateColumn(style.dates, {}, {})
-    column = scan.column()
-    if style.amounts.from_profile:
-        column = AmountColumn(style.amounts, 0, None, {})
-    doubts, sides = side_doubts(profile, scan, beside)
-    amounts = replace(style.amounts, decimal=column.style.decimal, doubts=doubts)
-    passed = Passed(watch.rows)
-    named = known_currencies(codes, scan, profile)
-    found_style = Style(days.style, amounts, style.reference, currencies=named)
-    if watch.totals:
+            seen.see_plain(part)
+        else:
+            row, cells = part
+            seen.see(row, cells)
+    told = profile_style(profile)
+    days = _days(seen, table, header, told.dates)
+    column = AmountColumn(told.amounts, 0, None, {}) if told.amounts.from_profile else seen.amounts.column()
+    doubts, sides = side_doubts(profile, seen.amounts, seen.beside)
+    amounts = replace(told.amounts, decimal=column.style.decimal, doubts=doubts)
+    named = known_currencies(seen.codes, seen.amounts, profile)
+    passed = Passed(seen.watch.rows)
+    if seen.watch.totals:
         only = next(iter(named)) if len(named) == 1 else None
-        passed = checked(table, header, found_style.amounts, profile, watch, profile.currency or only)
-    unclear = [
-        _unclear_dates(days, places, profile.name),
-        _unclear_amounts(column, profile.name),
-        _swapped(days, texts, real),
+        passed = checked(table, header, amounts, profile, seen.watch, profile.currency or only)
+    unclear = [  # each with the number of rows that it spoils
+        (_unclear_dates(days, seen.places, profile.name), sum(days.unclear.values())),
+        (_unclear_amounts(column, profile.name), column.unclear),
+        (_swapped(days, seen.texts, seen.real), seen.rows),
     ]
-    costs = [sum(days.unclear.values()), column.unclear, rows if unclear[2] else 0]
-    refused = _another_table(another, header) or next(
-        (says for says, cost in zip(unclear, costs, strict=True) if says and 2 * cost > rows), None
-    )
     return ColumnScan(
-        style=found_style,
-        rows=rows - len(passed.rows),
+        style=replace(told, dates=days.style, amounts=amounts, currencies=named),
+        rows=seen.rows - len(passed.rows),
         dates=days,
         amounts=column,
-        unclear=tuple(says for says in (*unclear, unclear_sides(profile, doubts, sides)) if says),
-        refused=refused,
-        currencies=frozenset(scan.currencies) or (named if scan.vague else frozenset()),
+        unclear=tuple(
+            says for says in (*(says for says, _ in unclear), unclear_sides(profile, doubts, sides)) if says
+        ),
+        refused=_another_table(seen.another, header)
+        or next((says for says, rows in unclear if says and 2 * rows > seen.rows), None),
+        currencies=frozenset(seen.amounts.currencies) or (named if seen.amounts.vague else frozenset()),
         passed=passed,
         sides=sides,
-        last=last,
-        short=short,
-        days=texts,
-        blank_days=blank_days,
-        cut=cuts.rows,
-        shortened=shortened,
+        last=seen.last,
+        short=seen.short,
+        days=seen.texts,
+        blank_days=seen.blank_days,
+        cut=seen.cuts.rows,
+        shortened=seen.shortened,
         filled_down="date" in profile.fill_down,
-        usual=usual,
+        usual=seen.usual,
     )
 
 
@@ -276,13 +201,124 @@ class _Plain:
         """How many they are."""
         return int(self.rows.sum())
 
-    def note(self, beside: Beside | None, codes: Counter[str]) -> None:
-        """Hand on what they tell nevertheless."""
-        if beside is not None:
-            beside.see_block(self.block, self.rows)
-        if "currency" in self.block.cells:
-            chosen = self.block.cells["currency"].filter(pa.array(self.rows))
-            codes.update(pc.unique(chosen).to_pylist())
+
+class _Seen:
+    """What the rows of a table tell that were seen so far."""
+
+    def __init__(self, table: Table, header: Header, profile: Profile) -> None:
+        self._header = header
+        self._default_currency = profile.currency
+        self._day = header.place("date")
+        self._currency = header.place("currency")
+        self._numbers = _places(header, ("amount", IN, OUT))
+        self._keys = _places(header, KEYS)
+        signs_alone = profile.side is None and [name for name, _ in self._numbers] == ["amount"]
+        self.beside = Beside(table, header) if signs_alone else None
+        self.amounts = AmountScan(profile.currencies.digits, profile.side)
+        self.watch = Watch(header)
+        self.cuts = CutAmounts(table, header, profile)
+        self.usual: Usual = {}
+        self.rows = 0
+        """Those that are not blank."""
+        self.last = 0
+        """The number of the last one, and below how many have fewer cells than the header."""
+        self.short = 0
+        self.another: int | None = None
+        """The number of a row that is the header of another table."""
+        self.texts: Counter[str] = Counter()
+        """The dates that are texts and need a look, and below the row of the first of each."""
+        self.places: dict[str, int] = {}
+        self.real: Counter[int] = Counter()
+        """The days of the month of cells that are real dates."""
+        self.blank_days = 0
+        """Rows with an amount whose date is blank."""
+        self.codes: Counter[str] = Counter()
+        """What the column of currencies holds."""
+        self.shortened: Counter[str] = Counter()
+        """By key, the rows in which a spreadsheet has shortened it."""
+
+    def see_plain(self, part: _Plain) -> None:
+        """Take rows of a block into account that tell no more than their number and what stands beside it."""
+        self.rows += part.count
+        self.amounts.count_bare("amount", part.count)
+        if self.beside is not None:
+            self.beside.see_block(part.block, part.rows)
+        if "currency" in part.block.cells:
+            chosen = part.block.cells["currency"].filter(pa.array(part.rows))
+            self.codes.update(pc.unique(chosen).to_pylist())
+
+    def see(self, row: int, cells: Sequence[Cell] | BrokenRecord) -> None:
+        """Take one row into account, whatever it is."""
+        self.last = row
+        if row <= self._header.row or isinstance(cells, BrokenRecord):
+            return
+        if self.another is None and self._header.is_another(cells):
+            self.another = row
+        fitted = self._header.fitted(cells)
+        if fitted is None:
+            self.rows += any(cells)
+            self.watch.see_other(row, cells)
+            return
+        if not any(cells) or all(map(_is_blank, fitted)):
+            return
+        self.rows += 1
+        self.short += len(cells) < len(fitted)
+        if self.watch.see(row, fitted) is not None:
+            return
+        self.cuts.see(row, fitted)
+        self._see_keys(fitted)
+        if self._currency is not None and isinstance(code := fitted[self._currency], str):
+            self.codes[code] += 1
+        self._see_date(row, fitted)
+        sign = self._see_amounts(row, fitted)
+        if self.beside is not None:
+            self.beside.see(fitted, sign)
+
+    def _see_keys(self, cells: Sequence[Cell]) -> None:
+        for name, place in self._keys:
+            key = cells[place]
+            if isinstance(key, str) and lost_digits(tidy(key)):
+                self.shortened[name] += 1
+
+    def _see_date(self, row: int, cells: Sequence[Cell]) -> None:
+        written = None if self._day is None else cells[self._day]
+        if isinstance(written, str):
+            if len(written) >= 10 and written[4] == "-" == written[7]:  # ISO, as nearly all
+                return
+            text = dates.clean(tidy(written))
+            if text:
+                self.texts[text] += 1
+                self.places.setdefault(text, row)
+            elif row not in self.watch.totals and any(
+                amount_cells(cells[place]) is not None for _, place in self._numbers
+            ):
+                self.blank_days += 1
+        elif isinstance(written, date):
+            self.real[written.day] += 1  # and in no way sure: a spreadsheet may have swapped day and month
+
+    def _see_amounts(self, row: int, cells: Sequence[Cell]) -> str:
+        """The sign of the last amount of the row: "-", "+" or ""."""
+        code = self._default_currency if self._currency is None else cells[self._currency]
+        sign = ""
+        for name, place in self._numbers:
+            amount = amount_cells(cells[place])
+            if amount is None:
+                continue
+            sign = self.amounts.tally(name, amount)
+            if isinstance(amount, str):
+                self.amounts.add(row, amount, currency_code(code) if isinstance(code, str) else None)
+            elif isinstance(amount, Formatted):
+                self.amounts.see_dress(amount)
+        return sign
+
+
+def _is_blank(cell: Cell) -> bool:
+    return isinstance(cell, str) and not cell.strip()
+
+
+def _places(header: Header, names: Sequence[str]) -> list[tuple[str, int]]:
+    """Those of these columns that there are, and where they stand, counted from 0."""
+    return [(name, place) for name in names if (place := header.place(name)) is not None]
 
 
 def _rows_to_scan(
@@ -312,6 +348,14 @@ def _rows_to_scan(
         yield _Plain(part, plain)
         for index in np.flatnonzero(~plain).tolist():
             yield part.record(index)
+
+
+def _days(seen: _Seen, table: Table, header: Header, told: DateStyle) -> DateColumn:
+    """How the dates are written. Reads the table again where those that are no ISO dates do not show it."""
+    if told.format is not None:
+        return DateColumn(told, {}, {})
+    days = dates.decide(seen.texts)
+    return dates.decide(seen.texts, _sure_days(table, header, seen.usual)) if days.unclear else days
 
 
 def _sure_days(table: Table, header: Header, usual: Usual) -> dates.SureDays:
@@ -365,10 +409,6 @@ def known_currencies(codes: Counter[str], scan: AmountScan, profile: Profile) ->
         elif meanings:
             vague.add(meanings)
     return frozenset(found | {code for one in vague if (code := currency_names.settled(one, found))})
-
-
-def _place(name: str, header: Header) -> int | None:
-    return header.names.index(name) if name in header.names else None
 
 
 def _unclear_dates(column: DateColumn, places: dict[str, int], name: str) -> str | None:

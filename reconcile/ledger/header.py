@@ -51,6 +51,8 @@ class Header:
         """A row with as many cells as there are columns: blank ones at its end are dropped, and optional ones that
         are missing there are blank. None where which cell is missing or was cut in two cannot be known."""
         width = len(self.names)
+        if len(cells) == width:  # as nearly every row
+            return cells
         if len(cells) > width:
             surplus = cells[width:]
             return (
