@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import CheckFailed, InputRefused, UsageError
 from reconcile.core.journal import BOOKED, JOURNAL_COLUMNS, Accounts
 from reconcile.core.money import exact_sum
-from reconcile.core.records import Family, Side
+from reconcile.core.records import Family, Side, bare_word
 from reconcile.db import runs
 from reconcile.db.sql_files import read_sql
 from reconcile.decide.audit_trail import os_user
@@ -545,10 +545,7 @@ def _counts(settings: Settings, entry: _Entry, entries: Sequence[_Entry]) -> boo
 def _family(settings: Settings, side: Side, written: str) -> Family | None:
     """The family of a status of the row; None where its records have several."""
     found = {
-        settings.families.get(
-            (side, "".join(word.replace("-", " ").replace("_", " ").lower().split())), Family.UNKNOWN
-        )
-        for word in written.split(";")
+        settings.families.get((side, bare_word(word.strip())), Family.UNKNOWN) for word in written.split(";")
     }
     return found.pop() if len(found) == 1 else None
 
