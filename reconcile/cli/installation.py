@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from reconcile.cli.options import Day, json_option
+from reconcile.cli.options import Day, SomePath, json_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.ledger.profile import TOML
@@ -123,7 +123,7 @@ def notify(*, test: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("path", metavar="FILE", type=SomePath(path_type=Path, dir_okay=False))
 @click.option("--restore", is_flag=True, help="Fill an empty database from FILE instead.")
 def backup(path: Path, *, restore: bool) -> None:
     """Copy the database into one file, or fill an empty database from such a file.

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reconcile.cli.console import showing_progress, table_console
-from reconcile.cli.options import allow_option, json_option, limit_option
+from reconcile.cli.options import SomePath, allow_option, json_option, limit_option
 from reconcile.core.json_text import json_text
 
 
@@ -21,7 +21,7 @@ def ledger(context: click.Context) -> None:
 
 
 @ledger.command("import")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=SomePath(path_type=Path), metavar="[PATH]...")
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @click.option(
     "--snapshot",
@@ -62,7 +62,7 @@ def ledger_import(
 
 
 @ledger.command("inspect")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=SomePath(path_type=Path))
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @json_option
 def ledger_inspect(path: Path | None, profile: str | None, as_json: bool) -> None:

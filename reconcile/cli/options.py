@@ -25,6 +25,15 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a day of the calendar; write it as 2026-08-31", param, ctx)
 
 
+class SomePath(click.Path):
+    """A path. An empty one is refused: to Python it is the working folder, to people a variable that is not set."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty: name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def period_options(command: Callable[..., Any]) -> Callable[..., Any]:
     to = click.option("--to", "last", type=Day(), metavar="D", help="Last day of the period, included.")
     first = click.option(
@@ -47,7 +56,7 @@ def out_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """--out, of the commands that work on a folder of reports."""
     return click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=SomePath(path_type=Path),
         default="reports",
         show_default=True,
         metavar="DIR",

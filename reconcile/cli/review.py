@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconcile.cli.console import showing_progress, table_console, tell
-from reconcile.cli.options import json_option, limit_option
+from reconcile.cli.options import SomePath, json_option, limit_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.core.people import is_printable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # each command waits only for what it works with itself
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("path", type=SomePath(path_type=Path), metavar="FILE")
 @click.option("--by", required=True, metavar="NAME", help="Who decided. The audit trail keeps this name.")
 @click.option("--dry-run", is_flag=True, help="Show what would be recorded, and write nothing.")
 @json_option
@@ -88,14 +88,14 @@ def explain(named: str, as_json: bool) -> None:
 @click.option(
     "--data-docs",
     "docs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=SomePath(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Also write the pages of Great Expectations to this folder.",
 )
 @click.option(
     "--suites",
     "suites",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=SomePath(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Also write every suite to this folder, as the JSON of Great Expectations.",
 )

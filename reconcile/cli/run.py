@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconcile.cli.console import showing_progress
-from reconcile.cli.options import allow_option, chosen_period, json_option, limit_option, period_options
+from reconcile.cli.options import (
+    SomePath,
+    allow_option,
+    chosen_period,
+    json_option,
+    limit_option,
+    period_options,
+)
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 
@@ -49,13 +56,14 @@ def demo(seed: int, as_json: bool) -> None:
 @period_options
 @click.option(
     "--ledger",
-    type=click.Path(path_type=Path),
+    type=SomePath(path_type=Path),
     metavar="PATH",
     help="Your ledger: a CSV, XLSX or Parquet file, an archive, or a folder of them.",
 )
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @click.option(
     "--out",
+    type=SomePath(),
     default="reports",
     show_default=True,
     metavar="DIR",
@@ -270,7 +278,7 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
 @click.command()
 @click.option(
     "--textfile",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=SomePath(path_type=Path, dir_okay=False),
     metavar="PATH",
     help="Write this file instead, in one step, for the textfile collector of the node exporter.",
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from reconcile.cli.options import Day
+from reconcile.cli.options import Day, SomePath
 from reconcile.sandbox.behaviour import PROFILES
 
 
@@ -24,7 +24,7 @@ def _profiles() -> str:
 )
 @click.option(
     "--ledger",
-    type=click.Path(path_type=Path),
+    type=SomePath(path_type=Path),
     metavar="PATH",
     help="Also write the merchant's ledger to this file.",
 )

@@ -158,6 +158,10 @@ CASES = {
     "a ledger to import without its name": Case(("ledger", "import"), ("PATH",)),
     # Places
     "no ledger ever": Case(RUN[:-2], ("--ledger", "RECONCILE_LEDGER")),
+    **{
+        f"{' '.join(words)} of an empty path": Case((*words, ""), (says, "is empty"))
+        for words, says in (((*RUN, "--out"), "--out"), (("ledger", "import"), "PATH"), (("resolve",), "FILE"))
+    },
     "out is a file": Case((*RUN, "--out", "ledger.csv"), ("--out", "ledger.csv")),
     "out below a file": Case((*RUN, "--out", "ledger.csv/reports"), ("--out", "ledger.csv/reports")),
     "latest is a folder": Case((*RUN, "--out", "taken"), ("taken/latest",)),
