@@ -80,12 +80,13 @@ def import_ledger(
 ) -> Imported:
     """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
 
-    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. Raises
-    InputRefused if an expectation blocks it; then nothing of it is kept.
+    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. A journal never
+    is, so nobody asks what it lacks. Raises InputRefused if an expectation blocks it; then nothing of it is kept.
     """
     settings, app_ids, validator = context.settings, context.app_ids, context.validator
     file = _file_of(ledger)
-    if is_journal(ledger.header):
+    journal = is_journal(ledger.header)
+    if journal:
         check_journal(context.engine, ledger, profile.name)
         profile = ledger.profile
     with staging_tables(context.engine) as tables:
@@ -100,7 +101,7 @@ def import_ledger(
             file,
             sha256=ledger.sha256,
             snapshot_timezone=settings.timezone.key if snapshot else None,
-            timezone=settings.timezone.key,
+            timezone=None if journal else settings.timezone.key,
             passed_over=ledger.passed_over,
             check=check,
         )
@@ -189,13 +190,19 @@ def _lacking(file: str, ids: Sequence[str]) -> list[str]:
 
 
 def check_snapshot(ledgers: Sequence[LedgerFile]) -> None:
-    """Raises UsageError unless it is one ledger: each would withdraw what only the others hold."""
+    """Raises UsageError unless it is one ledger, of which several would withdraw what only the others hold, and no
+    journal, which holds only what was decided."""
     if not ledgers:
         raise UsageError("--snapshot: no ledger is named; give one with --ledger")
     if len(ledgers) > 1:
         raise UsageError(
             f"--snapshot: {len(ledgers)} files are named, and each would withdraw what only the others hold: "
             "import them one by one"
+        )
+    if is_journal(ledgers[0].header):
+        raise UsageError(
+            f"--snapshot: {ledgers[0].path} is a journal, which holds only what was decided, and would withdraw all "
+            "other entries of its days: import it without --snapshot"
         )
 
 

@@ -34,6 +34,7 @@ from reconcile.settings import Settings
 from tests.support.driver import Command, MakeCommand, Report, shown
 
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
+DAYS = ("--from", str(AUGUST.first), "--to", str(AUGUST.last))
 TOML = """
 [journal]
 account = { INR = "KS Pay clearing", default = "KS Pay foreign" }
@@ -330,8 +331,19 @@ def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
             for place in amounts:
                 row[place] = row[place].replace(".", ",")
         csv.writer(file, delimiter=";").writerows(rows)
+    # It holds only what was decided: as a snapshot it would withdraw all else of its days.
+    for words, variables in (
+        (("ledger", "import", "saved.csv"), {}),
+        (("run", *DAYS, "--ledger", "saved.csv"), {}),
+        (("run", *DAYS), {"RECONCILE_LEDGER": "saved.csv"}),
+    ):
+        outcome = books.command(*words, "--snapshot", **variables)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "--snapshot: saved.csv is a journal" in outcome.complaint
+        assert outcome.complaint.endswith("import it without --snapshot")
     said = json.loads(books.command.good("ledger", "import", "saved.csv", "--json").out)["imports"][0]
-    assert (said["added"], said["quarantined"]) == (2, 0)
+    assert (said["added"], said["quarantined"], said["withdrawn"]) == (2, 0, 0)
+    assert said["warnings"] == []  # it lacks nothing, although ledger.csv had more entries of its day
     assert said["passed_over"] == len(rows) - 1 - said["records"]
     report = books.run()
     assert report.rows("discrepancies") == []
