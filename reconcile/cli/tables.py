@@ -258,7 +258,8 @@ def show_decisions(taken: "ResolveResult", *, dry_run: bool) -> None:
     for change in taken.changes:
         if dry_run or change.replaces or change.standing:
             standing = _STANDING.get(change.standing, "")
-            replaces = f", in place of {change.replaces}" if change.replaces else ""
+            would = ", and would then stand" if change.standing == "proposed" else ","
+            replaces = f"{would} in place of {change.replaces}" if change.replaces else ""
             say(
                 console,
                 f"{change.discrepancy_id}  {change.type}  {change.decision}  {change.covers}{standing}{replaces}",

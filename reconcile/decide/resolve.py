@@ -80,7 +80,8 @@ class Change:
     standing: (
         str  # `proposed` while it waits for another person, `confirmed` if it repeats another's; else ""
     )
-    replaces: str  # the decision in force until now, and by whom; "" if none
+    replaces: str
+    """The decision in force until now, and by whom; of a proposal, what it would replace; empty if none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,11 @@ class ResolveResult:
 
     def replaced(self) -> list[str]:
         """The decisions that were in force before and are replaced, each in a few words."""
-        return [f"{one.replaces} of {one.discrepancy_id}" for one in self.changes if one.replaces]
+        return [
+            f"{one.replaces} of {one.discrepancy_id}"
+            for one in self.changes
+            if one.replaces and one.standing != "proposed"
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,8 +422,12 @@ class _RowChecker:
                     "write match if they belong together"
                 )
             replaces = ""
-            if decision is not None and confirms is None and not proposed and _is_in_force(known):
-                replaces = f"{known.decision} by {_who_and_when(_newest_decision(history))}"
+            # A confirmation puts a proposal in force; without one it repeats the decision that is in force.
+            repeated = confirms is not None and waits is None
+            if decision is not None and not repeated and _is_in_force(known):
+                replaces = _printable(
+                    f"{known.decision} by {known.decided_by} on {known.decided_at:%Y-%m-%d}"
+                )
             what = decision or ("assignment" if note is None else "note")
             standing = "proposed" if proposed else "confirmed" if confirms is not None else ""
             self.changes.append(Change(known.discrepancy_id, known.type, what, covers, standing, replaces))

@@ -18,6 +18,8 @@ select
     decisions_in_force.decision,
     decisions_in_force.facts as decided_facts,
     decisions_in_force.records as decided_records,
+    decisions_in_force.by_name as decided_by,
+    decisions_in_force.decided_at,
     decisions_in_force.note,
     coalesce(decisions_in_force.assignee, '') as assignee,
     coalesce(decisions_in_force.due::text, '') as due,

@@ -118,13 +118,13 @@ class Desk:
             writer.writerows(rows)
         return path
 
-    def resolve(self, *rows: Row, by: str = "Asha Rao") -> ResolveResult:
+    def resolve(self, *rows: Row, by: str = "Asha Rao", dry_run: bool = False) -> ResolveResult:
         """Take the rows back; each with `resolution`, and `note` if there is one."""
-        return self.take(self.sheet(*rows), by)
+        return self.take(self.sheet(*rows), by, dry_run=dry_run)
 
-    def take(self, path: Path, by: str = "Asha Rao") -> ResolveResult:
+    def take(self, path: Path, by: str = "Asha Rao", *, dry_run: bool = False) -> ResolveResult:
         """Take a file back."""
-        return decisions.resolve_sheet(self.engine, self.settings, open_sheet(path), by)
+        return decisions.resolve_sheet(self.engine, self.settings, open_sheet(path), by, dry_run=dry_run)
 
 
 Story = Callable[[Desk], None]

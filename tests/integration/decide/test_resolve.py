@@ -201,12 +201,19 @@ def test_a_large_decision_waits_for_another_person(desk: Desk) -> None:
     assert {row["by"] for row in shown.values()} == {"Asha Rao, confirmed by Ravi"}
     # What one person proposes instead is said beside the decision in force.
     other = shown["tx_1"] | {"resolution": "ignore", "note": "not ours"}
-    assert desk.resolve(other, by="Meera").changes[0].standing == "proposed"
+    proposal = desk.resolve(other, by="Meera")
+    assert proposal.changes[0].standing == "proposed"
+    assert proposal.changes[0].replaces.startswith("write_off by Asha Rao, confirmed by Ravi on 20")
+    assert proposal.replaced() == []  # nothing yet
     desk.night()
     shown = {row["transaction_id"]: row for row in desk.rows}
     assert (shown["tx_1"]["status"], shown["tx_1"]["proposed_by"]) == ("resolved", "Meera")
     # It is taken back by one person. A proposal is, too.
-    assert desk.resolve(shown["tx_1"] | {"resolution": "reopen", "note": "found"}).changes[0].standing == ""
+    (back,) = desk.resolve(shown["tx_1"] | {"resolution": "reopen", "note": "found"}).changes
+    assert back.standing == ""
+    assert back.replaces.startswith(
+        "write_off by Asha Rao, confirmed by Ravi on 20"
+    )  # and not Meera's proposal
     desk.night()
     again = (
         desk.one("MISSING_IN_LEDGER")
@@ -242,6 +249,12 @@ def test_a_proposal_is_listed_while_its_facts_hold_and_beside_a_decision_in_forc
     assert (accepted["proposed_decision"], accepted["proposed_by"]) == ("write_off", "Ravi")
     ids = sorted([accepted["discrepancy_id"], differs["discrepancy_id"]])
     assert [(one["discrepancy_id"], one["by"]) for one in desk.proposed] == [(one, "Ravi") for one in ids]
+    # Who confirms reads what is replaced; a confirmation of what is in force replaces nothing.
+    both = [row | {"resolution": "write_off", "note": ""} for row in (accepted, differs)]
+    taken = desk.resolve(*both, by="Meera", dry_run=True)
+    assert [one.standing for one in taken.changes] == ["confirmed", "confirmed"]
+    assert [one.replaces.partition(" on 20")[0] for one in taken.changes] == ["accept by Asha Rao", ""]
+    assert [one.partition(" on 20")[0] for one in taken.replaced()] == ["accept by Asha Rao"]
     # About other facts nobody proposed anything.
     desk.night((), of(desk, entry(1, amount="60")))
     assert desk.one("AMOUNT_MISMATCH")["proposed_decision"] is None

@@ -312,6 +312,33 @@ def test_an_old_sheet_given_again_after_a_colleague_decided(command: Command, sm
     assert (row["resolution"], row["note"]) == ("accept", "Ravi and I talked")
 
 
+def test_a_confirmation_names_the_decision_that_it_replaces(command: Command) -> None:
+    rows = command.latest().rows("discrepancies")
+    row = next(
+        row
+        for row in rows
+        if row["currency"] == "INR" and row["type"].startswith("MISSING") and row["status"] == "open"
+    )
+
+    def resolve(word: str, by: str) -> str:
+        sheet = save(command.folder / "eyes.csv", [row | {"resolution": word}])
+        said = command.good("resolve", sheet, "--by", by, RECONCILE_FOUR_EYES=most).out
+        (*line, _) = said.splitlines()
+        return "".join(line).partition(" on 20")[0].partition(row["ledger_id"] or row["transaction_id"])[2]
+
+    most = ""
+    assert resolve("accept", "Asha Rao") == ""
+    most = "INR=0"
+    assert resolve("write_off", "Ravi") == (
+        ": proposed, another person must confirm it, and would then stand in place of accept by Asha Rao"
+    )
+    assert resolve("write_off", "Meera") == (
+        ": confirms the same decision of another person, in place of accept by Asha Rao"
+    )
+    # A third person's confirmation replaces nothing.
+    assert resolve("write_off", "Vikram") == ": confirms the same decision of another person"
+
+
 def test_match_alone_takes_the_suggestion(small_shop: Shop, make_command: MakeCommand) -> None:
     merchant, sandbox = small_shop
     command = make_command(sandbox)
