@@ -192,7 +192,7 @@ def show_reasons(reasons: "Sequence[Reason]") -> None:
 
 
 def show_journal(done: "Exported") -> None:
-    """What a journal books, by currency, and which decisions are in none."""
+    """What a journal books, by currency, and which decisions are in none, or not in all of its files."""
     console = table_console()
     new = f"new journal {done.journal}" if done.journal else "nothing new to book"
     before = f"; {_count(done.before, 'decision')} exported before" if done.before else ""
@@ -202,11 +202,10 @@ def show_journal(done: "Exported") -> None:
         say(console, f"{_count(done.decisions, 'decision')} written")
     for currency, amount in done.totals.items():
         say(console, f"  {currency} {grouped(amount, currency)} debit, as much credit")
-    for one in done.left:
-        say(
-            console,
-            f"not in a journal: decision {one.decision_id}, {one.discrepancy_id} {one.type}: {one.why}",
-        )
+    for lacks, those in (("a journal", done.left), ("the Tally file", done.not_in_tally)):
+        for one in those:
+            what = f"decision {one.decision_id}, {one.discrepancy_id} {one.type}: {one.why}"
+            say(console, f"not in {lacks}: {what}")
     say_paths(done.files)
 
 

@@ -52,7 +52,7 @@ _AFTER_STATUS = ("AMOUNT_MISMATCH", "CURRENCY_MISMATCH")
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A decision that is not in the journal, and why."""
+    """A decision that is in no file of the journal, or not in one of them, and why."""
 
     decision_id: int
     discrepancy_id: str
@@ -69,7 +69,8 @@ class Exported:
     journal: str | None  # None: there was nothing new
     decisions: int
     totals: Mapping[str, str]  # by currency: what is debited, and so credited
-    left: Sequence[Left]
+    left: Sequence[Left]  # in no file
+    not_in_tally: Sequence[Left]  # in the other files
     before: int  # decisions of the month that were exported before
     closed: bool
     files: Sequence[Path]
@@ -163,7 +164,6 @@ def export_journal(
             text(read_sql("report/journal/exported")), {"month": month, "source": source}
         ).all()
         asked = [row for row in exported if again or row.journal == name]
-        left += _not_in_tally(asked)
         wanted: dict[str, list[Line]] = {}
         for row in asked:
             wanted.setdefault(row.journal, []).extend(row.lines)
@@ -177,7 +177,9 @@ def export_journal(
             raise UsageError(f"{error}; nothing is lost: write it again with --again") from None
     decisions = len({row.decision_id for row in asked})
     before = len({row.decision_id for row in exported if row.journal != name})
-    return Exported(month, source, name, decisions, totals, left, before, closed is not None, files)
+    return Exported(
+        month, source, name, decisions, totals, left, _not_in_tally(asked), before, closed is not None, files
+    )
 
 
 def _new_lines(
@@ -595,14 +597,17 @@ def _keep(export: _Export, name: str, made: Mapping[tuple[int, str], list[Line]]
 
 
 def _not_in_tally(exported: Sequence[Any]) -> list[Left]:
-    """What of these is in the CSV files alone."""
-    left = []
+    """What of these has lines in the CSV files alone."""
+    found = []
     for row in exported:
         others = sorted({line["currency"] for line in row.lines} - {TALLY_CURRENCY})
         if others:
-            why = f"the Tally file has {TALLY_CURRENCY} only, not its lines in {', '.join(others)}: enter them by hand"
-            left.append(Left(row.decision_id, row.discrepancy_id, row.type, why))
-    return left
+            why = (
+                f"it has {TALLY_CURRENCY} only, and the lines in {', '.join(others)} are in the other files: "
+                "enter them in Tally by hand"
+            )
+            found.append(Left(row.decision_id, row.discrepancy_id, row.type, why))
+    return found
 
 
 def _totals(lines: Sequence[Line]) -> dict[str, str]:

@@ -209,19 +209,38 @@ def test_the_journal(books: Books, tmp_path: Path) -> None:
     assert {(one["type"], one["why"]) for one in said["left"]} == {
         ("AMOUNT_MISMATCH", "no money moved in all"),  # of a failed payment
         ("MISSING_IN_KSPAY", "it is about the ledger bank: see --profile"),
-        *(
-            (kind, f"the Tally file has INR only, not its lines in {currency}: enter them by hand")
-            for kind, currency in (
-                ("AMOUNT_MISMATCH", "USD"), ("AMOUNT_MISMATCH", "EUR"), ("MISSING_IN_LEDGER", "EUR"),
-                ("CURRENCY_MISMATCH", "USD"),
-            )
-        ),
-    }  # fmt: skip
+    }
+    foreign = [
+        ("AMOUNT_MISMATCH", "EUR"), ("AMOUNT_MISMATCH", "USD"), ("CURRENCY_MISMATCH", "USD"),
+        ("MISSING_IN_LEDGER", "EUR"),
+    ]  # fmt: skip
+    assert sorted((one["type"], one["why"]) for one in said["not_in_tally"]) == [
+        (
+            kind,
+            f"it has INR only, and the lines in {currency} are in the other files: enter them in Tally by hand",
+        )
+        for kind, currency in foreign
+    ]
     names = [Path(path).name for path in said["files"]]
     assert names == ["journal-2026-08-1.csv", "journal-2026-08-1-tally.xml", "journal-2026-08-1-zoho.csv"]
     ours, tally, zoho = (books.command.folder / path for path in said["files"])
     lines = lines_of(ours)
     assert tuple(lines[0]) == JOURNAL_COLUMNS == tuple(one.name for one in FILES["journal-MONTH-N.csv"])
+
+    # What the Tally file lacks is said of that file alone, and is in the others.
+    abroad = {one["decision_id"]: one for one in said["not_in_tally"]}
+    assert not abroad.keys() & {one["decision_id"] for one in said["left"]}
+    assert {str(one) for one in abroad} == {
+        line["decision_id"] for line in lines if line["currency"] != "INR"
+    }
+    assert {f"KSR-{one}" for one in abroad} == {
+        line["Reference Number"].rpartition("-")[0] for line in lines_of(zoho) if line["Currency"] != "INR"
+    }
+    told = books.command.good("adjustments", "2026-08", "--again").out.splitlines()
+    for number, one in abroad.items():
+        (of_it,) = (line for line in told if f"decision {number}, {one['discrepancy_id']}" in line)
+        assert of_it.startswith("not in the Tally file: ")
+    assert sum(line.startswith("not in a journal: ") for line in told) == len(said["left"])
 
     # The ledger's account rises by what was decided, and for each line there is one against it.
     changes: dict[str, dict[str, Decimal]] = {}
