@@ -34,6 +34,11 @@ def last_closed_day(now: datetime, timezone: ZoneInfo) -> date:
     return midnight.astimezone(timezone).date() - timedelta(days=1)
 
 
+def end_of_day(day: date, timezone: ZoneInfo) -> datetime:
+    """When a business day is over."""
+    return datetime.combine(day + timedelta(days=1), time(), timezone)
+
+
 def kind(period: Period) -> str:
     """What sort of run has this period, so that like is compared with like: whole months, nights, or a longer time.
 

@@ -15,11 +15,13 @@ from decimal import Decimal
 from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.errors import InputRefused, ReconcileError, UsageError
 from reconcile.core.money import grouped
+from reconcile.core.periods import end_of_day
 from reconcile.db import runs
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
@@ -272,21 +274,23 @@ def warnings_of(connection: Connection, statement: Statement) -> tuple[str, ...]
 def _reasons(engine: Engine, connection: Connection, settings: Settings, month: str) -> list[Reason]:
     first, last = month_days(month)
     apps = settings.known_app_ids()
+    asked = {"app_ids": list(apps), "first": first, "last": last, "timezone": settings.timezone.key}
     reasons = [
-        Reason(
-            row.app_id,
-            "not covered",
-            f"no finished run covers {row.first_day}"
-            + (f" to {row.last_day}" if row.last_day > row.first_day else ""),
-        )
-        for row in connection.execute(
-            text(read_sql("report/close/uncovered")), {"app_ids": list(apps), "first": first, "last": last}
-        )
+        Reason(row.app_id, "not covered", _not_covered(row))
+        for row in connection.execute(text(read_sql("report/close/uncovered")), asked)
     ]
     closing = positions(connection, last)
     for app_id in apps:
+        says = ""
         if app_id not in closing or closing[app_id].as_of < last:
-            reasons.append(Reason(app_id, "not run to its end", f"no finished run is as of {last}"))
+            says = f"no finished run is as of {last}"
+        elif runs.one(engine, closing[app_id].run_id).started_at < end_of_day(last, settings.timezone):
+            says = (
+                f"run {closing[app_id].run_id} began before {last} was over in {settings.timezone.key}: run the month "
+                f"again, with --from {first} --to {last}"
+            )
+        if says:
+            reasons.append(Reason(app_id, "not run to its end", says))
     if not reasons:
         for check in (
             lambda: statement_of(connection, month),
@@ -297,6 +301,15 @@ def _reasons(engine: Engine, connection: Connection, settings: Settings, month: 
         for app_id in apps:
             reasons += _failing(app_id, lambda: _check_files(runs.one(engine, closing[app_id].run_id)))  # noqa: B023
     return reasons + _undecided(connection, settings, closing)
+
+
+def _not_covered(row: Any) -> str:
+    several = row.last_day > row.first_day
+    days = f"{row.first_day} to {row.last_day}" if several else f"{row.first_day}"
+    if not row.is_in_part:
+        return f"no finished run covers {days}"
+    were, them = ("were", "them") if several else ("was", "it")
+    return f"{days} {were} not over when the runs that cover {them} began: run {them} again"
 
 
 def _failing(app_id: str, check: Callable[[], object]) -> list[Reason]:

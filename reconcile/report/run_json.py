@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.context import RunContext
+from reconcile.core.periods import end_of_day
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.inbox import Inbox
@@ -71,6 +72,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
             *(f"inbox: {says}" for one in results.inbox.imported for says in one.warnings),
             *results.unread,
             *(f"ledger: {says}" for one in results.imported for says in one.warnings),
+            *_not_over(run, results.started_at),
             *(line for one in fetched for line in one.warnings()),
             *matched.warnings,
             *_waiting(proposed),
@@ -83,6 +85,17 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
             "postgresql": connection.execute(text("show server_version")).scalar_one(),
         },
     }
+
+
+def _not_over(run: RunContext, started_at: datetime) -> list[str]:
+    """A warning where the run began within its last day: it lacks what came later on it."""
+    last, timezone = run.period.last, run.settings.timezone
+    if started_at >= end_of_day(last, timezone):
+        return []
+    return [
+        f"the last day is not over: the run began before the end of {last} in {timezone.key}, and lacks what came "
+        "later: run it again after that"
+    ]
 
 
 def _inbox(inbox: Inbox) -> dict[str, Any]:
