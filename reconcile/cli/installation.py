@@ -1,5 +1,6 @@
 """Commands of whoever keeps the installation: init, config show, notify, backup, prune, partition."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,13 @@ def init() -> None:
     Example:  reconcile init
     """
     from reconcile.cli.new_config import new_config
+    from reconcile.core.writing import whole_file
 
     path = Path(TOML)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(new_config())
-    except FileExistsError:
-        raise UsageError(f"{TOML}: there is one in this folder; it was left as it is") from None
-    except OSError as error:
-        raise UsageError(f"{TOML} cannot be written: {error.strerror}") from None
+    if os.path.lexists(path):
+        raise UsageError(f"{TOML}: there is one in this folder; it was left as it is")
+    with whole_file(path) as aside:
+        aside.write_text(new_config(), "utf-8")
     click.echo(f"{path.absolute()}: remove the # of what you change, then run: reconcile config show")
 
 

@@ -291,6 +291,7 @@ def metrics(textfile: Path | None) -> None:
     Example:  reconcile metrics
               reconcile metrics --textfile /var/lib/node_exporter/reconcile.prom
     """
+    from reconcile.core.writing import whole_file
     from reconcile.db import runs as run_records
     from reconcile.db.engine import open_store
     from reconcile.report.metrics import metrics as as_text
@@ -306,12 +307,8 @@ def metrics(textfile: Path | None) -> None:
     if textfile is None:
         click.echo(text, nl=False)
         return
-    aside = textfile.with_name(f".{textfile.name}.writing")
-    try:
+    with whole_file(textfile, f"--textfile {textfile}") as aside:
         aside.write_text(text, "utf-8")
-        aside.replace(textfile)
-    except OSError as error:
-        raise UsageError(f"--textfile {textfile} cannot be written: {error.strerror}") from None
 
 
 @click.command()

@@ -1,8 +1,9 @@
 """All errors as a tree. A command exits with the code of the class.
 
-    ReconcileError            1  the base class; raised itself for what no class below names: a full disk, a server that
-    │                            does not start, a copy that fails, a fault of this program
+    ReconcileError            1  the base class; raised itself for what no class below names: a server that does not
+    │                            start, a copy that fails, a fault of this program
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
+    ├── DiskFull              1  a file found no room, wherever it was to be written
     ├── DatabaseLost          1  the database went away in the middle; it may come back
     ├── UsageError            2  wrong use or settings: names the option or variable, and what to do
     │   └── DatabaseUnreachable   2  the configured database does not answer; it may do so later
@@ -30,6 +31,10 @@ class ReconcileError(Exception):
 
 class CheckFailed(ReconcileError):
     """A check of the program's own results failed; nothing was reported."""
+
+
+class DiskFull(ReconcileError):
+    """A disk has no room for what was to be written. Nothing half-written stays."""
 
 
 class DatabaseLost(ReconcileError):

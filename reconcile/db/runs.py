@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.core.errors import DISK_FULL, Busy, DatabaseLost, ReconcileError, Stopped, UsageError
+from reconcile.core.errors import DISK_FULL, Busy, DatabaseLost, DiskFull, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
+from reconcile.core.writing import unwritten
 from reconcile.db.locks import app_locks
 from reconcile.db.sql_files import read_sql
 
@@ -146,11 +147,9 @@ def mishap(error: BaseException) -> ReconcileError | None:
         words = next(iter(str(driver).splitlines()), "")  # what follows are hints
         state = getattr(driver, "sqlstate", None)
         if isinstance(cause, OSError) and cause.errno in DISK_FULL:
-            return ReconcileError(
-                f"{cause.filename or 'the disk'}: {cause.strerror}: free space and start again"
-            )
+            return unwritten(cause.filename or "the disk", cause)
         if state == _DISK_FULL or "could not extend file" in words:
-            return ReconcileError(f"the database's disk is full ({words}): free space and start again")
+            return DiskFull(f"the database's disk is full ({words}): free space and start again")
         if _is_lost(cause, driver, state):
             return DatabaseLost(f"the database went away ({words}): when it is back, start it again")
         cause = cause.__cause__ or cause.__context__

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from tempfile import gettempdir
 
-from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
+from reconcile.core.errors import DISK_FULL, InputRefused, UnfinishedFile, UsageError
+from reconcile.core.writing import unwritten
 from reconcile.ledger.archive import SourceFile, unpack
 from reconcile.ledger.columns import agreed, profile_style, scan_columns
 from reconcile.ledger.file import LedgerFile, Streamed
@@ -83,6 +85,8 @@ def files_in(path: Path) -> list[SourceFile]:
             return [SourceFile(path, str(path), name)]
         return unpack(path, name)
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise unwritten(f"{path}: cannot be unpacked into {gettempdir()}", error) from None
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 

@@ -7,8 +7,7 @@ newest run of the month.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +21,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import InputRefused, ReconcileError, UsageError
 from reconcile.core.money import grouped
 from reconcile.core.periods import end_of_day
+from reconcile.core.writing import writing
 from reconcile.db import runs
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
@@ -152,23 +152,28 @@ def _folder(close: Close, out: Path) -> Path:
 
 
 def _write_aside(connection: Connection, close: Close, out: Path) -> Path:
-    """Write the files into a hidden folder beside their own. What a command that died left there goes."""
+    """Write the files into a hidden folder beside their own, which goes if that fails. What a command that died left
+    there goes, too."""
     files = close_trail.files_of(connection, close)
     files[JSON] = (json.dumps(close.content, indent=2, ensure_ascii=False) + "\n").encode()
     folder = _folder(close, out)
     aside = folder.with_name(f".{folder.name}.writing")
-    with _writing(out):
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        with writing(f"--out {out}"):
+            aside.mkdir(parents=True)
+            for name, held in files.items():
+                (aside / name).write_bytes(held)
+    except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, held in files.items():
-            (aside / name).write_bytes(held)
+        raise
     return aside
 
 
 def _move_in_place(aside: Path, close: Close, out: Path) -> Path:
     """Give the files their folder. One that is there and the same stays as it is."""
     folder = _folder(close, out)
-    with _writing(out):
+    with writing(f"--out {out}"):
         folder.mkdir(exist_ok=True)
         for path in sorted(aside.iterdir()):
             there = folder / path.name
@@ -176,14 +181,6 @@ def _move_in_place(aside: Path, close: Close, out: Path) -> Path:
                 path.replace(there)
         shutil.rmtree(aside)
     return folder
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
 
 
 def write_since(since: Statement, close: Close, settings: Settings, out: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from reconcile.core.dialect import Dialect
 from reconcile.core.discrepancies import OUTCOMES
 from reconcile.core.errors import DISK_FULL, UsageError
 from reconcile.core.money import Currencies
+from reconcile.core.writing import unwritten
 from reconcile.db.sql_files import read_sql
 from reconcile.report.bridge import LINES
 from reconcile.report.columns import AMOUNTS, BRIDGE, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
@@ -170,7 +171,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
     """An empty folder beside the run's final one, gone at the end unless it was moved into place.
 
-    Raises UsageError if `--out` cannot be written.
+    Raises UsageError if `--out` cannot be written, DiskFull if it has no room.
     """
     aside = out / f".{run_id}.writing"
     latest = out / "latest"
@@ -182,7 +183,7 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
             shutil.rmtree(aside)
         aside.mkdir()
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
+        raise unwritten(f"--out {out}", error) from None
     try:
         yield aside
     except OSError as error:

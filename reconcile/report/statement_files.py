@@ -16,9 +16,9 @@ import xlsxwriter
 from markupsafe import Markup
 
 from reconcile.core.dialect import Dialect
-from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies, grouped
 from reconcile.core.people import same_person
+from reconcile.core.writing import writing
 from reconcile.report.columns import AMOUNTS, DAYS, NUMBERS, STATEMENT, STATEMENT_ITEMS, STATEMENT_SIGNOFF
 from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import read_csv, write_csv
@@ -100,21 +100,21 @@ def write_statement(
     out: Path,
     approval: Approval | None = None,
 ) -> list[Path]:
-    """Write the files of a statement into `out`, none ever in part. Raises UsageError if it cannot be written."""
+    """Write the files of a statement into `out`, none ever in part. Raises as `write_whole` does."""
     return write_whole(out, lambda aside: statement_files(statement, currencies, dialect, aside, approval))
 
 
 def write_whole(out: Path, write: Callable[[Path], Sequence[Path]]) -> list[Path]:
-    """Let `write` write into a folder aside, then move all to `out`. Raises UsageError if it cannot be written."""
-    try:
+    """Let `write` write into a folder aside, then move all to `out`.
+
+    Raises UsageError if it cannot be written, DiskFull if it has no room."""
+    with writing(f"--out {out}"):
         out.mkdir(parents=True, exist_ok=True)
         aside = Path(mkdtemp(prefix=".writing.", dir=out))
         try:
             return [path.replace(out / path.name) for path in write(aside)]
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    except OSError as error:
-        raise UsageError(f"--out {out} cannot be written: {error.strerror}") from None
 
 
 def signoff(statement: Statement, approval: Approval | None) -> list[dict[str, str]]:

@@ -32,7 +32,7 @@ def run(
     Without `first_day` the days end today (UTC). With `rows`, that many transactions without a ledger replace the
     merchant's own, and the days end yesterday, so that all are in the past. With `ledger`, first writes the
     merchant's ledger there. Raises UsageError for a number of days below one, an
-    unknown profile, a ledger that cannot be written and a port in use.
+    unknown profile, a ledger that cannot be written and a port in use; DiskFull if the ledger has no room.
     """
     if rows is not None and ledger:
         raise UsageError("--rows makes transactions without a ledger: leave out --ledger")
@@ -46,10 +46,7 @@ def run(
     except (ValueError, OverflowError) as error:
         raise UsageError(f"--days {days}: {error}") from None
     if ledger:
-        try:
-            merchant.write_ledger(ledger)
-        except OSError as error:
-            raise UsageError(f"The ledger cannot be written to {ledger}: {error.strerror}") from None
+        merchant.write_ledger(ledger)
 
     stop = threading.Event()
     before = {

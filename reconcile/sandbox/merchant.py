@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
+from reconcile.core.writing import whole_file
 from reconcile.sandbox.cases import write_case
 from reconcile.sandbox.orders import LEDGER_COLUMNS, Books, Order, Planted
 from reconcile.sandbox.shop import Record, Shop, listed_at
@@ -89,8 +90,11 @@ class Merchant:
         return self.shop.payment_methods()
 
     def write_ledger(self, path: Path) -> None:
-        """Write the ledger as CSV, in UTF-8 with the standard column names. Raises OSError if that fails."""
-        with path.open("w", encoding="utf-8", newline="") as file:
+        """Write the ledger as CSV, in UTF-8 with the standard column names, whole or not at all.
+
+        Raises UsageError if it cannot be written, DiskFull if it has no room.
+        """
+        with whole_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, LEDGER_COLUMNS)
             writer.writeheader()
             writer.writerows(self.ledger)

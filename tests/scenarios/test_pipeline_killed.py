@@ -3,11 +3,8 @@
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import signal
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,9 +20,8 @@ from sqlalchemy.pool import NullPool
 
 from reconcile.core.records import Period
 from reconcile.db import runs
-from tests.support.driver import PROGRAM, SECONDS, Command, MakeCommand, Outcome, Running, Shop
+from tests.support.driver import Command, MakeCommand, Outcome, Running, Shop
 from tests.support.gate import Hold, gate
-from tests.support.warm import Forked
 
 
 @pytest.fixture(scope="module")
@@ -183,40 +179,17 @@ def test_a_disk_that_is_full(
     merchant, sandbox = small_shop
     command = make_command(sandbox, RECONCILE_DATABASE_URL=database_url)
     merchant.write_ledger(command.folder / "ledger.csv")
-    # A limit for the size of files stands in for a small disk.
-    with (
-        tempfile.TemporaryFile() as out,
-        tempfile.TemporaryFile() as err,
-        open(os.devnull, "rb") as nothing,
-    ):
-        files = nothing.fileno(), out.fileno(), err.fileno()
-        started = [str(PROGRAM), *words]
-        process = Forked(started, command.folder, command.environment(), files, most_bytes=16 << 10)
-        code = process.wait(SECONDS)
-        said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
-    outcome = Outcome(code, *said)
+    outcome = command.limited(16 << 10, *words)
     says = "reports: File too large: free space and start again"
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.complaint == f"reconcile: {says}"
     assert the_end(command) == ("failed", says)
     assert list((command.folder / "reports").iterdir()) == []
     # And a small disk itself, where one may be mounted.
-    disk = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(command.folder / "reports")]
-    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    if subprocess.run([*alone, *disk], capture_output=True, check=False).returncode == 0:
-        run = f"{shlex.join(disk)}; {shlex.join([str(PROGRAM), *words])}; code=$?; ls -A reports; exit $code"
-        ended = subprocess.run(
-            [*alone, "bash", "-c", run],
-            cwd=command.folder,
-            env=command.environment(),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+    if (ended := command.on_full_disk("reports", *words)) is not None:
         says = "reports: No space left on device: free space and start again"
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert Outcome(1, "", ended.stderr).complaint == f"reconcile: {says}"
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.complaint == f"reconcile: {says}"
         assert the_end(command) == ("failed", says)
     command.good(*words)
 

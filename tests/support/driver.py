@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -177,6 +178,42 @@ class Command:
         """Start it with these descriptors as its standard input, output and error."""
         words = [str(PROGRAM), *map(str, arguments)]
         return Forked(words, self.folder, self.environment(**changes), files)
+
+    def limited(self, most_bytes: int, *arguments: str | Path, **changes: str | None) -> Outcome:
+        """Run it to its end where no file that it writes grows beyond so many bytes: this stands for a full disk."""
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            open(os.devnull, "rb") as nothing,
+        ):
+            files = nothing.fileno(), out.fileno(), err.fileno()
+            words = [str(PROGRAM), *map(str, arguments)]
+            environment = self.environment(**changes)
+            code = Forked(words, self.folder, environment, files, most_bytes=most_bytes).wait(SECONDS)
+            said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
+        return Outcome(code, *said)
+
+    def on_full_disk(self, folder: str, *arguments: str | Path, room: str = "64k") -> Outcome | None:
+        """Run it where this folder is a small disk; what it leaves there ends its output.
+
+        None where no disk may be mounted.
+        """
+        (self.folder / folder).mkdir(exist_ok=True)
+        disk = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", str(self.folder / folder)]
+        alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        if subprocess.run([*alone, *disk], capture_output=True, check=False).returncode:
+            return None
+        words = shlex.join([str(PROGRAM), *map(str, arguments)])
+        ended = subprocess.run(
+            [*alone, "bash", "-c", f"{shlex.join(disk)}; {words}; code=$?; ls -A {folder}; exit $code"],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Outcome(ended.returncode, ended.stdout, ended.stderr)
 
     def good(self, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end, which must be good."""

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconcile.core.errors import UsageError
+from reconcile.core.errors import DISK_FULL, DiskFull, UsageError
+from reconcile.core.writing import tells_of_full_disk, unwritten
 
 MAJOR_VERSION = "18"
 ROLE = "reconcile"
@@ -181,7 +182,8 @@ class Home:
     def make_data(self, programs: Path) -> None:
         """Run initdb beside the final place, then rename: the data folder is complete or missing.
 
-        If it is interrupted, new_data stays and the next start removes it. Raises UsageError if initdb fails.
+        If it is interrupted, new_data stays and the next start removes it. Raises UsageError if initdb fails, DiskFull
+        if that is for want of room.
         """
         self._make_password()
         self.new_data.mkdir(mode=0o700)
@@ -208,8 +210,11 @@ class Home:
                 raise
             if code != 0:
                 output.seek(0)
+                said = last_words(output.read())
+                if tells_of_full_disk(said):
+                    raise DiskFull(f"{self.data} cannot be made: {said}: free space and start again")
                 raise UsageError(
-                    f"{self.data} cannot be made: {last_words(output.read())}: correct that, "
+                    f"{self.data} cannot be made: {said}: correct that, "
                     f"set RECONCILE_HOME to another folder, {OTHERWISE}"
                 )
         self.new_data.rename(self.data)
@@ -286,11 +291,13 @@ def find_programs() -> Path:
 
 @contextmanager
 def file_errors_explained(path: Path) -> Iterator[None]:
-    """Turns an error of the file system into a UsageError that says what to do."""
+    """Turns an error of the file system into a UsageError that says what to do, or into DiskFull."""
     try:
         yield
     except OSError as error:
         where = error.filename if isinstance(error.filename, str) else str(path)
+        if error.errno in DISK_FULL:
+            raise unwritten(where, error) from error
         raise UsageError(
             f"{where}: {error.strerror or error}: the embedded Postgres keeps its data in {path}: "
             f"correct that, set RECONCILE_HOME to a folder that you may write, {OTHERWISE}"
