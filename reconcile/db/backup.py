@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, text
 
-from reconcile.core.errors import InputRefused, ReconcileError, UsageError
+from reconcile.core.errors import DiskFull, InputRefused, ReconcileError, UsageError
+from reconcile.core.writing import tells_of_full_disk, writing
 from reconcile.db import SCHEMA
 from reconcile.db.embedded.cluster import find_programs, last_words
 from reconcile.db.engine import errors_explained, open_database, open_store
@@ -28,18 +29,16 @@ _ONLY_NEWER = b"SET transaction_timeout = 0;\n"
 def backup(settings: Settings, path: Path) -> int:
     """Write all tables, as they are at one moment, into a new file; gives its size in bytes.
 
-    Runs may go on meanwhile. Raises UsageError if the file exists or cannot be written, ReconcileError if pg_dump
-    fails; then there is no file.
+    Runs may go on meanwhile. Raises UsageError if the file exists or cannot be written, DiskFull if it has no room,
+    ReconcileError if pg_dump fails; then there is no file.
     """
     if path.exists():
         raise UsageError(f"{path} exists: name a new file")
     aside = path.with_name(f".{path.name}.writing")
-    try:
+    with writing(path):
         aside.unlink(missing_ok=True)
         # Nobody else may read it: it holds every record.
         os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     try:
         with open_store(settings) as engine:
             with _service(engine.url) as environment:
@@ -59,7 +58,7 @@ def backup(settings: Settings, path: Path) -> int:
                     check=False,
                 )
             if ended.returncode:
-                raise ReconcileError(f"pg_dump: {last_words(ended.stderr)}")
+                raise _failure(path, ended.stderr)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -69,7 +68,8 @@ def backup(settings: Settings, path: Path) -> int:
 def restore(settings: Settings, path: Path) -> None:
     """Fill an empty database from the file of a backup, all or nothing, and bring its tables up to date.
 
-    Raises UsageError if the database is not empty or cannot be used, InputRefused if the file is no backup.
+    Raises UsageError if the database is not empty or cannot be used, InputRefused if the file is no backup or was cut
+    off, DiskFull if the database has no room.
     """
     try:
         with path.open("rb") as file:
@@ -111,7 +111,7 @@ def _fill(url: URL, path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=said,
         )
-        writing = subprocess.Popen(
+        filling = subprocess.Popen(
             [
                 _program("psql"),
                 "--no-psqlrc",
@@ -127,28 +127,39 @@ def _fill(url: URL, path: Path) -> None:
             stderr=subprocess.PIPE,
         )
         assert reading.stdout is not None
-        assert writing.stdin is not None
+        assert filling.stdin is not None
         try:
             try:
                 for line in reading.stdout:
                     if line == _ONLY_NEWER:
                         break
-                    writing.stdin.write(line)
-                shutil.copyfileobj(reading.stdout, writing.stdin)
+                    filling.stdin.write(line)
+                shutil.copyfileobj(reading.stdout, filling.stdin)
                 cut_short = reading.wait() != 0
             except BrokenPipeError:
                 cut_short = False  # it was psql that ended, and says why
             if cut_short:
-                writing.kill()  # before the end of its input, which commits
+                filling.kill()  # before the end of its input, which commits
                 said.seek(0)
-                raise ReconcileError(f"pg_restore: {last_words(said.read())}")
-            _, wrong = writing.communicate()
+                raise InputRefused(
+                    f"{path}: is cut off or damaged, or of a newer PostgreSQL ({last_words(said.read())}): copy it "
+                    "again, or take an earlier backup; nothing was restored"
+                )
+            _, wrong = filling.communicate()
         finally:
-            for process in (reading, writing):
+            for process in (reading, filling):
                 process.kill()
                 process.wait()
-    if writing.returncode:
-        raise ReconcileError(f"psql: {last_words(wrong)}")
+    if filling.returncode:
+        raise _failure("the database", wrong)
+
+
+def _failure(what: object, said: bytes) -> ReconcileError:
+    """What is to be reported of a program of Postgres that failed; what it says begins with its name."""
+    words = last_words(said)
+    if tells_of_full_disk(words):
+        return DiskFull(f"{what}: {words}: free space and start again")
+    return ReconcileError(f"{what}: {words}")
 
 
 def _program(name: str) -> str:

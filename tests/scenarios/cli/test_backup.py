@@ -15,6 +15,11 @@ from reconcile.db.backup import _ONLY_NEWER
 from reconcile.db.embedded.cluster import find_programs
 from tests.support.driver import MakeCommand, Shop
 
+CUT = (
+    "reconcile: cut.dump: is cut off or damaged, or of a newer PostgreSQL (pg_restore: error: {}): copy it again, or "
+    "take an earlier backup; nothing was restored"
+)
+
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["a server", "embedded"])
 def test_what_is_restored_is_what_there_was(
@@ -54,7 +59,8 @@ def test_what_is_restored_is_what_there_was(
         check_settings(file)
     # A file that ends in the middle of a table leaves nothing behind.
     (command.folder / "cut.dump").write_bytes(file.read_bytes()[: file.stat().st_size * 9 // 10])
-    assert command("backup", "cut.dump", "--restore").complaint.startswith("reconcile: pg_restore: ")
+    cut = command("backup", "cut.dump", "--restore")
+    assert (cut.code, cut.complaint) == (3, CUT.format("could not read from input file: end of file"))
     command.good("backup", "books.dump", "--restore")
     assert [line for line in command.good("doctor").out.splitlines() if "database:" not in line] == doctor
     command.good("run", *days, "--out", "restored")
@@ -88,8 +94,10 @@ def test_what_is_no_backup(make_command: MakeCommand, make_empty_database: Calla
         assert says in outcome.complaint
     (command.folder / "cut.dump").write_bytes(b"PGDMP" + os.urandom(500))
     outcome = command("backup", "cut.dump", "--restore")
-    assert outcome.code == 1
-    assert outcome.complaint.startswith("reconcile: pg_restore: ")
+    assert outcome.code == 3
+    assert outcome.complaint.startswith(
+        "reconcile: cut.dump: is cut off or damaged, or of a newer PostgreSQL ("
+    )
     outcome = command("backup", "none/books.dump")
     assert outcome.code == 2
     assert "cannot be written: No such file" in outcome.complaint
@@ -98,3 +106,11 @@ def test_what_is_no_backup(make_command: MakeCommand, make_empty_database: Calla
     assert str(password) not in outcome.err
     with create_engine(url).connect() as connection:
         assert connection.scalar(text("select count(*) from pg_tables where schemaname = 'reconcile'")) == 0
+
+
+def test_a_full_disk(make_command: MakeCommand) -> None:
+    command = make_command()
+    if (ended := command.on_full_disk("full", "backup", "full/books.dump", room="8k")) is not None:
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.complaint.startswith("reconcile: full/books.dump: pg_dump: error: ")
+        assert ended.complaint.endswith(": No space left on device: free space and start again")
