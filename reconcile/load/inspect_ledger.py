@@ -70,8 +70,13 @@ class _Inspection:
         except UnfinishedFile:
             raise
         except InputRefused as error:
+            try:
+                looked = looked_at(source, profile)
+            except InputRefused as nothing:
+                # Of a file in which there is nothing to propose: as an import says it, unless that sends people here.
+                raise (nothing if LOOK in str(error) else error) from None
             reason = _plain(error, Path(source.where))
-            yield from self.described(looked_at(source, profile), profile, source, reason)
+            yield from self.described(looked, profile, source, reason)
             return
         assert ledger.scan is not None
         shown = with_currency(ledger.header, ledger.scan, profile)

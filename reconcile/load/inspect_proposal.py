@@ -13,6 +13,7 @@ from itertools import islice
 
 from reconcile.core.errors import InputRefused
 from reconcile.core.money import Currencies
+from reconcile.core.people import is_printable
 from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.beside import side_line
 from reconcile.ledger.columns import ColumnScan, agreed, scan_columns
@@ -165,7 +166,7 @@ def _guessed(
             needed = len(columns.keys() & {"ledger_id", "date", "amount", IN})
             if best is None or needed > best[0]:
                 best = needed, columns
-            words = [cell for cell in cells if cell and not any(map(str.isdigit, cell))]
+            words = [cell for cell in cells if _is_word(cell)]
             if len(words) > len(likeliest[1]):
                 likeliest = row, words
     if best is None or best[0] < 2:
@@ -190,6 +191,11 @@ def _guessed(
         parts = ("date", "description", "reference", "amount", IN, OUT)
         ids = tuple(columns[name] for name in parts if name in columns)
     return columns, ids
+
+
+def _is_word(cell: str) -> bool:
+    """Whether a cell may be the name of a column: text without digits, on whatever lines."""
+    return bool(cell) and not any(map(str.isdigit, cell)) and is_printable(" ".join(cell.split()))
 
 
 def _guess(cells: tuple[str, ...]) -> dict[str, str]:

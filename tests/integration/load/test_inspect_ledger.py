@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import xlsxwriter
@@ -74,6 +75,34 @@ def test_inspect_names_the_headings_that_it_does_not_know(tmp_path: Path, settin
     line = str(refused.value)
     assert "if row 3 is it (Receipt, Ref., Value (INR), Posting Dt, State), say in a profile" in line
     assert line.endswith('columns = { ledger_id = "…", amount = "…", date = "…" }')
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty; a ledger needs a header row"),
+        (b"\n  \n,,\n", "is empty; a ledger needs a header row"),
+        (Random(1).randbytes(3000), "is binary data, not a table"),
+    ],
+)
+def test_inspect_refuses_what_is_no_table_in_the_words_of_an_import(
+    tmp_path: Path, settings: Settings, content: bytes, says: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputRefused, match=says) as imported:
+        open_ledger(path)
+    with pytest.raises(InputRefused) as inspected:
+        list(inspection.describe(settings, path, Profile("default")))
+    assert str(inspected.value) == str(imported.value)
+
+
+def test_inspect_shows_no_bytes_that_are_not_text(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a\x01b,c\x02d,e\x03f\none,two\n")
+    with pytest.raises(InputRefused) as refused:
+        list(inspection.describe(settings, path, Profile("default")))
+    assert "if row 2 is it (one, two), say in a profile" in str(refused.value)
 
 
 def test_inspect_refuses_a_repeated_column_as_an_import_does(tmp_path: Path, settings: Settings) -> None:
