@@ -6,18 +6,26 @@ import click
 
 from reconcile.cli.console import showing_progress, table_console
 from reconcile.cli.options import SomePath, allow_option, json_option, limit_option
+from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @click.pass_context
-def ledger(context: click.Context) -> None:
+def ledger(context: click.Context, as_json: bool) -> None:
     """Import your ledger, inspect a file, list or undo imports.
+
+    Without a command it lists the imports.
 
     Example:  reconcile ledger import august.csv
     """
     if context.invoked_subcommand is None:
-        context.invoke(ledger_list)
+        context.invoke(ledger_list, as_json=as_json)
+    elif as_json:
+        raise UsageError(
+            f"--json belongs after the command: reconcile ledger {context.invoked_subcommand} --json"
+        )
 
 
 @ledger.command("import")

@@ -22,7 +22,7 @@ def commands(
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, (*before, name))
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield (*before, name), command
 
 
@@ -64,6 +64,10 @@ def test_what_ran_and_what_was_read(command: Command, small_shop: Shop) -> None:
     assert {window["proof"] for window in shown["windows"]} - {""}
     (one,) = document(command, "ledger", "list")["imports"]
     assert (one["file"], one["withdrawn_at"]) == ("ledger.csv", None)
+    assert document(command, "ledger") == {"imports": [one]}
+    before = command("ledger", "--json", "list")
+    says = "reconcile: --json belongs after the command: reconcile ledger list --json"
+    assert (before.code, before.out, before.complaint) == (2, "", says)
     (again,) = document(command, "ledger", "import", "ledger.csv")["imports"]
     assert (again["import_id"], again["added"], again["changed"]) == (one["import_id"], 0, 0)
     assert document(command, "ledger", "inspect", "ledger.csv")["lines"]
