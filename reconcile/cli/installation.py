@@ -77,6 +77,8 @@ def show(*, as_json: bool) -> None:
     for one in shown:
         table.add_row(one.name, one.value or "-", one.source)
     print_table(console, table)
+    if any(one.name == "KSPAY_APP_ID" and one.value for one in shown):
+        del tables["apps"]  # the only app, which stands above with where it comes from
     for name, rows in tables.items():
         if rows:
             say(console, f"{TOML}, {name}: {', '.join(rows)}")

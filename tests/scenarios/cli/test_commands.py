@@ -391,6 +391,15 @@ def test_settings_to_begin_with_and_as_they_are(make_command: MakeCommand) -> No
     }
     assert settings["KSPAY_SECRET_KEY"]["value"] == "***"
     assert "hunter2" not in shown.out
+    # An app of the environment is none of reconcile.toml, in which all lines are comments.
+    named = command.good("config", "show", KSPAY_APP_ID="ap_1").out
+    assert re.search(r"^ KSPAY_APP_ID +ap_1 +environment$", named, re.MULTILINE)
+    assert "reconcile.toml, " not in named
+    assert json.loads(command.good("config", "show", "--json", KSPAY_APP_ID="ap_1").out)["apps"] == ["ap_1"]
+    keys = 'base_url = "https://k.example"\naccess_key = "a"\nsecret_key = "s"\n'
+    apps = "".join(f'[[apps]]\napp_id = "{one}"\n{keys}' for one in ("ap_1", "ap_2"))
+    (command.folder / "reconcile.toml").write_text(apps)
+    assert "reconcile.toml, apps: ap_1, ap_2\n" in command.good("config", "show", KSPAY_SECRET_KEY=None).out
     wrong = command("config", "show", RECONCILE_GRACE_DAYS="x")
     assert (wrong.code, wrong.out) == (2, "")
     assert "RECONCILE_GRACE_DAYS" in wrong.complaint
