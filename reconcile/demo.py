@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period
+from reconcile.core.writing import check_folder
 from reconcile.kspay import Credentials
 from reconcile.pipeline import Finished, Request, reconcile_period
 from reconcile.sandbox.merchant import Merchant
@@ -21,12 +22,12 @@ def run_demo(seed: int, progress: Progress) -> Finished:
     """Make the merchant, serve its KS Pay, write its ledger, and run the same pipeline as every night.
 
     Uses its own database and reports folder, and of the user's settings only RECONCILE_HOME, so it does not touch real
-    data.
+    data. Raises UsageError if the reports folder cannot be written.
     """
+    out = Path("reports") / "demo"
+    check_folder(out, out)
     home = Path(os.environ.get("RECONCILE_HOME") or ".reconcile") / "demo"
     merchant = Merchant.made_up(seed, FIRST_DAY, DAYS)
-    out = Path("reports") / "demo"
-    out.mkdir(parents=True, exist_ok=True)
     progress("sandbox", f"{len(merchant.transactions):,} transactions of a made-up merchant", 0)
     merchant.write_ledger(out / "ledger.csv")
     with serve(merchant) as server:

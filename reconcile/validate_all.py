@@ -12,6 +12,7 @@ from reconcile.core.errors import InputRefused
 from reconcile.core.periods import LATEST
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
+from reconcile.core.writing import check_folder, writing
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
@@ -40,9 +41,14 @@ def validate_all(
     """Validate every record, every day and the results; write Great Expectations' own pages into `docs`, and the suites
     as its JSON into `suites_folder`.
 
-    Matching is done as the next run would, and taken back. Raises CheckFailed where a result of ours is wrong.
+    Matching is done as the next run would, and taken back. Raises CheckFailed where a result of ours is wrong, and
+    before any work UsageError if a folder cannot be written.
     """
     app_ids = settings.known_app_ids()
+    if docs is not None:
+        check_folder(docs, f"--data-docs {docs}")
+    if suites_folder is not None:
+        check_folder(suites_folder, f"--suites {suites_folder}")
     preload()
     validator = Validator.of(settings, docs=docs)
     if suites_folder is not None:
@@ -56,7 +62,8 @@ def validate_all(
             _validate_results(engine, settings, validator, app_ids, period, progress)
     if docs is not None:
         progress("validate", f"writing pages to {docs}", None)
-        validator.write_docs()
+        with writing(f"--data-docs {docs}"):
+            validator.write_docs()
     suites = validator.summary()
     problems = [
         f"{suite['suite']}: nothing was evaluated: the database holds none of it"

@@ -29,6 +29,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import StaticPool
 
 from reconcile.core.errors import CheckFailed
+from reconcile.core.writing import whole_file
 from reconcile.validate.late_imports import importing_late
 from reconcile.validate.rules import SEVERITIES, Rule, Weight
 
@@ -383,7 +384,8 @@ class GreatExpectations:
         for one in plain["expectations"]:
             one.pop("id", None)
         text = json.dumps(plain, ensure_ascii=False, indent=2, sort_keys=True)
-        (folder / f"{name.replace(' ', '_')}.json").write_text(f"{text}\n", "utf-8")
+        with whole_file(folder / f"{name.replace(' ', '_')}.json") as aside:
+            aside.write_text(f"{text}\n", "utf-8")
 
     def write_docs(self) -> None:
         """Write Great Expectations' own pages about all that was validated into the folder `docs`."""

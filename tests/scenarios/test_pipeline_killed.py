@@ -186,7 +186,7 @@ def test_a_disk_that_is_full(
     assert the_end(command) == ("failed", says)
     assert list((command.folder / "reports").iterdir()) == []
     # And a small disk itself, where one may be mounted.
-    if (ended := command.on_full_disk("reports", *words)) is not None:
+    if (ended := command.on_disk("reports", *words)) is not None:
         says = "reports: No space left on device: free space and start again"
         assert (ended.code, ended.out) == (1, "")
         assert ended.complaint == f"reconcile: {says}"

@@ -193,13 +193,13 @@ class Command:
             said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
         return Outcome(code, *said)
 
-    def on_full_disk(self, folder: str, *arguments: str | Path, room: str = "64k") -> Outcome | None:
-        """Run it where this folder is a small disk; what it leaves there ends its output.
+    def on_disk(self, folder: str, *arguments: str | Path, options: str = "size=64k") -> Outcome | None:
+        """Run it where this folder is a small disk, or with `ro` a read-only one; what is left there ends its output.
 
         None where no disk may be mounted.
         """
         (self.folder / folder).mkdir(exist_ok=True)
-        disk = ["mount", "-t", "tmpfs", "-o", f"size={room}", "none", str(self.folder / folder)]
+        disk = ["mount", "-t", "tmpfs", "-o", options, "none", str(self.folder / folder)]
         alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
         if subprocess.run([*alone, *disk], capture_output=True, check=False).returncode:
             return None

@@ -110,7 +110,7 @@ def test_what_is_no_backup(make_command: MakeCommand, make_empty_database: Calla
 
 def test_a_full_disk(make_command: MakeCommand) -> None:
     command = make_command()
-    if (ended := command.on_full_disk("full", "backup", "full/books.dump", room="8k")) is not None:
+    if (ended := command.on_disk("full", "backup", "full/books.dump", options="size=8k")) is not None:
         assert (ended.code, ended.out) == (1, "")
         assert ended.complaint.startswith("reconcile: full/books.dump: pg_dump: error: ")
         assert ended.complaint.endswith(": No space left on device: free space and start again")

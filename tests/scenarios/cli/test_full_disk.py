@@ -58,6 +58,7 @@ def left(command: Command) -> set[str]:
         ),
         (("metrics", "--textfile", "full/m.prom"), "--textfile full/m.prom", ""),
         (("sandbox", "--port", "0", "--ledger", "full/l.csv"), "full/l.csv", ""),
+        (("validate", "--suites", "full"), "full/transactions.json", ""),
     ],
 )
 def test_a_full_disk(command: Command, words: tuple[str, ...], what: str, advice: str) -> None:
@@ -68,7 +69,7 @@ def test_a_full_disk(command: Command, words: tuple[str, ...], what: str, advice
     assert (outcome.code, outcome.out, outcome.complaint) == (1, "", says)
     assert left(command) == before
     words = (*words, "--again") if words[0] == "adjustments" else words
-    if (ended := command.on_full_disk("full", *words, room="4k")) is not None:
+    if (ended := command.on_disk("full", *words, options="size=4k")) is not None:
         assert (ended.code, ended.out) == (1, "")
         assert ended.complaint == says.replace("File too large", "No space left on device")
     if words[0] != "sandbox":
@@ -76,12 +77,19 @@ def test_a_full_disk(command: Command, words: tuple[str, ...], what: str, advice
         assert left(command) > before
 
 
+def test_the_pages_of_great_expectations(command: Command) -> None:
+    outcome = command.limited(4096, "validate", "--data-docs", "pages")
+    assert (outcome.code, outcome.out) == (1, "")
+    says = "reconcile: --data-docs pages: File too large: free space and start again"
+    assert outcome.err.splitlines()[-1] == says
+
+
 def test_a_closed_month(command: Command) -> None:
     """No version without its files, and no files of a version in part."""
     close = ("close", MONTH, "--by", "Ravi Iyer")
     before = left(command)
     assert command.limited(ROOM, *close).code == 1
-    if (ended := command.on_full_disk("full", *close, "--out", "full", room="32k")) is not None:
+    if (ended := command.on_disk("full", *close, "--out", "full", options="size=32k")) is not None:
         assert (ended.code, ended.out) == (1, "closed\n")
         says = "reconcile: --out full: No space left on device: free space and start again"
         assert ended.complaint == says
@@ -106,7 +114,7 @@ def test_init_can_be_repeated(make_command: MakeCommand) -> None:
 
 def test_the_home_of_the_database(make_command: MakeCommand) -> None:
     command = make_command(embedded=True)
-    outcome = command.on_full_disk(".reconcile", "runs", room="64k")
+    outcome = command.on_disk(".reconcile", "runs", options="size=64k")
     if outcome is not None:
         assert outcome.code == 1
         assert "No space left on device: free space and start again" in outcome.complaint
