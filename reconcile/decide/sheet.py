@@ -38,6 +38,11 @@ PERSON = "by"
 _DECIDED = (PERSON, "at")
 """The columns that only resolved.csv has: there they say who decided what is in force."""
 
+_FILL_IN = "fill in the discrepancies.csv, resolved.csv or workbook of a run, and keep its header"
+
+_ALSO_FOR_DECISIONS = ("save it", "save the", "unpack", "give the file")
+"""Advice to who gives a ledger that is right for decisions, too."""
+
 _TITLE = 20
 """Rows among which the header is looked for."""
 
@@ -163,13 +168,12 @@ def open_sheet(path: Path) -> Sheet:
     or has them in several sheets.
     """
     table, row, names = _find_header(path)
-    where = f"{path}, row {row}" if row else f"{path}"
+    if not row:
+        raise InputRefused(f"{path}: is empty; {_FILL_IN}")
+    where = f"{path}, row {row}"
     if lacking := [name for name in COLUMNS if name not in names]:
         columns = f"column{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
-        raise InputRefused(
-            f"{where}: the header lacks the {columns}; fill in the discrepancies.csv, resolved.csv or workbook of "
-            "a run and keep its header"
-        )
+        raise InputRefused(f"{where}: the header lacks the {columns}; {_FILL_IN}")
     if repeated := [name for name in (*COLUMNS, *ASSIGNMENT) if names.count(name) > 1]:
         raise InputRefused(f"{where}: the header repeats the column {repeated[0]}; keep one of them")
     return Sheet(
@@ -205,7 +209,7 @@ def _find_header(path: Path) -> tuple[Table, int, list[str]]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: cannot be read: {reason}") from None
-    found = [(table, *_header(table)) for table in candidates(path, str(path))]
+    found = [(table, *_header(table)) for table in _tables(path)]
     whole = [
         table.name
         for table, _, names in found
@@ -218,6 +222,18 @@ def _find_header(path: Path) -> tuple[Table, int, list[str]]:
     if not found:
         raise InputRefused(f"{path}: has no sheet of cells")
     return max(found, key=lambda one: (len(set(one[2]) & set(COLUMNS)), len(one[2])))
+
+
+def _tables(path: Path) -> list[Table]:
+    """What the file may be read as. Of a file of another kind than a table it says what to do with decisions, where
+    reading it as a ledger would say what to do with entries."""
+    try:
+        return candidates(path, str(path))
+    except InputRefused as error:
+        said = str(error).removeprefix(f"{path}: ")
+        if any(advice in said for advice in _ALSO_FOR_DECISIONS):
+            raise
+        raise InputRefused(f"{path}: {re.split('[;:] ', said)[0]}; {_FILL_IN}") from None
 
 
 def _header(table: Table) -> tuple[int, list[str]]:

@@ -122,7 +122,16 @@ def test_a_row_that_cannot_be_read_says_why(tmp_path: Path, line: str | bytes, r
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "lacks the columns discrepancy_id, facts, resolution, note"),
+        (b"", "x.csv: is empty; fill in the discrepancies.csv, "),
+        (b"\n;;\n", "x.csv: is empty; fill in the discrepancies.csv, "),
+        (b"a,b\n", "lacks the columns discrepancy_id, facts, resolution, note"),
+        (
+            b'{"run_id": "x"}',
+            r"x.csv: is JSON; fill in the discrepancies\.csv, resolved\.csv or workbook of a run",
+        ),
+        (b"%PDF-1.7", r"x.csv: is a PDF; fill in the discrepancies\.csv"),
+        (b"SQLite format 3\0", r"x.csv: is an SQLite database; fill in the discrepancies\.csv"),
+        (b"<html><table>", "open it in a spreadsheet and save it as XLSX or CSV"),
         (b"discrepancy_id,resolution,note\r\nD-A,accept,\r\n", "row 1: the header lacks the column facts;"),
         (b"discrepancy_id,facts,note,Note,resolution\r\n", "repeats the column note"),
         (b"discrepancy_id,due,facts,note,resolution,due\r\n", "repeats the column due"),
