@@ -275,6 +275,8 @@ def one(engine: Engine, run_id: str) -> RunRecord:
     with engine.connect() as connection:
         found = connection.execute(text(read_sql("db/run")), {"run_id": run_id})
         row = found.mappings().one_or_none()
+    if row is None and run_id == "latest":
+        raise UsageError("no run is finished yet: reconcile run makes the first")
     if row is None:
         raise UsageError(f"no run {run_id} is known here: reconcile runs lists those that are")
     return RunRecord(**row)

@@ -42,6 +42,8 @@ def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
     Or by this reference. Several records may have one, and several apps or sources may hold one id; then each has its
     story. Raises UsageError for what is nowhere.
     """
+    if not named.strip():
+        raise UsageError("explain: ID is empty: copy an id or a reference from a report")
     forms = [named, *(named[at + 1 :] for at, letter in enumerate(named) if letter == ":")]
     with engine.connect() as connection:
         subjects = _rows(connection, "subjects", id=named, forms=forms, comparable=comparable(named))

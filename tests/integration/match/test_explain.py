@@ -291,7 +291,7 @@ def test_nothing_is_left_behind(told: Told) -> None:
 
 
 def test_an_id_that_is_nowhere(told: Told) -> None:
-    for named in ("tx_999", "D-NOTHING", "tally:L11", "", "%", "L1' or true --"):
+    for named in ("tx_999", "D-NOTHING", "tally:L11", "%", "L1' or true --"):
         with pytest.raises(UsageError, match="is no id of a transaction"):
             told.story(named)
 
@@ -337,6 +337,10 @@ def test_the_command_for_every_kind_of_id(told: Told, call: Callable[..., tuple[
         "reconcile: tx_nowhere is no id of a transaction, a ledger entry or a discrepancy that is known here, and no "
         "reference: copy it from a report, or fetch or import what holds it\n"
     )
+    for empty in ("", " "):
+        code, out, err = call(empty)
+        assert (code, out) == (2, "")
+        assert err == "reconcile: explain: ID is empty: copy an id or a reference from a report\n"
 
 
 def test_the_reports_that_showed_a_discrepancy_in_either_dialect(

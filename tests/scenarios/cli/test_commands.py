@@ -213,9 +213,10 @@ def on_terminal(command: Command, *words: str, **changes: str) -> str:
 
 def test_show_of_nothing(make_command: MakeCommand) -> None:
     command = make_command(embedded=True)
-    outcome = command("show", "latest")
-    assert (outcome.code, outcome.out) == (2, "")
-    assert "latest" in outcome.complaint
+    for word in ("show", "report"):
+        outcome = command(word, "latest")
+        assert (outcome.code, outcome.out) == (2, "")
+        assert outcome.complaint == "reconcile: no run is finished yet: reconcile run makes the first"
     assert command.good("runs").out.count("│") in range(20)
 
 
