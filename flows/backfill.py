@@ -32,6 +32,7 @@ from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.periods import check_period, last_closed_day
 from reconcile.core.records import Period
+from reconcile.core.wording import counted
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.pipeline import Finished, PartlyDone, Request
@@ -102,12 +103,12 @@ def backfill(
                 create_table_artifact(done, key="backfill", description=f"{first} to {last}")
         if parts := [f"{row['month']} for {row['failed']}" for row in done if row["failed"]]:
             raise ReconcileError(
-                f"{len(done)} months, {len(parts)} of them not whole: {'; '.join(parts)} failed. "
+                f"{counted(len(done), 'month')}, {len(parts)} of them not whole: {'; '.join(parts)} failed. "
                 "The reports of the others stand: start it again"
             )
         ran = sum(row["run"] != COVERED for row in done)
         return Completed(
-            message=f"{len(done)} months, {ran} of them reconciled now, {len(done) - ran} before"
+            message=f"{counted(len(done), 'month')}, {ran} of them reconciled now, {len(done) - ran} before"
         )
 
     return deployed(work, time_limit_hours)

@@ -9,6 +9,7 @@ from flows.form import HoursField, ProfileField
 from flows.shared import PageLog, as_task, deployed, with_database
 from reconcile import pipeline
 from reconcile.core.errors import InputRefused
+from reconcile.core.wording import counted
 from reconcile.settings import Settings
 
 
@@ -32,8 +33,8 @@ def decisions(profile: ProfileField = "", time_limit_hours: HoursField = 0) -> S
             log.logger.warning("%s", warning)
         decided = sum(one.decisions for one in taken.decided)
         said = (
-            f"{decided:,} decisions of {len(taken.decided)} files, {len(taken.imported)} ledgers, "
-            f"{len(taken.refused)} files refused"
+            f"{counted(decided, 'decision')} of {counted(len(taken.decided), 'file')}, "
+            f"{counted(len(taken.imported), 'ledger')}, {counted(len(taken.refused), 'file')} refused"
         )
         if taken.refused:
             with log.whatever_prefect_says():

@@ -15,6 +15,7 @@ from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
 from reconcile.core.periods import EARLIEST, LATEST
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
+from reconcile.core.wording import counted
 from reconcile.db import runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
@@ -155,7 +156,8 @@ def _database(engine: Engine, settings: Settings) -> str:
         release = connection.execute(text("show server_version")).scalar_one()
         row = connection.execute(text(read_sql("doctor/counts"))).one()
     return (
-        f"PostgreSQL {release}, {where}: {row.transactions:,} transactions, {row.entries:,} entries, "
+        f"PostgreSQL {release}, {where}: {counted(row.transactions, 'transaction')}, "
+        f"{counted(row.entries, 'entry', 'entries')}, "
         f"{row.quarantined:,} in quarantine"
     )
 
@@ -164,7 +166,7 @@ def _notify(settings: Settings) -> str:
     from reconcile.notify import Channels  # imports what only those pay for who are server_settings
 
     Channels(settings)
-    return f"{len(settings.notify)} address(es): reconcile notify --test sends each a message"
+    return f"{counted(len(settings.notify), 'address', 'addresses')}: reconcile notify --test sends each a message"
 
 
 def _expects(engine: Engine, settings: Settings) -> str:
@@ -184,7 +186,7 @@ def _decisions(engine: Engine) -> str:
 def _closed(engine: Engine) -> str:
     """Compute the chain of all closed months again."""
     with engine.connect() as connection:
-        return f"{close_trail.verify(connection):,} versions, each and its files as they were closed"
+        return f"{counted(close_trail.verify(connection), 'version')}, each and its files as they were closed"
 
 
 def totals(engine: Engine, settings: Settings) -> str:

@@ -10,6 +10,7 @@ import click
 from reconcile.cli.options import Day, SomePath, json_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.wording import counted
 from reconcile.ledger.profile import TOML
 
 
@@ -200,7 +201,7 @@ def partition(*, as_json: bool) -> None:
         click.echo(json_text({"moved": moved}))
         return
     for table, rows in moved.items():
-        click.echo(f"{table}: divided, {rows:,} rows moved")
+        click.echo(f"{table}: divided, {counted(rows, 'row')} moved")
 
 
 _PRUNED = {

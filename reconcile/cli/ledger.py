@@ -8,6 +8,7 @@ from reconcile.cli.console import showing_progress, table_console
 from reconcile.cli.options import SomePath, allow_option, json_option, limit_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.wording import counted
 
 
 @click.group(invoke_without_command=True)
@@ -117,7 +118,7 @@ def ledger_list(limit: int, as_json: bool) -> None:
         table.add_column(column, no_wrap=column != "file")
     for column in ("rows", "new", "changed", "quarantined", "passed over", "withdrawn"):
         table.add_column(column, justify="right")
-    table.add_column("")
+    table.add_column("notes")
     for one in records:
         notes = ["snapshot"] if one.snapshot else []
         notes += [f"allowed {name}" for name in one.allowed]
@@ -157,8 +158,8 @@ def ledger_withdraw(import_id: int, as_json: bool) -> None:
         click.echo(json_text(done))
         return
     line = (
-        f"import {done.import_id} of {done.file} is taken back: {done.withdrawn:,} entries withdrawn, "
-        f"{done.returned:,} back as they were before it"
+        f"import {done.import_id} of {done.file} is taken back: "
+        f"{counted(done.withdrawn, 'entry', 'entries')} withdrawn, {done.returned:,} back as they were before it"
     )
     if done.released or done.restored:
         line += f", {done.released:,} out of quarantine, {done.restored:,} back in it"

@@ -12,6 +12,7 @@ from reconcile.cli.options import SomePath, json_option, limit_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.core.people import is_printable
+from reconcile.core.wording import counted
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.validate_all import Validated
@@ -126,10 +127,12 @@ def _show_validated(found: "Validated", docs: Path | None, suites: Path | None) 
     for suite in found.suites:
         click.echo(
             f"{suite['suite']}: {suite['successful']} of {suite['evaluated']} expectations hold"
-            + (f", over {suite['records']:,} records" if suite["records"] else "")
+            + (f", over {counted(suite['records'], 'record')}" if suite["records"] else "")
         )
         for failure in suite["failures"]:
-            click.echo(f"  {failure['expectation']} ({failure['weight']}): broken {failure['count']:,} times")
+            click.echo(
+                f"  {failure['expectation']} ({failure['weight']}): broken {counted(failure['count'], 'time')}"
+            )
     for line in found.warnings:
         click.echo(f"warning: {line}")
     if docs is not None:
@@ -178,7 +181,7 @@ def quarantine(limit: int, as_json: bool) -> None:
         )
     table_console().print(table)
     more = f", {len(rows):,} of them shown: quarantine.csv of a run has all" if len(rows) < count else ""
-    click.echo(f"{count:,} records in quarantine{more}")
+    click.echo(f"{counted(count, 'record')} in quarantine{more}")
 
 
 def _short(text: str) -> str:

@@ -20,6 +20,7 @@ from reconcile.cli.options import (
 )
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.wording import counted
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.db.runs import RunRecord
@@ -191,9 +192,9 @@ def fetch(first: date | None, last: date | None, as_json: bool) -> None:
         return
     for one in fetched:
         click.echo(
-            f"{one.app_id}: {one.records:,} records of the UTC days {', '.join(one.utc_days)} "
-            f"({one.windows} windows, {one.pages} pages): {one.added:,} new, {one.changed:,} changed, "
-            f"{one.quarantined:,} in quarantine"
+            f"{one.app_id}: {counted(one.records, 'record')} of the UTC days {', '.join(one.utc_days)} "
+            f"({counted(one.windows, 'window')}, {counted(one.pages, 'page')}): {one.added:,} new, "
+            f"{one.changed:,} changed, {one.quarantined:,} in quarantine"
         )
         if one.accepted_from:
             click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
@@ -270,9 +271,12 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
         show_run(record.report, Path(record.folder) if record.folder else None)
     window_table(windows)
     if verify:
-        click.echo(f"verified: {verify_files(record)} files and run.json are as the run left them")
+        click.echo(f"verified: {counted(verify_files(record), 'file')} and run.json are as the run left them")
         if closed:
-            click.echo(f"verified: {closed} closed versions of months are as they were closed")
+            versions = "1 closed version" if closed == 1 else f"{closed} closed versions"
+            click.echo(
+                f"verified: {versions} of months {'is as it was' if closed == 1 else 'are as they were'} closed"
+            )
 
 
 @click.command()

@@ -16,7 +16,7 @@ from reconcile.cli.console import json_lines, print_table, say, say_paths, table
 from reconcile.core.discrepancies import GLANCE, TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
-from reconcile.core.wording import day
+from reconcile.core.wording import counted, day
 from reconcile.db.runs import RunRecord
 from reconcile.report.figures import allowed_lines, compared, parts, reconciled, share_of
 
@@ -44,8 +44,11 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     print_table(console, table)
     matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
     rules = ", ".join(f"{name} {count:,}" for name, count in matched)
-    say(console, f"{_count(sum(report['matched'].values()), 'match', 'es')}{f': {rules}' if rules else ''}")
-    open_items = _count(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
+    say(
+        console,
+        f"{counted(sum(report['matched'].values()), 'match', 'matches')}{f': {rules}' if rules else ''}",
+    )
+    open_items = counted(sum(report["discrepancies"].values()), "open discrepancy", "open discrepancies")
     say(
         console,
         f"{open_items}; since the run before: {report['new']:,} new, {report.get('reopened', 0):,} reopened, "
@@ -195,11 +198,11 @@ def show_journal(done: "Exported") -> None:
     """What a journal books, by currency, and which decisions are in none, or not in all of its files."""
     console = table_console()
     new = f"new journal {done.journal}" if done.journal else "nothing new to book"
-    before = f"; {_count(done.before, 'decision')} exported before" if done.before else ""
+    before = f"; {counted(done.before, 'decision')} exported before" if done.before else ""
     again = " (--again writes them again)" if done.before and not done.files else ""
     say(console, f"{done.month}, ledger {done.source}: {new}{before}{again}")
     if done.files:
-        say(console, f"{_count(done.decisions, 'decision')} written")
+        say(console, f"{counted(done.decisions, 'decision')} written")
     for currency, amount in done.totals.items():
         say(console, f"  {currency} {grouped(amount, currency)} debit, as much credit")
     for lacks, those in (("a journal", done.left), ("the Tally file", done.not_in_tally)):
@@ -265,17 +268,10 @@ def show_decisions(taken: "ResolveResult", *, dry_run: bool) -> None:
             )
     say(
         console,
-        f"{taken.file}: {_count(taken.decisions, 'decision')}, {_count(taken.notes, 'note')}, "
-        f"{_count(taken.unchanged, 'row')} unchanged"
+        f"{taken.file}: {counted(taken.decisions, 'decision')}, {counted(taken.notes, 'note')}, "
+        f"{counted(taken.unchanged, 'row')} unchanged"
         + (" (nothing was written: --dry-run)" if dry_run else ""),
     )
-
-
-def _count(number: int, what: str, several: str = "s") -> str:
-    """`1 match`, `2 matches`: `several` is the ending of the plural, or the whole plural."""
-    if number == 1:
-        return f"1 {what}"
-    return f"{number:,} {several if ' ' in several else what + several}"
 
 
 def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
@@ -351,13 +347,15 @@ def show_imports(imports: "Sequence[Imported]") -> None:
     console = Console(highlight=False, soft_wrap=True)
     for one in imports:
         console.print(
-            f"import {one.import_id}: {one.records:,} rows of {one.file}: {_changes([one])}", markup=False
+            f"import {one.import_id}: {counted(one.records, 'row')} of {one.file}: {_changes([one])}",
+            markup=False,
         )
         for says in one.warnings:
             console.print(f"warning: {says}", markup=False)
     if len(imports) > 1:
         console.print(
-            f"together {sum(one.records for one in imports):,} rows of {len(imports)} files: {_changes(imports)}",
+            f"together {counted(sum(one.records for one in imports), 'row')} of {len(imports)} files: "
+            f"{_changes(imports)}",
             markup=False,
         )
 

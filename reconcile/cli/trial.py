@@ -168,6 +168,6 @@ def _show(tried: "Tried", limit: int) -> None:
     more = len(tried.changed) - limit
     say(
         console,
-        f"{len(tried.changed):,} items differ"
+        ("1 item differs" if len(tried.changed) == 1 else f"{len(tried.changed):,} items differ")
         + (f", {limit:,} of them shown: --limit shows more" if more > 0 else ""),
     )

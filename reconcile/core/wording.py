@@ -34,6 +34,11 @@ def days(number: int) -> str:
     return f"{number} day{'' if number == 1 else 's'}"
 
 
+def counted(number: int, what: str, several: str = "") -> str:
+    """`1 row`, `2,000 rows`; `several` is the plural where it is not `what` with an s."""
+    return f"{number:,} {what if number == 1 else several or f'{what}s'}"
+
+
 def percent(thousandths: int) -> str:
     """`99.4 %`, with a space that does not break."""
     return f"{thousandths // 10}.{thousandths % 10}\N{NO-BREAK SPACE}%"

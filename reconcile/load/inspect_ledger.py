@@ -8,6 +8,7 @@ from pathlib import Path
 from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
 from reconcile.core.progress import silent
+from reconcile.core.wording import counted
 from reconcile.db.engine import open_store
 from reconcile.ledger.archive import SourceFile
 from reconcile.ledger.columns import rows_of
@@ -263,6 +264,6 @@ def _place(ledger: LedgerFile, file: str, row: int) -> str:
 def _made(ledger: LedgerFile, found: Previewed) -> str:
     rows = found.rows
     return (
-        f"{rows.usable:,} entries, {rows.repeats:,} repeated, "
+        f"{counted(rows.usable, 'entry', 'entries')}, {rows.repeats:,} repeated, "
         f"{rows.quarantined:,} in quarantine, {ledger.passed_over:,} passed over."
     )

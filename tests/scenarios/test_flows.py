@@ -291,8 +291,8 @@ def test_every_deployment(world: Prefect) -> None:
     said = {name: run["state"]["message"] for name, run in ended.items()}
     assert {run["state"]["type"] for run in ended.values()} == {"COMPLETED"}, said
     assert "are as the run left them" in world.project.good("show", "latest", "--verify", **NO_PREFECT).out
-    assert said["decisions/decisions"] == "1 decisions of 1 files, 0 ledgers, 0 files refused"
-    assert said["backfill/backfill"] == "1 months, 0 of them reconciled now, 1 before"
+    assert said["decisions/decisions"] == "1 decision of 1 file, 0 ledgers, 0 files refused"
+    assert said["backfill/backfill"] == "1 month, 0 of them reconciled now, 1 before"
     closed = world.project.folder / "reports" / "closed" / f"{first[:7]}-v1"
     assert json.loads((closed / "close.json").read_text("utf-8"))["closed_by"] == "Asha"
     assert (

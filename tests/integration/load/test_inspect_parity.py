@@ -48,7 +48,8 @@ def imported(
 
 def made(done: Imported) -> str:
     return (
-        f"An import makes of it: {done.entries:,} entries, {done.repeats:,} repeated, "
+        f"An import makes of it: {done.entries:,} {'entry' if done.entries == 1 else 'entries'}, "
+        f"{done.repeats:,} repeated, "
         f"{done.quarantined:,} in quarantine, {done.passed_over:,} passed over."
     )
 

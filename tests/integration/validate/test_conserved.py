@@ -103,7 +103,8 @@ def test_every_row_is_counted_once(
     if not any(one.expectation == "ExpectColumnValuesToBeUnique" for one in settings.expects):
         (said,) = [line for line in describe(settings, path, profile) if "An import makes of it" in line]
         assert said == (
-            f"An import makes of it: {done.entries:,} entries, {done.repeats:,} repeated, "
+            f"An import makes of it: {done.entries:,} {'entry' if done.entries == 1 else 'entries'}, "
+            f"{done.repeats:,} repeated, "
             f"{done.quarantined:,} in quarantine, {done.passed_over:,} passed over."
         )
 

@@ -220,6 +220,27 @@ def test_show_of_nothing(make_command: MakeCommand) -> None:
     assert command.good("runs").out.count("│") in range(20)
 
 
+def test_one_is_not_called_several(make_command: MakeCommand) -> None:
+    command = make_command(KSPAY_APP_ID="ap_1")
+    header, row, broken = (
+        "ledger_id,amount,date,currency\n",
+        "L1,5,2026-08-01,INR\n",
+        "L2,five,2026-08-01,INR\n",
+    )
+    (command.folder / "one.csv").write_text(header + row)
+    assert "An import makes of it: 1 entry, 0 repeated" in command.good("ledger", "inspect", "one.csv").out
+    said = command.good("ledger", "import", "one.csv").out
+    assert said.startswith("import 1: 1 row of one.csv: 1 new")
+    assert re.search(r"withdrawn +┃ notes +┃$", command.good("ledger", "list").out, re.MULTILINE)
+    (command.folder / "two.csv").write_text(header + row.replace("L1", "L3") + broken)
+    assert command.good("ledger", "import", "two.csv").out.startswith("import 2: 2 rows of two.csv")
+    assert "1 record in quarantine\n" in command.good("quarantine").out
+    assert "0 transactions, 2 entries, 1 in quarantine" in command("doctor").out
+    assert (
+        "import 1 of one.csv is taken back: 1 entry withdrawn" in command.good("ledger", "withdraw", "1").out
+    )
+
+
 def test_doctor_finds_all_well(small: tuple[Command, Outcome]) -> None:
     command, _ = small
     outcome = command.good("doctor")

@@ -243,6 +243,6 @@ def test_an_inbox_of_refused_files_is_no_success(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("reconcile.pipeline.take_inbox", lambda *_, **__: Inbox(refused=refused))
     state = decisions.decisions.fn()
     assert (state.type.value, state.name) == ("FAILED", "Refused")
-    assert state.message == "0 decisions of 0 files, 0 ledgers, 1 files refused: a.csv: no such column"
+    assert state.message == "0 decisions of 0 files, 0 ledgers, 1 file refused: a.csv: no such column"
     assert rows == [{"file": "a.csv", "why": "a.csv: no such column"}]
     assert len(told) == 1
