@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from reconcile.cli.options import json_option, out_option
-from reconcile.core.errors import DiskFull, UsageError
+from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
 from reconcile.core.people import is_printable
 
@@ -108,10 +108,7 @@ def adjustments(month: str, profile: str | None, again: bool, out: Path, as_json
     settings = Settings.read()
     source = settings.profile(profile).name
     with open_store(settings) as engine:
-        try:
-            done = export_journal(engine, settings, month, source, out, again=again)
-        except DiskFull as error:  # of the files: that they are exported is known by then
-            raise DiskFull(f"{error}; nothing is lost: write it again with --again") from None
+        done = export_journal(engine, settings, month, source, out, again=again)
     if not done.closed:
         tell(f"{month} is not closed yet, so more may follow", "warning", before="warning: ")
     if as_json:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from reconcile.core.errors import CheckFailed, InputRefused, UsageError
+from reconcile.core.errors import CheckFailed, DiskFull, InputRefused, UsageError
 from reconcile.core.journal import BOOKED, JOURNAL_COLUMNS, Accounts
 from reconcile.core.money import exact_sum
 from reconcile.core.records import Family, Side, bare_word
@@ -173,8 +173,8 @@ def export_journal(
     if wanted:
         try:
             files = write_whole(out, lambda aside: write_journals(aside, wanted, settings.dialect))
-        except UsageError as error:
-            raise UsageError(f"{error}; nothing is lost: write it again with --again") from None
+        except (DiskFull, UsageError) as error:
+            raise type(error)(f"{error}; nothing is lost: write it again with --again") from None
     decisions = len({row.decision_id for row in asked})
     before = len({row.decision_id for row in exported if row.journal != name})
     return Exported(
