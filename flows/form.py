@@ -69,7 +69,9 @@ AllowField = Annotated[
 StrictField = Annotated[bool, _title("Fail if something is open (strict)")]
 WaitField = Annotated[bool, _title("Wait for another run (wait)")]
 HoursField = Annotated[
-    float, WithJsonSchema({"type": "number", "minimum": 0, "examples": [8]}), _title("Time limit in hours")
+    float,
+    WithJsonSchema({"type": "number", "minimum": 0, "examples": [8]}),
+    _title("Time limit in hours (time_limit_hours)"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -49,6 +50,9 @@ DATABASE_RETRY_SECONDS = (30, 60, 300, 900)
 
 LOG_SECONDS = 15
 """How often a stage that is at work gets another line in the run's log, and its bar on the page moves."""
+
+_AGAIN_SECONDS = 0.05
+"""Until the time limit is raised again where it could not be, or was lost."""
 
 AWAY_SECONDS = 300
 """How long the page is left alone after its server did not answer: Prefect's client takes a minute to find that out,
@@ -109,11 +113,21 @@ def _ending_after(hours: float) -> Iterator[None]:
     if hours <= 0 or threading.current_thread() is not threading.main_thread():
         yield
         return
+    hook = sys.unraisablehook
+
+    def lost(unraisable: Any) -> None:
+        if isinstance(unraisable.exc_value, TimeIsUp):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        else:
+            hook(unraisable)
+
     before = signal.signal(signal.SIGALRM, _Alarm(hours))
+    sys.unraisablehook = lost
     signal.setitimer(signal.ITIMER_REAL, hours * 3600)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
@@ -127,7 +141,7 @@ class _Alarm:
     def __call__(self, _number: int, frame: FrameType | None) -> None:
         if may_raise(frame):
             raise TimeIsUp(self.hours)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
 
 def report_stands() -> None:

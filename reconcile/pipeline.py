@@ -416,9 +416,11 @@ def _prepare_report(settings: Settings) -> None:
     """Get ready to write the files in the background, while KS Pay and Postgres are waited for."""
 
     def work() -> None:
-        from reconcile.report.publish import prepare  # here: `reconcile fetch` has no use for what draws
+        # An import that fails fails again, with its message, where the files are written.
+        with suppress(ImportError):
+            from reconcile.report.publish import prepare  # here: `reconcile fetch` has no use for what draws
 
-        prepare(settings)
+            prepare(settings)
 
     threading.Thread(target=work, name="prepare report", daemon=True).start()
 

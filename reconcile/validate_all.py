@@ -46,9 +46,9 @@ def validate_all(
     """
     app_ids = settings.known_app_ids()
     if docs is not None:
-        check_folder(docs, f"--data-docs {docs}")
+        check_folder(docs, docs)
     if suites_folder is not None:
-        check_folder(suites_folder, f"--suites {suites_folder}")
+        check_folder(suites_folder, suites_folder)
     preload()
     validator = Validator.of(settings, docs=docs)
     if suites_folder is not None:
@@ -62,7 +62,7 @@ def validate_all(
             _validate_results(engine, settings, validator, app_ids, period, progress)
     if docs is not None:
         progress("validate", f"writing pages to {docs}", None)
-        with writing(f"--data-docs {docs}"):
+        with writing(docs):
             validator.write_docs()
     suites = validator.summary()
     problems = [

@@ -29,7 +29,7 @@ def init() -> None:
     path = Path(TOML)
     if os.path.lexists(path):
         raise UsageError(f"{TOML}: there is one in this folder; it was left as it is")
-    with whole_file(path) as aside:
+    with whole_file(path, new=True) as aside:
         aside.write_text(new_config(), "utf-8")
     click.echo(f"{path.absolute()}: remove the # of what you change, then run: reconcile config show")
 

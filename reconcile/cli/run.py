@@ -273,10 +273,8 @@ def show(run_id: str, *, verify: bool, as_json: bool) -> None:
     if verify:
         click.echo(f"verified: {counted(verify_files(record), 'file')} and run.json are as the run left them")
         if closed:
-            versions = "1 closed version" if closed == 1 else f"{closed} closed versions"
-            click.echo(
-                f"verified: {versions} of months {'is as it was' if closed == 1 else 'are as they were'} closed"
-            )
+            are_as = "is as it was" if closed == 1 else "are as they were"
+            click.echo(f"verified: {counted(closed, 'closed version')} of months {are_as} closed")
 
 
 @click.command()

@@ -43,8 +43,8 @@ def stopped_by_signals() -> Iterator[None]:
 
     def lost(unraisable: Any) -> None:
         # What calls back into Python, such as the end of an object, reports an exception and goes on.
-        if isinstance(unraisable.exc_value, Stopped):
-            due[:] = [unraisable.exc_value.exit_code - 128]
+        if type(unraisable.exc_value) is Stopped:
+            due[:] = [unraisable.exc_value.number]
         else:
             hook(unraisable)
 

@@ -14,6 +14,7 @@ from reconcile.cli.console import print_table, say, showing_progress, table_cons
 from reconcile.cli.options import json_option
 from reconcile.core.errors import UsageError
 from reconcile.core.json_text import json_text
+from reconcile.core.wording import counted
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.core.fees import Fee
@@ -168,6 +169,6 @@ def _show(tried: "Tried", limit: int) -> None:
     more = len(tried.changed) - limit
     say(
         console,
-        ("1 item differs" if len(tried.changed) == 1 else f"{len(tried.changed):,} items differ")
+        f"{counted(len(tried.changed), 'item')} {'differs' if len(tried.changed) == 1 else 'differ'}"
         + (f", {limit:,} of them shown: --limit shows more" if more > 0 else ""),
     )

@@ -1,7 +1,7 @@
 """All errors as a tree. A command exits with the code of the class.
 
-    ReconcileError            1  the base class; raised itself for what no class below names: a server that does not
-    │                            start, a copy that fails, a fault of this program
+    ReconcileError            1  the base class. It is raised itself for what no class below names: a server that does
+    │                            not start, a copy that fails
     ├── CheckFailed           1  a check of our own work found it wrong (totals not conserved, say)
     ├── DiskFull              1  a file found no room, wherever it was to be written
     ├── DatabaseLost          1  the database went away in the middle; it may come back
@@ -81,6 +81,7 @@ class Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__("stopped before it was done")
+        self.number = number
         self.exit_code = 128 + number  # as a shell says it: 130 for Ctrl-C, 143 for SIGTERM
 
 

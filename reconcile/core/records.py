@@ -46,8 +46,8 @@ def without_separators(word: str) -> str:
 
 
 def bare_word(word: str) -> str:
-    """A word without what does not count in it: `Partially Refunded` is `partially_refunded`."""
-    return without_separators(word).lower()
+    """A word without what does not count in it, line breaks too: `Partially Refunded` is `partially_refunded`."""
+    return without_separators("".join(word.split())).lower()
 
 
 @dataclass(frozen=True, slots=True, order=True)

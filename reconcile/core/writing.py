@@ -35,20 +35,25 @@ def writing(what: object) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path, what: object = None) -> Iterator[Path]:
+def whole_file(path: Path, what: object = None, *, new: bool = False) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at the end; after an error there is nothing of it.
 
-    What is no file, such as /dev/stdout, is written itself. Raises as `writing` does; `what` is `path` if not given.
+    What is no file, such as /dev/stdout, is written itself. Raises as `writing` does; `what` is `path` if not given. A
+    file that must be `new` never takes the place of another.
     """
     with writing(what or path):
         if path.exists() and not path.is_file():
             yield path
             return
-        target = path.resolve()  # a link stays one
-        aside = target.with_name(f".{target.name}.writing")
+        target = Path(os.path.realpath(path))  # a link stays one
+        # Of this process alone: two that write one file must not take each other's.
+        aside = target.with_name(f".{target.name}.{os.getpid()}.writing")
         try:
             yield aside
-            aside.replace(target)
+            if new:
+                os.link(aside, target)
+            else:
+                aside.replace(target)
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ _DECIDED = (PERSON, "at")
 _FILL_IN = "fill in the discrepancies.csv, resolved.csv or workbook of a run, and keep its header"
 
 _ALSO_FOR_DECISIONS = ("save it", "save the", "unpack", "give the file")
-"""Advice to who gives a ledger that is right for decisions, too."""
+"""Advice about ledgers that also fits a file of decisions."""
 
 _TITLE = 20
 """Rows among which the header is looked for."""

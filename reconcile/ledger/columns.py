@@ -124,11 +124,11 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         else:
             row, cells = part
             seen.see(row, cells)
-    told = profile_style(profile)
-    days = _days(seen, table, header, told.dates)
-    column = AmountColumn(told.amounts, 0, None, {}) if told.amounts.from_profile else seen.amounts.column()
+    given = profile_style(profile)
+    days = _days(seen, table, header, given.dates)
+    column = AmountColumn(given.amounts, 0, None, {}) if given.amounts.from_profile else seen.amounts.column()
     doubts, sides = side_doubts(profile, seen.amounts, seen.beside)
-    amounts = replace(told.amounts, decimal=column.style.decimal, doubts=doubts)
+    amounts = replace(given.amounts, decimal=column.style.decimal, doubts=doubts)
     named = known_currencies(seen.codes, seen.amounts, profile)
     passed = Passed(seen.watch.rows)
     if seen.watch.totals:
@@ -140,7 +140,7 @@ def scan_columns(table: Table, header: Header, profile: Profile) -> ColumnScan:
         (_swapped(days, seen.texts, seen.real), seen.rows),
     ]
     return ColumnScan(
-        style=replace(told, dates=days.style, amounts=amounts, currencies=named),
+        style=replace(given, dates=days.style, amounts=amounts, currencies=named),
         rows=seen.rows - len(passed.rows),
         dates=days,
         amounts=column,
@@ -221,13 +221,15 @@ class _Seen:
         self.rows = 0
         """Those that are not blank."""
         self.last = 0
-        """The number of the last one, and below how many have fewer cells than the header."""
+        """The number of the last one."""
         self.short = 0
+        """How many have fewer cells than the header."""
         self.another: int | None = None
         """The number of a row that is the header of another table."""
         self.texts: Counter[str] = Counter()
-        """The dates that are texts and need a look, and below the row of the first of each."""
+        """The dates that are texts and need a look."""
         self.places: dict[str, int] = {}
+        """The row of the first of each."""
         self.real: Counter[int] = Counter()
         """The days of the month of cells that are real dates."""
         self.blank_days = 0
@@ -350,10 +352,10 @@ def _rows_to_scan(
             yield part.record(index)
 
 
-def _days(seen: _Seen, table: Table, header: Header, told: DateStyle) -> DateColumn:
+def _days(seen: _Seen, table: Table, header: Header, given: DateStyle) -> DateColumn:
     """How the dates are written. Reads the table again where those that are no ISO dates do not show it."""
-    if told.format is not None:
-        return DateColumn(told, {}, {})
+    if given.format is not None:
+        return DateColumn(given, {}, {})
     days = dates.decide(seen.texts)
     return dates.decide(seen.texts, _sure_days(table, header, seen.usual)) if days.unclear else days
 

@@ -324,8 +324,8 @@ class EntryNormaliser:
     def _reference(self, cells: _Cells, description: str | None) -> str | None:
         """What the profile's pattern finds in the column of references or in the description; else that column."""
         if self.style.reference is not None:
-            told = (cells.text("reference"), description) if "reference" in cells.values else (description,)
-            if (found := _found(self.style.reference, told)) is not None:
+            texts = (cells.text("reference"), description) if "reference" in cells.values else (description,)
+            if (found := _found(self.style.reference, texts)) is not None:
                 return found
         return None if names(cells.problems, "reference") else cells.key("reference")
 

@@ -9,6 +9,7 @@ from typing import Any
 from reconcile.core.money import Currencies
 from reconcile.core.records import Side
 from reconcile.core.wording import amount_text, day, days
+from reconcile.match.policy import MOST_RECORDS_OF_A_KEY
 
 Explanation = Mapping[str, Any]
 
@@ -63,7 +64,7 @@ class _Text:
         for key in explanation["keys_that_are_none"]:
             yield (
                 f"{_KINDS.get(key['kind'], key['kind'])} {key['key']}: no key, "
-                "since more than 500 records of one side carry it"
+                f"since more than {MOST_RECORDS_OF_A_KEY} records of one side carry it"
             )
         if explanation["waiting"]:
             yield "Records of this app arrived or changed since the last run: the next one matches their groups again"

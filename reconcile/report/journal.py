@@ -304,7 +304,7 @@ def _both_lines(export: _Export, row: Line, made: Any, booking: _Booking) -> lis
     except KeyError as error:
         raise UsageError(f"{TOML}: {error.args[0]}, for decision {made.decision_id}") from None
     size = export.settings.currencies.format(booking.amount.copy_abs(), booking.currency)
-    told = {
+    shared = {
         **dict.fromkeys(JOURNAL_COLUMNS, ""),
         "date": export.day.isoformat(),
         "reference": row["reference"] or row["ledger_reference"] or row["transaction_id"] or row["ledger_id"],
@@ -315,8 +315,8 @@ def _both_lines(export: _Export, row: Line, made: Any, booking: _Booking) -> lis
     }
     more, less = ("debit", "credit") if booking.amount > 0 else ("credit", "debit")
     return [
-        {**told, "account": own, more: size, **booking.entry},
-        {**told, "account": other, less: size, "ledger_id": booking.entry["ledger_id"]},
+        {**shared, "account": own, more: size, **booking.entry},
+        {**shared, "account": other, less: size, "ledger_id": booking.entry["ledger_id"]},
     ]
 
 

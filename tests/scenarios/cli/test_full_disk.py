@@ -80,7 +80,7 @@ def test_a_full_disk(command: Command, words: tuple[str, ...], what: str, advice
 def test_the_pages_of_great_expectations(command: Command) -> None:
     outcome = command.limited(4096, "validate", "--data-docs", "pages")
     assert (outcome.code, outcome.out) == (1, "")
-    says = "reconcile: --data-docs pages: File too large: free space and start again"
+    says = "reconcile: pages: File too large: free space and start again"
     assert outcome.err.splitlines()[-1] == says
 
 

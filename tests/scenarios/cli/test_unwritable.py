@@ -16,10 +16,10 @@ def command(calm_shop: Shop, make_command: MakeCommand) -> Command:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("validate", "--suites", "taken/dd"), "--suites taken/dd"),
-        (("validate", "--data-docs", "taken/dd"), "--data-docs taken/dd"),
-        (("validate", "--suites", "locked"), "--suites locked"),
-        (("validate", "--data-docs", "locked"), "--data-docs locked"),
+        (("validate", "--suites", "taken/dd"), "taken/dd"),
+        (("validate", "--data-docs", "taken/dd"), "taken/dd"),
+        (("validate", "--suites", "locked"), "locked"),
+        (("validate", "--data-docs", "locked"), "locked"),
         (("metrics", "--textfile", "locked/m.prom"), "--textfile locked/m.prom"),
         (("sandbox", "--port", "0", "--ledger", "locked/l.csv"), "locked/l.csv"),
         (("backup", "locked/b.dump"), "locked/b.dump"),

@@ -86,6 +86,7 @@ def test_a_signal_is_not_lost_where_an_exception_would_be(meanwhile: str, done: 
 
 BEFORE = """
 import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever is ignored around the tests
 class Finder:
     def find_spec(self, name, *_):
         if name == "click":

@@ -2,8 +2,10 @@
 
 import logging
 import signal
+import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -246,3 +248,21 @@ def test_an_inbox_of_refused_files_is_no_success(monkeypatch: pytest.MonkeyPatch
     assert state.message == "0 decisions of 0 files, 0 ledgers, 1 file refused: a.csv: no such column"
     assert rows == [{"file": "a.csv", "why": "a.csv: no such column"}]
     assert len(told) == 1
+
+
+def test_a_time_limit_is_not_lost_where_an_exception_would_be() -> None:
+    class Thing:
+        pass
+
+    def work() -> None:
+        thing = Thing()
+        watched = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGALRM))
+        with shared._ending_after(1):
+            del thing
+            assert watched() is None
+            time.sleep(20)
+
+    hook = sys.unraisablehook
+    with pytest.raises(TimeIsUp, match="stopped after 1 hours"):
+        work()
+    assert sys.unraisablehook is hook
