@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +22,7 @@ from prefect.exceptions import FailedRun, PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from reconcile.cli.signals import may_raise
+from reconcile.cli.signals import calling_if_lost, may_raise
 from reconcile.core.errors import (
     DatabaseLost,
     DatabaseUnreachable,
@@ -113,21 +112,12 @@ def _ending_after(hours: float) -> Iterator[None]:
     if hours <= 0 or threading.current_thread() is not threading.main_thread():
         yield
         return
-    hook = sys.unraisablehook
-
-    def lost(unraisable: Any) -> None:
-        if isinstance(unraisable.exc_value, TimeIsUp):
-            signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
-        else:
-            hook(unraisable)
-
     before = signal.signal(signal.SIGALRM, _Alarm(hours))
-    sys.unraisablehook = lost
     signal.setitimer(signal.ITIMER_REAL, hours * 3600)
     try:
-        yield
+        with calling_if_lost(TimeIsUp, _ring_again):
+            yield
     finally:
-        sys.unraisablehook = hook
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
@@ -141,7 +131,11 @@ class _Alarm:
     def __call__(self, _number: int, frame: FrameType | None) -> None:
         if may_raise(frame):
             raise TimeIsUp(self.hours)
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+        _ring_again()
+
+
+def _ring_again(_lost: TimeIsUp | None = None) -> None:
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
 
 
 def report_stands() -> None:

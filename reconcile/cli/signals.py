@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from reconcile.core.errors import Stopped
+
+E = TypeVar("E", bound=BaseException)
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,28 +41,41 @@ def stopped_by_signals() -> Iterator[None]:
         if due:
             stop(due[0], frame)
 
-    hook = sys.unraisablehook
-
-    def lost(unraisable: Any) -> None:
-        # What calls back into Python, such as the end of an object, reports an exception and goes on.
-        if type(unraisable.exc_value) is Stopped:
-            due[:] = [unraisable.exc_value.number]
-        else:
-            hook(unraisable)
+    def was_lost(error: Stopped) -> None:
+        due[:] = [error.number]
 
     before = {number: signal.getsignal(number) for number in _STOPPING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, stop)
-    sys.unraisablehook = lost
     try:
-        with _noticed(stop_if_due, due):
+        with calling_if_lost(Stopped, was_lost), _noticed(stop_if_due, due):
             yield
     finally:
         due.clear()
-        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def calling_if_lost(kind: type[E], again: Callable[[E], None]) -> Iterator[None]:
+    """Within the block, `again` gets each exception of this very kind that Python throws away.
+
+    What calls back into Python, such as the end of an object, shows an exception and goes on.
+    """
+    hook = sys.unraisablehook
+
+    def lost(unraisable: Any) -> None:
+        if type(unraisable.exc_value) is kind:
+            again(unraisable.exc_value)
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = lost
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def may_raise(frame: FrameType | None) -> bool:

@@ -4,6 +4,7 @@ A full disk is nobody's wrong use, and so DiskFull; whatever else stops a write 
 given.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,12 +52,23 @@ def whole_file(path: Path, what: object = None, *, new: bool = False) -> Iterato
         try:
             yield aside
             if new:
-                os.link(aside, target)
+                _place_new(aside, target)
             else:
                 aside.replace(target)
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
+
+
+def _place_new(aside: Path, target: Path) -> None:
+    try:
+        os.link(aside, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links, such as one of a memory stick
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        aside.replace(target)
 
 
 def check_folder(path: Path, what: object) -> None:
