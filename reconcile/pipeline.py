@@ -6,6 +6,7 @@ else differs. The run table and the lock in the database are the truth about a r
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from reconcile import inbox
@@ -41,6 +42,7 @@ from reconcile.load.import_ledger import (
 )
 from reconcile.load.imports import any_import
 from reconcile.match.engine import Matched, match
+from reconcile.match.policy import state_policy
 from reconcile.report.csv_files import writing_aside
 from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.run_json import StageResults
@@ -361,7 +363,7 @@ def _run_stages(
             raise
         failed = error
         run = _without(run, failed)
-    with _one_view(run) as connection:
+    with _one_view(run) as connection, validating_period(run, connection) as period_validated:
         matched = timed(
             "match",
             lambda: match(connection, run.settings, run.run_id, run.app_ids, run.period, run.progress),
@@ -376,7 +378,7 @@ def _run_stages(
             unread=[f"ledger: {error}; the next run reads it again" for error in ledgers.unfinished or ()]
             + ([f"fetch: {failed}: nothing of it is in this report"] if failed else []),
         )
-        finished = timed("report", lambda: _report(connection, run, results, timed, places))
+        finished = timed("report", lambda: _report(connection, run, results, timed, places, period_validated))
         return finished, failed
 
 
@@ -412,6 +414,25 @@ def _one_view(run: RunContext) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def validating_period(run: RunContext, connection: Connection) -> Iterator[Callable[[], None]]:
+    """Validate the days and currencies of the period in the background, as `connection` sees them.
+
+    The database reads the days of four weeks for it: on a long history as long as it takes to match a usual night.
+    Gives what waits for the end of it, and raises what it raised.
+    """
+    snapshot = connection.execute(text("select pg_export_snapshot()")).scalar_one()
+
+    def work() -> None:
+        with run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as other:
+            other.execute(text(f"set transaction snapshot '{snapshot}'"))
+            state_policy(other, run.settings, run.app_ids)
+            validate_period(other, run.validator, run.period, run.settings.currencies)
+
+    with ThreadPoolExecutor(1, "validate") as worker:
+        yield worker.submit(work).result
+
+
 def _prepare_report(settings: Settings) -> None:
     """Get ready to write the files in the background, while KS Pay and Postgres are waited for."""
 
@@ -426,7 +447,12 @@ def _prepare_report(settings: Settings) -> None:
 
 
 def _report(
-    connection: Connection, run: RunContext, results: StageResults, timed: _Timed, places: _Places
+    connection: Connection,
+    run: RunContext,
+    results: StageResults,
+    timed: _Timed,
+    places: _Places,
+    period_validated: Callable[[], None],
 ) -> Finished:
     from reconcile.report.publish import publish
 
@@ -434,7 +460,7 @@ def _report(
     with timed.noting("validate"):  # within the stage `report`
         run.validator.restart("results")
         check_reported_currencies(connection, run.settings.currencies)
-        validate_period(connection, run.validator, run.period, run.settings.currencies)
+        period_validated()
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
     report = publish(connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere)
     return Finished(run.run_id, places.out / run.run_id, report, results.matched.open_above_info)

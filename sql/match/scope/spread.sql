@@ -42,6 +42,7 @@ where
                     select from crowded_keys as crowded
                     where crowded.app_id = joined.app_id and crowded.kind = 'comparable' and crowded.key = comparable
                 )
+        when 'transaction_id' then exists (select from entries where transaction_id is not null)
         when 'provider_order_id' then exists (select from entries where provider_order_id is not null)
         when 'provider_txn_id' then exists (select from entries where provider_txn_id is not null)
         else true
