@@ -127,7 +127,8 @@ RESULTS = (
     "result_discrepancies",
     "result_reported",
     "result_open_items",
-    "result_matches",
+    "result_single_matches",
+    "result_further_matches",
     "result_allowed",
     "result_shared_ids",
     "result_outcomes",
@@ -142,8 +143,9 @@ RESULTS = (
 - result_discrepancies: the reported discrepancies with the facts of their records, in the order of the files
 - result_reported: the same discrepancies, only id and status
 - result_open_items: the discrepancies that are open after the run, with the amount at stake
-- result_matches: the matches with a record dated in the period
-- result_allowed: those of them whose amounts differ by the expected fee or within the tolerance
+- result_single_matches: the matches of one transaction, dated in the period, and one entry
+- result_further_matches: the other matches with a record dated in the period
+- result_allowed: those of both whose amounts differ by the expected fee or within the tolerance
 - result_shared_ids: the ledger ids that several sources hold, which reports write with the source
 - result_outcomes: how many records and which amounts have which outcome, by rule and payment method
 - result_summary: the same by outcome only

@@ -3,55 +3,46 @@
 -- sums, dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one: those are
 -- joined as they are, only the others are summed. match_id has the digits of the hash of the ids, of which the file
 -- has the letters that the function `letters` makes: a million times, that takes longer than the joins. An amount that
--- its currency cannot have, since the settings gave it fewer decimals, has `?` and the currency behind it.
--- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_matches,
--- result_shared_ids
+-- its currency cannot have, since the settings gave it fewer decimals, has `?` and the currency behind it. The single
+-- matches read temporary tables only in scalar subqueries, so that processes of the server share the work.
+-- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_further_matches,
+-- result_shared_ids, result_single_matches
 -- Makes: none
 
-with several as (
-    select distinct match_no
-    from pairings
-    where not (stands_for_transaction and stands_for_entry)
-),
-
-first_pair as (
-    select
-        pairings.transaction_no,
-        pairings.entry_no,
-        pairings.match_no,
-        pairings.rule,
-        several.match_no is not null as is_of_several
-    from result_matches
-    inner join pairings on pairings.transaction_no = result_matches.match_no
-    left join several on several.match_no = pairings.match_no
-),
-
-several_pair as (
+with further as materialized (
     select distinct
-        pairings.transaction_no,
-        pairings.entry_no,
-        pairings.match_no,
-        pairings.rule
-    from first_pair
-    inner join pairings on pairings.entry_no = first_pair.entry_no
-    where first_pair.is_of_several
+        transaction_no,
+        entry_no,
+        match_no,
+        rule
+    from pairings
+    where
+        entry_no = any(array(
+            select entry_no from pairings
+            where transaction_no = any(array(select match_no from result_further_matches))
+        ))
 ),
 
 ledger as not materialized (
     select
         held.number,
         entry_label(held.source, held.ledger_id) as full_id,
-        case when shared_id.ledger_id is null then held.ledger_id else entry_label(held.source, held.ledger_id) end
-            as shown_id,
+        case
+            when
+                exists (select from result_shared_ids)
+                and (select jsonb_object_agg(jsonb_build_array(app_id, ledger_id)::text, true) from result_shared_ids)
+                -> jsonb_build_array(held.app_id, held.ledger_id)::text is not null
+                then entry_label(held.source, held.ledger_id)
+            else held.ledger_id
+        end as shown_id,
         held.currency,
         case when bookings.entry_no is null then held.amount end as amount,
         case when bookings.entry_no is null then held.business_on end as business_on
     from known_entry as held
     left join bookings on bookings.entry_no = held.number
-    left join result_shared_ids as shared_id on shared_id.app_id = held.app_id and shared_id.ledger_id = held.ledger_id
 ),
 
-several_kspay as (
+further_kspay as (
     select
         match_no,
         min(app_id) as app_id,
@@ -60,12 +51,13 @@ several_kspay as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, transaction_no from several_pair) as members
+    from (select distinct match_no, transaction_no from further) as members
     inner join known_transaction as kspay on kspay.number = members.transaction_no
+    where kspay.number = any(array(select transaction_no from further))
     group by match_no
 ),
 
-several_ledger as (
+further_ledger as (
     select
         match_no,
         jsonb_agg(full_id order by full_id collate "C") as ids,
@@ -73,17 +65,23 @@ several_ledger as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, entry_no from several_pair) as members
+    from (select distinct match_no, entry_no from further) as members
     inner join ledger on ledger.number = members.entry_no
+    where ledger.number = any(array(select entry_no from further))
     group by match_no
 ),
 
 match as (
     select
-        first_pair.match_no,
-        first_pair.rule,
-        '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], [' || to_json(ledger.full_id)
-        || ']]' as ids,
+        single.match_no,
+        single.rule,
+        sha256(
+            convert_to(
+                '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], ['
+                || to_json(ledger.full_id) || ']]',
+                'UTF8'
+            )
+        ) as hash,
         kspay.transaction_id as transaction_ids,
         ledger.shown_id as ledger_ids,
         kspay.currency as kspay_currency,
@@ -92,15 +90,14 @@ match as (
         ledger.amount as ledger_amount,
         kspay.business_on as kspay_date,
         ledger.business_on as ledger_date
-    from first_pair
-    inner join known_transaction as kspay on kspay.number = first_pair.transaction_no
-    inner join ledger on ledger.number = first_pair.entry_no
-    where not first_pair.is_of_several
+    from result_single_matches as single
+    inner join known_transaction as kspay on kspay.number = single.match_no
+    inner join ledger on ledger.number = single.entry_no
     union all
     select
         match_no,
         members.rule,
-        jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids)::text,
+        sha256(convert_to(jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids)::text, 'UTF8')),
         kspay.shown_ids,
         ledger.shown_ids,
         kspay.currency,
@@ -109,12 +106,12 @@ match as (
         ledger.amount,
         kspay.business_on,
         ledger.business_on
-    from (select distinct match_no, rule from several_pair) as members
-    inner join several_kspay as kspay using (match_no)
-    inner join several_ledger as ledger using (match_no)
+    from (select distinct match_no, rule from further) as members
+    inner join further_kspay as kspay using (match_no)
+    inner join further_ledger as ledger using (match_no)
 ),
 
-hashed as (
+sorted as (
     select
         match.*,
         case
@@ -125,13 +122,12 @@ hashed as (
             as variance,
         allowed.fee,
         of_kspay.digits as kspay_digits,
-        of_ledger.digits as ledger_digits,
-        sha256(convert_to(match.ids, 'UTF8')) as hash
+        of_ledger.digits as ledger_digits
     from match
     left join result_allowed as allowed using (match_no)
     left join currency_digits as of_kspay on of_kspay.currency = match.kspay_currency
     left join currency_digits as of_ledger on of_ledger.currency = match.ledger_currency
-    order by match.kspay_date, hash  -- as by match_id: its letters rise with the digits
+    order by match.kspay_date, match.hash  -- as by match_id: its letters rise with the digits
 )
 
 select
@@ -155,5 +151,5 @@ select
     kspay_date,
     ledger_date,
     round(fee, greatest(kspay_digits, min_scale(fee)))::text as fee
-from hashed
+from sorted
 order by kspay_date, hash

@@ -3,8 +3,9 @@
 -- nothing.
 -- Reads: allowed_difference, beside, bridge, bridge_row, broken, discrepancy_type, involved, open_item, pairings,
 -- period_transaction, reported, reported_row, shared_id, summary, tally
--- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_matches, result_open_items,
--- result_outcomes, result_quarantine, result_reported, result_shared_ids, result_summary, result_unusable
+-- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_further_matches,
+-- result_open_items, result_outcomes, result_quarantine, result_reported, result_shared_ids, result_single_matches,
+-- result_summary, result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -41,18 +42,41 @@ select
     open_item.amount
 from open_item;
 
--- Grain: one row a match with a record dated in the period. Its pairs are in `pairings`.
-create temp view result_matches as
+-- Grain: one row a match of one transaction and one entry, of which the transaction is dated in the period.
+create temp view result_single_matches as
+select
+    pairings.match_no,
+    pairings.entry_no,
+    pairings.rule
+from pairings
+inner join period_transaction on period_transaction.number = pairings.transaction_no
+where
+    pairings.stands_for_transaction
+    and pairings.stands_for_entry
+    and pairings.match_no not in (
+        select several.match_no from pairings as several
+        where not (several.stands_for_transaction and several.stands_for_entry)
+    );
+
+-- Grain: one row a further match with a record dated in the period: one of several records, or one whose transaction
+-- is dated outside. Its pairs are in `pairings`.
+create temp view result_further_matches as
 select match_no
 from pairings
 inner join period_transaction on period_transaction.number = pairings.transaction_no
-where pairings.transaction_no = pairings.match_no and pairings.stands_for_transaction
+where
+    pairings.transaction_no = pairings.match_no
+    and pairings.stands_for_transaction
+    and pairings.transaction_no = any(array(
+        select several.match_no from pairings as several
+        where not (several.stands_for_transaction and several.stands_for_entry)
+    ))
 union all
 select match_no from beside;
 
--- Grain: one row a match of `result_matches` whose amounts differ and agree all the same. `difference` is KS Pay's
--- amount less the ledger's; `fee` is what of it the ledger has taken off as the expected fee, null where nothing; the
--- rest is what the tolerance let pass.
+-- Grain: one row a match with a record dated in the period whose amounts differ and agree all the same. `difference`
+-- is KS Pay's amount less the ledger's; `fee` is what of it the ledger has taken off as the expected fee, null where
+-- nothing; the rest is what the tolerance let pass.
 create temp view result_allowed as
 select
     match_no,

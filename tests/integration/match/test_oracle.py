@@ -13,7 +13,9 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
+from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
+from reconcile.report.matched_csv import state_digits
 from reconcile.settings import Settings
 from tests.oracle import D, E, Elsewhere, M, Outcome, Repeated, T, reconcile
 from tests.oracle import match as match_all
@@ -148,6 +150,29 @@ def _read(connection: Connection) -> Outcome:
     return found
 
 
+Line = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def listed(connection: Connection) -> list[Line]:
+    """Rule, transactions and ledger ids of each line of matched.csv; ids without the source that some have."""
+    state_digits(connection, Settings().currencies)
+    rows = connection.execute(text(read_sql("report/matched"))).all()
+    return sorted(
+        (
+            row.rule,
+            tuple(row.transaction_ids.split(";")),
+            tuple(sorted(one.rpartition(":")[2] for one in row.ledger_ids.split(";"))),
+        )
+        for row in rows
+    )
+
+
+def line(match: M) -> Line:
+    """What the line of a match says of it."""
+    ids = (ledger_id for _, ledger_id in match.entries)
+    return match.rule, tuple(sorted(match.transactions)), tuple(sorted(ids))
+
+
 def without_totals(outcome: Outcome) -> dict[tuple[str, str, str, str], object]:
     return {key: value for key, value in outcome.summary.items() if key[3] not in ("total", "quarantined")}
 
@@ -156,10 +181,12 @@ def agree(connection: Connection, world: World, nights: Sequence[World] = ()) ->
     expected = reconcile(world.transactions, world.entries, world.policy, world.period, set(world.covered))
     try:
         found = run_engine(connection, world, nights)
+        lines = listed(connection)
         suggested = match_all(world.transactions, world.entries, world.policy).suggestions
     finally:
         connection.rollback()
     assert found.matches == expected.matches
+    assert lines == sorted(map(line, expected.matches))
     assert found.suggestions == suggested
     # The oracle knows no quarantine: what is in it does not exist for matching.
     assert {d for d in found.discrepancies if d.type != "INVALID_RECORD"} == expected.discrepancies
