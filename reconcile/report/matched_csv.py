@@ -31,10 +31,6 @@ from reconcile.report.csv_cells import (
 )
 
 _BLOCK = 1 << 16  # bytes that are looked at together
-_DIGITS = 20
-"""The hexadecimal digits of a match_id, which the SQL gives; the file has a letter for each, as `letters` makes it."""
-_LETTERS = bytes.maketrans(b"0123456789abcdef", b"ABCDEFGHJKLMNPQR")
-
 _FIRST_WORD = 40  # letters
 
 
@@ -75,7 +71,7 @@ def plain_lines(dialect: Dialect) -> re.Pattern[bytes]:
         Form.AMOUNT: rf"(?:-?[0-9]{{1,{EXACT_DIGITS - 4}}}+(?:\.[0-9]{{1,4}}+)?+)?+",
         Form.DAY: r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?+",
     }
-    line = "\t".join([f"[0-9a-f]{{{_DIGITS}}}", *(forms[form] for form in _FORMS[1:])]) + "\n"
+    line = "\t".join(["M-[A-Z]++", *(forms[form] for form in _FORMS[1:])]) + "\n"
     # Not `*+`: up to Python 3.11.4 that ends inside the first line that does not fit.
     return re.compile(f"(?>(?:{line})*)".encode("ascii"))
 
@@ -126,7 +122,7 @@ def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
 
 
 def written(block: bytes, currencies: Currencies, dialect: Dialect) -> Iterator[bytes]:
-    """The lines of the file for whole lines of COPY's text format, where NULL is nothing."""
+    """The lines of the file, one or many at once, for whole lines of COPY's text format, where NULL is nothing."""
     plain_at = plain_lines(dialect).match
     delimiter, decimal = dialect.delimiter.encode("ascii"), dialect.decimal.encode("ascii")
     start = 0
@@ -136,8 +132,7 @@ def written(block: bytes, currencies: Currencies, dialect: Dialect) -> Iterator[
             plain = block[start:end]
             if decimal != b".":
                 plain = _POINT.sub(rb"\1" + decimal, plain)
-            for line in plain[:-1].replace(b"\t", delimiter).split(b"\n"):
-                yield b"M-" + line[:_DIGITS].translate(_LETTERS) + line[_DIGITS:] + b"\r\n"
+            yield plain.replace(b"\t", delimiter).replace(b"\n", b"\r\n")
         start = end
         if start < len(block):
             end = block.index(b"\n", start)
@@ -150,11 +145,11 @@ def written_with_care(line: bytes, currencies: Currencies, dialect: Dialect) -> 
 
     Raises UsageError if an amount has more decimals than the settings give its currency.
     """
-    match_id, *values = (
+    values = (
         _ESCAPE.sub(lambda escape: _ESCAPED[escape[1]], value) for value in line.decode("utf-8").split("\t")
     )
-    row = [f"M-{match_id.encode('ascii').translate(_LETTERS).decode('ascii')}"]
-    for value, form in zip(values, _FORMS[1:], strict=True):
+    row = []
+    for value, form in zip(values, _FORMS, strict=True):
         if form is Form.AMOUNT:
             amount, _, currency = value.partition("?")
             plain = currencies.format(Decimal(amount), currency) if currency else amount

@@ -1,10 +1,9 @@
 -- Grain: one row a match with a record dated in the period, in the order of the file.
 -- Purpose: matched.csv, each value as the text that stands in the file unless a spreadsheet would alter it. Amounts are
 -- sums, dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one: those are
--- joined as they are, only the others are summed. match_id has the digits of the hash of the ids, of which the file
--- has the letters that the function `letters` makes: a million times, that takes longer than the joins. An amount that
--- its currency cannot have, since the settings gave it fewer decimals, has `?` and the currency behind it. The single
--- matches read temporary tables only in scalar subqueries, so that processes of the server share the work.
+-- joined as they are, only the others are summed. An amount that its currency cannot have, since the settings gave it
+-- fewer decimals, has `?` and the currency behind it. The single matches read temporary tables only in scalar
+-- subqueries, so that processes of the server share the work.
 -- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_further_matches,
 -- result_shared_ids, result_single_matches
 -- Makes: none
@@ -75,13 +74,25 @@ match as (
     select
         single.match_no,
         single.rule,
-        sha256(
-            convert_to(
-                '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], ['
-                || to_json(ledger.full_id) || ']]',
-                'UTF8'
-            )
-        ) as hash,
+        -- What `letters` makes of the ids. To build the JSON a million times would take longer than the joins.
+        'M-' || translate(
+            encode(
+                substr(
+                    sha256(
+                        convert_to(
+                            '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], ['
+                            || to_json(ledger.full_id) || ']]',
+                            'UTF8'
+                        )
+                    ),
+                    1,
+                    10
+                ),
+                'hex'
+            ),
+            '0123456789abcdef',
+            'ABCDEFGHJKLMNPQR'
+        ) as match_id,
         kspay.transaction_id as transaction_ids,
         ledger.shown_id as ledger_ids,
         kspay.currency as kspay_currency,
@@ -97,7 +108,7 @@ match as (
     select
         match_no,
         members.rule,
-        sha256(convert_to(jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids)::text, 'UTF8')),
+        'M-' || letters(jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids), 20),
         kspay.shown_ids,
         ledger.shown_ids,
         kspay.currency,
@@ -127,11 +138,11 @@ sorted as (
     left join result_allowed as allowed using (match_no)
     left join currency_digits as of_kspay on of_kspay.currency = match.kspay_currency
     left join currency_digits as of_ledger on of_ledger.currency = match.ledger_currency
-    order by match.kspay_date, match.hash  -- as by match_id: its letters rise with the digits
+    order by match.kspay_date, match.match_id collate "C"
 )
 
 select
-    left(encode(hash, 'hex'), 20) as match_id,
+    match_id,
     rule,
     transaction_ids,
     ledger_ids,
@@ -152,4 +163,4 @@ select
     ledger_date,
     round(fee, greatest(kspay_digits, min_scale(fee)))::text as fee
 from sorted
-order by kspay_date, hash
+order by kspay_date, match_id collate "C"

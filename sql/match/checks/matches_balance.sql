@@ -81,7 +81,13 @@ balance as (
     inner join scope_transaction on scope_transaction.number = pairings.transaction_no
     inner join entries on entries.number = pairings.entry_no
     left join bookings on bookings.entry_no = pairings.entry_no
-    where stands_for_transaction and stands_for_entry and match_no not in (select match_no from several)
+    where
+        stands_for_transaction and stands_for_entry
+        -- As in `several`; processes of the server cannot share what reads a part of this statement.
+        and pairings.match_no not in (
+            select other.match_no from pairings as other
+            where not (other.stands_for_transaction and other.stands_for_entry)
+        )
 ),
 
 unsaid as materialized (

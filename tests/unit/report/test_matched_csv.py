@@ -18,7 +18,7 @@ from reconcile.report.matched_csv import plain_lines, written, written_with_care
 CURRENCIES = Currencies()
 FORMS = [column.form for column in FILES["matched.csv"]]
 USUAL = {
-    "match_id": "0123456789abcdef0123",
+    "match_id": "M-ABCDEFGHJKLMNPQRABCD",
     "rule": "reference_differs",
     "transaction_ids": "tx_aNNJ7BJbt",
     "ledger_ids": "INV-0001;default:INV-0002",
@@ -88,7 +88,7 @@ VALUES = {
     Form.AMOUNT: AMOUNT,
     Form.DAY: st.sampled_from(["", "2026-08-31", "0001-01-01", "10000-01-01"]),
 }
-MATCH_ID = st.text("0123456789abcdef", min_size=20, max_size=20)
+MATCH_ID = st.text("ABCDEFGHJKLMNPQR", min_size=20, max_size=20).map("M-{}".format)
 ROW = st.tuples(MATCH_ID, *(VALUES[form] for form in FORMS[1:]))
 COPY = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
