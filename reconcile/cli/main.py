@@ -19,6 +19,7 @@ from reconcile.cli import close, installation, ledger, report, review, run, sand
 from reconcile.cli.console import open_logs, open_streams, tell
 from reconcile.cli.signals import stopped_by_signals
 from reconcile.core.errors import ReconcileError, Stopped, UsageError
+from reconcile.core.wording import one_line
 
 DEBUG = "--debug"
 
@@ -125,8 +126,7 @@ def _place(error: click.ClickException) -> str:
 def _fail(line: str, code: int, *, debug: bool) -> NoReturn:
     trace = traceback.format_exc() if debug else None
     # The name of a file may hold a line break, and a driver's message several.
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in line).split())
-    tell(line, "error", before=f"{trace or ''}reconcile: ", exit_code=code, traceback=trace)
+    tell(one_line(line), "error", before=f"{trace or ''}reconcile: ", exit_code=code, traceback=trace)
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""Writes days, counts and amounts for people, in reports, messages and the page."""
+"""Writes days, counts, amounts and texts for people, in reports, messages and the page."""
 
 from datetime import date
 from decimal import Decimal
@@ -42,6 +42,11 @@ def counted(number: int, what: str, several: str = "") -> str:
 def percent(thousandths: int) -> str:
     """`99.4 %`, with a space that does not break."""
     return f"{thousandths // 10}.{thousandths % 10}\N{NO-BREAK SPACE}%"
+
+
+def one_line(text: str) -> str:
+    """A text of any origin on one line: what cannot be printed counts as a space, and one space divides words."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def words(name: str) -> str:

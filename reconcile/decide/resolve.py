@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import InputRefused
 from reconcile.core.people import same_person
 from reconcile.core.records import Side, bare_word
-from reconcile.core.wording import MAX_CELL_LENGTH
+from reconcile.core.wording import MAX_CELL_LENGTH, one_line
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide.audit_trail import Decision, DecisionSource
@@ -53,7 +53,7 @@ class Refusal:
     def line(self, file: str) -> str:
         """One line for people: file, row, discrepancy and reason."""
         whose = f", {_short(self.discrepancy_id)}" if self.discrepancy_id else ""
-        return _printable(f"{file}, row {self.row}{whose}: {self.reason}")
+        return one_line(f"{file}, row {self.row}{whose}: {self.reason}")
 
 
 class RowsRefused(InputRefused):
@@ -412,22 +412,20 @@ class _RowChecker:
             )
             covers = _covers(known, joined if decision == MATCH else None)
             if note:
-                covers += f", note: {_printable(note)}"
+                covers += f", note: {one_line(note)}"
             for name, value in assigned.items():
-                covers += f", {name}: {_printable(value) or _NOBODY}"
+                covers += f", {name}: {one_line(value) or _NOBODY}"
             if decision == ACCEPT and known.discrepancy_id in self._suggested:
                 self.warnings.append(
                     f"row {row.number}, {known.discrepancy_id}: is accepted, but "
-                    f"{_printable(self._suggested[known.discrepancy_id])} may belong to it: "
+                    f"{one_line(self._suggested[known.discrepancy_id])} may belong to it: "
                     "write match if they belong together"
                 )
             replaces = ""
             # A confirmation puts a proposal in force; without one it repeats the decision that is in force.
             repeated = confirms is not None and waits is None
             if decision is not None and not repeated and _is_in_force(known):
-                replaces = _printable(
-                    f"{known.decision} by {known.decided_by} on {known.decided_at:%Y-%m-%d}"
-                )
+                replaces = one_line(f"{known.decision} by {known.decided_by} on {known.decided_at:%Y-%m-%d}")
             what = decision or ("assignment" if note is None else "note")
             standing = "proposed" if proposed else "confirmed" if confirms is not None else ""
             self.changes.append(Change(known.discrepancy_id, known.type, what, covers, standing, replaces))
@@ -541,7 +539,7 @@ def _newest_decision(history: Sequence[Any]) -> Any:
 
 
 def _who_and_when(history: Any) -> str:
-    return _printable(f"{history.by_name} on {history.decided_at:%Y-%m-%d}")
+    return one_line(f"{history.by_name} on {history.decided_at:%Y-%m-%d}")
 
 
 def _is_as_asked(history: Any, asked: _Request, joined: tuple[MatchedRecord, ...] | None) -> bool:
@@ -622,19 +620,15 @@ def _covers(known: Any, joined: tuple[MatchedRecord, ...] | None) -> str:
         entries = ";".join(
             f"{record.source}:{record.record_id}" for record in joined if record.side == Side.LEDGER
         )
-        return _printable(f"transaction {transactions} with ledger entry {entries}")
+        return one_line(f"transaction {transactions} with ledger entry {entries}")
     record = (
         f"transaction {known.record_id}"
         if known.side == Side.KSPAY
         else f"ledger entry {known.source}:{known.record_id}"
     )
-    return _printable(record)
+    return one_line(record)
 
 
 def _short(value: str) -> str:
-    value = _printable(value)
+    value = one_line(value)
     return value if len(value) <= 40 else value[:40] + "…"
-
-
-def _printable(value: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())

@@ -14,7 +14,7 @@ import msgspec
 import requests
 import urllib3.exceptions
 
-from reconcile.core.wording import MASK
+from reconcile.core.wording import MASK, one_line
 from reconcile.kspay.credentials import Credentials
 from reconcile.kspay.errors import CallError, ProtocolError, RateLimitError, UnreachableError, error_for
 from reconcile.kspay.http.envelope import has_error_code, result_of, says_failed, stated
@@ -287,7 +287,7 @@ class Transport:
         # One secret may begin with another one. The longer one goes first, so that no rest of it is left.
         for secret in sorted(self._secrets, key=len, reverse=True):
             message = message.replace(secret, MASK)
-        message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+        message = one_line(message)
         return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
 
 
