@@ -20,7 +20,7 @@ from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.people import account_of_person, is_printable, is_system_account, same_person
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
-from reconcile.decide.resolve import ResolveResult, RowsRefused
+from reconcile.decide.result import ResolveResult, RowsRefused
 from reconcile.decide.sheet import PERSON, Sheet, holds_decisions, open_sheet, person_of
 from reconcile.ledger.open import is_unfinished, open_ledgers
 from reconcile.load.import_ledger import Imported, import_ledger

@@ -36,7 +36,8 @@ def resolve(path: Path, by: str, dry_run: bool, as_json: bool) -> None:
     """
     from reconcile.cli.tables import show_decisions
     from reconcile.db.engine import open_store
-    from reconcile.decide.resolve import ResolveResult, RowsRefused, resolve_sheet
+    from reconcile.decide.resolve import resolve_sheet
+    from reconcile.decide.result import ResolveResult, RowsRefused
     from reconcile.decide.sheet import open_sheet
     from reconcile.settings import Settings
 

@@ -21,7 +21,7 @@ from reconcile.db.runs import RunRecord
 from reconcile.report.figures import allowed_lines, compared, parts, reconciled, share_of
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
-    from reconcile.decide.resolve import ResolveResult
+    from reconcile.decide.result import ResolveResult
     from reconcile.load.import_ledger import Imported
     from reconcile.report.close_month import Reason
     from reconcile.report.close_trail import Close

@@ -19,7 +19,7 @@ from reconcile.core.records import Period
 from reconcile.db.sql_files import read_sql
 from reconcile.decide import audit_trail
 from reconcile.decide import resolve as decisions
-from reconcile.decide.resolve import ResolveResult
+from reconcile.decide.result import ResolveResult
 from reconcile.decide.sheet import open_sheet
 from reconcile.match.engine import Matched, match
 from reconcile.report.columns import DISCREPANCIES

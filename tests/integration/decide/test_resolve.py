@@ -22,7 +22,7 @@ from reconcile.core.money import Currencies
 from reconcile.core.progress import silent
 from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
-from reconcile.decide.resolve import RowsRefused
+from reconcile.decide.result import RowsRefused
 from reconcile.doctor import totals
 from reconcile.inbox import read_inbox
 from reconcile.ledger.profile import Profile
