@@ -2,27 +2,16 @@
 
 from dataclasses import replace
 from datetime import date
-from itertools import count
-from pathlib import Path
-
-import pytest
-from sqlalchemy import Engine
 
 from reconcile.core.records import Period
 from tests.support.desk import Desk, Row
 from tests.support.worlds import entry, tx
 
-_apps = count(1)
 JULY = Period(date(2026, 7, 1), date(2026, 7, 31))
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
 TO_THE_15TH = Period(date(2026, 8, 1), date(2026, 8, 15))
 SECOND_HALF = Period(date(2026, 8, 16), date(2026, 8, 31))
 SEPTEMBER = Period(date(2026, 9, 1), date(2026, 9, 30))
-
-
-@pytest.fixture
-def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
-    return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
 
 
 def cleared(desk: Desk) -> tuple[str, ...]:

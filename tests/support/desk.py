@@ -37,6 +37,12 @@ PERSON = account_of_person(os.getuid()) or "asha"
 """Who decides in the inbox of a test: the owner of its files, where that is a person's account."""
 
 _numbers = count(1)
+_apps = count(1)
+
+
+def new_app() -> str:
+    """The id of an app that no other desk of this process has."""
+    return f"ap_{next(_apps)}"
 
 
 class Desk:

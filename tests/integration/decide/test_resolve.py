@@ -1,85 +1,25 @@
-"""What people decide, row by row: what is in force, what has changed since, and what a `match:` may match."""
+"""What people decide, row by row: what is in force, and what has changed since."""
 
-import csv
-import os
 import re
-import shutil
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from reconcile.context import Context
-from reconcile.core.errors import CheckFailed
 from reconcile.core.money import Currencies
-from reconcile.core.progress import silent
-from reconcile.db.locks import match_locks
 from reconcile.decide.audit_trail import verify
-from reconcile.decide.result import RowsRefused
-from reconcile.doctor import totals
-from reconcile.inbox import read_inbox
-from reconcile.ledger.profile import Profile
 from reconcile.match.explain import explain
-from reconcile.match.policy import state_policy
-from reconcile.report.columns import DISCREPANCIES
 from reconcile.report.explain_text import explain_lines
 from reconcile.report.sentences import sentence
-from reconcile.validate.validator import Validator
-from tests.support.arrivals import arrive
-from tests.support.desk import PERSON, Desk, Row, Story, side_by_side
+from tests.support.desk import Desk, new_app
+from tests.support.stories import of, refused, story
 from tests.support.worlds import entry, tx
 
-_apps = count(1)
-
-
-@pytest.fixture
-def desk(fresh_engine: Engine, tmp_path: Path) -> Desk:
-    """A desk of an app of its own, so that the tests share one database and no record."""
-    return Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
-
-
-_STORIES: dict[str, Story] = {}
-
-
-def story(told: Story) -> Callable[[dict[str, Future[None]]], None]:
-    """A test at a desk of its own, whose nights are those of all such tests."""
-    _STORIES[told.__name__] = told
-
-    def test(played: dict[str, Future[None]]) -> None:
-        played[told.__name__].result()
-
-    test.__name__, test.__doc__ = told.__name__, told.__doc__
-    return test
-
-
-@pytest.fixture(scope="module")
-def played(
-    request: pytest.FixtureRequest, fresh_engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Future[None]]:
-    """All stories that were asked for, played side by side."""
-    asked = {item.name for item in request.session.items}
-    stories = {name: told for name, told in _STORIES.items() if name in asked}
-    return side_by_side(fresh_engine, tmp_path_factory.mktemp("stories"), stories)
-
-
-def refused(desk: Desk, row: Row, by: str = "Asha Rao") -> str:
-    """Why the row is refused."""
-    with pytest.raises(RowsRefused) as error:
-        desk.resolve(row, by=by)
-    (line,) = error.value.lines
-    return line.partition(": ")[2]
-
-
-def of(desk: Desk, *records: Any) -> list[Any]:
-    """The same records, of the desk's app."""
-    return [replace(record, app=desk.apps[0]) for record in records]
+_notes = count(1)
 
 
 @story
@@ -302,8 +242,8 @@ def test_an_old_sheet_without_notes_undoes_no_newer_decision_either(desk: Desk) 
     desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
     rows = [desk.one("MISSING_IN_LEDGER") | {"resolution": word} for word in ("accept", "match:L1")]
     for monday, tuesday in (rows, rows[::-1]):
-        desk.resolve(monday | {"note": f"{next(_apps)}"})
-        desk.resolve(tuesday | {"note": f"{next(_apps)}"}, by="Ravi")
+        desk.resolve(monday | {"note": f"{next(_notes)}"})
+        desk.resolve(tuesday | {"note": f"{next(_notes)}"}, by="Ravi")
         said = refused(desk, monday)
         assert said.startswith("was decided since, by Ravi on 20")
         assert f"after the {monday['resolution'].partition(':')[0]} by Asha Rao on 20" in said
@@ -349,114 +289,6 @@ def test_nobody_elses_note_is_the_reason_of_a_decision(desk: Desk) -> None:
 
 
 @story
-def test_a_repeated_match_stands_on_its_records(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
-    row = desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"}
-    assert desk.resolve(row).decisions == 1
-    desk.night()
-    assert desk.pairs == {("manual", "tx_1", "L1")}
-    assert {r["status"] for r in desk.rows} == {"resolved"}
-    assert desk.resolve(row).unchanged == 1
-    desk.night((), of(desk, entry(1, "B", "90")))
-    assert desk.pairs == set()
-    assert desk.statuses() == {"MISSING_IN_LEDGER": "reopened", "MISSING_IN_KSPAY": "open"}
-    # Both records lie open again, and the entry is another one than the person saw.
-    assert desk.resolve(row).decisions == 1
-    desk.night()
-    assert desk.pairs == {("manual", "tx_1", "L1")}
-
-
-@story
-def test_match_of_one_with_several_either_way(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X", "100")))
-    desk.resolve(desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_3; tx_2"})
-    desk.night()
-    assert desk.pairs == {("manual", "tx_2", "L1"), ("manual", "tx_3", "L1")}
-    assert desk.statuses() == {"MISSING_IN_LEDGER": "open", "MISSING_IN_KSPAY": "resolved"}
-
-
-@story
-def test_match_of_a_booking_joins_its_entries_whichever_is_named(desk: Desk) -> None:
-    """A sale and the refund of it are one booking: it is matched as one, by the id of either."""
-    desk.night(
-        of(desk, tx(1, "A", family="refunded")), of(desk, entry(1, "B"), entry(2, "B", "-100", day=11))
-    )
-    for named in ("L1", "L2", "L2;L1", f"{'default'}:L2"):
-        row = desk.one("MISSING_IN_LEDGER") | {"resolution": f"match:{named}"}
-        desk.resolve(row)
-        desk.night()
-        assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}, named
-        desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "reopen"})
-        desk.night()
-        assert desk.pairs == set()
-    row = desk.one("MISSING_IN_KSPAY") | {"resolution": "match:tx_1"}
-    desk.resolve(row)
-    desk.night()
-    assert desk.pairs == {("manual", "tx_1", "L1"), ("manual", "tx_1", "L2")}
-
-
-@story
-def test_a_ledger_id_of_two_sources_must_be_told_apart(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", source="tally")))
-    row = desk.one("MISSING_IN_LEDGER")
-    said = refused(desk, row | {"resolution": "match:L1"})
-    assert said == "several entries have the ledger id L1: write default:L1 or tally:L1"
-    desk.resolve(row | {"resolution": "match:tally:L1"})
-    desk.night()
-    assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"tally:L1"}
-
-
-def test_what_a_match_may_not_join_is_said(desk: Desk, fresh_engine: Engine, tmp_path: Path) -> None:
-    other = Desk(fresh_engine, tmp_path, None, f"ap_{next(_apps)}")
-    other.night((), of(other, entry(77, "Z")))
-    desk.night(
-        of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")), of(desk, entry(1, "X"), entry(2, "Y"))
-    )
-    rows = {row["transaction_id"] or row["ledger_id"]: row for row in desk.rows}
-    app = desk.apps[0]
-    for record, resolution, reason in (
-        ("tx_1", "matching", "'matching' is not a decision"),
-        ("tx_1", "match:", "names no record"),
-        ("tx_1", "match: ; ;", "names no record"),
-        ("tx_1", "accept:L1", "'accept:L1' is not a decision"),
-        ("tx_1", "match:L9", f"L9 is not known as a ledger entry of app {app}"),
-        (
-            "tx_1",
-            "match:tx_2",
-            "tx_2 is a transaction, and so is this discrepancy's record: name a ledger entry",
-        ),
-        ("L1", "match:L2", "L2 is a ledger entry, and so is this discrepancy's record: name a transaction"),
-        ("tx_1", "match:L77", f"L77 belongs to app {other.apps[0]}, but this discrepancy to {app}"),
-        ("tx_1", "match:bank:L1", "bank:L1 is not known as a ledger entry"),
-    ):
-        said = refused(desk, rows[record] | {"resolution": resolution})
-        assert reason in said, resolution
-    with pytest.raises(RowsRefused) as both:
-        desk.resolve(rows["tx_1"] | {"resolution": "match:L1"}, rows["tx_2"] | {"resolution": "match:L1"})
-    assert ["all match L1: a record has one match" in line for line in both.value.lines] == [True, True]
-    desk.resolve(rows["tx_1"] | {"resolution": "match:L1"})
-    said = refused(desk, rows["tx_2"] | {"resolution": "match:L1"})
-    assert f"L1 is already in the manual match of {rows['tx_1']['discrepancy_id']}" in said
-
-
-@story
-def test_several_with_several_are_refused(desk: Desk) -> None:
-    desk.night(
-        of(desk, tx(1, amount="40"), tx(2, amount="60")), of(desk, entry(1, amount="101"), entry(2, "X"))
-    )
-    desk.night((), of(desk, entry(1, amount="100", day=20)))  # two transactions, one entry, and too far apart
-    assert {rule for rule, *_ in desk.pairs} == {"reference_split"}
-    said = refused(desk, desk.one("DATE_MISMATCH") | {"resolution": "match:L1;L2"})
-    assert "would match 2 transactions with 2 entries" in said
-    desk.resolve(desk.one("DATE_MISMATCH") | {"resolution": "match:L2"})
-    desk.night()
-    assert {pair for pair in desk.pairs if pair[0] == "manual"} == {
-        ("manual", "tx_1", "L2"),
-        ("manual", "tx_2", "L2"),
-    }
-
-
-@story
 def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
     desk.night(of(desk, tx(1, "A"), tx(2, "B")))
     rows = {row["transaction_id"]: row for row in desk.rows}
@@ -465,27 +297,9 @@ def test_what_is_cleared_or_quarantined_cannot_be_decided(desk: Desk) -> None:
     assert "is cleared" in refused(desk, rows["tx_1"] | {"note": "now it is there"})
 
 
-@pytest.mark.parametrize("accepts", [False, True])
-def test_a_run_of_another_app_leaves_what_was_joined(
-    desk: Desk, fresh_engine: Engine, tmp_path: Path, accepts: bool
-) -> None:
-    desk.settings = replace(desk.settings, accept_suggestions=accepts)
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
-    if not accepts:
-        desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
-        desk.night()
-    pairs = {("amount_date" if accepts else "manual", "tx_1", "L1")}
-    assert desk.pairs == pairs
-    other = Desk(fresh_engine, tmp_path, desk.settings, f"ap_{next(_apps)}")
-    other.night(of(other, tx(1, "A")))
-    other.night(of(other, tx(2, "C")))
-    desk.night()
-    assert desk.pairs == pairs
-
-
 def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: Path) -> None:
     """The ids are the same in both apps; each decision is about its own."""
-    apps = f"ap_{next(_apps)}", f"ap_{next(_apps)}"
+    apps = new_app(), new_app()
     desk = Desk(fresh_engine, tmp_path, None, *apps)
     desk.night([tx(1, "A", app=app) for app in apps], [entry(1, "B", app=app) for app in apps])
     rows = {(row["app_id"], row["type"]): row for row in desk.rows}
@@ -503,164 +317,6 @@ def test_decisions_of_two_apps_come_in_one_file(fresh_engine: Engine, tmp_path: 
     assert len(desk.pairs) == 1
     with fresh_engine.connect() as connection:
         assert verify(connection) > 1
-
-
-@story
-def test_no_match_adds_up_currencies(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", "60"), entry(2, "C", "40", currency="USD")))
-    row = desk.one("MISSING_IN_LEDGER")
-    assert "would add up INR and USD" in refused(desk, row | {"resolution": "match:L1;L2"})
-    desk.resolve(row | {"resolution": "match:L2"})
-    desk.night()
-    assert desk.one("CURRENCY_MISMATCH")["currency"] == "INR;USD"
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "delete from pairings where transaction_no = (select number from transactions where app_id = :app)",
-        "update pairings set rule = 'manual'"
-        " where transaction_no = (select number from transactions where app_id = :app)",
-        "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
-        "delete from findings where app_id = :app",
-    ],
-)
-def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: str) -> None:
-    settings = replace(desk.settings, app_ids=desk.apps)
-    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
-    assert "totals are conserved" in totals(desk.engine, settings)
-    with desk.engine.begin() as connection:
-        connection.execute(text(statement), {"app": desk.apps[0]})
-    with pytest.raises(
-        CheckFailed, match=r"the stored matches of .*tx_1.* differ from those of matching everything again"
-    ):
-        totals(desk.engine, settings)
-
-
-def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:
-    settings = replace(desk.settings, app_ids=desk.apps)
-    desk.night(
-        of(desk, tx(1, "A", order="o1")),
-        of(desk, entry(1, "B", currency="USD", order="o1"), entry(2, "C", "9", family="unpaid", order="o1")),
-    )
-    with desk.engine.begin() as connection:
-        # As the order of then had it, under the fingerprint of then: the settings alone.
-        connection.execute(
-            text(
-                "update pairings set entry_no = (select number from entries where app_id = :app and ledger_id = 'L2')"
-                " where transaction_no = (select number from transactions where app_id = :app)"
-            ),
-            {"app": desk.apps[0]},
-        )
-        state_policy(connection, settings, desk.apps)
-        connection.execute(
-            text(
-                "update matched_policies set policy = encode(sha256(convert_to(jsonb_build_array("
-                "(select to_jsonb(p) - 'app_ids' from policy p),"
-                ' (select jsonb_agg(to_jsonb(f) order by f.side, f.status collate "C") from status_family f),'
-                ' (select jsonb_agg(to_jsonb(t) order by t.currency collate "C") from tolerance t))::text,'
-                " 'UTF8')), 'hex') where app_id = :app"
-            ),
-            {"app": desk.apps[0]},
-        )
-    assert "totals are conserved" in totals(desk.engine, settings)  # nobody altered anything
-    desk.night()
-    assert desk.pairs == {("provider_id", "tx_1", "L1")}
-    assert "totals are conserved" in totals(desk.engine, settings)
-
-
-def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:
-    settings = replace(desk.settings, app_ids=desk.apps)
-    desk.night(of(desk, tx(1)), of(desk, entry(1)))
-    with ThreadPoolExecutor(1) as pool:
-        with match_locks(desk.engine, desk.apps):
-            looking = pool.submit(totals, desk.engine, settings)
-            with pytest.raises(TimeoutError):
-                looking.result(1.5)
-        assert "totals are conserved" in looking.result(60)
-
-
-@story
-def test_doctor_is_not_alarmed_by_a_decision_that_no_run_has_seen_yet(desk: Desk) -> None:
-    settings = replace(desk.settings, app_ids=desk.apps)
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
-    desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": "match:L1"})
-    assert "totals are conserved" in totals(desk.engine, settings)
-    desk.night()
-    assert "totals are conserved" in totals(desk.engine, settings)
-
-
-# A `match` without ids
-
-
-@story
-def test_match_alone_takes_the_suggestion_from_either_row(desk: Desk) -> None:
-    for kind, counterpart in (("MISSING_IN_LEDGER", "L1"), ("MISSING_IN_KSPAY", "tx_1")):
-        desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B", day=12)))
-        row = desk.one(kind)
-        assert row["suggested_counterpart"] == counterpart
-        assert desk.resolve(row | {"resolution": "Match "}).decisions == 1
-        assert desk.resolve(row | {"resolution": "match"}).unchanged == 1
-        desk.night()
-        assert desk.pairs == {("manual", "tx_1", "L1")}
-        assert desk.statuses() == {kind: "resolved"}
-        decided = desk.one(kind)
-        # The same sheet once more: what it asks for is so.
-        assert desk.resolve(row | {"resolution": "match"}).unchanged == 1
-        desk.resolve(decided | {"resolution": "reopen"})
-
-
-@story
-def test_match_in_the_rows_of_both_records_is_one_match(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B")))
-    rows = [row | {"resolution": "match"} for row in desk.rows]
-    taken = desk.resolve(*rows, rows[0] | {"note": ""})
-    assert (taken.decisions, taken.unchanged) == (1, 2)
-    assert [change.type for change in taken.changes] == ["MISSING_IN_LEDGER"]
-    assert desk.resolve(*rows).unchanged == 2
-    desk.night()
-    assert desk.pairs == {("manual", "tx_1", "L1")}
-    assert desk.resolve(*rows).unchanged == 2
-
-
-@story
-def test_match_alone_and_a_ledger_id_of_two_sources(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(1, "C", "7", source="tally")))
-    row = desk.one("MISSING_IN_LEDGER")
-    assert row["suggested_counterpart"] == "default:L1"
-    desk.resolve(row | {"resolution": "match"})
-    desk.night()
-    assert {row["ledger_id"] for row in desk.rows if row["rule"] == "manual"} == {"default:L1"}
-
-
-@story
-def test_match_alone_is_refused_where_nothing_is_suggested_now(desk: Desk) -> None:
-    desk.night(
-        of(desk, tx(1, "A"), tx(2, "B", "40"), tx(3, "C", "60")),
-        of(desk, entry(1, "X"), entry(2, "Y", "40"), entry(3, "C", "61")),
-    )
-    rows = {row["transaction_id"] or row["ledger_id"]: row | {"resolution": "match"} for row in desk.rows}
-    nothing = "match without ids takes the suggested counterpart, and this row has none now"
-    assert nothing in refused(desk, rows["tx_3"])  # it is about an amount
-    # The counterpart is another one than the person saw.
-    desk.night((), of(desk, entry(8, "Z", "7")))
-    with desk.engine.connect() as connection:
-        arrive(connection, (), of(desk, entry(1, "X", "90")), desk.apps, datetime(2027, 1, 1, tzinfo=UTC))
-        connection.commit()
-    assert nothing in refused(desk, rows["tx_1"])
-    # Somebody matched the counterpart with another record.
-    desk.resolve(rows["tx_3"] | {"resolution": "match:L2"}, by="Ravi")
-    said = refused(desk, rows["tx_2"])
-    assert f"L2 is already in the manual match of {rows['tx_3']['discrepancy_id']}" in said
-    desk.night()
-    assert nothing in refused(desk, rows["tx_2"])
-
-
-@story
-def test_two_candidates_are_no_suggestion_to_take(desk: Desk) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "B"), entry(2, "C")))
-    said = refused(desk, desk.one("MISSING_IN_LEDGER") | {"resolution": "match"})
-    assert said.endswith("this row has none now: write match: and the ids of the other side, with ; between")
 
 
 @story
@@ -683,114 +339,3 @@ def test_words_count_whatever_their_case_blanks_and_hyphens(desk: Desk, written:
     desk.resolve(desk.one("MISSING_IN_LEDGER") | {"resolution": written})
     desk.night()
     assert desk.one("MISSING_IN_LEDGER")["decision"] == "write_off"
-
-
-def test_the_inbox_takes_decisions_of_people_only(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: None)  # as if all were root's
-    desk.night(of(desk, *(tx(number, f"R{number}") for number in range(1, 9))))
-    rows = sorted(desk.rows, key=lambda row: row["transaction_id"])
-    rows = [{name: value for name, value in row.items() if name != "by"} for row in rows]
-    inbox = tmp_path / "inbox"
-    for folder in ("asha", "ravi", "root"):
-        (inbox / folder).mkdir(parents=True)
-
-    def drop(name: str, *rows: Row, **column: str) -> Path:
-        path = inbox / name
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [*DISCREPANCIES, *column], extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows({"resolution": "ignore", **column, **row} for row in rows)
-        os.utime(path, (1_700_000_000, 1_700_000_000))  # nobody still writes it
-        return path
-
-    drop("asha/1.csv", rows[0])
-    drop("2.csv", rows[1], by="Meera Nair")
-    drop("3.csv", rows[2])
-    drop("root/4.csv", rows[3])
-    drop("5.csv", rows[4], by="daemon")
-    shutil.copy2(
-        inbox / "asha/1.csv", inbox / "ravi/6.csv"
-    )  # the same bytes, of another person, who confirms
-    settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
-    context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)
-    found = read_inbox(context, Profile("default"))
-    assert [(one.file, one.by, one.decisions, one.unchanged) for one in found.decided] == [
-        ("1.csv", "asha", 1, 0), ("2.csv", "Meera Nair", 1, 0), ("6.csv", "ravi", 1, 0),
-    ]  # fmt: skip
-    reasons = {one.file: one.reason for one in found.refused}
-    assert reasons.keys() == {"3.csv", "4.csv", "5.csv"}
-    assert "says not who decided, and belongs to no person's account" in reasons["3.csv"]
-    assert "root is no person" in reasons["4.csv"]
-    assert "daemon is no person" in reasons["5.csv"]
-    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["1.csv", "2.csv", "6.csv"]
-    drop("8.csv", rows[4], by="")
-    drop("9.csv", rows[4], by="Asha")
-    two = (inbox / "9.csv").read_text("utf-8").splitlines()
-    (inbox / "9.csv").write_text(
-        "\n".join(
-            [
-                *two,
-                two[1]
-                .replace(rows[4]["discrepancy_id"], rows[5]["discrepancy_id"])
-                .replace(rows[4]["facts"], rows[5]["facts"])
-                .replace("Asha", "Ravi"),
-            ]
-        ),
-        "utf-8",
-    )
-    os.utime(inbox / "9.csv", (1_700_000_000, 1_700_000_000))
-    reasons = {one.file: one.reason for one in read_inbox(context, Profile("default")).refused}
-    assert "the column by names Asha and Ravi: give a file for each" in reasons["9.csv"]
-    assert "belongs to no person's account" in reasons["8.csv"]
-    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: "meera")
-    drop("10.csv", rows[4])
-    (taken,) = read_inbox(context, Profile("default")).decided
-    assert (taken.by, taken.decisions) == ("meera", 1)
-    # Nobody decides as somebody else: neither by a folder nor by a column.
-    drop("ravi/11.csv", rows[5])
-    drop("12.csv", rows[5], by="Ravi")
-    drop("13.csv", rows[5], by="MEERA")
-    found = read_inbox(context, Profile("default"))
-    assert [(one.file, one.by, one.decisions) for one in found.decided] == [("13.csv", "meera", 1)]
-    reasons = {one.file: one.reason for one in found.refused}
-    assert reasons == {
-        "11.csv": "belongs to meera, but lies in the folder ravi: nobody decides as somebody else",
-        "12.csv": "belongs to meera, but names 'Ravi' in its column by: nobody decides as somebody else",
-    }
-    # The column must be filled only where a row says something new.
-    desk.resolve(rows[6] | {"note": "asked", "assignee": "Ravi", "due": "2026-09-05", "resolution": ""})
-    monkeypatch.setattr("reconcile.inbox.account_of_person", lambda _uid: None)
-    carried = rows[6] | {"note": "asked", "assignee": "Ravi", "due": "2026-09-05", "resolution": "", "by": ""}
-    drop("14.csv", rows[7] | {"by": "Asha"}, carried, by="")
-    drop("15.csv", rows[7] | {"by": "Ravi"}, carried | {"note": "paid now"}, by="")
-    drop("16.csv", rows[7] | {"by": "Ravi"}, carried | {"resolution": "ignore"}, by="")
-    drop("ravi/17.csv", rows[7], by="Asha")
-    found = read_inbox(context, Profile("default"))
-    assert [(one.file, one.by, one.decisions, one.notes) for one in found.decided] == [
-        ("14.csv", "Asha", 1, 0)
-    ]
-    assert [one.file for one in found.refused] == ["15.csv", "16.csv", "17.csv"]
-    for name in ("15", "16"):
-        reason = (inbox / "refused" / f"{name}.csv.reason.txt").read_text("utf-8")
-        assert "row 3, D-" in reason
-        assert "says something new, and its column by names nobody" in reason
-
-
-def test_the_inbox_warns_of_an_accept_beside_a_suggestion(desk: Desk, tmp_path: Path) -> None:
-    desk.night(of(desk, tx(1, "A")), of(desk, entry(1, "X")))
-    inbox = tmp_path / "inbox"
-    (inbox / PERSON).mkdir(parents=True)
-    written = desk.sheet(desk.one("MISSING_IN_LEDGER") | {"resolution": "accept"})
-    sheet = written.rename(inbox / PERSON / "decided.csv")
-    os.utime(sheet, (1_700_000_000, 1_700_000_000))  # nobody still writes it
-    settings = replace(desk.settings, inbox=inbox, app_ids=desk.apps)
-    context = Context(settings, desk.engine, desk.apps, Validator(settings.currencies), silent)
-    found = read_inbox(context, Profile("default"))
-    (taken,) = found.decided
-    assert taken.decisions == 1
-    (warning,) = found.warnings
-    assert warning.startswith("inbox: decided.csv: row 2, D-")
-    assert "is accepted, but default:L1 may belong to it: write match if" in warning
-    assert not found.refused
