@@ -7,7 +7,7 @@ suites as Great Expectations' own JSON. What a merchant adds comes from [[expect
 First come the suites of single records, then what is seen only in a whole: a batch, a day, a currency, a run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from reconcile.core.money import Currencies
@@ -59,15 +59,24 @@ def rules(
 ) -> tuple[Rule, ...]:
     """The suite `transactions` or `entries`, with the merchant's own expectations at its end."""
     kspay = suite == "transactions"
-    side, record_id = (Side.KSPAY, "transaction_id") if kspay else (Side.LEDGER, "ledger_id")
+    side = Side.KSPAY if kspay else Side.LEDGER
     words = sorted(word for of, word in families if of == side)
+    return (*_of_both(suite, currencies, words), *(_OF_TRANSACTIONS if kspay else _OF_ENTRIES), *own)
 
-    def rule(name: str, weight: Weight, expectation: str, reason: str, why: str, **arguments: object) -> Rule:
-        column = str(arguments.get("column") or arguments["column_A"])
-        return Rule(name, weight, expectation, arguments, why, COLUMNS[suite][column], reason)
 
-    common = (
-        rule(
+def _of_record(
+    suite: str, name: str, weight: Weight, expectation: str, reason: str, why: str, **arguments: object
+) -> Rule:
+    column = str(arguments.get("column") or arguments["column_A"])
+    return Rule(name, weight, expectation, arguments, why, COLUMNS[suite][column], reason)
+
+
+def _of_both(suite: str, currencies: Currencies, words: Sequence[str]) -> tuple[Rule, ...]:
+    """What is demanded of transactions and entries alike; `words` are the statuses that have a family."""
+    record_id = "transaction_id" if suite == "transactions" else "ledger_id"
+    return (
+        _of_record(
+            suite,
             "id_present",
             Weight.QUARANTINES,
             "ExpectColumnValuesToNotBeNull",
@@ -75,7 +84,8 @@ def rules(
             "A record without an id can be neither updated nor matched twice over safely.",
             column=record_id,
         ),
-        rule(
+        _of_record(
+            suite,
             "currency_known",
             Weight.QUARANTINES,
             "ExpectColumnValuesToBeInSet",
@@ -84,7 +94,8 @@ def rules(
             column="currency",
             value_set=sorted(currencies.digits),
         ),
-        rule(
+        _of_record(
+            suite,
             "amount_fits_currency",
             Weight.QUARANTINES,
             "ExpectAmountsToFitTheirCurrency",
@@ -94,7 +105,8 @@ def rules(
             column_B="currency",
             digits=dict(sorted(currencies.digits.items())),
         ),
-        rule(
+        _of_record(
+            suite,
             "amount_within_bound",
             Weight.WARNS,
             "ExpectColumnValuesToBeBetween",
@@ -104,7 +116,8 @@ def rules(
             min_value=-_MOST,
             max_value=_MOST,
         ),
-        rule(
+        _of_record(
+            suite,
             "status_known",
             Weight.WARNS,
             "ExpectStatusesToBeKnown",
@@ -114,61 +127,64 @@ def rules(
             words=words,
         ),
     )
-    if not kspay:
-        return (
-            # An entry's amount may have any sign: a negative one books a refund.
-            *common,
-            rule(
-                "dated_since_2000",
-                Weight.WARNS,
-                "ExpectColumnValuesToBeBetween",
-                "is before the year 2000",
-                "A ledger of such days was read in another order of day, month and year, or has a default for a date.",
-                column="date",
-                min_value=date(2000, 1, 1),
-            ),
-            rule(
-                "names_a_transaction",
-                Weight.WARNS,
-                "ExpectColumnValuesToMatchRegex",
-                "does not begin with tx_",
-                "KS Pay's ids begin so; another column may have been taken for the one that names the transaction.",
-                column="transaction_id",
-                regex="^tx_",
-            ),
-            *own,
-        )
-    return (
-        *common,
-        rule(
-            "amount_not_negative",
-            Weight.QUARANTINES,
-            "ExpectColumnValuesToBeBetween",
-            "is negative",
-            "KS Pay shows a refund by its status, never by a negative amount.",
-            column="amount",
-            min_value=0,
-        ),
-        rule(
-            "created_since_2000",
-            Weight.WARNS,
-            "ExpectColumnValuesToBeBetween",
-            "is before the year 2000",
-            "A payment older than KS Pay itself carries a default, such as 1970-01-01, for its time.",
-            column="created_at",
-            min_value=datetime(2000, 1, 1, tzinfo=UTC),
-        ),
-        rule(
-            "id_has_prefix",
-            Weight.WARNS,
-            "ExpectColumnValuesToMatchRegex",
-            "does not begin with tx_",
-            "KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
-            column="transaction_id",
-            regex="^tx_",
-        ),
-        *own,
-    )
+
+
+_OF_TRANSACTIONS = (
+    _of_record(
+        "transactions",
+        "amount_not_negative",
+        Weight.QUARANTINES,
+        "ExpectColumnValuesToBeBetween",
+        "is negative",
+        "KS Pay shows a refund by its status, never by a negative amount.",
+        column="amount",
+        min_value=0,
+    ),
+    _of_record(
+        "transactions",
+        "created_since_2000",
+        Weight.WARNS,
+        "ExpectColumnValuesToBeBetween",
+        "is before the year 2000",
+        "A payment older than KS Pay itself carries a default, such as 1970-01-01, for its time.",
+        column="created_at",
+        min_value=datetime(2000, 1, 1, tzinfo=UTC),
+    ),
+    _of_record(
+        "transactions",
+        "id_has_prefix",
+        Weight.WARNS,
+        "ExpectColumnValuesToMatchRegex",
+        "does not begin with tx_",
+        "KS Pay's ids begin so; other ones are usable, but a change that people should hear of.",
+        column="transaction_id",
+        regex="^tx_",
+    ),
+)
+
+# An entry's amount may have any sign: a negative one books a refund.
+_OF_ENTRIES = (
+    _of_record(
+        "entries",
+        "dated_since_2000",
+        Weight.WARNS,
+        "ExpectColumnValuesToBeBetween",
+        "is before the year 2000",
+        "A ledger of such days was read in another order of day, month and year, or has a default for a date.",
+        column="date",
+        min_value=date(2000, 1, 1),
+    ),
+    _of_record(
+        "entries",
+        "names_a_transaction",
+        Weight.WARNS,
+        "ExpectColumnValuesToMatchRegex",
+        "does not begin with tx_",
+        "KS Pay's ids begin so; another column may have been taken for the one that names the transaction.",
+        column="transaction_id",
+        regex="^tx_",
+    ),
+)
 
 
 FEW = 100
