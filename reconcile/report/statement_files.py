@@ -24,7 +24,7 @@ from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import read_csv, write_csv
 from reconcile.report.html import environment, source_hash
 from reconcile.report.statement import Line, Movement, Statement, in_order
-from reconcile.report.workbook import PRINT_SCALE, is_exact, pattern
+from reconcile.report.workbook_cells import HEADER, PRINT_SCALE, Formats, is_exact, pattern
 
 LISTED = 500
 """Items behind one line that the page lists."""
@@ -157,14 +157,7 @@ def _write_workbook(
     book.set_properties(
         {"title": f"Close statement {statement.month}", "created": datetime.combine(statement.last, time())}
     )
-    made: dict[tuple[tuple[str, Any], ...], Any] = {}
-
-    def look(**properties: Any) -> Any:
-        key = tuple(properties.items())
-        if key not in made:
-            made[key] = book.add_format({"valign": "top", **properties})
-        return made[key]
-
+    look = Formats(book).of
     for title, (stem, (columns, _)) in zip(("Statement", "Items", "Sign-off"), tables.items(), strict=True):
         sheet = book.add_worksheet(title)
         sheet.freeze_panes(1, 0)
@@ -181,11 +174,8 @@ def _write_workbook(
         sheet.set_footer(f"&L&A {statement.month}&RPage &P of &N")
         for number, name in enumerate(columns):
             sheet.set_column(number, number, _WIDTHS.get(name, 18))
-            right = name in AMOUNTS or name in NUMBERS
-            sheet.write_string(
-                0, number, name,
-                look(bold=True, bg_color="#1F3A5F", font_color="#FFFFFF", align="right" if right else "left"),
-            )  # fmt: skip
+            align = "right" if name in AMOUNTS or name in NUMBERS else "left"
+            sheet.write_string(0, number, name, look(**HEADER, align=align))
         at = 0
         names, *rows = read_csv(folder / f"{stem}.csv")
         for at, cells in enumerate(rows, start=1):
