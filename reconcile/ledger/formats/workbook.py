@@ -163,31 +163,14 @@ def open_workbook(path: Path, where: str) -> list[SheetTable]:
             looks = _look(archive, where, os.fstat(file.fileno()).st_size, formats)
         file.seek(0)
         with load_workbook(file) as book:
-            return [
-                _table(
-                    path,
-                    where,
-                    book.get_sheet_by_name(name),
-                    looks.get(name, _Look()),
-                    formats,
-                    sha256,
-                    modified_ns,
+            tables = []
+            for name in _worksheets(book):
+                sheet, seen = book.get_sheet_by_name(name), looks.get(name, _Look())
+                faults = _with_merged(where, sheet, seen.faults)
+                tables.append(
+                    SheetTable(path, where, name, sheet, faults, sha256, modified_ns, seen, formats)
                 )
-                for name in _worksheets(book)
-            ]
-
-
-def _table(
-    path: Path,
-    where: str,
-    sheet: CalamineSheet,
-    seen: _Look,
-    formats: Mapping[int, NumberFormat],
-    sha256: str,
-    modified_ns: int,
-) -> SheetTable:
-    faults = _with_merged(where, sheet, seen.faults)
-    return SheetTable(path, where, sheet.name, sheet, faults, sha256, modified_ns, seen, formats)
+            return tables
 
 
 def _spanned(above: Sequence[Cell]) -> Cell:
