@@ -22,7 +22,7 @@ stored as (
         false as quarantined,
         count(*) as records,
         sum(amount) as amount,
-        bit_xor(hashint8extended(number, 0)) as print
+        bit_xor(hashint8extended(number, 0)) as fingerprint
     from held_record
     group by side, currency
     union all
@@ -97,7 +97,7 @@ counted as (
         outcome = 'quarantined' as quarantined,
         sum(records) as records,
         sum(amount) as amount,
-        bit_xor(print) as print
+        bit_xor(fingerprint) as fingerprint
     from tally
     group by scope, side, currency, outcome = 'quarantined'
 ),
@@ -114,8 +114,8 @@ differing as (
         coalesce(stored.amount, 0) as stored_amount
     from stored
     full join counted using (scope, side, currency, quarantined)
-    where (stored.records, stored.amount, stored.print) is distinct from (
-            counted.records, counted.amount, counted.print
+    where (stored.records, stored.amount, stored.fingerprint) is distinct from (
+            counted.records, counted.amount, counted.fingerprint
         )
 ),
 

@@ -91,8 +91,9 @@ left join taken using (side, number)
 left join wrong using (side, number);
 
 -- Grain: currency, payment method, rule and whether money moved on either side, of the pairs of the period that agree:
--- the only transaction and the only entry of their match, both of the period, of one currency and amount. `print` is a
--- fingerprint of the numbers of a side's records. Of what does not agree, only the numbers of the records count.
+-- the only transaction and the only entry of their match, both of the period, of one currency and amount. The two
+-- fingerprints are of the numbers of each side's records. Of what does not agree, only the numbers of the records
+-- count.
 create temp table agreeing on commit drop as
 with joined as (
     select
@@ -128,8 +129,8 @@ select
     ledger_counts,
     count(*) as pairs,
     sum(amount) as amount,
-    bit_xor(hashint8extended(transaction_no, 0)) as kspay_print,
-    bit_xor(hashint8extended(entry_no, 0)) as ledger_print,
+    bit_xor(hashint8extended(transaction_no, 0)) as kspay_fingerprint,
+    bit_xor(hashint8extended(entry_no, 0)) as ledger_fingerprint,
     array_agg(transaction_no) filter (where not agrees and transaction_no is not null) as transactions,
     array_agg(entry_no) filter (where not agrees and entry_no is not null) as entries
 from joined
@@ -158,9 +159,9 @@ where held.number = any(array(select unnest(entries) from agreeing));
 
 analyze apart (side, number, match_no);
 
--- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `print` is a
--- fingerprint of the numbers of the records that were counted: two sets of as many records with one fingerprint are
--- the same. `matches` counts the matches whose first transaction is of the period.
+-- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `fingerprint` is of
+-- the numbers of the records that were counted: two sets of as many records with one fingerprint are the same.
+-- `matches` counts the matches whose first transaction is of the period.
 create temp table tally on commit drop as
 with counted as (
     select
@@ -173,12 +174,12 @@ with counted as (
         kspay_counts as counts,
         pairs as records,
         amount,
-        kspay_print as print,
+        kspay_fingerprint as fingerprint,
         pairs as matches
     from agreeing
     where agrees
     union all
-    select 'period', 'ledger', currency, 'matched', rule, null, ledger_counts, pairs, amount, ledger_print, 0
+    select 'period', 'ledger', currency, 'matched', rule, null, ledger_counts, pairs, amount, ledger_fingerprint, 0
     from agreeing
     where agrees
     union all
@@ -237,7 +238,7 @@ select
     counts,
     sum(records)::bigint as records,
     sum(amount) as amount,
-    bit_xor(print) as print,
+    bit_xor(fingerprint) as fingerprint,
     sum(matches)::bigint as matches
 from counted
 group by scope, side, currency, outcome, rule, payment_type, counts;

@@ -75,7 +75,7 @@ SPOILT = {
         "period INR",
     ),
     "another record in place of one": (
-        "update tally set print = print # 1 where side = 'kspay' and outcome = 'matched'",
+        "update tally set fingerprint = fingerprint # 1 where side = 'kspay' and outcome = 'matched'",
         "totals_conserved",
         "period INR",
     ),
