@@ -3,8 +3,7 @@
 -- Reads: none
 -- Makes: none
 
-select wanted.name || ' of ' || wanted.of_table || (case when pg_trigger.oid is null then ' is gone' else ' rests' end)
-from (
+with wanted (name, of_table) as (
     values
     ('chain', 'decisions'),
     ('defend', 'decisions'),
@@ -14,7 +13,10 @@ from (
     ('defend', 'close_head'),
     ('defend', 'closed_files'),
     ('defend', 'journal_exports')
-) as wanted (name, of_table)
+)
+
+select wanted.name || ' of ' || wanted.of_table || (case when pg_trigger.oid is null then ' is gone' else ' rests' end)
+from wanted
 left join pg_trigger on pg_trigger.tgrelid = to_regclass(wanted.of_table) and pg_trigger.tgname = wanted.name
 where pg_trigger.oid is null or pg_trigger.tgenabled <> 'A'
 order by 1

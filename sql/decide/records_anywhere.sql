@@ -3,8 +3,7 @@
 -- Reads: entries, quarantine, transactions
 -- Makes: none
 
-select side, app_id, source, record_id, in_quarantine
-from (
+with found as (
     select 'kspay' as side, app_id, 'kspay' as source, transaction_id as record_id, false as in_quarantine
     from transactions
     union all
@@ -13,6 +12,9 @@ from (
     union all
     select side, app_id, source, record_id, true
     from quarantine
-) as found
+)
+
+select side, app_id, source, record_id, in_quarantine
+from found
 where record_id = any(:ids)
 order by in_quarantine desc, app_id collate "C"

@@ -13,16 +13,19 @@ standing as (
     select import_id from imports where withdrawn_at is null and imported_at < :before
 ),
 
+-- Grain: one row a state of an entry, former or present.
+state as (
+    select number, loaded_in, replaced_in from entry_versions
+    union all
+    select number, loaded_in, 2147483647 from entries
+),
+
 -- Grain: one row an entry with a state that stands for good: a withdrawal returns to no earlier one.
 floor as (
     select
         state.number,
         max(state.replaced_in) as replaced_in
-    from (
-        select number, loaded_in, replaced_in from entry_versions
-        union all
-        select number, loaded_in, 2147483647 from entries  -- the present state
-    ) as state
+    from state
     inner join loads on loads.load_id = state.loaded_in
     inner join standing using (import_id)
     group by state.number

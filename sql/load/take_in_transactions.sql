@@ -22,23 +22,25 @@ where record_id is not null;
 analyze contested;
 
 create temp table newest on commit drop as
-with versions as (
+with distinct_records as (
+    select distinct on (
+        app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
+        provider_txn_id, payment_type, provider_name, provider_status
+    ) *
+    from staged_transactions
+    where (app_id, transaction_id) in (select app_id, transaction_id from contested)
+    order by
+        app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
+        provider_txn_id, payment_type, provider_name, provider_status, file, row_number
+),
+
+versions as (
     select
         *,
         rank() over (
             partition by app_id, transaction_id order by coalesce(updated_at, created_at) desc
         ) as age
-    from (
-        select distinct on (
-            app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
-            provider_txn_id, payment_type, provider_name, provider_status
-        ) *
-        from staged_transactions
-        where (app_id, transaction_id) in (select app_id, transaction_id from contested)
-        order by
-            app_id, transaction_id, reference, currency, amount, status, created_at, updated_at, provider_order_id,
-            provider_txn_id, payment_type, provider_name, provider_status, file, row_number
-    ) as distinct_records
+    from distinct_records
 )
 
 select

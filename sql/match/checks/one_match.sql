@@ -5,7 +5,14 @@
 -- Reads: entries, pairings, scope_entry, scope_pairing, scope_transaction, transactions
 -- Makes: none
 
-with counted as (
+with pairs as (
+    select
+        count(*) filter (where stands_for_transaction) as transaction_pairs,
+        count(*) filter (where stands_for_entry) as entry_pairs
+    from scope_pairing
+),
+
+counted as (
     select
         transaction_pairs,
         entry_pairs,
@@ -23,12 +30,7 @@ with counted as (
                     select from pairings where pairings.entry_no = scope_entry.number and pairings.stands_for_entry
                 )
         ) as entries
-    from (
-        select
-            count(*) filter (where stands_for_transaction) as transaction_pairs,
-            count(*) filter (where stands_for_entry) as entry_pairs
-        from scope_pairing
-    ) as pairs
+    from pairs
 ),
 
 wrong as (

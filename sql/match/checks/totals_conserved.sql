@@ -123,45 +123,10 @@ given as (
     select 'kspay' as side, number from period_transaction
     union all
     select 'ledger', number from period_entry
-)
+),
 
-select
-    side,
-    scope || ' ' || currency as record,
-    format(
-        '%s records of %s %s, %s of %s are in the database',
-        counted_records,
-        counted_amount,
-        case when quarantined then 'are counted as quarantined' else 'have an outcome' end,
-        stored_records, stored_amount
-    ) as found
-from differing
-union all
-select
-    coalesce(held_record.side, given.side),
-    coalesce(held_record.record, '#' || given.number),
-    case when given.number is null then 'no outcome' else 'an outcome, though the period does not hold it' end
-from held_record
-full join given using (side, number)
-where
-    (select exists(select from differing where scope = 'period' and not quarantined))
-    and (held_record.number is null or given.number is null)
-union all
--- Each of `outcome` is taken out of the count and put in again, so that the sums above say nothing of these.
-select side, '#' || number, count(*) || ' outcomes'
-from outcome
-where side <> 'broken'
-group by scope, side, number
-having count(*) > 1
-union all
-select side, scope || ' ' || currency, format('%s records are counted as %s', sum(records), outcome)
-from tally
-group by scope, side, currency, outcome
-having sum(records) < 0
-union all
 -- What is neither in a match nor wrong is excluded, and none of it may be a record by which money moved.
-select side, record, 'money moved, and the outcome is excluded'
-from (
+unmatched as (
     select 'kspay' as side, period_transaction.number, transactions.transaction_id as record
     from period_transaction
     inner join transactions on transactions.number = period_transaction.number
@@ -173,13 +138,55 @@ from (
     inner join entries on entries.number = period_entry.number
     left join pairings on pairings.entry_no = period_entry.number and pairings.stands_for_entry
     where counts and pairings.entry_no is null
-) as unmatched
-where
-    (select coalesce(sum(records), 0) > 0 from tally where scope = 'period' and outcome = 'excluded' and counts)
-    and not exists (
-        select from outcome
-        where
-            outcome.scope = 'period' and outcome.side = unmatched.side and outcome.number = unmatched.number
-            and outcome.outcome <> 'excluded'
-    )
+),
+
+wrong as (
+    select
+        side,
+        scope || ' ' || currency as record,
+        format(
+            '%s records of %s %s, %s of %s are in the database',
+            counted_records,
+            counted_amount,
+            case when quarantined then 'are counted as quarantined' else 'have an outcome' end,
+            stored_records, stored_amount
+        ) as found
+    from differing
+    union all
+    select
+        coalesce(held_record.side, given.side),
+        coalesce(held_record.record, '#' || given.number),
+        case when given.number is null then 'no outcome' else 'an outcome, though the period does not hold it' end
+    from held_record
+    full join given using (side, number)
+    where
+        (select exists(select from differing where scope = 'period' and not quarantined))
+        and (held_record.number is null or given.number is null)
+    union all
+    -- Each of `outcome` is taken out of the count and put in again, so that the sums above say nothing of these.
+    select side, '#' || number, count(*) || ' outcomes'
+    from outcome
+    where side <> 'broken'
+    group by scope, side, number
+    having count(*) > 1
+    union all
+    select side, scope || ' ' || currency, format('%s records are counted as %s', sum(records), outcome)
+    from tally
+    group by scope, side, currency, outcome
+    having sum(records) < 0
+    union all
+    select side, record, 'money moved, and the outcome is excluded'
+    from unmatched
+    where
+        (select coalesce(sum(records), 0) > 0 from tally where scope = 'period' and outcome = 'excluded' and counts)
+        and not exists (
+            select from outcome
+            where
+                outcome.scope = 'period' and outcome.side = unmatched.side and outcome.number = unmatched.number
+                and outcome.outcome <> 'excluded'
+        )
+)
+
+select side, record, found
+from wrong
 order by side, record

@@ -46,6 +46,16 @@ several_pair as (
         and pairings.entry_no = any(array(select entry_no from first_pair where is_of_several))
 ),
 
+several_transaction as (
+    select distinct match_no, transaction_no
+    from several_pair
+),
+
+several_entry as (
+    select distinct match_no, entry_no
+    from several_pair
+),
+
 several_kspay as (
     select
         match_no,
@@ -54,8 +64,8 @@ several_kspay as (
         sum(amount) as amount,
         sum(fee) as fee,
         tolerance_of(max(tolerance_fixed), max(tolerance_percent), sum(amount)) as tolerance
-    from (select distinct match_no, transaction_no from several_pair) as members
-    inner join usable_transaction on usable_transaction.number = members.transaction_no
+    from several_transaction
+    inner join usable_transaction on usable_transaction.number = several_transaction.transaction_no
     where usable_transaction.number = any(array(select transaction_no from several_pair))
     group by match_no
 ),
@@ -66,10 +76,10 @@ several_ledger as (
         min(currency) as lowest,
         max(currency) as highest,
         sum(amount) as amount
-    from (select distinct match_no, entry_no from several_pair) as members
-    inner join entries on entries.number = members.entry_no
+    from several_entry
+    inner join entries on entries.number = several_entry.entry_no
     where
-        members.entry_no not in (select entry_no from bookings)
+        several_entry.entry_no not in (select entry_no from bookings)
         and entries.number = any(array(select entry_no from several_pair))
     group by match_no
 ),

@@ -6,6 +6,16 @@
 -- Makes: known_item, movements, open_item, run_bases
 
 create temp table open_item on commit drop as
+with reported_open as (
+    select
+        reported_row.*,
+        reported.aspect,
+        coalesce(kspay_currency, ledger_currency, currency, '') like '%;%' as several
+    from reported_row
+    inner join reported using (discrepancy_id)
+    where reported_row.status <> 'resolved'
+)
+
 select
     discrepancy_id,
     app_id,
@@ -20,15 +30,7 @@ select
         when type = 'REFUND_MISMATCH' then abs(coalesce(kspay_refunded, 0) - ledger_refunded)
         else abs(coalesce(kspay_amount, ledger_amount, 0))
     end as amount
-from (
-    select
-        reported_row.*,
-        reported.aspect,
-        coalesce(kspay_currency, ledger_currency, currency, '') like '%;%' as several
-    from reported_row
-    inner join reported using (discrepancy_id)
-    where reported_row.status <> 'resolved'
-) as reported_open;
+from reported_open;
 
 insert into run_bases (run, app_id, as_of, base)
 select

@@ -72,30 +72,48 @@ taken as (
     select 'ledger', entry_no, rule
     from shown_entry
     inner join pairings on pairings.entry_no = shown_entry.number and pairings.stands_for_entry
+),
+
+judged as (
+    select
+        scoped.*,
+        taken.rule,
+        case
+            when scoped.side = 'broken' then 'quarantined'
+            when wrong.decided then 'resolved'
+            when taken.number is not null and wrong.number is not null then 'matched_with_discrepancy'
+            when taken.number is not null then 'matched'
+            when wrong.timing then 'timing'
+            when wrong.number is not null then 'unmatched'
+            else 'excluded'
+        end as outcome
+    from scoped
+    left join taken using (side, number)
+    left join wrong using (side, number)
 )
 
-select
-    scoped.*,
-    taken.rule,
-    case
-        when scoped.side = 'broken' then 'quarantined'
-        when wrong.decided then 'resolved'
-        when taken.number is not null and wrong.number is not null then 'matched_with_discrepancy'
-        when taken.number is not null then 'matched'
-        when wrong.timing then 'timing'
-        when wrong.number is not null then 'unmatched'
-        else 'excluded'
-    end as outcome
-from scoped
-left join taken using (side, number)
-left join wrong using (side, number);
+select *
+from judged;
 
 -- Grain: currency, payment method, rule and whether money moved on either side, of the pairs of the period that agree:
 -- the only transaction and the only entry of their match, both of the period, of one currency and amount. The two
 -- fingerprints are of the numbers of each side's records. Of what does not agree, only the numbers of the records
 -- count.
 create temp table agreeing on commit drop as
-with joined as (
+-- With the entry of a match of one and one; any other match counts as none here.
+with kspay as (
+    select period_transaction.*, pairings.entry_no, pairings.rule
+    from period_transaction
+    left join pairings
+        on
+            pairings.transaction_no = period_transaction.number
+            and pairings.stands_for_transaction and pairings.stands_for_entry
+            and pairings.match_no not in (
+                select match_no from pairings where not (stands_for_transaction and stands_for_entry)
+            )
+),
+
+joined as (
     select
         kspay.number as transaction_no,
         kspay.currency,
@@ -106,17 +124,7 @@ with joined as (
         ledger.number as entry_no,
         ledger.counts as ledger_counts,
         coalesce(kspay.currency = ledger.currency and kspay.amount = ledger.amount, false) as agrees
-    from (
-        select period_transaction.*, pairings.entry_no, pairings.rule
-        from period_transaction
-        left join pairings
-            on
-                pairings.transaction_no = period_transaction.number
-                and pairings.stands_for_transaction and pairings.stands_for_entry
-                and pairings.match_no not in (
-                    select match_no from pairings where not (stands_for_transaction and stands_for_entry)
-                )
-    ) as kspay
+    from kspay
     full join period_entry as ledger on ledger.number = kspay.entry_no
 )
 

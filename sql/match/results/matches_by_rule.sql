@@ -3,14 +3,16 @@
 -- Reads: beside, tally
 -- Makes: none
 
-select
-    rule,
-    sum(matches)::bigint as matches
-from (
+with counted as (
     select rule, matches from tally
     union all
     select rule, 1 from beside
-) as counted
+)
+
+select
+    rule,
+    sum(matches)::bigint as matches
+from counted
 group by rule
 having sum(matches) > 0
 order by rule collate "C"

@@ -26,6 +26,16 @@ lacking as (
         count(runs.run_id) filter (
             where runs.started_at >= cast(days.day + 1 as timestamp) at time zone :timezone
         ) = 0
+),
+
+-- Days that follow one another have one island.
+numbered as (
+    select
+        app_id,
+        day,
+        is_in_part,
+        day - cast(row_number() over (partition by app_id, is_in_part order by day) as integer) as island
+    from lacking
 )
 
 select
@@ -33,13 +43,6 @@ select
     is_in_part,
     min(day) as first_day,
     max(day) as last_day
-from (
-    select
-        app_id,
-        day,
-        is_in_part,
-        day - cast(row_number() over (partition by app_id, is_in_part order by day) as integer) as island
-    from lacking
-) as islands
+from numbered
 group by app_id, is_in_part, island
 order by app_id collate "C", first_day

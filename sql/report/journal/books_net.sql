@@ -4,9 +4,7 @@
 -- Reads: entries, pairings, transactions
 -- Makes: none
 
-select
-    count(*) filter (where ledger_amount = amount - fee) > count(*) filter (where ledger_amount = amount) as is_net
-from (
+with newest as (
     select
         txn.amount,
         entries.amount as ledger_amount,
@@ -23,5 +21,9 @@ from (
     where own.app_id = :app_id and own.transaction_id = any(cast(:ids as text[]))
     order by txn.created_at desc, txn.number desc, entries.number desc
     limit 1000
-) as newest
+)
+
+select
+    count(*) filter (where ledger_amount = amount - fee) > count(*) filter (where ledger_amount = amount) as is_net
+from newest
 where fee is not null

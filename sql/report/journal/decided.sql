@@ -10,10 +10,24 @@ with newest as (
     from movements
     where app_id = :app_id and run = any(cast(:runs as integer[]))
     order by discrepancy_id asc, run desc
+),
+
+decided as (
+    select newest.kind, newest.run, of_item.*
+    from newest
+    inner join lateral (
+        select *
+        from decisions_that_count as counted
+        where
+            counted.discrepancy_id = newest.discrepancy_id
+            and counted.decision_id <= :head
+        order by decision_id desc
+        limit 1
+    ) as of_item on true
 )
 
 select
-    newest.discrepancy_id,
+    decided.discrepancy_id,
     decided.first_id as decision_id,
     decided.decision,
     decided.type,
@@ -22,33 +36,24 @@ select
     earlier.journal as earlier_journal,
     earlier.source as earlier_source,
     earlier.lines as earlier_lines
-from newest
-inner join lateral (
-    select *
-    from decisions_that_count as counted
-    where
-        counted.discrepancy_id = newest.discrepancy_id
-        and counted.decision_id <= :head
-    order by decision_id desc
-    limit 1
-) as decided on true
+from decided
 left join lateral (
     select
         journal,
         source,
         lines
     from journal_exports
-    where journal_exports.discrepancy_id = newest.discrepancy_id
+    where journal_exports.discrepancy_id = decided.discrepancy_id
     order by journal_exports.exported_at desc, journal_exports.decision_id desc
     limit 1
 ) as earlier on true
 where
-    ((newest.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
-    and (newest.run = any(cast(:news as integer[])) or (
+    ((decided.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
+    and (decided.run = any(cast(:news as integer[])) or (
         -- A proposal counts from its confirmation on.
         select min(counted.decision_id)
         from decisions_that_count as counted
-        where counted.discrepancy_id = newest.discrepancy_id and counted.first_id = decided.first_id
+        where counted.discrepancy_id = decided.discrepancy_id and counted.first_id = decided.first_id
     ) > :opened)
     and decided.first_id not in (select decision_id from journal_exports)
 order by decided.first_id

@@ -10,6 +10,15 @@ with of_match as (
         on transactions.app_id = discrepancies.app_id and transactions.transaction_id = discrepancies.record_id
     inner join pairings on pairings.match_no = transactions.number
     where discrepancies.discrepancy_id = :discrepancy_id and discrepancies.side = 'kspay'
+),
+
+with_refunds as (
+    select entry_no
+    from of_match
+    union all
+    select entry_no
+    from bookings
+    where lead_no in (select entry_no from of_match)
 )
 
 select
@@ -28,10 +37,6 @@ select
     entries.description
 from entries
 where
-    entries.number in (
-        select entry_no from of_match
-        union all
-        select bookings.entry_no from bookings where bookings.lead_no in (select entry_no from of_match)
-    )
+    entries.number in (select entry_no from with_refunds)
     and not entries.withdrawn
 order by entries.source collate "C", entries.ledger_id collate "C"
