@@ -24,7 +24,7 @@ from reconcile.report.csv_cells import amount_cell, cell, shown, text_cell
 from reconcile.report.csv_files import read_csv, write_csv
 from reconcile.report.html import environment, source_hash
 from reconcile.report.statement import Line, Movement, Statement, in_order
-from reconcile.report.workbook_cells import HEADER, PRINT_SCALE, Formats, is_exact, pattern
+from reconcile.report.workbook_cells import HEADER, PRINT_SCALE, Formats, SheetWriter, is_exact, pattern
 
 LISTED = 500
 """Items behind one line that the page lists."""
@@ -157,53 +157,59 @@ def _write_workbook(
     book.set_properties(
         {"title": f"Close statement {statement.month}", "created": datetime.combine(statement.last, time())}
     )
-    look = Formats(book).of
+    formats = Formats(book)
     for title, (stem, (columns, _)) in zip(("Statement", "Items", "Sign-off"), tables.items(), strict=True):
-        sheet = book.add_worksheet(title)
-        sheet.freeze_panes(1, 0)
-        sheet.set_landscape()
-        sheet.set_paper(9)  # A4
-        sheet.repeat_rows(0)
-        if title == "Items":
-            # Too many columns for one page in type that can be read: pages side by side, each with line and id.
-            sheet.set_print_scale(PRINT_SCALE)
-            sheet.repeat_columns(0, 1)
-            sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
-        else:
-            sheet.fit_to_pages(1, 0)
-        sheet.set_footer(f"&L&A {statement.month}&RPage &P of &N")
-        for number, name in enumerate(columns):
-            sheet.set_column(number, number, _WIDTHS.get(name, 18))
-            align = "right" if name in AMOUNTS or name in NUMBERS else "left"
-            sheet.write_string(0, number, name, look(**HEADER, align=align))
+        writer = SheetWriter(book.add_worksheet(title), formats)
+        _begin_sheet(writer, columns, statement.month, is_wide=title == "Items")
         at = 0
         names, *rows = read_csv(folder / f"{stem}.csv")
         for at, cells in enumerate(rows, start=1):
             row = dict(zip(names, cells, strict=True))
-            bold = {"bold": True} if title == "Statement" and row["line"] in ("opening", "closing") else {}
+            total = title == "Statement" and row["line"] in ("opening", "closing")
             for number, name in enumerate(columns):
-                value = shown(row[name])
-                if not value:
-                    continue
-                if name in AMOUNTS and is_exact(value):
-                    digits = look(num_format=pattern(value, row["currency"]), **bold)
-                    sheet.write_number(at, number, Decimal(value), digits)
-                elif name in NUMBERS:
-                    sheet.write_number(at, number, int(value), look(**bold))
-                elif name in DAYS:
-                    sheet.write_datetime(
-                        at,
-                        number,
-                        datetime.fromisoformat(value),
-                        look(num_format="yyyy-mm-dd", align="left"),
-                    )
-                elif name in AMOUNTS:
-                    sheet.write_string(at, number, value, look(align="right", shrink=True))
-                else:
-                    sheet.write_string(at, number, value, look(text_wrap=name == "note", **bold))
+                if shown(row[name]):
+                    _write_cell(writer, (at, number), name, row, {"bold": True} if total else {})
         if title == "Items":
-            sheet.autofilter(0, 0, max(at, 1), len(columns) - 1)
+            writer.sheet.autofilter(0, 0, max(at, 1), len(columns) - 1)
     book.close()
+
+
+def _begin_sheet(writer: SheetWriter, columns: Sequence[str], month: str, *, is_wide: bool) -> None:
+    """Write the header, and set how the sheet is shown and printed."""
+    sheet = writer.sheet
+    sheet.freeze_panes(1, 0)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.repeat_rows(0)
+    if is_wide:
+        # Too many columns for one page in type that can be read: pages side by side, each with line and id.
+        sheet.set_print_scale(PRINT_SCALE)
+        sheet.repeat_columns(0, 1)
+        sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
+    else:
+        sheet.fit_to_pages(1, 0)
+    sheet.set_footer(f"&L&A {month}&RPage &P of &N")
+    for number, name in enumerate(columns):
+        sheet.set_column(number, number, _WIDTHS.get(name, 18))
+        align = "right" if name in AMOUNTS or name in NUMBERS else "left"
+        sheet.write_string(0, number, name, writer.formats.of(**HEADER, align=align))
+
+
+def _write_cell(
+    writer: SheetWriter, place: tuple[int, int], name: str, row: Mapping[str, str], look: Mapping[str, Any]
+) -> None:
+    """Write the value of one column of a CSV row at a place: row and column."""
+    sheet, of, value = writer.sheet, writer.formats.of, shown(row[name])
+    if name in AMOUNTS and is_exact(value):
+        sheet.write_number(*place, Decimal(value), of(num_format=pattern(value, row["currency"]), **look))
+    elif name in AMOUNTS:
+        sheet.write_string(*place, value, of(align="right", shrink=True))
+    elif name in NUMBERS:
+        sheet.write_number(*place, int(value), of(**look))
+    elif name in DAYS:
+        sheet.write_datetime(*place, datetime.fromisoformat(value), of(num_format="yyyy-mm-dd", align="left"))
+    else:
+        sheet.write_string(*place, value, of(text_wrap=name == "note", **look))
 
 
 def render_statement(statement: Statement, currencies: Currencies, approval: Approval | None = None) -> str:
