@@ -65,46 +65,59 @@ def read_inbox(context: Context, profile: Profile) -> Inbox:
     Files of one kind are read in the order of their last change. Raises UsageError if there is no such
     folder; a file that is refused is a warning, not an error.
     """
-    settings, engine, progress = context.settings, context.engine, context.progress
-    folder = settings.inbox
+    folder = context.settings.inbox
     if folder is None:
         return Inbox()
     check(folder)
-    imported: list[Imported] = []
-    decided: list[ResolveResult] = []
-    refused: list[Refused] = []
-    warnings: list[str] = []
+    reader = _Reader(context, profile, folder)
+    with _alone(context.engine):
+        reader.read()
+    return Inbox(tuple(reader.imported), tuple(reader.decided), tuple(reader.refused), tuple(reader.warnings))
 
-    def warn(name: str, says: str) -> None:
-        warnings.append(f"inbox: {name}: {says}")
-        progress(f"inbox: {name}", says, None)
 
-    def take(path: Path) -> str | None:
+class _Reader:
+    """Takes in what lies in one inbox, and collects what came of it."""
+
+    def __init__(self, context: Context, profile: Profile, folder: Path) -> None:
+        self._context = context
+        self._profile = profile
+        self._folder = folder
+        self.imported: list[Imported] = []
+        self.decided: list[ResolveResult] = []
+        self.refused: list[Refused] = []
+        self.warnings: list[str] = []
+
+    def read(self) -> None:
+        """Take in each file and put it away."""
+        waiting = _waiting(self._folder, self._warn)
+        of_decisions = {path: holds_decisions(path) for path in waiting}
+        for path in sorted(waiting, key=lambda path: (of_decisions[path], waiting[path][1], path.name)):
+            name = _shown(path)
+            reason = self._take(path, of_decisions=of_decisions[path])
+            if _stamp(path) != waiting[path]:
+                self._warn(name, "changed while it was read; the next run reads it again")
+                continue
+            if reason is not None:
+                reason = reason.replace(f"{path}: ", "").replace(str(path), name)
+                self.refused.append(Refused(name, reason.splitlines()[0]))
+                self._warn(name, f"refused: {self.refused[-1].reason}")
+            if (obstacle := _put_away(path, self._folder, reason)) is not None:
+                self._warn(name, obstacle)
+
+    def _warn(self, name: str, says: str) -> None:
+        self.warnings.append(f"inbox: {name}: {says}")
+        self._context.progress(f"inbox: {name}", says, None)
+
+    def _take(self, path: Path, *, of_decisions: bool) -> str | None:
         """Take in one file; the reason if it is refused."""
         taken: list[str] = []
         try:
-            if kinds[path]:
-                sheet = open_sheet(path)
-                by, of_column = _person(path, folder, sheet)
-                if (before := decisions.taken_before(engine, sheet, by)) is not None:
-                    warn(
-                        _shown(path),
-                        f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
-                    )
-                else:
-                    decided.append(
-                        decisions.resolve_sheet(engine, settings, sheet, by, named_by_row=of_column)
-                    )
-                    if replaced := decided[-1].replaced():
-                        more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
-                        warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
-                    if doubts := decided[-1].warnings:
-                        more = f"; and {len(doubts) - SHOWN} more" if len(doubts) > SHOWN else ""
-                        warn(_shown(path), f"{'; '.join(doubts[:SHOWN])}{more}")
+            if of_decisions:
+                self._take_decisions(path)
             else:
                 # Those of an archive are all looked at before the first is taken in.
-                for ledger in open_ledgers([path], profile):
-                    imported.append(import_ledger(context, ledger, profile))
+                for ledger in open_ledgers([path], self._profile):
+                    self.imported.append(import_ledger(self._context, ledger, self._profile))
                     taken.append(ledger.name)
         except RowsRefused as error:
             return "\n".join([str(error), *error.lines])
@@ -113,22 +126,24 @@ def read_inbox(context: Context, profile: Profile) -> Inbox:
             return "; taken in before it: ".join(filter(None, [str(error), ", ".join(taken)]))
         return None
 
-    with _alone(engine):
-        waiting = _waiting(folder, warn)
-        kinds = {path: holds_decisions(path) for path in waiting}
-        for path in sorted(waiting, key=lambda path: (kinds[path], waiting[path][1], path.name)):
-            name = _shown(path)
-            reason = take(path)
-            if _stamp(path) != waiting[path]:
-                warn(name, "changed while it was read; the next run reads it again")
-                continue
-            if reason is not None:
-                reason = reason.replace(f"{path}: ", "").replace(str(path), name)
-                refused.append(Refused(name, reason.splitlines()[0]))
-                warn(name, f"refused: {refused[-1].reason}")
-            if (obstacle := _put_away(path, folder, reason)) is not None:
-                warn(name, obstacle)
-    return Inbox(tuple(imported), tuple(decided), tuple(refused), tuple(warnings))
+    def _take_decisions(self, path: Path) -> None:
+        settings, engine = self._context.settings, self._context.engine
+        sheet = open_sheet(path)
+        by, of_column = _person(path, self._folder, sheet)
+        if (before := decisions.taken_before(engine, sheet, by)) is not None:
+            self._warn(
+                _shown(path),
+                f"is the file that was taken in on {before:%Y-%m-%d}; nothing of it was taken again",
+            )
+            return
+        result = decisions.resolve_sheet(engine, settings, sheet, by, named_by_row=of_column)
+        self.decided.append(result)
+        if replaced := result.replaced():
+            more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
+            self._warn(_shown(path), f"replaced {', '.join(replaced[:SHOWN])}{more}")
+        if doubts := result.warnings:
+            more = f"; and {len(doubts) - SHOWN} more" if len(doubts) > SHOWN else ""
+            self._warn(_shown(path), f"{'; '.join(doubts[:SHOWN])}{more}")
 
 
 def check(folder: Path) -> None:
