@@ -48,11 +48,15 @@ def fetch_apps(run: RunContext, done: dict[str, Fetched], workers: Workers | Non
     missing = [app for app in run.apps if app.app_id not in done]
     if workers is not None:
         _fetch_by(run, [app.app_id for app in missing], done, workers)
-        return
-    if len(run.apps) == 1:
+    elif len(run.apps) == 1:
         for app in missing:
             done[app.app_id] = fetch_app(run, app, plan_fetch(run, app))
-        return
+    else:
+        _fetch_at_once(run, missing, done)
+
+
+def _fetch_at_once(run: RunContext, missing: Sequence[Credentials], done: dict[str, Fetched]) -> None:
+    """Fetch each app in a thread of its own."""
     open_clients: list[KSPay] = []
     errors: dict[str, BaseException] = {}
 
