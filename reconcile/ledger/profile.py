@@ -128,13 +128,7 @@ def read_profile(name: str, table: object, currencies: Currencies) -> Profile:
     _check_marks(values.get("decimal"), values.get("thousands"))
     if "date_format" in values:
         _check_date_format(values["date_format"])
-    urls = [key for key in _URLS if key in values]
-    if len(urls) > 1:
-        raise ValueError(f"{' and '.join(urls)} are both set: keep one")
-    if bool(urls) != ("query" in values):
-        raise ValueError(f"needs query and one of {', '.join(_URLS)}, or none of them")
-    if empty := [key for key in (*_URLS, "query") if key in values and not values[key].strip()]:
-        raise ValueError(f"{empty[0]} is empty")
+    _check_query(values)
     columns = values.get("columns", {})
     if not isinstance(columns, dict):
         raise ValueError('columns must be a table such as { ledger_id = "Voucher No" }')  # noqa: TRY004
@@ -150,6 +144,16 @@ def read_profile(name: str, table: object, currencies: Currencies) -> Profile:
             raise ValueError(f"side: its column {side.column!r} is named in columns too")
         values["columns"] = {**values["columns"], SIDE: side.column}
     return Profile(name=name, currencies=currencies, **values)
+
+
+def _check_query(values: Mapping[str, Any]) -> None:
+    urls = [key for key in _URLS if key in values]
+    if len(urls) > 1:
+        raise ValueError(f"{' and '.join(urls)} are both set: keep one")
+    if bool(urls) != ("query" in values):
+        raise ValueError(f"needs query and one of {', '.join(_URLS)}, or none of them")
+    if empty := [key for key in (*_URLS, "query") if key in values and not values[key].strip()]:
+        raise ValueError(f"{empty[0]} is empty")
 
 
 def _texts(key: str, value: object) -> tuple[str, ...]:

@@ -76,11 +76,8 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
     if encoding is not None:
         encoding = codecs.lookup(encoding).name
         encoding = None if encoding == "utf-8" else encoding
-    digest = hashlib.sha256()
-    line = 0
+    digest, lines = hashlib.sha256(), _Lines()
     escaped = multibyte = False
-    returns = 0
-    last = b""
     with path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
         head = file.read(_HEAD)
@@ -94,12 +91,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
         while block:
             block = file.read(_BLOCK)
             digest.update(block)
-            returns += block.count(b"\r") - (last + block).count(b"\r\n")
-            last = block[-1:] if block.endswith(b"\r") else b""
-            end = max(block.rfind(b"\n"), block.rfind(b"\r"))
-            line = line + len(block) if end < 0 else len(block) - end - 1
-            if line > MAX_LINE_BYTES:
-                raise NotTextError(f"holds a line of more than {MAX_LINE_BYTES // 2**20} MiB")
+            lines.add(block)
             try:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
@@ -129,8 +121,27 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
         elif encoding is not None and named == encoding and not wide and _is_utf8(file):
             proposed = ("utf-8", "UTF-8")
     return Survey(
-        digest.hexdigest(), modified_ns, found, errors, returns == 0, wide, not end_of_line, proposed
+        digest.hexdigest(), modified_ns, found, errors, lines.returns == 0, wide, not end_of_line, proposed
     )
+
+
+class _Lines:
+    """What the bytes of a file say of its lines, block by block."""
+
+    def __init__(self) -> None:
+        self.returns = 0
+        """Carriage returns without a line feed."""
+        self._length = 0  # of the line that goes on
+        self._last = b""  # a carriage return at the end of a block: the line feed may begin the next one
+
+    def add(self, block: bytes) -> None:
+        """Take in the next block. Raises NotTextError where a line is too long."""
+        self.returns += block.count(b"\r") - (self._last + block).count(b"\r\n")
+        self._last = block[-1:] if block.endswith(b"\r") else b""
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._length = self._length + len(block) if end < 0 else len(block) - end - 1
+        if self._length > MAX_LINE_BYTES:
+            raise NotTextError(f"holds a line of more than {MAX_LINE_BYTES // 2**20} MiB")
 
 
 def _is_utf8(file: IO[bytes]) -> bool:
