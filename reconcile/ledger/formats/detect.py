@@ -29,6 +29,9 @@ _COMPOUND_LOOK = 2**20
 Found = tuple[Table, Header, str]
 """A table, its header, and the name of its sheet ("" if the file has only one)."""
 
+_IN_APOSTROPHES = re.compile(rb"(?:^|[,;\t|\r\n]) *'[^']*+(?:''[^']*+)*+' *(?:[,;\t|\r\n]|$)")
+"""A whole cell in apostrophes."""
+
 
 def is_archive(path: Path) -> bool:
     """Whether a file must be unpacked first. Raises OSError if it cannot be read."""
@@ -83,7 +86,7 @@ def candidates(path: Path, where: str, encoding: str | None = None) -> list[Tabl
         raise InputRefused(f"{where}: {error}: not a table; save it as CSV (UTF-8)") from None
     binary = b"\0" in start and not text.wide
     tables = [DelimitedTable(path, text, delimiter, binary) for delimiter in DELIMITERS]
-    if b"'" in start:  # a few programs quote with apostrophes
+    if _IN_APOSTROPHES.search(start.replace(b"\0", b"")):  # a few programs quote with them
         tables += [DelimitedTable(path, text, delimiter, binary, quote="'") for delimiter in DELIMITERS]
     return [*tables]
 

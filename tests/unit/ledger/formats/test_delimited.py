@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconcile.core.errors import InputRefused, UsageError
@@ -309,6 +309,7 @@ def is_no_record(record: list[str]) -> bool:
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
+@example([("", "", "", ""), ("", "", "", "\r"), ("", "", "", "0'")], ",", csv.QUOTE_MINIMAL, "utf-8")
 @settings(deadline=None)
 def test_what_a_csv_writer_wrote_is_read_back(
     table: list[tuple[str, ...]], delimiter: str, quoting: int, encoding: str
