@@ -38,5 +38,5 @@ def prune(engine: Engine, timezone: ZoneInfo, before: date, *, dry_run: bool) ->
 
 def pruned_before(connection: Connection) -> datetime | None:
     """Up to when old states were removed; None if never."""
-    found: datetime | None = connection.scalar(text("select max(before) from prunings"))
+    found: datetime | None = connection.scalar(text("select max(before_at) from prunings"))
     return found

@@ -62,7 +62,7 @@ pairings_gone as (
     returning 1
 )
 
-insert into prunings (before, transaction_versions, entry_versions, quarantine_versions, pairing_versions)
+insert into prunings (before_at, transaction_versions, entry_versions, quarantine_versions, pairing_versions)
 select
     :before,
     (select count(*) from transactions_gone),

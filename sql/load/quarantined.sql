@@ -4,7 +4,7 @@
 -- Makes: none
 
 select
-    since,
+    quarantined_at as since,
     side,
     source,
     record_id,
@@ -16,5 +16,5 @@ select
     currency,
     amount
 from quarantine
-order by since, side, source collate "C", file collate "C", row_number, content
+order by quarantined_at, side, source collate "C", file collate "C", row_number, content
 limit :limit

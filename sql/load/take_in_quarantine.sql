@@ -34,11 +34,12 @@ where
 
 insert into quarantine_versions (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports, released_by
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, (select import_id from this_import)
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports,
+    (select import_id from this_import)
 from released;
 
 delete from quarantine as held using released
@@ -83,7 +84,7 @@ when matched and (not held.imports @> seen.imports or (
             imports = case when held.imports @> seen.imports then held.imports else held.imports || seen.imports end
 when not matched then insert (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, imports, since
+    amount, dated_on, dated_at, fetched_first, fetched_last, imports, quarantined_at
 ) values (
     seen.app_id, seen.side, seen.source, seen.record_id, seen.content, seen.file, seen.row_number,
     seen.field, seen.value, seen.reason, seen.raw, seen.said, seen.currency, seen.amount, seen.dated_on,
@@ -98,7 +99,7 @@ with shifted as (
     select rejected.app_id, rejected.side, rejected.source, rejected.record_id
     from rejected
     inner join quarantine as held using (app_id, side, source, record_id, content)
-    where held.since >= transaction_timestamp()
+    where held.quarantined_at >= transaction_timestamp()
 ),
 
 shifted_transaction as (

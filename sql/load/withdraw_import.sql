@@ -111,16 +111,16 @@ select held.*
 from quarantine as held
 inner join imports on imports.import_id = (select import_id from this_import) and imports.source = held.source
 where
-    held.side = 'ledger' and held.imports = '{}' and held.since >= imports.imported_at
+    held.side = 'ledger' and held.imports = '{}' and held.quarantined_at >= imports.imported_at
     and held.app_id in (select app_id from this_load);
 
 insert into quarantine_versions (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, released_by
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports, released_by
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports, null
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports, null
 from released;
 
 delete from quarantine as held using released
@@ -165,11 +165,11 @@ order by former.app_id asc, former.source asc, former.record_id asc, former.cont
 
 insert into quarantine (
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports
 )
 select
     app_id, side, source, record_id, content, file, row_number, field, value, reason, raw, typed, currency,
-    amount, dated_on, dated_at, fetched_first, fetched_last, since, imports
+    amount, dated_on, dated_at, fetched_first, fetched_last, quarantined_at, imports
 from restored
 on conflict do nothing;
 

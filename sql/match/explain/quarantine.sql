@@ -3,13 +3,13 @@
 -- Reads: quarantine, quarantine_versions
 -- Makes: none
 
-select file, row_number as row, field, value, reason, currency, amount, since, cleared_at
+select file, row_number as row, field, value, reason, currency, amount, quarantined_at as since, cleared_at
 from quarantine_versions
 where
     app_id = :app_id and side = :side and source = :source
     and coalesce(record_id, content) = :record_id
 union all
-select file, row_number, field, value, reason, currency, amount, since, null
+select file, row_number, field, value, reason, currency, amount, quarantined_at, null
 from quarantine
 where
     app_id = :app_id and side = :side and source = :source

@@ -198,11 +198,11 @@ def test_a_record_that_is_written_otherwise_is_the_same_in_quarantine(
     """As earlier releases held it: what it was typed to, in place of what its source wrote."""
     held = broken(record_id, '{"amount":1.234}', side=Side.LEDGER, file="a.csv")
     book(engine, held)
-    before = rows(engine, "select content, since from quarantine")
+    before = rows(engine, "select content, quarantined_at from quarantine")
     for written in ('{"amount":"1.234"}', '{"amount":" 1.234"}'):
         book(engine, replace(held, raw=written, typed=held.raw, place=Place("b.csv", 1)), file="b.csv")
         assert rows(engine, "select raw from quarantine") == [(written,)]
-    assert rows(engine, "select content, since from quarantine") == before
+    assert rows(engine, "select content, quarantined_at from quarantine") == before
     assert rows(engine, "select * from quarantine_versions") == []
 
 
