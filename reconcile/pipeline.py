@@ -6,7 +6,6 @@ else differs. The run table and the lock in the database are the truth about a r
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -47,11 +46,22 @@ from reconcile.report.csv_files import writing_aside
 from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import check_reported_currencies, validate_period, validate_results
+from reconcile.validate.dataset_rules import (
+    PeriodFacts,
+    check_reported_currencies,
+    read_period,
+    validate_period,
+    validate_results,
+)
 from reconcile.validate.great_expectations import preload
 from reconcile.validate.validator import Validator
 
 T = TypeVar("T")
+
+_LOCK_SECONDS = 1
+"""How long the connection that reads the period in the background waits for a lock."""
+_BEHIND_SECONDS = 30
+"""How long a run waits for it, once the matching is done."""
 
 
 class Stage(Protocol):
@@ -363,7 +373,8 @@ def _run_stages(
             raise
         failed = error
         run = _without(run, failed)
-    with _one_view(run) as connection, validating_period(run, connection) as period_validated:
+    with _one_view(run) as connection:
+        period_facts = reading_period(run, connection)
         matched = timed(
             "match",
             lambda: match(connection, run.settings, run.run_id, run.app_ids, run.period, run.progress),
@@ -378,7 +389,7 @@ def _run_stages(
             unread=[f"ledger: {error}; the next run reads it again" for error in ledgers.unfinished or ()]
             + ([f"fetch: {failed}: nothing of it is in this report"] if failed else []),
         )
-        finished = timed("report", lambda: _report(connection, run, results, timed, places, period_validated))
+        finished = timed("report", lambda: _report(connection, run, results, timed, places, period_facts))
         return finished, failed
 
 
@@ -414,23 +425,35 @@ def _one_view(run: RunContext) -> Iterator[Connection]:
         yield connection
 
 
-@contextmanager
-def validating_period(run: RunContext, connection: Connection) -> Iterator[Callable[[], None]]:
-    """Validate the days and currencies of the period in the background, as `connection` sees them.
+def reading_period(run: RunContext, connection: Connection) -> Callable[[], PeriodFacts]:
+    """Begin to read the days and currencies of the period in the background, as `connection` sees them.
 
-    The database reads the days of four weeks for it: on a long history as long as it takes to match a usual night.
-    Gives what waits for the end of it, and raises what it raised.
+    On a long history that takes as long as to match a usual night. Gives what waits for the end of it. Where a second
+    connection cannot be had, is lost, or does not get on, the facts are read on `connection`.
     """
     snapshot = connection.execute(text("select pg_export_snapshot()")).scalar_one()
+    found: list[PeriodFacts] = []
 
-    def work() -> None:
-        with run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as other:
+    def read() -> None:
+        with (
+            suppress(DBAPIError),
+            run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as other,
+        ):
             other.execute(text(f"set transaction snapshot '{snapshot}'"))
+            # Who waits for `connection`, which waits for this one, would hold up both for good.
+            other.execute(text(f"set local lock_timeout to '{_LOCK_SECONDS}s'"))
             state_policy(other, run.settings, run.app_ids)
-            validate_period(other, run.validator, run.period, run.settings.currencies)
+            found.append(read_period(other, run.period))
 
-    with ThreadPoolExecutor(1, "validate") as worker:
-        yield worker.submit(work).result
+    # A run that is ended does not wait for it.
+    thread = threading.Thread(target=read, name="read period", daemon=True)
+    thread.start()
+
+    def facts() -> PeriodFacts:
+        thread.join(_BEHIND_SECONDS)
+        return found[0] if found else read_period(connection, run.period)
+
+    return facts
 
 
 def _prepare_report(settings: Settings) -> None:
@@ -452,7 +475,7 @@ def _report(
     results: StageResults,
     timed: _Timed,
     places: _Places,
-    period_validated: Callable[[], None],
+    period_facts: Callable[[], PeriodFacts],
 ) -> Finished:
     from reconcile.report.publish import publish
 
@@ -460,7 +483,7 @@ def _report(
     with timed.noting("validate"):  # within the stage `report`
         run.validator.restart("results")
         check_reported_currencies(connection, run.settings.currencies)
-        period_validated()
+        validate_period(run.validator, run.period, period_facts(), run.settings.currencies)
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
     report = publish(connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere)
     return Finished(run.run_id, places.out / run.run_id, report, results.matched.open_above_info)

@@ -19,7 +19,7 @@ from reconcile.db.locks import match_locks
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.match.engine import match
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import validate_batch, validate_period, validate_results
+from reconcile.validate.dataset_rules import read_period, validate_batch, validate_period, validate_results
 from reconcile.validate.great_expectations import preload
 from reconcile.validate.rules import Batch, Weight
 from reconcile.validate.validator import Validator
@@ -148,6 +148,6 @@ def _validate_results(
     ):
         runs.start_trial(connection, "validate", app_ids, period)
         matched = match(connection, settings, "validate", app_ids, period, progress)
-        validate_period(connection, validator, period, settings.currencies)
+        validate_period(validator, period, read_period(connection, period), settings.currencies)
         validate_results(connection, validator, str(period), matched.checks)
         connection.rollback()

@@ -150,7 +150,7 @@ def _show(tried: "Tried", limit: int) -> None:
         for row in tried.matched
         if row["before"] != row["after"]
     )
-    say(console, f"matches: {rules or 'as they are'}")
+    say(console, f"matches of the period: {rules or 'as they are'}")
     if tried.changed and limit:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in ("id", "before", "after", "transaction", "entry", "at stake"):

@@ -84,3 +84,8 @@ def check_database(connection: Connection) -> None:
             f"RECONCILE_DATABASE_URL: the role {row.role} has no schema {SCHEMA} of its own and may not make one: "
             f"as an administrator, run: create schema {SCHEMA} authorization {row.role}"
         )
+    if row.forbidden_table is not None:
+        raise UsageError(
+            f"RECONCILE_DATABASE_URL: the role {row.role} may not use the table {SCHEMA}.{row.forbidden_table}, which "
+            f"another role made: as an administrator, run: grant all on all tables in schema {SCHEMA} to {row.role}"
+        )

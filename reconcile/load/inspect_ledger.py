@@ -161,6 +161,8 @@ class _Inspection:
                 ledger, also = other
                 if _made(ledger, also) != _made(looked.ledger, found):
                     yield f"With the profile proposed below: {_made(ledger, also)}"
+                    if also.rows.usable < found.rows.usable:
+                        yield "That is less: take from the profile only what you know to be right."
             return
         assert source is not None
         try:

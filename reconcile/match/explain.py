@@ -6,6 +6,7 @@ mapping of plain values, ready for JSON; `reconcile.report.explain_text` makes t
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -23,6 +24,8 @@ from reconcile.match.replay import View, replay
 from reconcile.settings import Settings
 
 Story = dict[str, Any]
+
+_MATCH_ID = re.compile("M-[A-Z]+")
 
 _TOLD = {
     Side.KSPAY: (
@@ -50,7 +53,11 @@ def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
     if not subjects:
         raise UsageError(
             f"{named} is no id of a transaction, a ledger entry or a discrepancy that is known here, and no reference: "
-            "copy it from a report, or fetch or import what holds it"
+            + (
+                "a match is found by one of its transaction_ids or ledger_ids"
+                if _MATCH_ID.fullmatch(named)
+                else "copy it from a report, or fetch or import what holds it"
+            )
         )
     return [_Teller(engine, settings, subject).story() for subject in subjects]
 
@@ -162,6 +169,7 @@ class _Teller:
         ids = sorted({row.discrepancy_id for row in rows})
         trail = _rows(connection, "decisions", ids=ids, **self.who)
         reports = _Reports(connection, self.who["app_id"])
+        booked = {one["record"] for one in story["booking"]}
         described = []
         for one in dict.fromkeys(
             [*(row.discrepancy_id for row in rows), *(row.discrepancy_id for row in trail)]
@@ -178,6 +186,10 @@ class _Teller:
                     "own": last is not None
                     and (last.side, last.source, last.record_id)
                     == (self.who["side"], self.who["source"], self.who["record_id"]),
+                    # What is wrong with a booking stands at its positive entry.
+                    "of_booking": last is not None
+                    and last.side == Side.LEDGER
+                    and f"{last.source}:{last.record_id}" in booked,
                     "type": last.type if last else decisions[-1].type,
                     "severity": last and last.severity,
                     "facts": last and last.facts,

@@ -92,7 +92,10 @@ class _Text:
         opened = [
             one["type"]
             for one in explanation["discrepancies"]
-            if one["own"] and one["cleared_by"] is None and one["type"] and one["first_seen"]
+            if (one["own"] or one["of_booking"])
+            and one["cleared_by"] is None
+            and one["type"]
+            and one["first_seen"]
         ]
         if opened:
             return f"Unmatched: {', '.join(opened)}"

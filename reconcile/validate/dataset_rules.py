@@ -7,11 +7,13 @@ Shares are whole or exact decimal percents, never binary floats.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median_low
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from reconcile.core.errors import UsageError
 from reconcile.core.money import Currencies
@@ -74,25 +76,40 @@ def validate_batch(validator: Validator, suite: str, subject: str, batch: Batch)
     return validator.validate_subjects(suite, "batch", RULES[suite]["batch"], [(subject, facts, said)])
 
 
-def validate_period(connection: Connection, validator: Validator, period: Period, known: Currencies) -> None:
-    """Validate the days and currencies of a period, over what the database holds; these only warn.
+@dataclass(frozen=True, slots=True)
+class PeriodFacts:
+    """What the database holds of the days and currencies of a period."""
 
-    Needs the views of sql/match/policy. Raises UsageError for a currency that is not known (any more).
-    """
-    counts: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
+    records: Mapping[tuple[str, str], Mapping[date, int]]
+    """By side and app, how many records a business day has: of the period, and of DAYS_BEFORE days before it."""
+    currencies: Sequence[Row[Any]]
+    """As sql/validate/currencies.sql gives them."""
+
+
+def read_period(connection: Connection, period: Period) -> PeriodFacts:
+    """What `validate_period` looks at. Needs the policy (`reconcile.match.policy.state_policy`)."""
+    records: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
     for row in connection.execute(text(read_sql("validate/records_by_day")), asked):
-        counts[row.side, row.app_id][row.day] = row.records
+        records[row.side, row.app_id][row.day] = row.records
     days_of = {"first": period.first, "last": period.last}
     with planner.switches_of(connection, "validate/currencies"):
         currencies = connection.execute(text(read_sql("validate/currencies")), days_of).all()
-    for row in currencies:
+    return PeriodFacts(records, currencies)
+
+
+def validate_period(validator: Validator, period: Period, facts: PeriodFacts, known: Currencies) -> None:
+    """Validate the days and currencies of a period; these only warn.
+
+    Raises UsageError for a currency that is not known (any more).
+    """
+    for row in facts.currencies:
         if row.currency not in known.digits:
             raise known.unknown(row.currency)
     for side, suite in _SUITE_OF.items():
         days = [
             subject
-            for (of, app_id), found in sorted(counts.items())
+            for (of, app_id), found in sorted(facts.records.items())
             if of == side
             for subject in _days(app_id, found, period)
         ]
@@ -113,7 +130,7 @@ def validate_period(connection: Connection, validator: Validator, period: Period
                     },
                     {"currency_seen_before": f"was never seen before {row.first_day}"},
                 )
-                for row in currencies
+                for row in facts.currencies
                 if row.side == side
             ],
         )

@@ -1,6 +1,7 @@
 -- Grain: one row.
 -- Purpose: Whether the role may do what the program needs: make temporary tables, and tables in its schema or, where
--- there is none, the schema. Names are as a statement needs them, with quotes where those are needed.
+-- there is none, the schema; and a table there that it may not read and write, as after a restore by another role. Names
+-- are as a statement needs them, with quotes where those are needed.
 -- Reads: none
 -- Makes: none
 
@@ -11,4 +12,16 @@ select
     case
         when to_regnamespace(:schema) is null then has_database_privilege(current_database(), 'CREATE')
         else has_schema_privilege(:schema, 'CREATE') and has_schema_privilege(:schema, 'USAGE')
-    end as may_make_tables
+    end as may_make_tables,
+    (
+        select quote_ident(relname)
+        from pg_class
+        where
+            relnamespace = to_regnamespace(:schema) and relkind in ('r', 'p')
+            and not (
+                has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
+                and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete')
+            )
+        order by relname collate "C"
+        limit 1
+    ) as forbidden_table

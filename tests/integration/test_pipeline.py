@@ -1,17 +1,21 @@
-"""The days of a period are validated while it is matched: on what the matching sees, and with every error raised."""
+"""The days of a period are read while it is matched: as the matching sees them, and nobody is held up by it."""
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from reconcile.context import RunContext
-from reconcile.core.errors import UsageError
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
-from reconcile.pipeline import validating_period
+from reconcile.match.policy import state_policy
+from reconcile.pipeline import reading_period
 from reconcile.settings import Settings
+from reconcile.validate.dataset_rules import PeriodFacts, read_period
 from reconcile.validate.validator import Validator
 from tests.oracle import T
 from tests.support.arrivals import arrive
@@ -46,29 +50,38 @@ def pay(engine: Engine) -> None:
         arrive(connection, paid, (), (APP,), datetime(2026, 9, 1, tzinfo=UTC))
 
 
-def test_it_sees_what_the_matching_sees(run: RunContext) -> None:
+@contextmanager
+def view(run: RunContext) -> Iterator[Connection]:
     with run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         connection.execute(text("select count(*) from transactions"))  # from here on its view does not change
+        state_policy(connection, run.settings, run.app_ids)
+        yield connection
+
+
+def days(facts: PeriodFacts) -> Mapping[date, int]:
+    return facts.records.get(("kspay", APP), {})
+
+
+def test_it_sees_what_the_matching_sees(run: RunContext) -> None:
+    with view(run) as connection:
         pay(run.engine)
-        with validating_period(run, connection) as validated:
-            validated()
-    assert run.validator.warnings() == []
-    with (
-        run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-        validating_period(run, connection) as validated,
-    ):
-        validated()
-    (line,) = run.validator.warnings()
-    assert line == "transactions: ap_1 2026-08-12: 19 records, where 100 are usual (volume_usual)"
+        assert days(reading_period(run, connection)()) == {}
+    with view(run) as connection:
+        found = reading_period(run, connection)()
+        assert days(found) == {FIRST.date() + timedelta(days=n): 100 if n < 11 else 19 for n in range(12)}
+        assert found == read_period(connection, run.period)
 
 
-def test_its_error_is_raised_where_it_is_waited_for(run: RunContext) -> None:
-    unknown = T("tx_1", APP, "R1", "XAU", Decimal(1), "paid", FIRST + timedelta(days=11))
-    with run.engine.begin() as connection:
-        arrive(connection, (unknown,), (), (APP,), datetime(2026, 9, 1, tzinfo=UTC))
-    with (
-        run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-        validating_period(run, connection) as validated,
-        pytest.raises(UsageError, match="XAU"),
-    ):
-        validated()
+def test_who_waits_for_the_matching_holds_nothing_up(run: RunContext) -> None:
+    """As `vacuum full`: it waits for the matching, and the reading in the background would wait for it."""
+    with view(run) as connection:
+        before = read_period(connection, run.period)
+        with ThreadPoolExecutor() as others, run.engine.connect() as other:
+            waiting = others.submit(other.execute, text("lock table entries in access exclusive mode"))
+            waits = text("select exists (select from pg_locks where not granted)")
+            while not connection.execute(waits).scalar_one():
+                assert not waiting.done()
+            assert reading_period(run, connection)() == before
+            connection.rollback()
+            waiting.result(60)
+            other.rollback()

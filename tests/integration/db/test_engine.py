@@ -269,6 +269,17 @@ def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engi
     with open_store(settings):
         pass
     with admin.connect() as connection:
+        connection.exec_driver_sql("alter table reconcile.entries owner to current_user")
+        connection.exec_driver_sql('grant select on reconcile.entries to "night runner"')
+    with pytest.raises(UsageError) as refused, open_store(settings):
+        pass
+    says, _, statement = str(refused.value).rpartition(" run: ")
+    assert "may not use the table reconcile.entries, which another role made" in says
+    with admin.connect() as connection:
+        connection.exec_driver_sql(statement)
+    with open_store(settings):
+        pass
+    with admin.connect() as connection:
         connection.exec_driver_sql('revoke usage on schema reconcile from "night runner"')
     with pytest.raises(UsageError, match="has no schema reconcile of its own"), open_store(settings):
         pass

@@ -65,6 +65,18 @@ def test_inspect_tells_what_is_ambiguous(tmp_path: Path, settings: Settings) -> 
         list(inspection.describe(settings, path, Profile("default")))
 
 
+def test_inspect_says_where_the_proposed_profile_makes_less(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"L{n},{n}.00{' Cr' * (n == 2)},2026-08-01,INR\n" for n in range(1, 6))
+    path.write_text(f"ledger_id,amount,date,currency\n{rows}")
+    lines = list(inspection.describe(settings, path, Profile("default")))
+    made = lines.index("An import makes of it: 4 entries, 0 repeated, 1 in quarantine, 0 passed over.")
+    assert lines[made + 1 : made + 3] == [
+        "With the profile proposed below: 1 entry, 0 repeated, 4 in quarantine, 0 passed over.",
+        "That is less: take from the profile only what you know to be right.",
+    ]
+
+
 def test_inspect_names_the_headings_that_it_does_not_know(tmp_path: Path, settings: Settings) -> None:
     path = tmp_path / "a.csv"
     path.write_text(

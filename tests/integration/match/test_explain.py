@@ -248,6 +248,7 @@ def test_a_booking(told: Told) -> None:
         said = told.text(named)
         assert "default:L161: 70.00 INR" in said
         assert "default:L162: -70.00 INR, gives back of it" in said
+        assert "\n  Unmatched: MISSING_IN_KSPAY\n" in said
         assert "default:L161: 70.00 INR on 10 Aug 2026, paid, unmatched" in said
         assert "-70.00 INR on 12 Aug 2026, paid, gives back of default:L161 in one booking, unmatched" in said
 

@@ -13,7 +13,7 @@ from reconcile.core.records import Period
 from reconcile.match.engine import match
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
-from reconcile.validate.dataset_rules import validate_period, validate_results
+from reconcile.validate.dataset_rules import read_period, validate_period, validate_results
 from reconcile.validate.validator import Validator
 from tests.oracle import E, T
 from tests.support.arrivals import arrive, record_run
@@ -64,7 +64,7 @@ def warned(
     arrive(connection, transactions, entries, (APP,), datetime(2026, 9, 1, tzinfo=UTC))
     connection.execute(text("discard temp"))
     state_policy(connection, Settings(), (APP,))
-    validate_period(connection, validator, PERIOD, Settings().currencies)
+    validate_period(validator, PERIOD, read_period(connection, PERIOD), Settings().currencies)
     return validator.warnings()
 
 

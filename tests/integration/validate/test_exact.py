@@ -18,7 +18,7 @@ from reconcile.core.records import Period, Side
 from reconcile.load.staging_tables import staging_tables
 from reconcile.match.engine import match
 from reconcile.settings import Expect, Settings
-from reconcile.validate.dataset_rules import validate_period, validate_results
+from reconcile.validate.dataset_rules import read_period, validate_period, validate_results
 from reconcile.validate.validator import Validator
 from tests.integration.validate.test_validator import ENTRY, TRANSACTION, judged
 from tests.oracle import E, T
@@ -175,7 +175,7 @@ def test_the_results_add_up_to_the_last_digit(fresh_engine: Engine) -> None:
         connection.execute(text("discard temp"))
         record_run(connection, "run", ("ap_1",), period, "running")
         result = match(connection, settings(), "run", ("ap_1",), period, silent)
-        validate_period(connection, validator, period, settings().currencies)
+        validate_period(validator, period, read_period(connection, period), settings().currencies)
         validate_results(connection, validator, "run", result.checks)
         sums = text("select side || currency as of, sum(amount) as amount from result_outcomes group by 1")
         held: dict[str, Decimal] = {row.of: row.amount for row in connection.execute(sums)}
