@@ -6,6 +6,7 @@ else differs. The run table and the lock in the database are the truth about a r
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from reconcile.core.periods import check_period
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.core.tracing import Noting, span
-from reconcile.db import runs
+from reconcile.db import planner, runs
 from reconcile.db.embedded.cluster import Home
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
@@ -59,9 +60,9 @@ from reconcile.validate.validator import Validator
 T = TypeVar("T")
 
 _LOCK_SECONDS = 1
-"""How long the connection that reads the period in the background waits for a lock."""
-_BEHIND_SECONDS = 30
-"""How long a run waits for it, once the matching is done."""
+"""How long the second connection, which reads the period, waits for a lock."""
+_RESULT_SECONDS = 300
+"""How long each of its statements may take, and how long a run waits for it once the matching is done."""
 
 
 class Stage(Protocol):
@@ -374,7 +375,7 @@ def _run_stages(
         failed = error
         run = _without(run, failed)
     with _one_view(run) as connection:
-        period_facts = reading_period(run, connection)
+        period_facts = begin_to_read_period(run, connection)
         matched = timed(
             "match",
             lambda: match(connection, run.settings, run.run_id, run.app_ids, run.period, run.progress),
@@ -425,33 +426,41 @@ def _one_view(run: RunContext) -> Iterator[Connection]:
         yield connection
 
 
-def reading_period(run: RunContext, connection: Connection) -> Callable[[], PeriodFacts]:
-    """Begin to read the days and currencies of the period in the background, as `connection` sees them.
+def begin_to_read_period(run: RunContext, connection: Connection) -> Callable[[], PeriodFacts]:
+    """Read the days and currencies of the period in the background, as `connection` sees them.
 
-    On a long history that takes as long as to match a usual night. Gives what waits for the end of it. Where a second
-    connection cannot be had, is lost, or does not get on, the facts are read on `connection`.
+    On a long history that takes as long as to match a usual night. Returns a function that waits for the result. If
+    the second connection fails or is too slow, that function reads on `connection`.
     """
     snapshot = connection.execute(text("select pg_export_snapshot()")).scalar_one()
-    found: list[PeriodFacts] = []
+    result: Future[PeriodFacts] = Future()
 
     def read() -> None:
-        with (
-            suppress(DBAPIError),
-            run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as other,
-        ):
-            other.execute(text(f"set transaction snapshot '{snapshot}'"))
-            # Who waits for `connection`, which waits for this one, would hold up both for good.
-            other.execute(text(f"set local lock_timeout to '{_LOCK_SECONDS}s'"))
-            state_policy(other, run.settings, run.app_ids)
-            found.append(read_period(other, run.period))
+        try:
+            with run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as other:
+                other.execute(text(f"set transaction snapshot '{snapshot}'"))
+                # A third session may wait for `connection` while this one waits for the third. Without a limit that
+                # is a deadlock, which Postgres cannot see.
+                other.execute(text(f"set local lock_timeout to '{_LOCK_SECONDS}s'"))
+                other.execute(text(f"set local statement_timeout to '{_RESULT_SECONDS}s'"))
+                planner.use(other, planner.MATCHING)
+                planner.use(other, planner.FEW_RECORDS)
+                state_policy(other, run.settings, run.app_ids)
+                result.set_result(read_period(other, run.period))
+        except BaseException as error:  # noqa: BLE001  who waits for the result raises it
+            if not result.done():
+                result.set_exception(error)
 
-    # A run that is ended does not wait for it.
-    thread = threading.Thread(target=read, name="read period", daemon=True)
-    thread.start()
+    # A run that is stopped does not wait for it.
+    threading.Thread(target=read, name="read period", daemon=True).start()
 
     def facts() -> PeriodFacts:
-        thread.join(_BEHIND_SECONDS)
-        return found[0] if found else read_period(connection, run.period)
+        try:
+            return result.result(_RESULT_SECONDS)
+        except (DBAPIError, TimeoutError) as error:
+            words = next(iter(str(getattr(error, "orig", error)).splitlines()), "") or "too slow"
+            run.progress("report", f"reading the days again: the second connection: {words}", None)
+            return read_period(connection, run.period)
 
     return facts
 

@@ -1,6 +1,7 @@
 """Makes the tables of a new database, and brings those of an older one up to date."""
 
 import hashlib
+import re
 
 from sqlalchemy import Connection, Engine, text
 
@@ -11,6 +12,8 @@ from reconcile.db.sql_files import read_sql, run_file, sql_names
 _MIGRATION_LOCK = 0x6B737061  # any number that no other program takes for an advisory lock
 _FIRST_OF_OLD = {"0001_records", "0001_schema"}
 """The first migrations of version 0.1 and of what was built after it. Since then there is one schema."""
+
+_MADE = re.compile(r"^create table (\w+)", re.MULTILINE)
 
 
 def migrate(engine: Engine, *, empty: str) -> None:
@@ -73,7 +76,8 @@ def check_database(connection: Connection) -> None:
             f"RECONCILE_DATABASE_URL: the database's encoding is {encoding}, which cannot hold every name: "
             "name one with UTF8 (createdb -E UTF8 -T template0 NAME)"
         )
-    row = connection.execute(text(read_sql("db/rights")), {"schema": SCHEMA}).one()
+    tables = [name for file in sql_names("migrations") for name in _MADE.findall(read_sql(file))]
+    row = connection.execute(text(read_sql("db/rights")), {"schema": SCHEMA, "tables": tables}).one()
     if not row.may_use_temporary:
         raise UsageError(
             f"RECONCILE_DATABASE_URL: the role {row.role} may not make temporary tables: as an administrator, run: "
@@ -85,7 +89,8 @@ def check_database(connection: Connection) -> None:
             f"as an administrator, run: create schema {SCHEMA} authorization {row.role}"
         )
     if row.forbidden_table is not None:
+        table = f"{SCHEMA}.{row.forbidden_table}"
         raise UsageError(
-            f"RECONCILE_DATABASE_URL: the role {row.role} may not use the table {SCHEMA}.{row.forbidden_table}, which "
-            f"another role made: as an administrator, run: grant all on all tables in schema {SCHEMA} to {row.role}"
+            f"RECONCILE_DATABASE_URL: the role {row.role} may not use the table {table}, which another role owns: "
+            f"as an administrator, give it all tables of the schema, each with: alter table {table} owner to {row.role}"
         )

@@ -156,7 +156,13 @@ class _Inspection:
                 return
             yield from _told(looked.ledger, found)
             unclear = any(one.scan.unclear for one in looked.ledger.sheets if one.scan is not None)
-            other = self._otherwise(source, given, proposed, unclear=unclear) if source is not None else None
+            try:
+                other = (
+                    self._otherwise(source, given, proposed, unclear=unclear) if source is not None else None
+                )
+            except InputRefused as error:
+                yield f"With the profile proposed below an import is refused: {_plain(error, looked.ledger.path)}."
+                return
             if other is not None:
                 ledger, also = other
                 if _made(ledger, also) != _made(looked.ledger, found):
@@ -179,17 +185,17 @@ class _Inspection:
     def _otherwise(
         self, source: SourceFile, given: Profile, proposed: Profile, *, unclear: bool
     ) -> tuple[LedgerFile, Previewed] | None:
-        """The same with the profile that is proposed; None where that one can change no count."""
+        """The same with the profile that is proposed; None where that one can change no count.
+
+        Raises InputRefused where an import with it would be refused.
+        """
         telling = ["side", "fill_down", "minor", "encoding"]
         if unclear:
             telling += ["date_format", "decimal"]
         if all(getattr(given, name) == getattr(proposed, name) for name in telling):
             return None
-        try:
-            ledger = open_source(source, proposed)
-            return ledger, preview_ledger(self._importing(), ledger, proposed, SHOWN)
-        except InputRefused:
-            return None
+        ledger = open_source(source, proposed)
+        return ledger, preview_ledger(self._importing(), ledger, proposed, SHOWN)
 
 
 def _plain(error: InputRefused, path: Path) -> str:

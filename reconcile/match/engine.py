@@ -128,7 +128,7 @@ RESULTS = (
     "result_reported",
     "result_open_items",
     "result_single_matches",
-    "result_further_matches",
+    "result_summed_matches",
     "result_allowed",
     "result_shared_ids",
     "result_outcomes",
@@ -144,7 +144,7 @@ RESULTS = (
 - result_reported: the same discrepancies, only id and status
 - result_open_items: the discrepancies that are open after the run, with the amount at stake
 - result_single_matches: the matches of one transaction, dated in the period, and one entry
-- result_further_matches: the other matches with a record dated in the period
+- result_summed_matches: the other matches with a record dated in the period
 - result_allowed: those of both whose amounts differ by the expected fee or within the tolerance
 - result_shared_ids: the ledger ids that several sources hold, which reports write with the source
 - result_outcomes: how many records and which amounts have which outcome, by rule and payment method

@@ -25,7 +25,7 @@ from reconcile.settings import Settings
 
 Story = dict[str, Any]
 
-_MATCH_ID = re.compile("M-[A-Z]+")
+_MATCH_ID = re.compile("M-[A-HJ-NP-R]{20}")
 
 _TOLD = {
     Side.KSPAY: (

@@ -1,7 +1,7 @@
 -- Grain: one row.
 -- Purpose: Whether the role may do what the program needs: make temporary tables, and tables in its schema or, where
--- there is none, the schema; and a table there that it may not read and write, as after a restore by another role. Names
--- are as a statement needs them, with quotes where those are needed.
+-- there is none, the schema; and one of the `tables` there that it may not read and write, as after a restore by another
+-- role. Names are as a statement needs them, with quotes where those are needed.
 -- Reads: none
 -- Makes: none
 
@@ -17,7 +17,7 @@ select
         select quote_ident(relname)
         from pg_class
         where
-            relnamespace = to_regnamespace(:schema) and relkind in ('r', 'p')
+            relnamespace = to_regnamespace(:schema) and relname = any(:tables)
             and not (
                 has_table_privilege(oid, 'select') and has_table_privilege(oid, 'insert')
                 and has_table_privilege(oid, 'update') and has_table_privilege(oid, 'delete')

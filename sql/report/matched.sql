@@ -3,12 +3,12 @@
 -- sums, dates the earliest; a booking counts as its positive entry. Nearly all matches are one and one: those are
 -- joined as they are, only the others are summed. An amount that its currency cannot have, since the settings gave it
 -- fewer decimals, has `?` and the currency behind it. The single matches read temporary tables only in scalar
--- subqueries, so that processes of the server share the work.
--- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_further_matches,
--- result_shared_ids, result_single_matches
+-- subqueries, so that processes of the server share the work; what needs such a table is joined behind them.
+-- Reads: bookings, currency_digits, known_entry, known_transaction, pairings, result_allowed, result_shared_ids,
+-- result_single_matches, result_summed_matches
 -- Makes: none
 
-with further as materialized (
+with summed_pair as materialized (
     select distinct
         transaction_no,
         entry_no,
@@ -18,22 +18,16 @@ with further as materialized (
     where
         entry_no = any(array(
             select entry_no from pairings
-            where transaction_no = any(array(select match_no from result_further_matches))
+            where transaction_no = any(array(select match_no from result_summed_matches))
         ))
 ),
 
 ledger as not materialized (
     select
         held.number,
+        held.app_id,
+        held.ledger_id,
         entry_label(held.source, held.ledger_id) as full_id,
-        case
-            when
-                exists (select from result_shared_ids)
-                and (select jsonb_object_agg(jsonb_build_array(app_id, ledger_id)::text, true) from result_shared_ids)
-                -> jsonb_build_array(held.app_id, held.ledger_id)::text is not null
-                then entry_label(held.source, held.ledger_id)
-            else held.ledger_id
-        end as shown_id,
         held.currency,
         case when bookings.entry_no is null then held.amount end as amount,
         case when bookings.entry_no is null then held.business_on end as business_on
@@ -41,7 +35,7 @@ ledger as not materialized (
     left join bookings on bookings.entry_no = held.number
 ),
 
-further_kspay as (
+summed_kspay as (
     select
         match_no,
         min(app_id) as app_id,
@@ -50,13 +44,13 @@ further_kspay as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, transaction_no from further) as members
+    from (select distinct match_no, transaction_no from summed_pair) as members
     inner join known_transaction as kspay on kspay.number = members.transaction_no
-    where kspay.number = any(array(select transaction_no from further))
+    where kspay.number = any(array(select transaction_no from summed_pair))
     group by match_no
 ),
 
-further_ledger as (
+summed_ledger as (
     select
         match_no,
         jsonb_agg(full_id order by full_id collate "C") as ids,
@@ -64,9 +58,16 @@ further_ledger as (
         string_agg(distinct currency collate "C", ';') as currency,
         sum(amount) as amount,
         min(business_on) as business_on
-    from (select distinct match_no, entry_no from further) as members
-    inner join ledger on ledger.number = members.entry_no
-    where ledger.number = any(array(select entry_no from further))
+    from (select distinct match_no, entry_no from summed_pair) as members
+    inner join (
+        select
+            ledger.*,
+            case when shared.ledger_id is null then ledger.ledger_id else ledger.full_id end as shown_id
+        from ledger
+        left join result_shared_ids as shared
+            on shared.app_id = ledger.app_id and shared.ledger_id = ledger.ledger_id
+    ) as ledger on ledger.number = members.entry_no
+    where ledger.number = any(array(select entry_no from summed_pair))
     group by match_no
 ),
 
@@ -94,7 +95,9 @@ match as (
             'ABCDEFGHJKLMNPQR'
         ) as match_id,
         kspay.transaction_id as transaction_ids,
-        ledger.shown_id as ledger_ids,
+        ledger.ledger_id as ledger_ids,
+        ledger.app_id,
+        ledger.full_id,
         kspay.currency as kspay_currency,
         ledger.currency as ledger_currency,
         kspay.amount as kspay_amount,
@@ -111,20 +114,32 @@ match as (
         'M-' || letters(jsonb_build_array(kspay.app_id, kspay.ids, ledger.ids), 20),
         kspay.shown_ids,
         ledger.shown_ids,
+        null,
+        null,
         kspay.currency,
         ledger.currency,
         kspay.amount,
         ledger.amount,
         kspay.business_on,
         ledger.business_on
-    from (select distinct match_no, rule from further) as members
-    inner join further_kspay as kspay using (match_no)
-    inner join further_ledger as ledger using (match_no)
+    from (select distinct match_no, rule from summed_pair) as members
+    inner join summed_kspay as kspay using (match_no)
+    inner join summed_ledger as ledger using (match_no)
 ),
 
+-- Sorted before the texts are made, which would be sorted with them.
 sorted as (
     select
-        match.*,
+        match.match_id,
+        match.rule,
+        match.transaction_ids,
+        case when shared.ledger_id is null then match.ledger_ids else match.full_id end as ledger_ids,
+        match.kspay_currency,
+        match.ledger_currency,
+        match.kspay_amount,
+        match.ledger_amount,
+        match.kspay_date,
+        match.ledger_date,
         case
             when match.kspay_currency = match.ledger_currency then match.kspay_currency
             else match.kspay_currency || ';' || match.ledger_currency
@@ -136,6 +151,7 @@ sorted as (
         of_ledger.digits as ledger_digits
     from match
     left join result_allowed as allowed using (match_no)
+    left join result_shared_ids as shared on shared.app_id = match.app_id and shared.ledger_id = match.ledger_ids
     left join currency_digits as of_kspay on of_kspay.currency = match.kspay_currency
     left join currency_digits as of_ledger on of_ledger.currency = match.ledger_currency
     order by match.kspay_date, match.match_id collate "C"

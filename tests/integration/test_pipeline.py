@@ -1,5 +1,7 @@
 """The days of a period are read while it is matched: as the matching sees them, and nobody is held up by it."""
 
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from reconcile.context import RunContext
 from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.match.policy import state_policy
-from reconcile.pipeline import reading_period
+from reconcile.pipeline import begin_to_read_period
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import PeriodFacts, read_period
 from reconcile.validate.validator import Validator
@@ -62,26 +64,42 @@ def days(facts: PeriodFacts) -> Mapping[date, int]:
     return facts.records.get(("kspay", APP), {})
 
 
+def wait_for_the_second_connection() -> None:
+    """Seconds are enough; without a limit for locks it would wait for good."""
+    for thread in threading.enumerate():
+        if thread.name == "read period":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
 def test_it_sees_what_the_matching_sees(run: RunContext) -> None:
     with view(run) as connection:
         pay(run.engine)
-        assert days(reading_period(run, connection)()) == {}
+        facts = begin_to_read_period(run, connection)
+        wait_for_the_second_connection()
+        connection.close()  # what is known now is known from the second connection
+        assert days(facts()) == {}
     with view(run) as connection:
-        found = reading_period(run, connection)()
+        found = begin_to_read_period(run, connection)()
         assert days(found) == {FIRST.date() + timedelta(days=n): 100 if n < 11 else 19 for n in range(12)}
         assert found == read_period(connection, run.period)
 
 
 def test_who_waits_for_the_matching_holds_nothing_up(run: RunContext) -> None:
-    """As `vacuum full`: it waits for the matching, and the reading in the background would wait for it."""
-    with view(run) as connection:
-        before = read_period(connection, run.period)
-        with ThreadPoolExecutor() as others, run.engine.connect() as other:
+    """As `vacuum full`: it waits for the matching, and the second connection waits for it."""
+    waits = text(
+        "select exists (select from pg_locks where not granted and relation = 'reconcile.entries'::regclass)"
+    )
+    with ThreadPoolExecutor() as others, run.engine.connect() as other, view(run) as connection:
+        try:
+            before = read_period(connection, run.period)
             waiting = others.submit(other.execute, text("lock table entries in access exclusive mode"))
-            waits = text("select exists (select from pg_locks where not granted)")
             while not connection.execute(waits).scalar_one():
                 assert not waiting.done()
-            assert reading_period(run, connection)() == before
+                time.sleep(0.01)
+            facts = begin_to_read_period(run, connection)
+            wait_for_the_second_connection()
+            assert facts() == before
+        finally:
             connection.rollback()
             waiting.result(60)
-            other.rollback()

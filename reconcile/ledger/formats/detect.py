@@ -29,8 +29,11 @@ _COMPOUND_LOOK = 2**20
 Found = tuple[Table, Header, str]
 """A table, its header, and the name of its sheet ("" if the file has only one)."""
 
-_IN_APOSTROPHES = re.compile(rb"(?:^|[,;\t|\r\n]) *'[^']*+(?:''[^']*+)*+' *(?:[,;\t|\r\n]|$)")
-"""A whole cell in apostrophes."""
+_IN_APOSTROPHES, _IN_QUOTES = (
+    re.compile(rb"(?:^|[,;\t|\r\n]) *Q[^Q]*+(?:QQ[^Q]*+)*+Q *(?:[,;\t|\r\n]|$)".replace(b"Q", quote))
+    for quote in (b"'", b'"')
+)
+"""A whole cell in apostrophes, in quotation marks."""
 
 
 def is_archive(path: Path) -> bool:
@@ -86,7 +89,9 @@ def candidates(path: Path, where: str, encoding: str | None = None) -> list[Tabl
         raise InputRefused(f"{where}: {error}: not a table; save it as CSV (UTF-8)") from None
     binary = b"\0" in start and not text.wide
     tables = [DelimitedTable(path, text, delimiter, binary) for delimiter in DELIMITERS]
-    if _IN_APOSTROPHES.search(start.replace(b"\0", b"")):  # a few programs quote with them
+    narrow = start.replace(b"\0", b"")
+    # A few programs quote with apostrophes. None does with both.
+    if _IN_APOSTROPHES.search(narrow) and not _IN_QUOTES.search(narrow):
         tables += [DelimitedTable(path, text, delimiter, binary, quote="'") for delimiter in DELIMITERS]
     return [*tables]
 

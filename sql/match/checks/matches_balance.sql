@@ -84,9 +84,9 @@ balance as (
     where
         stands_for_transaction and stands_for_entry
         -- As in `several`; processes of the server cannot share what reads a part of this statement.
-        and pairings.match_no not in (
-            select other.match_no from pairings as other
-            where not (other.stands_for_transaction and other.stands_for_entry)
+        and not exists (
+            select from pairings as other
+            where other.match_no = pairings.match_no and not (other.stands_for_transaction and other.stands_for_entry)
         )
 ),
 

@@ -3,9 +3,9 @@
 -- nothing.
 -- Reads: allowed_difference, beside, bridge, bridge_row, broken, discrepancy_type, involved, open_item, pairings,
 -- period_transaction, reported, reported_row, shared_id, summary, tally
--- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_further_matches,
--- result_open_items, result_outcomes, result_quarantine, result_reported, result_shared_ids, result_single_matches,
--- result_summary, result_unusable
+-- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_open_items,
+-- result_outcomes, result_quarantine, result_reported, result_shared_ids, result_single_matches, result_summary,
+-- result_summed_matches, result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -53,14 +53,16 @@ inner join period_transaction on period_transaction.number = pairings.transactio
 where
     pairings.stands_for_transaction
     and pairings.stands_for_entry
-    and pairings.match_no not in (
-        select several.match_no from pairings as several
-        where not (several.stands_for_transaction and several.stands_for_entry)
+    and not exists (
+        select from pairings as several
+        where
+            several.match_no = pairings.match_no
+            and not (several.stands_for_transaction and several.stands_for_entry)
     );
 
--- Grain: one row a further match with a record dated in the period: one of several records, or one whose transaction
--- is dated outside. Its pairs are in `pairings`.
-create temp view result_further_matches as
+-- Grain: one row any other match with a record dated in the period: its records must be added up, or its transaction is
+-- dated outside. Its pairs are in `pairings`.
+create temp view result_summed_matches as
 select match_no
 from pairings
 inner join period_transaction on period_transaction.number = pairings.transaction_no

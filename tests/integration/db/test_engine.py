@@ -271,10 +271,11 @@ def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engi
     with admin.connect() as connection:
         connection.exec_driver_sql("alter table reconcile.entries owner to current_user")
         connection.exec_driver_sql('grant select on reconcile.entries to "night runner"')
+        connection.exec_driver_sql("create table reconcile.notes_of_an_administrator (note text)")
     with pytest.raises(UsageError) as refused, open_store(settings):
         pass
-    says, _, statement = str(refused.value).rpartition(" run: ")
-    assert "may not use the table reconcile.entries, which another role made" in says
+    says, _, statement = str(refused.value).rpartition(", each with: ")
+    assert "may not use the table reconcile.entries, which another role owns" in says
     with admin.connect() as connection:
         connection.exec_driver_sql(statement)
     with open_store(settings):

@@ -297,6 +297,11 @@ def test_an_id_that_is_nowhere(told: Told) -> None:
             told.story(named)
 
 
+def test_the_id_of_a_match_is_answered_with_what_to_ask_for(told: Told) -> None:
+    with pytest.raises(UsageError, match=r"a match is found by one of its transaction_ids or ledger_ids$"):
+        told.story("M-ABCDEFGHJKLMNPQRABCD")
+
+
 def test_a_reference_tells_of_all_its_records(told: Told) -> None:
     stories = explain(told.desk.engine, told.desk.settings, "split")
     assert [story["record_id"] for story in stories] == ["tx_51", "L51", "L52"]

@@ -150,27 +150,28 @@ def _read(connection: Connection) -> Outcome:
     return found
 
 
-Line = tuple[str, tuple[str, ...], tuple[str, ...]]
+Line = tuple[str, str, str]
 
 
 def listed(connection: Connection) -> list[Line]:
-    """Rule, transactions and ledger ids of each line of matched.csv; ids without the source that some have."""
+    """Rule, transactions and ledger ids of each line of matched.csv."""
     state_digits(connection, Settings().currencies)
     rows = connection.execute(text(read_sql("report/matched"))).all()
-    return sorted(
-        (
-            row.rule,
-            tuple(row.transaction_ids.split(";")),
-            tuple(sorted(one.rpartition(":")[2] for one in row.ledger_ids.split(";"))),
-        )
-        for row in rows
+    return sorted((row.rule, row.transaction_ids, row.ledger_ids) for row in rows)
+
+
+def shared_ids(connection: Connection) -> set[tuple[str, str]]:
+    """App and ledger id, where several sources have the id."""
+    several = (
+        "select app_id, ledger_id from entries group by app_id, ledger_id having count(distinct source) > 1"
     )
+    return set(connection.execute(text(several)).tuples().all())
 
 
-def line(match: M) -> Line:
+def line(match: M, shared: set[tuple[str, str]]) -> Line:
     """What the line of a match says of it."""
-    ids = (ledger_id for _, ledger_id in match.entries)
-    return match.rule, tuple(sorted(match.transactions)), tuple(sorted(ids))
+    ids = (f"{source}:{one}" if (match.app, one) in shared else one for source, one in match.entries)
+    return match.rule, ";".join(sorted(match.transactions)), ";".join(sorted(ids))
 
 
 def without_totals(outcome: Outcome) -> dict[tuple[str, str, str, str], object]:
@@ -181,12 +182,12 @@ def agree(connection: Connection, world: World, nights: Sequence[World] = ()) ->
     expected = reconcile(world.transactions, world.entries, world.policy, world.period, set(world.covered))
     try:
         found = run_engine(connection, world, nights)
-        lines = listed(connection)
+        lines, shared = listed(connection), shared_ids(connection)
         suggested = match_all(world.transactions, world.entries, world.policy).suggestions
     finally:
         connection.rollback()
     assert found.matches == expected.matches
-    assert lines == sorted(map(line, expected.matches))
+    assert lines == sorted(line(match, shared) for match in expected.matches)
     assert found.suggestions == suggested
     # The oracle knows no quarantine: what is in it does not exist for matching.
     assert {d for d in found.discrepancies if d.type != "INVALID_RECORD"} == expected.discrepancies

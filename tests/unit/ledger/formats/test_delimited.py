@@ -310,6 +310,13 @@ def is_no_record(record: list[str]) -> bool:
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
 @example([("", "", "", ""), ("", "", "", "\r"), ("", "", "", "0'")], ",", csv.QUOTE_MINIMAL, "utf-8")
+@example([("", "", "", "''"), ("\n", "", "", ""), ("\n", "", "", "")], ",", csv.QUOTE_MINIMAL, "utf-8")
+@example(
+    [("L1", "1", "", "'90s"), ("L2", "2", "", "the boys'"), ("\n", "", "", ""), ("\n", "", "", "")],
+    ",",
+    csv.QUOTE_MINIMAL,
+    "utf-8",
+)
 @settings(deadline=None)
 def test_what_a_csv_writer_wrote_is_read_back(
     table: list[tuple[str, ...]], delimiter: str, quoting: int, encoding: str
