@@ -206,6 +206,7 @@ def _end(code: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # all of this stays
     sys.path.append(str(Path(__file__).parents[2]))
     coverage = importlib.import_module("tests.support.coverage")
     sys.path.pop()
@@ -216,6 +217,7 @@ if __name__ == "__main__":
     importlib.import_module("reconcile.report.html").page_template()  # to compile it takes a tenth of a run
     gc.collect()
     gc.freeze()
+    gc.enable()
     found = _serve(socket.socket(fileno=int(sys.argv[1])))
     if found:
         _become(*found)
