@@ -130,10 +130,12 @@ class Prefect:
 
 def until(look: Callable[[], T], seconds: float = 120) -> T:
     """What `look` finds at last."""
-    end = time.monotonic() + seconds
+    begun = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < end, f"waited in vain for {look.__qualname__}"
-        threading.Event().wait(2)  # each look costs the server some hundredths of a second
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"waited in vain for {look.__qualname__}"
+        # Each look costs the server some hundredths of a second: seldom, where it takes long.
+        threading.Event().wait(min(2, max(0.5, waited / 2)))
     return found
 
 
