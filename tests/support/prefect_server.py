@@ -246,7 +246,10 @@ def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
     (project.folder / "inbox").mkdir()
     merchant.write_ledger(project.folder / "ledger.csv")
     server: list[str | Path] = [BIN / "prefect", "server", "start", "--port", str(port)]
-    few = {"PREFECT_SERVER_SERVICES_SCHEDULER_MIN_SCHEDULED_TIME": "0:02:00"}  # not each minute of an hour
+    scheduler = "PREFECT_SERVER_SERVICES_SCHEDULER_"
+    # When something is deployed, the next run of its schedule; and seldom another: not every minute of an hour.
+    few = {f"{scheduler}MIN_SCHEDULED_TIME": "0:00:00", f"{scheduler}MIN_RUNS": "1"}
+    few |= {f"{scheduler}LOOP_SECONDS": "100"}
     with (
         web_hook() as (hook, messages),
         background(server, project, "server.log", PREFECT_UI_ENABLED="false", **few),
