@@ -84,16 +84,20 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a server of the test session's own; stopped and removed at its end.
+def work_folder() -> Iterator[Path]:
+    """For databases and for what commands leave; removed at the end of the session.
 
-    It lives in memory where there is much of it: a third of its work is to make and remove files.
+    It lies in memory where there is much of it: a third of the work of Postgres is to make and remove files.
     """
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30
-    with (
-        tempfile.TemporaryDirectory(prefix="reconcile-test-", dir=MEMORY if roomy else None) as folder,
-        embedded_postgres(Path(folder) / "home") as url,
-    ):
+    with tempfile.TemporaryDirectory(prefix="reconcile-test-", dir=MEMORY if roomy else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(work_folder: Path) -> Iterator[str]:
+    """The URL of a server of the test session's own; stopped and removed at its end."""
+    with embedded_postgres(work_folder / "home") as url:
         engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             # Nothing of it outlives the session, so nothing waits for the disk.
@@ -169,9 +173,9 @@ def _serving(merchant: Merchant) -> Iterator[Shop]:
 
 
 @pytest.fixture(scope="session")
-def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_home(work_folder: Path) -> Path:
     """A home with an embedded database that has all tables and no record; nobody uses it."""
-    home = tmp_path_factory.mktemp("made") / "home"
+    home = work_folder / "made" / "home"
     with open_store(Settings(home=home)):
         pass
     return home
@@ -186,7 +190,7 @@ def copy_home(made: Path, home: Path) -> None:
 @pytest.fixture(scope="module")
 def make_command(
     request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
+    work_folder: Path,
     make_database: Callable[[], str],
 ) -> Iterator[MakeCommand]:
     """Makes `driver.Command`s, each with a folder and a database of its own; all are cleaned up at the module's end.
@@ -199,7 +203,7 @@ def make_command(
         def make(
             sandbox: Sandbox | None = None, *, embedded: bool = False, made: bool = False, **settings: str
         ) -> Command:
-            folder = tmp_path_factory.mktemp("work")
+            folder = Path(tempfile.mkdtemp(prefix="work-", dir=work_folder))
             if made:
                 copy_home(request.getfixturevalue("made_home"), folder / ".reconcile")
             elif not embedded:
@@ -221,12 +225,10 @@ def calm(calm_shop: Shop, make_command: MakeCommand) -> Command:
 
 
 @pytest.fixture(scope="session")
-def small_run(
-    small_shop: Shop, tmp_path_factory: pytest.TempPathFactory, made_home: Path
-) -> Iterator[tuple[Command, Outcome]]:
+def small_run(small_shop: Shop, work_folder: Path, made_home: Path) -> Iterator[tuple[Command, Outcome]]:
     """The small shop reconciled once, all its days, with the embedded database. Look, but change nothing."""
     merchant, sandbox = small_shop
-    with Command(tmp_path_factory.mktemp("small"), sandbox) as command:
+    with Command(work_folder / "small", sandbox) as command:
         copy_home(made_home, command.home)
         merchant.write_ledger(command.folder / "ledger.csv")
         days = ("--from", str(merchant.first_day), "--to", str(merchant.last_day))
