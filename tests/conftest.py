@@ -43,6 +43,11 @@ MEMORY = Path("/dev/shm")  # noqa: S108  a folder with a random name is made in 
 """A file system in memory, on Linux."""
 
 
+def roomy_memory() -> Path | None:
+    """A file system in memory, if there is one with much room."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30 else None
+
+
 def pytest_configure() -> None:
     """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -89,8 +94,7 @@ def work_folder() -> Iterator[Path]:
 
     It lies in memory where there is much of it: a third of the work of Postgres is to make and remove files.
     """
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30
-    with tempfile.TemporaryDirectory(prefix="reconcile-test-", dir=MEMORY if roomy else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="reconcile-test-", dir=roomy_memory()) as folder:
         yield Path(folder)
 
 

@@ -81,7 +81,7 @@ match as (
                 substr(
                     sha256(
                         convert_to(
-                            '[' || to_json(kspay.app_id) || ', [' || to_json(kspay.transaction_id) || '], ['
+                            '[' || to_json(single.app_id) || ', [' || to_json(single.transaction_id) || '], ['
                             || to_json(ledger.full_id) || ']]',
                             'UTF8'
                         )
@@ -94,18 +94,18 @@ match as (
             '0123456789abcdef',
             'ABCDEFGHJKLMNPQR'
         ) as match_id,
-        kspay.transaction_id as transaction_ids,
+        single.transaction_id as transaction_ids,
         ledger.ledger_id as ledger_ids,
         ledger.app_id,
         ledger.full_id,
-        kspay.currency as kspay_currency,
+        single.currency as kspay_currency,
         ledger.currency as ledger_currency,
-        kspay.amount as kspay_amount,
+        single.amount as kspay_amount,
         ledger.amount as ledger_amount,
-        kspay.business_on as kspay_date,
+        single.business_on as kspay_date,
         ledger.business_on as ledger_date
+    -- Few enough tables that Postgres considers every order of joining them (join_collapse_limit).
     from result_single_matches as single
-    inner join known_transaction as kspay on kspay.number = single.match_no
     inner join ledger on ledger.number = single.entry_no
     union all
     select

@@ -75,14 +75,15 @@ class Tables:
 
 def faults(plan: Plan, tables: Tables, sizes: Mapping[str, int]) -> list[str]:
     """What of a plan grows with the square of the records; `sizes` are the rows of other tables than the big ones."""
-    known = {**sizes, **{name: one["Plan Rows"] for one in _nodes(plan) if (name := _cte(one))}}
+    known = {**sizes, **{name: one["Plan Rows"] for one in nodes(plan) if (name := _cte(one))}}
     return [*_faults(plan, tables, known, 1)]
 
 
-def _nodes(plan: Plan) -> Iterator[Plan]:
+def nodes(plan: Plan) -> Iterator[Plan]:
+    """A node of a plan and all below it."""
     yield plan
     for child in plan.get("Plans", ()):
-        yield from _nodes(child)
+        yield from nodes(child)
 
 
 def _cte(plan: Plan) -> str:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,7 +205,8 @@ class Home:
             try:
                 code = initdb.wait()
             except BaseException:
-                os.killpg(initdb.pid, signal.SIGKILL)  # It has a session of its own, with its helpers.
+                with suppress(ProcessLookupError):  # it may have ended meanwhile
+                    os.killpg(initdb.pid, signal.SIGKILL)  # It has a session of its own, with its helpers.
                 initdb.wait()
                 raise
             if code != 0:

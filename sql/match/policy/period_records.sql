@@ -8,7 +8,7 @@
 -- Makes: held_record, period_entry, period_transaction
 
 create temp view period_transaction as
-select number, currency, amount, payment_type, business_on, money_moved(family) as counts
+select number, app_id, transaction_id, currency, amount, payment_type, business_on, money_moved(family) as counts
 from known_transaction
 where
     created_at >= cast(:first as date) - 1 and created_at < cast(:last as date) + 2

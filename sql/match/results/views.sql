@@ -42,12 +42,18 @@ select
     open_item.amount
 from open_item;
 
--- Grain: one row a match of one transaction and one entry, of which the transaction is dated in the period.
+-- Grain: one row a match of one transaction and one entry, of which the transaction is dated in the period; with what
+-- the transaction says.
 create temp view result_single_matches as
 select
     pairings.match_no,
     pairings.entry_no,
-    pairings.rule
+    pairings.rule,
+    period_transaction.app_id,
+    period_transaction.transaction_id,
+    period_transaction.currency,
+    period_transaction.amount,
+    period_transaction.business_on
 from pairings
 inner join period_transaction on period_transaction.number = pairings.transaction_no
 where

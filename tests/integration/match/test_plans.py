@@ -17,12 +17,14 @@ from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.db.engine import open_store
 from reconcile.db.partition import partition
+from reconcile.db.sql_files import read_sql
 from reconcile.load import staging_tables
 from reconcile.match.engine import match
 from reconcile.report.csv_files import write_tables
+from reconcile.report.matched_csv import state_digits
 from reconcile.settings import Settings
 from tests.support.arrivals import record_run
-from tests.support.plans import Planning, Tables, report
+from tests.support.plans import Planning, Tables, nodes, report
 
 APP = "ap_1"
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
@@ -66,11 +68,11 @@ order by hashint4(i)
 """
 
 
-def load_night(engine: Engine) -> None:
+def load_night(engine: Engine, records: int = RECORDS) -> None:
     """Of a hundred, one is twice at KS Pay, one twice in the ledger, one is missing on each side, one differs."""
     for statement in (TRANSACTIONS, ENTRIES):
         with staging_tables.staging_tables(engine) as tables:
-            tables._connection.execute(text(statement), {"app": APP, "records": RECORDS})
+            tables._connection.execute(text(statement), {"app": APP, "records": records})
             if statement == TRANSACTIONS:
                 tables.take_in_transactions(APP, [AUGUST])
             else:
@@ -143,6 +145,22 @@ def test_without_the_statistics_of_a_load_plans_are_bad(
     load_night(engine)
     found = bad_plans(engine, tmp_path)
     assert any("Index Scan of transactions " in bad for bad in found), found
+
+
+def test_matched_csv_of_a_small_period_again(engine: Engine, tmp_path: Path) -> None:
+    """A small load leaves no statistics, and few records are looked up row by row: each by its number."""
+    records = 2_000
+    load_night(engine, records)
+    bad_plans(engine, tmp_path)
+    settings = Settings(app_ids=(APP,))
+    with engine.connect() as connection:
+        record_run(connection, "r2", (APP,), AUGUST, "running")
+        match(connection, settings, "r2", (APP,), AUGUST, silent)
+        state_digits(connection, settings.currencies)
+        found = connection.execute(text(f"explain (analyze, format json) {read_sql('report/matched')}"))
+        plan = found.scalar_one()[0]["Plan"]
+    read = [(node["Actual Rows"] * node["Actual Loops"], node["Node Type"]) for node in nodes(plan)]
+    assert max(read)[0] < 10 * records, max(read)
 
 
 @pytest.mark.parametrize(

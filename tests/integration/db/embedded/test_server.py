@@ -20,7 +20,7 @@ import pytest
 from reconcile.db.embedded import launcher as embedded_child
 from reconcile.db.embedded.cluster import Home, find_programs
 from reconcile.db.embedded.server import LOG_BYTES
-from tests.conftest import copy_home
+from tests.conftest import copy_home, roomy_memory
 
 # A process that uses the server of a home until its standard input ends. It answers each line, a JSON
 # array of statements, with a line of JSON; before that it tells its environment and the postmaster.
@@ -196,7 +196,7 @@ def person(request: pytest.FixtureRequest) -> Iterator[Person]:
     # `daemon` is everywhere, and initdb wants a user with a name.
     entry = pwd.getpwnam("daemon") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     uid, gid = (0, 0) if request.param == "root" else (entry.pw_uid, entry.pw_gid)
-    folder = Path(tempfile.mkdtemp(prefix="test-embedded-"))
+    folder = Path(tempfile.mkdtemp(prefix="test-embedded-", dir=roomy_memory()))
     os.chown(folder, uid, gid)
     assert folder.stat().st_mode & 0o777 == 0o700
     somebody = Person(uid, gid, folder)
