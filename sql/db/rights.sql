@@ -1,7 +1,7 @@
 -- Grain: one row.
 -- Purpose: Whether the role may do what the program needs: make temporary tables, and tables in its schema or, where
--- there is none, the schema; and one of the `tables` there that it may not read and write, as after a restore by another
--- role. Names are as a statement needs them, with quotes where those are needed.
+-- there is none, the schema; and one of the `tables` there that it may not read and write, as after a restore by
+-- another role. Names are as a statement needs them, with quotes where those are needed.
 -- Reads: none
 -- Makes: none
 
