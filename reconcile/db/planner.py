@@ -41,6 +41,7 @@ BIG_LOAD: Profile = {"default_statistics_target": "30"}
 OF_FILE: Mapping[str, Profile] = {
     # Nearly every id comes once. Sorting short numbers is the fastest way to find the others.
     "load/repeated_ids": {"enable_hashagg": "off"},
+    "load/contested_transactions": {"enable_hashagg": "off"},
     # What arrived is few, and nothing that the planner has seen of these columns says so.
     "match/scope/changed_records": {"enable_seqscan": "off"},
     # Sorting is quicker than hashing so many groups of one row.

@@ -219,7 +219,12 @@ class StagingTables:
         scopes: list[dict[str, object]] = [
             {**scope, "first": days.first, "last": days.last} for days in ranges
         ]
-        statements = ["load/take_in_transactions", "load/rejected", "load/take_in_quarantine"]
+        statements = [
+            "load/contested_transactions",
+            "load/take_in_transactions",
+            "load/rejected",
+            "load/take_in_quarantine",
+        ]
         return self._take_in(statements, scopes, check)
 
     def take_in_entries(

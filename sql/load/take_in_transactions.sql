@@ -2,24 +2,9 @@
 -- Purpose: Moves the staged records of one fetch into `transactions`. Of several records with one id the later
 -- `updatedAt` wins; different ones with one `updatedAt` are all quarantined, so the result does not depend on the
 -- order of pages. Older versions are kept.
--- Reads: loads, staged_rejections, staged_transactions, this_load, transactions
--- Makes: changes, contested, incoming, incoming_ids, last_number, loaded, loads, newest, staged_rejections,
+-- Reads: contested, staged_rejections, staged_scope, staged_transactions, this_load, transactions
+-- Makes: changes, compared, incoming_ids, loaded, newest, staged_rejections, staged_transactions, this_book,
 --   transaction_versions, transactions
-
-analyze staged_transactions;
-
--- Ids that come more than once, or that a record which cannot be read has too: nearly every id is none of them.
-create temp table contested on commit drop as
-select app_id, transaction_id
-from staged_transactions
-group by app_id, transaction_id
-having count(*) > 1
-union
-select app_id, record_id
-from staged_rejections
-where record_id is not null;
-
-analyze contested;
 
 create temp table newest on commit drop as
 with distinct_records as (
@@ -78,55 +63,80 @@ where
 delete from newest using staged_rejections as rejected
 where newest.app_id = rejected.app_id and newest.transaction_id = rejected.record_id;
 
--- A view, since a copy of all that was staged would take longer than to look the contested ids up twice.
-create temp view incoming as
+-- What is left is what KS Pay says, an id a row.
+delete from staged_transactions as staged using contested
+where staged.app_id = contested.app_id and staged.transaction_id = contested.transaction_id;
+
+insert into staged_transactions (
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number
+)
 select
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
-    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status
-from staged_transactions
-where
-    not exists (
-        select from contested
-        where
-            contested.app_id = staged_transactions.app_id
-            and contested.transaction_id = staged_transactions.transaction_id
-    )
-union all
-select
-    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
-    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number
 from newest;
 
--- What says something else than before; `moved` is whether matching sees the difference. A record that an
--- older page or night gave with a later `updatedAt` stays as it is.
-create temp table changes on commit drop as
+-- The first fetch of an app has nothing to be compared with.
+create temp table this_book on commit drop as
+select not exists (select from transactions where app_id in (select app_id from staged_scope)) as is_empty;
+
+-- Grain: one row a staged record that is new or says something else than before, where there is something to compare
+-- it with; `moved` is whether matching sees the difference. A record that an older page or night gave with a later
+-- `updatedAt` stays as it is. Kept, so that the two are joined once.
+create temp table compared on commit drop as
 select
-    incoming.*,
+    staged.ctid as place,
     this_load.load_id,
     held.number as held_number,
-    (
+    held.number is null or (
         (
             held.reference, held.currency, held.amount, held.status, held.created_at, held.provider_order_id,
             held.provider_txn_id, held.payment_type
         ) is distinct from (
-            incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
-            incoming.provider_order_id, incoming.provider_txn_id, incoming.payment_type
+            staged.reference, staged.currency, staged.amount, staged.status, staged.created_at,
+            staged.provider_order_id, staged.provider_txn_id, staged.payment_type
         )
     ) as moved
-from incoming
+from staged_transactions as staged
 inner join this_load using (app_id)
-inner join transactions as held using (app_id, transaction_id)
+left join transactions as held using (app_id, transaction_id)
 where
-    coalesce(held.updated_at, held.created_at) <= coalesce(incoming.updated_at, incoming.created_at)
+    not (select is_empty from this_book)
     and (
-        held.reference, held.currency, held.amount, held.status, held.created_at, held.updated_at,
-        held.provider_order_id, held.provider_txn_id, held.payment_type, held.provider_name,
-        held.provider_status
-    ) is distinct from (
-        incoming.reference, incoming.currency, incoming.amount, incoming.status, incoming.created_at,
-        incoming.updated_at, incoming.provider_order_id, incoming.provider_txn_id,
-        incoming.payment_type, incoming.provider_name, incoming.provider_status
+        held.number is null
+        or (
+            coalesce(held.updated_at, held.created_at) <= coalesce(staged.updated_at, staged.created_at)
+            and (
+                held.reference, held.currency, held.amount, held.status, held.created_at, held.updated_at,
+                held.provider_order_id, held.provider_txn_id, held.payment_type, held.provider_name,
+                held.provider_status
+            ) is distinct from (
+                staged.reference, staged.currency, staged.amount, staged.status, staged.created_at,
+                staged.updated_at, staged.provider_order_id, staged.provider_txn_id, staged.payment_type,
+                staged.provider_name, staged.provider_status
+            )
+        )
     );
+
+analyze compared;
+
+create temp view changes as
+select place, load_id, held_number, moved
+from compared
+union all
+select staged.ctid, load_id, null, true
+from staged_transactions as staged
+inner join this_load using (app_id)
+where (select is_empty from this_book);
+
+create temp table loaded on commit drop as
+select
+    (select count(*) from staged_transactions) as usable,
+    count(*) filter (where held_number is null) as added,
+    count(held_number) as changed,
+    0 as in_force,
+    0 as withdrawn
+from changes;
 
 insert into transaction_versions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
@@ -136,15 +146,11 @@ insert into transaction_versions (
 select
     held.app_id, held.transaction_id, held.reference, held.comparable, held.currency, held.amount, held.status,
     held.created_at, held.updated_at, held.provider_order_id, held.provider_txn_id, held.payment_type,
-    held.provider_name, held.provider_status, held.number, held.changed_in, changes.load_id
-from changes
-inner join transactions as held on held.number = changes.held_number;
+    held.provider_name, held.provider_status, held.number, held.changed_in, compared.load_id
+from compared
+inner join transactions as held on held.number = compared.held_number;
 
-create temp table last_number on commit drop as
-select coalesce(max(number), 0) as number
-from transactions;
-
-select pg_temp.rest_indexes('transactions', (select count(*) from staged_transactions));
+select pg_temp.rest_indexes('transactions', (select added from loaded));
 
 insert into transactions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
@@ -153,48 +159,28 @@ insert into transactions (
 select
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, load_id
-from incoming
+from staged_transactions as staged
 inner join this_load using (app_id)
 where
-    not exists (
-        select from transactions as held
-        where held.app_id = incoming.app_id and held.transaction_id = incoming.transaction_id
-    );
+    (select is_empty from this_book)
+    or staged.ctid in (select place from compared where held_number is null);
 
 select pg_temp.wake_indexes();
 
--- Only what is new carries the number of this load up to here. It has the highest numbers, too: by them a few are
--- found among many, whatever is known of the loads before.
-update loads
-set
-    records = (
-        select count(*) from transactions
-        where number > (select number from last_number) and changed_in = loads.load_id
-    )
-from this_load
-where loads.load_id = this_load.load_id;
-
-create temp table loaded on commit drop as
-select
-    (select count(*) from incoming) as usable,
-    (select sum(records) from loads inner join this_load using (load_id))::bigint as added,
-    (select count(*) from changes) as changed,
-    0 as in_force,
-    0 as withdrawn;
-
 update transactions as held set
-    reference = changes.reference,
-    comparable = changes.comparable,
-    currency = changes.currency,
-    amount = changes.amount,
-    status = changes.status,
-    created_at = changes.created_at,
-    updated_at = changes.updated_at,
-    provider_order_id = changes.provider_order_id,
-    provider_txn_id = changes.provider_txn_id,
-    payment_type = changes.payment_type,
-    provider_name = changes.provider_name,
-    provider_status = changes.provider_status,
-    changed_in = case when changes.moved then changes.load_id else held.changed_in end
-from changes
-where held.number = changes.held_number;
+    reference = staged.reference,
+    comparable = staged.comparable,
+    currency = staged.currency,
+    amount = staged.amount,
+    status = staged.status,
+    created_at = staged.created_at,
+    updated_at = staged.updated_at,
+    provider_order_id = staged.provider_order_id,
+    provider_txn_id = staged.provider_txn_id,
+    payment_type = staged.payment_type,
+    provider_name = staged.provider_name,
+    provider_status = staged.provider_status,
+    changed_in = case when compared.moved then compared.load_id else held.changed_in end
+from compared
+inner join staged_transactions as staged on staged.ctid = compared.place
+where held.number = compared.held_number;

@@ -54,7 +54,9 @@ def _load(
     )
     number_load(connection)
     taking_in = (
-        ("take_in_transactions",) if side == "kspay" else ("repeated_ids", "same_ids", "take_in_entries")
+        ("contested_transactions", "take_in_transactions")
+        if side == "kspay"
+        else ("repeated_ids", "same_ids", "take_in_entries")
     )
     for name in (*taking_in, "rejected", "take_in_quarantine"):
         run_file(connection, f"load/{name}")
