@@ -88,14 +88,25 @@ class PeriodFacts:
 
 def read_period(connection: Connection, period: Period) -> PeriodFacts:
     """What `validate_period` looks at. Needs the policy (`reconcile.match.policy.state_policy`)."""
-    records: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
+    records: dict[tuple[str, str], dict[date, int]] = defaultdict(lambda: defaultdict(int))
+    first_days: dict[tuple[str, str, str], date] = {}
     asked = {"first": period.first - timedelta(days=DAYS_BEFORE), "last": period.last}
     for row in connection.execute(text(read_sql("validate/records_by_day")), asked):
-        records[row.side, row.app_id][row.day] = row.records
-    days_of = {"first": period.first, "last": period.last}
+        records[row.side, row.app_id][row.day] += row.records
+        if row.day >= period.first:
+            key = row.side, row.app_id, row.currency
+            first_days[key] = min(row.day, first_days.get(key, row.day))
+    sides, app_ids, currencies = zip(*first_days, strict=True) if first_days else ((), (), ())
+    of_period = {
+        "sides": list(sides),
+        "app_ids": list(app_ids),
+        "currencies": list(currencies),
+        "first_days": list(first_days.values()),
+        "first": period.first,
+    }
     with planner.switches_of(connection, "validate/currencies"):
-        currencies = connection.execute(text(read_sql("validate/currencies")), days_of).all()
-    return PeriodFacts(records, currencies)
+        found = connection.execute(text(read_sql("validate/currencies")), of_period).all()
+    return PeriodFacts(records, found)
 
 
 def validate_period(validator: Validator, period: Period, facts: PeriodFacts, known: Currencies) -> None:

@@ -1,7 +1,7 @@
--- Grain: one row a side, app and business day that has a record.
--- Purpose: How many records a day has, so that a day without any, or with far fewer, is noticed. The wide ranges are
--- for the indexes: no business date is further than a day from that of UTC. The exact range is in a case, which the
--- planner takes for half of the rows.
+-- Grain: one row a side, app, currency and business day that has a record.
+-- Purpose: How many records a day has, so that a day without any, or with far fewer, is noticed, and which currencies
+-- it has. The wide ranges are for the indexes: no business date is further than a day from that of UTC. The exact range
+-- is in a case, which the planner takes for half of the rows.
 -- Reads: entries, policy, transactions
 -- Makes: none
 
@@ -9,6 +9,7 @@ with dated as (
     select
         'kspay' as side,
         app_id,
+        currency,
         business_date(created_at, (select timezone from policy)) as day
     from transactions
     where
@@ -18,6 +19,7 @@ with dated as (
     select
         'ledger',
         app_id,
+        currency,
         coalesce(dated_on, business_date(dated_at, (select timezone from policy)))
     from entries
     where
@@ -27,7 +29,7 @@ with dated as (
         between cast(:first as date) - 1 and cast(:last as date) + 1
 )
 
-select side, app_id, day, count(*) as records
+select side, app_id, currency, day, count(*) as records
 from dated
 where case when day between :first and :last then true end
-group by side, app_id, day
+group by side, app_id, currency, day
