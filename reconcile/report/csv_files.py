@@ -133,6 +133,16 @@ def read_csv(path: Path) -> Iterator[list[str]]:
             yield row
 
 
+def count_rows(path: Path) -> int:
+    """The number of rows of a file of a run, without the header. It takes no cell apart, so it is fast."""
+    rows, within = 0, False
+    with path.open("rb") as file:
+        for line in file:
+            within ^= line.count(b'"') % 2 == 1  # within a cell that goes on in the next line
+            rows += not within
+    return rows - 1
+
+
 def read_totals(connection: Connection, currencies: Currencies) -> list[dict[str, Any]]:
     """The rows of summary.csv for run.json, amounts as plain decimals in text."""
     return [

@@ -28,7 +28,7 @@ from reconcile.core.wording import day, percent, words
 from reconcile.report.bridge import LINES
 from reconcile.report.columns import RUN_FILES, dictionary
 from reconcile.report.csv_cells import shown
-from reconcile.report.csv_files import read_csv
+from reconcile.report.csv_files import count_rows, read_csv
 from reconcile.report.figures import compared, reconciled, share_of
 from reconcile.report.frames import Total, frame_of, totals
 
@@ -210,7 +210,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         totals=_totals(run["totals"], currencies),
         open=len(held),
         parts=_parts(held, run.get("at_a_glance") or {}, currencies),
-        resolved=sum(1 for _ in read_csv(folder / "resolved.csv")) - 1,
+        resolved=count_rows(folder / "resolved.csv"),
         kinds=_kinds(held, currencies),
         ages=_ages(held, currencies),
         at_stake=_money(totals(held.dropna(subset=["amount"]), "currency"), currencies),

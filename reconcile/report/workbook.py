@@ -30,7 +30,7 @@ from reconcile.report.columns import (
     dictionary,
 )
 from reconcile.report.csv_cells import EXACT_DIGITS
-from reconcile.report.csv_files import read_csv
+from reconcile.report.csv_files import count_rows, read_csv
 from reconcile.report.figures import allowed_lines
 from reconcile.report.workbook_cells import (
     HEADER,
@@ -192,7 +192,8 @@ def _records(writer: SheetWriter, columns: Sequence[str], path: Path, most: int)
         for name, number, write in writers:
             if row[name]:
                 write(at, number, row[name], row)
-    if left_out := sum(1 for _ in file):
+    if next(file, None) is not None:
+        left_out = count_rows(path) - last
         says = f"{left_out} more rows are not in this sheet: {path.name} of this run has all of them"
         sheet.write_string(last + 1, 0, says, writer.formats.of(bold=True))
     sheet.autofilter(0, 0, max(last, 1), len(columns) - 1)
