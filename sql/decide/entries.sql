@@ -22,12 +22,17 @@ booked as (
     select led.number, bookings.entry_no
     from led
     inner join bookings on bookings.lead_no = led.lead_no
+),
+
+mate as (
+    select
+        named.app_id, named.source as named_source, named.ledger_id as named, held.source, held.ledger_id,
+        held.currency, held.facts
+    from booked
+    inner join named using (number)
+    inner join known_entry as held on held.number = booked.entry_no
 )
 
-select
-    named.app_id, named.source as named_source, named.ledger_id as named, mate.source, mate.ledger_id, mate.currency,
-    mate.facts
-from booked
-inner join named using (number)
-inner join known_entry as mate on mate.number = booked.entry_no
-order by mate.source collate "C", mate.ledger_id collate "C"
+select app_id, named_source, named, source, ledger_id, currency, facts
+from mate
+order by source collate "C", ledger_id collate "C"

@@ -18,10 +18,15 @@ matched as (
     union
     select number, number
     from named
+),
+
+mate as (
+    select named.app_id, named.transaction_id as named, held.transaction_id, held.currency, held.facts
+    from matched
+    inner join named using (number)
+    inner join known_transaction as held on held.number = matched.transaction_no
 )
 
-select named.app_id, named.transaction_id as named, mate.transaction_id, mate.currency, mate.facts
-from matched
-inner join named using (number)
-inner join known_transaction as mate on mate.number = matched.transaction_no
-order by mate.transaction_id collate "C"
+select app_id, named, transaction_id, currency, facts
+from mate
+order by transaction_id collate "C"

@@ -50,11 +50,16 @@ different as (
     where (app_id, source, ledger_id) in (select app_id, source, ledger_id from repeated)
     group by app_id, source, ledger_id
     having count(*) > 1
+),
+
+with_reason as (
+    select app_id, source, ledger_id, coalesce(broken.reason, different.reason) as reason
+    from broken
+    full join different using (app_id, source, ledger_id)
 )
 
-select app_id, source, ledger_id, coalesce(broken.reason, different.reason) as reason
-from broken
-full join different using (app_id, source, ledger_id);
+select *
+from with_reason;
 
 insert into staged_rejections
 select

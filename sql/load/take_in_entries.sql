@@ -67,22 +67,28 @@ spanned as (
     select app_id, source, min(business_on) as first_day, max(business_on) as last_day
     from dated
     group by app_id, source
+),
+
+held_entry as (
+    select held.app_id, held.number, held.ledger_id, this_load.load_id
+    from spanned
+    cross join this_import
+    inner join entries as held using (app_id, source)
+    inner join this_load using (app_id)
+    where
+        not held.withdrawn
+        and coalesce(held.dated_on, business_date(held.dated_at, snapshot_timezone)) between first_day and last_day
 )
 
 select
-    held.app_id,
-    held.number as held_number,
-    this_load.load_id,
+    app_id,
+    number as held_number,
+    load_id,
     not exists (
-        select from incoming_ids where incoming_ids.app_id = held.app_id and incoming_ids.record_id = held.ledger_id
+        select from incoming_ids
+        where incoming_ids.app_id = held_entry.app_id and incoming_ids.record_id = held_entry.ledger_id
     ) as missing
-from spanned
-cross join this_import
-inner join entries as held using (app_id, source)
-inner join this_load using (app_id)
-where
-    not held.withdrawn
-    and coalesce(held.dated_on, business_date(held.dated_at, snapshot_timezone)) between first_day and last_day;
+from held_entry;
 
 create temp view missing as select held_number, load_id from in_span where missing;
 
@@ -109,18 +115,25 @@ spanned as (
     select app_id, source, min(business_on) as first_day, max(business_on) as last_day
     from dated
     group by app_id, source
+),
+
+held_entry as (
+    select held.app_id, held.ledger_id
+    from spanned
+    cross join this_import
+    inner join entries as held using (app_id, source)
+    where
+        not held.withdrawn
+        and held.loaded_in in (select held_since from shared)
+        and coalesce(held.dated_on, business_date(held.dated_at, timezone)) between first_day and last_day
 )
 
-select held.ledger_id
-from spanned
-cross join this_import
-inner join entries as held using (app_id, source)
+select ledger_id
+from held_entry
 where
-    not held.withdrawn
-    and held.loaded_in in (select held_since from shared)
-    and coalesce(held.dated_on, business_date(held.dated_at, timezone)) between first_day and last_day
-    and not exists (
-        select from incoming_ids where incoming_ids.app_id = held.app_id and incoming_ids.record_id = held.ledger_id
+    not exists (
+        select from incoming_ids
+        where incoming_ids.app_id = held_entry.app_id and incoming_ids.record_id = held_entry.ledger_id
     );
 
 create temp table loaded on commit drop as

@@ -99,13 +99,21 @@ unsaid as materialized (
             select from findings
             where findings.side = 'kspay' and findings.number = balance.match_no and findings.aspect = 'amount'
         )
+),
+
+named as (
+    select
+        transactions.transaction_id as record,
+        unsaid.kspay,
+        unsaid.ledger
+    from unsaid
+    inner join transactions on transactions.number = unsaid.match_no
+    where transactions.number = any(array(select match_no from unsaid))
 )
 
 select
     'kspay' as side,
-    transactions.transaction_id as record,
-    format('matched with %s against %s, and nothing says so', unsaid.kspay, unsaid.ledger) as found
-from unsaid
-inner join transactions on transactions.number = unsaid.match_no
-where transactions.number = any(array(select match_no from unsaid))
+    record,
+    format('matched with %s against %s, and nothing says so', kspay, ledger) as found
+from named
 order by record

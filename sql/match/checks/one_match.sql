@@ -87,17 +87,22 @@ unusable as (
     where
         (select somewhere from wrong)
         and not exists (select from scope_entry where scope_entry.number = scope_pairing.entry_no)
+),
+
+named as (
+    select 'kspay' as side, transactions.transaction_id as record, 'several matches' as found
+    from several
+    inner join transactions on several.side = 'kspay' and transactions.number = several.number
+    union
+    select 'ledger', entries.ledger_id, 'several matches'
+    from several
+    inner join entries on several.side = 'ledger' and entries.number = several.number
+    union all
+    select 'ledger', entries.ledger_id, 'matched, though one of the two records cannot be used'
+    from unusable
+    inner join entries on entries.number = unusable.entry_no
 )
 
-select 'kspay' as side, transactions.transaction_id as record, 'several matches' as found
-from several
-inner join transactions on several.side = 'kspay' and transactions.number = several.number
-union
-select 'ledger', entries.ledger_id, 'several matches'
-from several
-inner join entries on several.side = 'ledger' and entries.number = several.number
-union all
-select 'ledger', entries.ledger_id, 'matched, though one of the two records cannot be used'
-from unusable
-inner join entries on entries.number = unusable.entry_no
+select side, record, found
+from named
 order by side, record

@@ -98,7 +98,7 @@ compared as (
     inner join of_ledger using (match_no)
 ),
 
-judged as (
+answered as (
     select
         match_no,
         transaction_id,
@@ -126,23 +126,28 @@ found as (
     select number as match_no
     from findings
     where side = 'kspay' and kind = 'REFUND_MISMATCH'
+),
+
+wrong as (
+    select answered.*
+    from answered
+    left join found using (match_no)
+    where answered.contradicts <> (found.match_no is not null)
 )
 
 select
     'kspay' as side,
-    judged.transaction_id as record,
+    transaction_id as record,
     case
-        when judged.contradicts
+        when contradicts
             then format(
                     'the ledger gives back %s, KS Pay between %s and %s, and no finding says so',
-                    judged.given_back, judged.at_least, judged.at_most
+                    given_back, at_least, at_most
                 )
         else format(
                 'the ledger gives back %s, KS Pay between %s and %s, which agrees, and a finding says that it does not',
-                judged.given_back, judged.at_least, judged.at_most
+                given_back, at_least, at_most
             )
     end as found
-from judged
-left join found using (match_no)
-where judged.contradicts <> (found.match_no is not null)
+from wrong
 order by record

@@ -71,7 +71,7 @@ of_match as (
     group by match_no, currency
 ),
 
-judged as materialized (
+with_line as materialized (
     select
         of_match.*,
         coalesce(allowed_difference.fee, 0) as fee,
@@ -135,41 +135,46 @@ alone as (
     left join outcome
         on outcome.scope = 'period' and outcome.side = apart.side and outcome.number = apart.number
     where apart.rule is null and outcome.number is null
+),
+
+counted as (
+    select
+        currency,
+        line,
+        difference + fee as amount,
+        match_no,
+        null::text as side,
+        null::bigint as number
+    from with_line
+    where difference + fee <> 0
+    union all
+    select currency, 'fees', -fee, match_no, null, null from with_line where fee <> 0
+    union all
+    select currency, 'refunds', refunds, match_no, null, null from with_line where is_refunded
+    union all
+    select currency, 'other_days', outside, match_no, null, null from with_line where is_outside
+    union all
+    select
+        currency,
+        case
+            when line = 'missing_in_' then line || case side when 'kspay' then 'ledger' else 'kspay' end
+            when line like '%in\_' then line || side
+            else line
+        end,
+        case when side = 'kspay' then -amount else amount end,
+        null,
+        side,
+        number
+    from alone
 )
 
-select
-    currency,
-    line,
-    difference + fee as amount,
-    match_no,
-    null::text as side,
-    null::bigint as number
-from judged
-where difference + fee <> 0
-union all
-select currency, 'fees', -fee, match_no, null, null from judged where fee <> 0
-union all
-select currency, 'refunds', refunds, match_no, null, null from judged where is_refunded
-union all
-select currency, 'other_days', outside, match_no, null, null from judged where is_outside
-union all
-select
-    currency,
-    case
-        when line = 'missing_in_' then line || case side when 'kspay' then 'ledger' else 'kspay' end
-        when line like '%in\_' then line || side
-        else line
-    end,
-    case when side = 'kspay' then -amount else amount end,
-    null,
-    side,
-    number
-from alone;
+select *
+from counted;
 
 analyze bridge_row;
 
 create temp table bridge on commit drop as
-with told as (
+with line_total as (
     select currency, line, count(*) as records, sum(amount) as amount from bridge_row group by currency, line
     union all
     -- A quarantined record adds nothing; quarantine.csv has it.
@@ -189,4 +194,4 @@ select
     line,
     records::bigint as records,
     amount
-from told;
+from line_total;

@@ -39,12 +39,17 @@ carried as (
     from reported_alone
     inner join shown_entry using (number)
     where side = 'ledger'
+),
+
+telling as (
+    select carried.*
+    from carried
+    left join crowded_keys as crowded using (app_id, kind, key)
+    where carried.key is not null and crowded.key is null
 )
 
-select carried.*
-from carried
-left join crowded_keys as crowded using (app_id, kind, key)
-where carried.key is not null and crowded.key is null;
+select *
+from telling;
 
 analyze without_counterpart;
 

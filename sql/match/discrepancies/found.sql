@@ -26,24 +26,29 @@ of_match as materialized (
     select distinct transaction_no as match_no, entry_no
     from pairings
     where transaction_no = any(array(select match_no from standing where match_no is not null))
+),
+
+record as (
+    select 'kspay' as of_side, match_no as of_number, 'ledger' as side, entry_no as number
+    from of_match
+    union
+    select 'kspay', of_match.match_no, 'kspay', pairings.transaction_no
+    from of_match
+    inner join pairings on pairings.entry_no = of_match.entry_no
+    where pairings.entry_no = any(array(select entry_no from of_match))
+    union
+    select side, number, side, number
+    from standing
+    where match_no is null
+    union
+    select 'ledger', standing.number, 'ledger', bookings.entry_no
+    from standing
+    inner join bookings on bookings.lead_no = standing.number
+    where standing.side = 'ledger'
 )
 
-select 'kspay' as of_side, match_no as of_number, 'ledger' as side, entry_no as number
-from of_match
-union
-select 'kspay', of_match.match_no, 'kspay', pairings.transaction_no
-from of_match
-inner join pairings on pairings.entry_no = of_match.entry_no
-where pairings.entry_no = any(array(select entry_no from of_match))
-union
-select side, number, side, number
-from standing
-where match_no is null
-union
-select 'ledger', standing.number, 'ledger', bookings.entry_no
-from standing
-inner join bookings on bookings.lead_no = standing.number
-where standing.side = 'ledger';
+select *
+from record;
 
 analyze finding_record (of_side, of_number, side, number);
 
@@ -104,15 +109,21 @@ with gathered as (
     select app_id, side, source, known_by, 'validity', 'INVALID_RECORD', true, null, min(broken_rank), null
     from broken
     group by app_id, side, source, known_by
+),
+
+with_severity as (
+    select
+        gathered.*,
+        case when kspay_family = 'refunded' then severity_of_refunded else severity end as severity
+    from gathered
+    inner join discrepancy_type using (type)
 )
 
 select
     row_number() over () as found_no,
     'D-' || letters(jsonb_build_array(app_id, side, source, record_id, aspect), 20) as discrepancy_id,
-    gathered.*,
-    case when kspay_family = 'refunded' then severity_of_refunded else severity end as severity
-from gathered
-inner join discrepancy_type using (type);
+    *
+from with_severity;
 
 create temp table involved on commit drop as
 select found.found_no, finding_record.side, finding_record.number

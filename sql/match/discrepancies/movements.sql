@@ -61,12 +61,17 @@ with recursive chain as (
         run_bases.base
     from chain
     inner join run_bases using (app_id, run)
+),
+
+movement_of_chain as (
+    select movements.*
+    from chain
+    inner join movements using (app_id, run)
 )
 
-select distinct on (movements.discrepancy_id) movements.*
-from chain
-inner join movements using (app_id, run)
-order by movements.discrepancy_id asc, movements.run desc;
+select distinct on (discrepancy_id) *
+from movement_of_chain
+order by discrepancy_id asc, run desc;
 
 insert into movements (run, discrepancy_id, app_id, kind, type, facts, currency, amount)
 select

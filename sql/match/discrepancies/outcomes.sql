@@ -74,7 +74,7 @@ taken as (
     inner join pairings on pairings.entry_no = shown_entry.number and pairings.stands_for_entry
 ),
 
-judged as (
+with_outcome as (
     select
         scoped.*,
         taken.rule,
@@ -93,7 +93,7 @@ judged as (
 )
 
 select *
-from judged;
+from with_outcome;
 
 -- Grain: currency, payment method, rule and whether money moved on either side, of the pairs of the period that agree:
 -- the only transaction and the only entry of their match, both of the period, of one currency and amount. The two

@@ -26,32 +26,39 @@ with repeating as materialized (
     from reported
     inner join shown_transaction as own on own.number = reported.number
     where reported.type = 'DUPLICATE_IN_KSPAY' and reported.match_no is null
+),
+
+nearest as (
+    select repeating.found_no, other.number, other.transaction_id, other.business_on
+    from repeating
+    cross join policy
+    cross join lateral (
+        select known.number, known.transaction_id, known.business_on
+        from usable_transaction as known
+        left join lateral (select match_no from pairings where transaction_no = known.number limit 1) as taken on true
+        where
+            known.app_id = repeating.app_id and known.comparable = repeating.comparable
+            and known.reference = repeating.reference and known.number <> repeating.number
+            and known.family in ('paid', 'refunded')
+            and known.currency = repeating.currency
+            and abs(known.amount - repeating.amount)
+            <= tolerance_of(repeating.tolerance_fixed, repeating.tolerance_percent, repeating.amount)
+            and case
+                when taken.match_no is not null
+                    then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
+                else
+                    (known.created_at, known.transaction_id collate "C")
+                    < (repeating.created_at, repeating.transaction_id collate "C")
+                    and repeating.business_on - known.business_on <= policy.duplicate_days
+            end
+        order by
+            taken.match_no is null, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
+        limit 1
+    ) as other
 )
 
-select repeating.found_no, 'kspay', other.number, null, other.transaction_id, other.business_on, false
-from repeating
-cross join policy
-cross join lateral (
-    select known.number, known.transaction_id, known.business_on
-    from usable_transaction as known
-    left join lateral (select match_no from pairings where transaction_no = known.number limit 1) as taken on true
-    where
-        known.app_id = repeating.app_id and known.comparable = repeating.comparable
-        and known.reference = repeating.reference and known.number <> repeating.number
-        and known.family in ('paid', 'refunded')
-        and known.currency = repeating.currency
-        and abs(known.amount - repeating.amount)
-        <= tolerance_of(repeating.tolerance_fixed, repeating.tolerance_percent, repeating.amount)
-        and case
-            when taken.match_no is not null then abs(known.business_on - repeating.business_on) <= policy.duplicate_days
-            else
-                (known.created_at, known.transaction_id collate "C")
-                < (repeating.created_at, repeating.transaction_id collate "C")
-                and repeating.business_on - known.business_on <= policy.duplicate_days
-        end
-    order by taken.match_no is null, abs(known.business_on - repeating.business_on), known.transaction_id collate "C"
-    limit 1
-) as other;
+select found_no, 'kspay', number, null, transaction_id, business_on, false
+from nearest;
 
 insert into other_record (found_no, side, number, source, record_id, business_on, is_mate)
 -- A booking is known by the keys of all its entries. Each key stands with the facts of its duplicate, so that nothing
@@ -84,72 +91,75 @@ with own_key as materialized (
             select from crowded_keys as crowded
             where crowded.app_id = entry.app_id and crowded.kind = carried.kind and crowded.key = carried.key
         )
+),
+
+possible as (
+    select
+        own_key.found_no,
+        known.number,
+        known.source,
+        known.ledger_id,
+        known.business_on,
+        taken.match_no is not null as is_matched,
+        abs(known.business_on - own_key.business_on) as days
+    from own_key
+    cross join policy
+    -- Each entry of a booking counts with its own amount and date, and under the keys of all its entries.
+    cross join
+        lateral (
+            select number
+            from entries
+            where
+                own_key.kind = 'reference' and app_id = own_key.app_id and comparable = own_key.comparable
+                and reference = own_key.key
+            union all
+            select number
+            from entries
+            where own_key.kind = 'transaction_id' and app_id = own_key.app_id and transaction_id = own_key.key
+            union all
+            -- A matched entry counts under its transactions' reference and id as well.
+            select taken.entry_no
+            from transactions
+            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
+            where
+                own_key.kind = 'reference' and app_id = own_key.app_id and comparable = own_key.comparable
+                and reference = own_key.key
+            union all
+            select taken.entry_no
+            from transactions
+            cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
+            cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
+            where own_key.kind = 'transaction_id' and app_id = own_key.app_id and transaction_id = own_key.key
+        ) as carrier
+    cross join
+        lateral (
+            select coalesce(max(lead_no), carrier.number) as lead_no from bookings where entry_no = carrier.number
+        ) as lead
+    cross join
+        lateral (
+            select lead.lead_no as number
+            union all
+            select entry_no from bookings where lead_no = lead.lead_no
+        ) as beside
+    cross join lateral (select * from usable_entry where number = beside.number offset 0) as known
+    left join lateral (select match_no from pairings where entry_no = known.number limit 1) as taken on true
+    where
+        lead.lead_no <> own_key.number
+        and known.family in ('paid', 'refunded')
+        and known.currency = own_key.currency
+        and (known.amount < 0) = (own_key.amount < 0)
+        and abs(known.amount - own_key.amount)
+        <= tolerance_of(own_key.tolerance_fixed, own_key.tolerance_percent, abs(own_key.amount))
+        and case
+            when taken.match_no is not null then abs(known.business_on - own_key.business_on) <= policy.duplicate_days
+            else
+                (known.business_on, known.source collate "C", known.ledger_id collate "C")
+                < (own_key.business_on, own_key.source collate "C", own_key.ledger_id collate "C")
+                and own_key.business_on - known.business_on <= policy.duplicate_days
+        end
 )
 
-select distinct on (own_key.found_no)
-    own_key.found_no,
-    'ledger',
-    known.number,
-    known.source,
-    known.ledger_id,
-    known.business_on,
-    false
-from own_key
-cross join policy
--- Each entry of a booking counts with its own amount and date, and under the keys of all.
-cross join
-    lateral (
-        select number
-        from entries
-        where
-            own_key.kind = 'reference' and app_id = own_key.app_id and comparable = own_key.comparable
-            and reference = own_key.key
-        union all
-        select number
-        from entries
-        where own_key.kind = 'transaction_id' and app_id = own_key.app_id and transaction_id = own_key.key
-        union all
-        -- A matched entry counts under its transactions' reference and id as well.
-        select taken.entry_no
-        from transactions
-        cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
-        cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
-        where
-            own_key.kind = 'reference' and app_id = own_key.app_id and comparable = own_key.comparable
-            and reference = own_key.key
-        union all
-        select taken.entry_no
-        from transactions
-        cross join lateral (select match_no from pairings where transaction_no = transactions.number limit 1) as own
-        cross join lateral (select entry_no from pairings where transaction_no = own.match_no offset 0) as taken
-        where own_key.kind = 'transaction_id' and app_id = own_key.app_id and transaction_id = own_key.key
-    ) as carrier
-cross join
-    lateral (
-        select coalesce(max(lead_no), carrier.number) as lead_no from bookings where entry_no = carrier.number
-    ) as lead
-cross join
-    lateral (
-        select lead.lead_no as number
-        union all
-        select entry_no from bookings where lead_no = lead.lead_no
-    ) as beside
-cross join lateral (select * from usable_entry where number = beside.number offset 0) as known
-left join lateral (select match_no from pairings where entry_no = known.number limit 1) as taken on true
-where
-    lead.lead_no <> own_key.number
-    and known.family in ('paid', 'refunded')
-    and known.currency = own_key.currency
-    and (known.amount < 0) = (own_key.amount < 0)
-    and abs(known.amount - own_key.amount)
-    <= tolerance_of(own_key.tolerance_fixed, own_key.tolerance_percent, abs(own_key.amount))
-    and case
-        when taken.match_no is not null then abs(known.business_on - own_key.business_on) <= policy.duplicate_days
-        else
-            (known.business_on, known.source collate "C", known.ledger_id collate "C")
-            < (own_key.business_on, own_key.source collate "C", own_key.ledger_id collate "C")
-            and own_key.business_on - known.business_on <= policy.duplicate_days
-    end
-order by
-    own_key.found_no, taken.match_no is null, abs(known.business_on - own_key.business_on), known.source collate "C",
-    known.ledger_id collate "C";
+select distinct on (found_no) found_no, 'ledger', number, source, ledger_id, business_on, false
+from possible
+order by found_no asc, is_matched desc, days asc, source collate "C" asc, ledger_id collate "C" asc;

@@ -54,21 +54,27 @@ gathered as (
     cross join asked
     where found.due
     group by found.found_no
+),
+
+with_status as (
+    select
+        found.*,
+        gathered.facts,
+        gathered.first_on,
+        gathered.counts,
+        case
+            when decided.decision in ('accept', 'write_off', 'ignore') and decided.facts = gathered.facts
+                then 'resolved'
+            when decided.decision is not null then 'reopened'
+            else 'open'
+        end as status
+    from found
+    inner join gathered using (found_no)
+    left join decisions_in_force as decided using (discrepancy_id)
 )
 
-select
-    found.*,
-    gathered.facts,
-    gathered.first_on,
-    gathered.counts,
-    case
-        when decided.decision in ('accept', 'write_off', 'ignore') and decided.facts = gathered.facts then 'resolved'
-        when decided.decision is not null then 'reopened'
-        else 'open'
-    end as status
-from found
-inner join gathered using (found_no)
-left join decisions_in_force as decided using (discrepancy_id);
+select *
+from with_status;
 
 create unique index on found_status (found_no);
 analyze found_status (found_no);

@@ -24,30 +24,39 @@ several as (
     select app_id, source
     from source_name
     where app_id in (select app_id from source_name group by app_id having count(*) > 1)
+),
+
+written as (
+    select number from period_entry
+    union
+    -- The partner of a transaction of the period may be of another day.
+    select pairings.entry_no
+    from pairings
+    inner join period_transaction on period_transaction.number = pairings.transaction_no
+    union
+    select number from shown_entry
+    union
+    select number from other_record where side = 'ledger'
+),
+
+shared as (
+    select
+        held.app_id,
+        held.ledger_id
+    from entries as held
+    inner join several on several.app_id = held.app_id and several.source <> held.source
+    inner join entries as other
+        on
+            other.app_id = held.app_id and other.source = several.source and other.ledger_id = held.ledger_id
+    where
+        (select exists(select from several))
+        and held.number in (select number from written)
 )
 
 select distinct
-    held.app_id,
-    held.ledger_id
-from entries as held
-inner join several on several.app_id = held.app_id and several.source <> held.source
-inner join entries as other
-    on
-        other.app_id = held.app_id and other.source = several.source and other.ledger_id = held.ledger_id
-where
-    (select exists(select from several))
-    and held.number in (
-        select number from period_entry
-        union
-        -- The partner of a transaction of the period may be of another day.
-        select pairings.entry_no
-        from pairings
-        inner join period_transaction on period_transaction.number = pairings.transaction_no
-        union
-        select number from shown_entry
-        union
-        select number from other_record where side = 'ledger'
-    );
+    app_id,
+    ledger_id
+from shared;
 
 analyze shared_id;
 
@@ -124,7 +133,7 @@ invalid as (
             when min(broken.amount) = max(broken.amount) then min(broken.amount)
         end as amount,
         min(broken.business_on) as business_on,
-        min(array[broken.reason, broken.field, broken.value] collate "C") as told
+        min(array[broken.reason, broken.field, broken.value] collate "C") as fault
     from involved
     inner join broken on broken.broken_rank = involved.number
     where involved.side = 'broken'
@@ -210,94 +219,99 @@ other as (
         string_agg(written, ' and ' order by written collate "C") filter (where is_mate) as mates
     from named
     group by found_no
+),
+
+described as (
+    select
+        reported.discrepancy_id,
+        reported.type,
+        reported.severity,
+        reported.status,
+        asked.period_last - coalesce(reported.first_on, held.first_seen) as age_days,
+        held.first_seen,
+        reported.app_id,
+        coalesce(transactions.transaction_id, case when invalid.side = 'kspay' then invalid.record_id end)
+            as transaction_id,
+        coalesce(entries.ledger_id, case when invalid.side = 'ledger' then invalid.record_id end) as ledger_id,
+        transactions.reference,
+        entries.reference as ledger_reference,
+        coalesce(transactions.provider_order_id, entries.provider_order_id) as provider_order_id,
+        coalesce(transactions.provider_txn_id, entries.provider_txn_id) as provider_txn_id,
+        case
+            when transactions.currency <> entries.currency then transactions.currency || ';' || entries.currency
+            else coalesce(transactions.currency, entries.currency, invalid.currency)
+        end as currency,
+        coalesce(transactions.currency, case when invalid.side = 'kspay' then invalid.currency end) as kspay_currency,
+        coalesce(entries.currency, case when invalid.side = 'ledger' then invalid.currency end) as ledger_currency,
+        coalesce(transactions.amount, case when invalid.side = 'kspay' then invalid.amount end) as kspay_amount,
+        coalesce(entries.amount, case when invalid.side = 'ledger' then invalid.amount end) as ledger_amount,
+        case
+            when invalid.side = 'kspay' then invalid.amount
+            when invalid.side = 'ledger' then -invalid.amount
+            when coalesce(transactions.currency = entries.currency, true)
+                then coalesce(transactions.amount, 0) - coalesce(entries.amount, 0)
+        end as difference,
+        transactions.status as kspay_status,
+        entries.status as ledger_status,
+        coalesce(transactions.business_on, case when invalid.side = 'kspay' then invalid.business_on end) as kspay_date,
+        coalesce(entries.business_on, case when invalid.side = 'ledger' then invalid.business_on end) as ledger_date,
+        transactions.payment_method,
+        rule.rule,
+        coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
+        coalesce(of_transaction.fee, of_entry.fee) as suggested_fee,
+        coalesce(of_transaction.kind, of_entry.kind) as suggested_by,
+        transactions.fee,
+        entries.named_transaction,
+        case when transactions.provider_order_id = entries.provider_order_id then entries.provider_order_id end
+            as shared_order_id,
+        case when transactions.provider_txn_id = entries.provider_txn_id then entries.provider_txn_id end
+            as shared_txn_id,
+        other.record_id as other_id,
+        other.business_on as other_date,
+        other.mates as other_matched_with,
+        other.key as other_key,
+        other.by_name as other_by_name,
+        other.records as others,
+        transactions.records as transactions,
+        entries.records as entries,
+        entries.refunded as given_back,
+        case
+            when reported.type = 'MISSING_IN_KSPAY' and entries.refunded > 0
+                then (select min(window_first) from fetched_windows where fetched_windows.app_id = reported.app_id)
+        end as first_fetched,
+        case when reported.type = 'REFUND_MISMATCH' then transactions.refunded end as kspay_refunded,
+        case when reported.type = 'REFUND_MISMATCH' then entries.refunded end as ledger_refunded,
+        invalid.side as broken_side,
+        invalid.fault[1] as broken_reason,
+        invalid.fault[2] as broken_field,
+        invalid.fault[3] as broken_value,
+        reported.facts,
+        reported.side = 'kspay' as of_kspay,
+        decided.decision,
+        decided.records as joined_records,
+        decided.note,
+        waiting.decision as proposed_decision,
+        waiting.by_name as proposed_by,
+        decided.assignee,
+        decided.due,
+        decided.by_name as by,
+        decided.decided_at as at
+    from reported
+    cross join asked
+    inner join discrepancies as held using (discrepancy_id)
+    left join transactions using (found_no)
+    left join entries using (found_no)
+    left join invalid using (found_no)
+    left join rule using (match_no)
+    left join other using (found_no)
+    left join suggested_entry as of_transaction
+        on reported.side = 'kspay' and reported.match_no is null and of_transaction.transaction_no = reported.number
+    left join suggested_transaction as of_entry
+        on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
+    left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
+    left join decisions_proposed as waiting
+        on waiting.discrepancy_id = reported.discrepancy_id and waiting.facts = reported.facts
 )
 
-select
-    reported.discrepancy_id,
-    reported.type,
-    reported.severity,
-    reported.status,
-    asked.period_last - coalesce(reported.first_on, held.first_seen) as age_days,
-    held.first_seen,
-    reported.app_id,
-    coalesce(transactions.transaction_id, case when invalid.side = 'kspay' then invalid.record_id end)
-        as transaction_id,
-    coalesce(entries.ledger_id, case when invalid.side = 'ledger' then invalid.record_id end) as ledger_id,
-    transactions.reference,
-    entries.reference as ledger_reference,
-    coalesce(transactions.provider_order_id, entries.provider_order_id) as provider_order_id,
-    coalesce(transactions.provider_txn_id, entries.provider_txn_id) as provider_txn_id,
-    case
-        when transactions.currency <> entries.currency then transactions.currency || ';' || entries.currency
-        else coalesce(transactions.currency, entries.currency, invalid.currency)
-    end as currency,
-    coalesce(transactions.currency, case when invalid.side = 'kspay' then invalid.currency end) as kspay_currency,
-    coalesce(entries.currency, case when invalid.side = 'ledger' then invalid.currency end) as ledger_currency,
-    coalesce(transactions.amount, case when invalid.side = 'kspay' then invalid.amount end) as kspay_amount,
-    coalesce(entries.amount, case when invalid.side = 'ledger' then invalid.amount end) as ledger_amount,
-    case
-        when invalid.side = 'kspay' then invalid.amount
-        when invalid.side = 'ledger' then -invalid.amount
-        when coalesce(transactions.currency = entries.currency, true)
-            then coalesce(transactions.amount, 0) - coalesce(entries.amount, 0)
-    end as difference,
-    transactions.status as kspay_status,
-    entries.status as ledger_status,
-    coalesce(transactions.business_on, case when invalid.side = 'kspay' then invalid.business_on end) as kspay_date,
-    coalesce(entries.business_on, case when invalid.side = 'ledger' then invalid.business_on end) as ledger_date,
-    transactions.payment_method,
-    rule.rule,
-    coalesce(of_transaction.ledger_id, of_entry.transaction_id) as suggested_counterpart,
-    coalesce(of_transaction.fee, of_entry.fee) as suggested_fee,
-    coalesce(of_transaction.kind, of_entry.kind) as suggested_by,
-    transactions.fee,
-    entries.named_transaction,
-    case when transactions.provider_order_id = entries.provider_order_id then entries.provider_order_id end
-        as shared_order_id,
-    case when transactions.provider_txn_id = entries.provider_txn_id then entries.provider_txn_id end
-        as shared_txn_id,
-    other.record_id as other_id,
-    other.business_on as other_date,
-    other.mates as other_matched_with,
-    other.key as other_key,
-    other.by_name as other_by_name,
-    other.records as others,
-    transactions.records as transactions,
-    entries.records as entries,
-    entries.refunded as given_back,
-    case
-        when reported.type = 'MISSING_IN_KSPAY' and entries.refunded > 0
-            then (select min(window_first) from fetched_windows where fetched_windows.app_id = reported.app_id)
-    end as first_fetched,
-    case when reported.type = 'REFUND_MISMATCH' then transactions.refunded end as kspay_refunded,
-    case when reported.type = 'REFUND_MISMATCH' then entries.refunded end as ledger_refunded,
-    invalid.side as broken_side,
-    invalid.told[1] as broken_reason,
-    invalid.told[2] as broken_field,
-    invalid.told[3] as broken_value,
-    reported.facts,
-    reported.side = 'kspay' as of_kspay,
-    decided.decision,
-    decided.records as joined_records,
-    decided.note,
-    waiting.decision as proposed_decision,
-    waiting.by_name as proposed_by,
-    decided.assignee,
-    decided.due,
-    decided.by_name as by,
-    decided.decided_at as at
-from reported
-cross join asked
-inner join discrepancies as held using (discrepancy_id)
-left join transactions using (found_no)
-left join entries using (found_no)
-left join invalid using (found_no)
-left join rule using (match_no)
-left join other using (found_no)
-left join suggested_entry as of_transaction
-    on reported.side = 'kspay' and reported.match_no is null and of_transaction.transaction_no = reported.number
-left join suggested_transaction as of_entry
-    on reported.side = 'ledger' and reported.match_no is null and of_entry.entry_no = reported.number
-left join decisions_in_force as decided on decided.discrepancy_id = reported.discrepancy_id
-left join decisions_proposed as waiting
-    on waiting.discrepancy_id = reported.discrepancy_id and waiting.facts = reported.facts;
+select *
+from described;

@@ -22,11 +22,17 @@ version as (
     union all
     select discrepancy_id, type, severity, facts, cleared_by, null, null
     from chosen
+),
+
+described as (
+    select
+        chosen.discrepancy_id, chosen.side, chosen.source, chosen.record_id, chosen.aspect, chosen.first_seen,
+        version.type, version.severity, version.facts, version.cleared_by, version.replaced_by,
+        version.replaced_number
+    from version
+    inner join chosen using (discrepancy_id)
 )
 
-select
-    chosen.discrepancy_id, chosen.side, chosen.source, chosen.record_id, chosen.aspect, chosen.first_seen,
-    version.type, version.severity, version.facts, version.cleared_by, version.replaced_by
-from version
-inner join chosen using (discrepancy_id)
-order by chosen.aspect, chosen.discrepancy_id, version.replaced_number nulls last
+select discrepancy_id, side, source, record_id, aspect, first_seen, type, severity, facts, cleared_by, replaced_by
+from described
+order by aspect, discrepancy_id, replaced_number nulls last

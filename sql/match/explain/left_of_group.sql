@@ -38,31 +38,36 @@ summed as (
     from side
     group by key, currency
     having count(distinct side) = 2 and count(*) > 2
+),
+
+measured as (
+    select
+        pass.phase,
+        pass.rule,
+        summed.key,
+        summed.currency,
+        summed.transactions,
+        summed.kspay_amount,
+        summed.entries,
+        summed.ledger_amount,
+        amount_apart(kspay_amount, fee, ledger_amount) as missed,
+        (
+            select
+                min(
+                    case
+                        when transactions = 1 then amount_apart(kspay_amount, summed.fee, part.amount)
+                        else amount_apart(part.amount, part.fee, ledger_amount)
+                    end
+                )
+            from side as part
+            where
+                part.key = summed.key and part.currency = summed.currency
+                and part.side = case when transactions = 1 then 'ledger' else 'kspay' end
+                and 1 in (transactions, entries)
+        ) as nearest
+    from summed
+    cross join pass
 )
 
-select
-    pass.phase,
-    pass.rule,
-    summed.key,
-    summed.currency,
-    summed.transactions,
-    summed.kspay_amount,
-    summed.entries,
-    summed.ledger_amount,
-    amount_apart(kspay_amount, fee, ledger_amount) as missed,
-    (
-        select
-            min(
-                case
-                    when transactions = 1 then amount_apart(kspay_amount, summed.fee, part.amount)
-                    else amount_apart(part.amount, part.fee, ledger_amount)
-                end
-            )
-        from side as part
-        where
-            part.key = summed.key and part.currency = summed.currency
-            and part.side = case when transactions = 1 then 'ledger' else 'kspay' end
-            and 1 in (transactions, entries)
-    ) as nearest
-from summed
-cross join pass
+select *
+from measured

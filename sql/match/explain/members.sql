@@ -10,16 +10,21 @@ with own as (
     limit 1
 ),
 
-member as (
+matched_entry as (
     select pairings.entry_no from own inner join pairings on pairings.transaction_no = own.match_no
+),
+
+member as (
+    select 'ledger' as side, entry_label(entries.source, entries.ledger_id) as record
+    from matched_entry
+    inner join entries on entries.number = matched_entry.entry_no
+    union
+    select 'kspay', transactions.transaction_id
+    from matched_entry
+    inner join pairings using (entry_no)
+    inner join transactions on transactions.number = pairings.transaction_no
 )
 
-select 'ledger' as side, entry_label(entries.source, entries.ledger_id) as record
+select side, record
 from member
-inner join entries on entries.number = member.entry_no
-union
-select 'kspay', transactions.transaction_id
-from member
-inner join pairings using (entry_no)
-inner join transactions on transactions.number = pairings.transaction_no
 order by side, record

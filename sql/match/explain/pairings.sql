@@ -12,21 +12,27 @@ with own as (
     select transaction_no, entry_no, match_no, rule, made_by, undone_by
     from pairing_versions
     where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
+),
+
+named as (
+    select distinct
+        case :side when 'kspay' then entry_label(entries.source, entries.ledger_id) else mate.transaction_id end
+            as mate,
+        lowest.transaction_id as match,
+        own.rule,
+        maker.run_id as made_by,
+        ender.run_id as undone_by,
+        maker.started_at as made_at,
+        own.made_by as made_number,
+        own.undone_by is null as stands
+    from own
+    inner join transactions as mate on mate.number = own.transaction_no
+    inner join transactions as lowest on lowest.number = own.match_no
+    inner join entries on entries.number = own.entry_no
+    left join runs as maker on maker.number = own.made_by
+    left join runs as ender on ender.number = own.undone_by
 )
 
-select distinct
-    case :side when 'kspay' then entry_label(entries.source, entries.ledger_id) else mate.transaction_id end as mate,
-    lowest.transaction_id as match,
-    own.rule,
-    maker.run_id as made_by,
-    ender.run_id as undone_by,
-    maker.started_at as made_at,
-    own.made_by as made_number,
-    own.undone_by is null as stands
-from own
-inner join transactions as mate on mate.number = own.transaction_no
-inner join transactions as lowest on lowest.number = own.match_no
-inner join entries on entries.number = own.entry_no
-left join runs as maker on maker.number = own.made_by
-left join runs as ender on ender.number = own.undone_by
-order by own.made_by, stands, mate
+select *
+from named
+order by made_number, stands, mate

@@ -24,21 +24,26 @@ with named as (
     select side, app_id, source, record_id
     from quarantine_versions
     where record_id = any(:forms)
+),
+
+subject as (
+    select null as discrepancy_id, side, app_id, source, record_id
+    from named
+    where record_id = :id or (side = 'ledger' and entry_label(source, record_id) = :id)
+    union
+    select null, 'kspay', app_id, 'kspay', transaction_id
+    from transactions
+    where comparable = :comparable and reference = :id
+    union
+    select null, 'ledger', app_id, source, ledger_id
+    from entries
+    where comparable = :comparable and reference = :id
+    union all
+    select discrepancy_id, side, app_id, source, record_id
+    from discrepancies
+    where discrepancy_id = :id
 )
 
-select null as discrepancy_id, side, app_id, source, record_id
-from named
-where record_id = :id or (side = 'ledger' and entry_label(source, record_id) = :id)
-union
-select null, 'kspay', app_id, 'kspay', transaction_id
-from transactions
-where comparable = :comparable and reference = :id
-union
-select null, 'ledger', app_id, source, ledger_id
-from entries
-where comparable = :comparable and reference = :id
-union all
 select discrepancy_id, side, app_id, source, record_id
-from discrepancies
-where discrepancy_id = :id
+from subject
 order by side, app_id, source, record_id

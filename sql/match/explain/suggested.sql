@@ -59,23 +59,28 @@ candidate as (
         free.side <> own.side
         and (free.amount = own.amount or free.amount = own.amount - own.fee or free.amount - free.fee = own.amount)
         and abs(free.business_on - own.business_on) <= policy.date_tolerance_days
+),
+
+compared as (
+    select candidate.name, abs(candidate.business_on - own.business_on) as days, rival.rivals
+    from candidate
+    cross join own
+    cross join
+        lateral (
+            select coalesce(array_agg(free.name order by free.name collate "C"), '{}') as rivals
+            from free
+            cross join policy
+            where
+                free.side = own.side and free.number <> own.number
+                and free.currency = candidate.currency
+                and (
+                    free.amount = candidate.amount or free.amount = candidate.amount - candidate.fee
+                    or free.amount - free.fee = candidate.amount
+                )
+                and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
+        ) as rival
 )
 
-select candidate.name, abs(candidate.business_on - own.business_on) as days, rival.rivals
-from candidate
-cross join own
-cross join
-    lateral (
-        select coalesce(array_agg(free.name order by free.name collate "C"), '{}') as rivals
-        from free
-        cross join policy
-        where
-            free.side = own.side and free.number <> own.number
-            and free.currency = candidate.currency
-            and (
-                free.amount = candidate.amount or free.amount = candidate.amount - candidate.fee
-                or free.amount - free.fee = candidate.amount
-            )
-            and abs(free.business_on - candidate.business_on) <= policy.date_tolerance_days
-    ) as rival
-order by days, candidate.name collate "C"
+select name, days, rivals
+from compared
+order by days, name collate "C"

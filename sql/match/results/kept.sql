@@ -20,22 +20,31 @@ one_and_one as (
     where found_no in (select found_no from differing)
     group by found_no
     having count(*) = 2
+),
+
+booked_less as (
+    select
+        kspay.payment_type,
+        kspay.currency,
+        kspay.amount,
+        kspay.amount - held.amount as kept
+    from one_and_one
+    inner join shown_transaction as kspay on kspay.number = one_and_one.transaction_no
+    inner join shown_entry as held on held.number = one_and_one.entry_no
+    cross join asked
+    where
+        held.amount > 0 and held.amount < kspay.amount
+        and kspay.business_on between asked.period_first and asked.period_last
 )
 
 select
-    kspay.payment_type as payment_method,
-    kspay.currency,
-    kspay.amount,
-    kspay.amount - held.amount as kept,
+    payment_type as payment_method,
+    currency,
+    amount,
+    kept,
     count(*) as matches
-from one_and_one
-inner join shown_transaction as kspay on kspay.number = one_and_one.transaction_no
-inner join shown_entry as held on held.number = one_and_one.entry_no
-cross join asked
-where
-    held.amount > 0 and held.amount < kspay.amount
-    and kspay.business_on between asked.period_first and asked.period_last
-group by kspay.payment_type, kspay.currency, kspay.amount, held.amount
+from booked_less
+group by payment_type, currency, amount, kept
 union all
 select payment_type, currency, null, null, sum(records)::bigint
 from tally

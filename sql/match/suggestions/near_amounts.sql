@@ -113,28 +113,33 @@ tolerated as (
     from step as kspay
     inner join step as ledger using (app_id, currency, span, place)
     where kspay.side = 'kspay' and ledger.side = 'ledger'
+),
+
+near as (
+    select
+        written.transaction_no,
+        booked.number as entry_no,
+        written.kind,
+        written.confidence
+    from written
+    inner join entry_beside as booked using (app_id, currency, span, amount)
+    cross join policy
+    where abs(booked.business_on - written.business_on) <= policy.date_tolerance_days
+    union
+    select
+        kspay.number,
+        booked.number,
+        'tolerance',
+        4
+    from tolerated
+    inner join lone_transaction as kspay on kspay.number = tolerated.transaction_no
+    inner join lone_entry as booked on booked.number = tolerated.entry_no
+    cross join policy
+    where
+        abs(booked.business_on - kspay.business_on) <= policy.date_tolerance_days
+        and amount_apart(kspay.amount, kspay.fee, booked.amount)
+        between 0.000000000000000001 and tolerance_of(kspay.tolerance_fixed, kspay.tolerance_percent, kspay.amount)
 )
 
-select
-    written.transaction_no,
-    booked.number,
-    written.kind,
-    written.confidence
-from written
-inner join entry_beside as booked using (app_id, currency, span, amount)
-cross join policy
-where abs(booked.business_on - written.business_on) <= policy.date_tolerance_days
-union
-select
-    kspay.number,
-    booked.number,
-    'tolerance',
-    4
-from tolerated
-inner join lone_transaction as kspay on kspay.number = tolerated.transaction_no
-inner join lone_entry as booked on booked.number = tolerated.entry_no
-cross join policy
-where
-    abs(booked.business_on - kspay.business_on) <= policy.date_tolerance_days
-    and amount_apart(kspay.amount, kspay.fee, booked.amount)
-    between 0.000000000000000001 and tolerance_of(kspay.tolerance_fixed, kspay.tolerance_percent, kspay.amount);
+select transaction_no, entry_no, kind, confidence
+from near;

@@ -53,16 +53,23 @@ alike as (
         and (ours.how, theirs.how) in (
             ('other', 'other'), ('fewer', 'exact'), ('exact', 'fewer'), ('swapped', 'exact')
         )
+),
+
+agreeing as (
+    select
+        alike.transaction_no,
+        alike.entry_no
+    from alike
+    inner join lone_transaction as kspay on kspay.number = alike.transaction_no
+    inner join lone_entry as booked on booked.number = alike.entry_no
+    where
+        amount_apart(kspay.amount, kspay.fee, booked.amount)
+        <= tolerance_of(kspay.tolerance_fixed, kspay.tolerance_percent, kspay.amount)
 )
 
 select
-    alike.transaction_no,
-    alike.entry_no,
+    transaction_no,
+    entry_no,
     'similar',
     2
-from alike
-inner join lone_transaction as kspay on kspay.number = alike.transaction_no
-inner join lone_entry as booked on booked.number = alike.entry_no
-where
-    amount_apart(kspay.amount, kspay.fee, booked.amount)
-    <= tolerance_of(kspay.tolerance_fixed, kspay.tolerance_percent, kspay.amount);
+from agreeing;

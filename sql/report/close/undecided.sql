@@ -24,17 +24,22 @@ newest as (
     from chain
     inner join movements using (app_id, run)
     order by movements.discrepancy_id asc, movements.run desc
+),
+
+above_limit as (
+    select newest.*
+    from newest
+    inner join unnest(cast(:currencies as text[]), cast(:limits as numeric[])) as limits (currency, most)
+        on limits.currency = newest.currency
+    inner join discrepancies using (discrepancy_id)
+    where newest.amount > limits.most and discrepancies.severity <> 'info'
 )
 
 select
-    newest.app_id,
-    newest.discrepancy_id,
-    newest.type,
-    newest.currency,
-    newest.amount
-from newest
-inner join unnest(cast(:currencies as text[]), cast(:limits as numeric[])) as limits (currency, most)
-    on limits.currency = newest.currency
-left join discrepancies using (discrepancy_id)
-where newest.amount > limits.most and discrepancies.severity <> 'info'
-order by newest.app_id collate "C", newest.currency collate "C", newest.amount desc, newest.discrepancy_id collate "C"
+    app_id,
+    discrepancy_id,
+    type,
+    currency,
+    amount
+from above_limit
+order by app_id collate "C", currency collate "C", amount desc, discrepancy_id collate "C"

@@ -24,36 +24,41 @@ decided as (
         order by decision_id desc
         limit 1
     ) as of_item on true
+),
+
+unbooked as (
+    select
+        decided.discrepancy_id,
+        decided.first_id as decision_id,
+        decided.decision,
+        decided.type,
+        decided.deciders as by_name,
+        decided.decided_at,
+        earlier.journal as earlier_journal,
+        earlier.source as earlier_source,
+        earlier.lines as earlier_lines
+    from decided
+    left join lateral (
+        select
+            journal,
+            source,
+            lines
+        from journal_exports
+        where journal_exports.discrepancy_id = decided.discrepancy_id
+        order by journal_exports.exported_at desc, journal_exports.decision_id desc
+        limit 1
+    ) as earlier on true
+    where
+        ((decided.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
+        and (decided.run = any(cast(:news as integer[])) or (
+            -- A proposal counts from its confirmation on.
+            select min(counted.decision_id)
+            from decisions_that_count as counted
+            where counted.discrepancy_id = decided.discrepancy_id and counted.first_id = decided.first_id
+        ) > :opened)
+        and decided.first_id not in (select decision_id from journal_exports)
 )
 
-select
-    decided.discrepancy_id,
-    decided.first_id as decision_id,
-    decided.decision,
-    decided.type,
-    decided.deciders as by_name,
-    decided.decided_at,
-    earlier.journal as earlier_journal,
-    earlier.source as earlier_source,
-    earlier.lines as earlier_lines
-from decided
-left join lateral (
-    select
-        journal,
-        source,
-        lines
-    from journal_exports
-    where journal_exports.discrepancy_id = decided.discrepancy_id
-    order by journal_exports.exported_at desc, journal_exports.decision_id desc
-    limit 1
-) as earlier on true
-where
-    ((decided.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
-    and (decided.run = any(cast(:news as integer[])) or (
-        -- A proposal counts from its confirmation on.
-        select min(counted.decision_id)
-        from decisions_that_count as counted
-        where counted.discrepancy_id = decided.discrepancy_id and counted.first_id = decided.first_id
-    ) > :opened)
-    and decided.first_id not in (select decision_id from journal_exports)
-order by decided.first_id
+select *
+from unbooked
+order by decision_id
