@@ -75,15 +75,15 @@ def explain(named: str, as_json: bool) -> None:
 
     Example:  reconcile explain tx_2f6c0a
     """
-    from reconcile.cli.tables import show_stories
+    from reconcile.cli.tables import show_explanations
     from reconcile.db.engine import open_store
     from reconcile.match.explain import explain as explain_record
     from reconcile.settings import Settings
 
     settings = Settings.read()
     with open_store(settings) as engine:
-        stories = explain_record(engine, settings, named)
-    show_stories(stories, settings.currencies, as_json=as_json)
+        explanations = explain_record(engine, settings, named)
+    show_explanations(explanations, settings.currencies, as_json=as_json)
 
 
 @click.command()

@@ -39,10 +39,10 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
     table.add_column()
     table.add_column(justify="right")
     # The database does not keep the order of keys; sorted, a run always looks the same.
-    for name, count in sorted(report["discrepancies"].items(), key=lambda one: [*TYPES].index(one[0])):
+    for name, count in sorted(report["discrepancies"].items(), key=lambda pair: [*TYPES].index(pair[0])):
         table.add_row(name, f"{count:,}", style=_STYLES[TYPES[name].severity])
     print_table(console, table)
-    matched = sorted(report["matched"].items(), key=lambda one: (-one[1], one[0]))
+    matched = sorted(report["matched"].items(), key=lambda pair: (-pair[1], pair[0]))
     rules = ", ".join(f"{name} {count:,}" for name, count in matched)
     say(
         console,
@@ -54,8 +54,8 @@ def show_run(report: Mapping[str, Any], folder: Path | None) -> None:
         f"{open_items}; since the run before: {report['new']:,} new, {report.get('reopened', 0):,} reopened, "
         f"{report['cleared']:,} cleared, {report.get('resolved', 0):,} resolved",
     )
-    for one in report.get("allowed", ()):
-        for name, what in allowed_lines(one):
+    for row in report.get("allowed", ()):
+        for name, what in allowed_lines(row):
             say(console, f"{name}: {what}")
     for warning in report["warnings"]:
         say(console, f"warning: {warning}")
@@ -80,7 +80,7 @@ def _shown_files(report: Mapping[str, Any]) -> list[str]:
 
 def _currencies(report: Mapping[str, Any]) -> Table:
     """By currency, what is reconciled of the transactions that moved money (or may have), and what is open."""
-    shares = {one["currency"]: one for one in reconciled(report["totals"])}
+    shares = {row["currency"]: row for row in reconciled(report["totals"])}
     open_items: dict[str, list[Mapping[str, Any]]] = {}
     for row in report.get("open", ()):
         open_items.setdefault(row["currency"], []).append(row)
@@ -121,15 +121,15 @@ def _glance(report: Mapping[str, Any]) -> Table:
     table.add_column("")
     table.add_column("open", justify="right")
     table.add_column("at stake", overflow="fold")
-    for title, one in then:
-        table.add_column(f"{title}, {day(date.fromisoformat(one['to']))}", justify="right")
+    for title, earlier in then:
+        table.add_column(f"{title}, {day(date.fromisoformat(earlier['to']))}", justify="right")
     now = parts(report)
     for part in GLANCE:
         rows = [row for row in now if row["part"] == part]
         amounts = (
             f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
         )
-        counts = (sum(row["count"] for row in one["parts"] if row["part"] == part) for _, one in then)
+        counts = (sum(row["count"] for row in earlier["parts"] if row["part"] == part) for _, earlier in then)
         table.add_row(
             part.replace("_", " "),
             f"{sum(row['count'] for row in rows):,}",
@@ -169,13 +169,13 @@ def show_closes(closes: "Sequence[Close]") -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("month", "version", "closed (UTC)", "by", "closing run"):
         table.add_column(column, overflow="fold")
-    for one in closes:
+    for close in closes:
         table.add_row(
-            one.month,
-            str(one.version),
-            f"{one.at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            Text(one.by),
-            Text(", ".join(position["run_id"] for position in one.content["closing"].values())),
+            close.month,
+            str(close.version),
+            f"{close.at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            Text(close.by),
+            Text(", ".join(position["run_id"] for position in close.content["closing"].values())),
         )
     print_table(console, table)
 
@@ -183,14 +183,14 @@ def show_closes(closes: "Sequence[Close]") -> None:
 def show_reasons(reasons: "Sequence[Reason]") -> None:
     """Why a month cannot be closed, on standard error: a table, or a line of JSON for each."""
     if json_lines():
-        for one in reasons:
-            tell(one.says, "error", app=one.app_id or None, reason=one.reason)
+        for reason in reasons:
+            tell(reason.says, "error", app=reason.app_id or None, reason=reason.reason)
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("app", "reason", "what"):
         table.add_column(column, overflow="fold")
-    for one in reasons:
-        table.add_row(Text(one.app_id or "all"), Text(one.reason), Text(one.says))
+    for reason in reasons:
+        table.add_row(Text(reason.app_id or "all"), Text(reason.reason), Text(reason.says))
     print_table(Console(stderr=True, width=140, no_color=True), table)
 
 
@@ -206,8 +206,10 @@ def show_journal(done: "Exported") -> None:
     for currency, amount in done.totals.items():
         say(console, f"  {currency} {grouped(amount, currency)} debit, as much credit")
     for lacks, those in (("a journal", done.left), ("the Tally file", done.not_in_tally)):
-        for one in those:
-            what = f"decision {one.decision_id}, {one.discrepancy_id} {one.type}: {one.why}"
+        for decision in those:
+            what = (
+                f"decision {decision.decision_id}, {decision.discrepancy_id} {decision.type}: {decision.why}"
+            )
             say(console, f"not in {lacks}: {what}")
     say_paths(done.files)
 
@@ -274,16 +276,22 @@ def show_decisions(taken: "ResolveResult", *, dry_run: bool) -> None:
     )
 
 
-def show_stories(stories: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool) -> None:
+def show_explanations(
+    explanations: Sequence[Mapping[str, Any]], currencies: Currencies, *, as_json: bool
+) -> None:
     """What `reconcile explain` shows, as text or as a JSON list."""
     from reconcile.report.explain_text import explain_lines
 
     if as_json:
-        click.echo(json_text(stories))
+        click.echo(json_text(explanations))
         return
-    for number, story in enumerate(stories):
+    for number, explanation in enumerate(explanations):
         click.echo(
-            "\n".join(["", *explain_lines(story, currencies)] if number else explain_lines(story, currencies))
+            "\n".join(
+                ["", *explain_lines(explanation, currencies)]
+                if number
+                else explain_lines(explanation, currencies)
+            )
         )
 
 
@@ -345,16 +353,17 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
 def show_imports(imports: "Sequence[Imported]") -> None:
     """A line for each import, and the sums of several."""
     console = Console(highlight=False, soft_wrap=True)
-    for one in imports:
+    for imported in imports:
         console.print(
-            f"import {one.import_id}: {counted(one.records, 'row')} of {one.file}: {_changes([one])}",
+            f"import {imported.import_id}: {counted(imported.records, 'row')} of {imported.file}: "
+            f"{_changes([imported])}",
             markup=False,
         )
-        for says in one.warnings:
+        for says in imported.warnings:
             console.print(f"warning: {says}", markup=False)
     if len(imports) > 1:
         console.print(
-            f"together {counted(sum(one.records for one in imports), 'row')} of {len(imports)} files: "
+            f"together {counted(sum(imported.records for imported in imports), 'row')} of {len(imports)} files: "
             f"{_changes(imports)}",
             markup=False,
         )
@@ -362,7 +371,7 @@ def show_imports(imports: "Sequence[Imported]") -> None:
 
 def _changes(imports: "Sequence[Imported]") -> str:
     entries, added, changed, repeats, quarantined, withdrawn, passed_over = (
-        sum(getattr(one, name) for one in imports)
+        sum(getattr(imported, name) for imported in imports)
         for name in ("entries", "added", "changed", "repeats", "quarantined", "withdrawn", "passed_over")
     )
     return (

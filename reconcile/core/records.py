@@ -187,3 +187,13 @@ class Rejection(msgspec.Struct, frozen=True):
     typed: str | None = (
         None  # as `raw`, but typed, where it could be: written otherwise, it is the same record
     )
+
+
+def with_source(written: str) -> list[tuple[str, str]]:
+    """All ways to read an id as `source:id`, as (source, id)."""
+    return [(written[:at], written[at + 1 :]) for at, letter in enumerate(written) if letter == ":"]
+
+
+def possible_ids(written: str) -> set[str]:
+    """The ids that a person may mean by this text."""
+    return {written, *(ledger_id for _, ledger_id in with_source(written))}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.core.records import Side
+from reconcile.core.records import Side, possible_ids, with_source
 from reconcile.db.sql_files import read_sql
 
 
@@ -62,7 +62,9 @@ class ManualMatches:
         self._currencies: dict[tuple[str, str, str, str], str] = {}
         held = [record for match in self._in_force for record in match.records]
         own = [request.record_id for request in requests] + [record["record_id"] for record in held]
-        named = [form for request in requests for one in request.ids for form in possible_ids(one)]
+        named = [
+            form for request in requests for record_id in request.ids for form in possible_ids(record_id)
+        ]
         self._transactions = self._read_transactions([*own, *named])
         self._entries = self._read_entries([*own, *named])
         self._elsewhere = self._read("records_anywhere", {"ids": named})
@@ -71,7 +73,7 @@ class ManualMatches:
         """All records of the match, of both sides, sorted. Raises ValueError with the reason if it is not possible."""
         if request.side == Side.KSPAY:
             of_match = self._transactions.get((request.app_id, request.record_id), ())
-            own: list[tuple[MatchedRecord, ...]] = [(one,) for one in of_match]
+            own: list[tuple[MatchedRecord, ...]] = [(record,) for record in of_match]
         else:
             own = [self._entries_named(request.app_id, request.record_id).get(request.source, ())]
         if not own or not own[0]:
@@ -79,14 +81,16 @@ class ManualMatches:
                 "the record of this discrepancy cannot be used now, so it cannot be matched: correct it first"
             )
         of_other_side = self._entry if request.side == Side.KSPAY else self._transaction
-        other = list(dict.fromkeys(of_other_side(request, one) for one in request.ids))
+        other = list(dict.fromkeys(of_other_side(request, record_id) for record_id in request.ids))
         if len(own) > 1 and len(other) > 1:
             raise ValueError(
                 f"would match {len(own)} transactions with {len(other)} entries: one side of a match must have only "
                 "one record; split it"
             )
         for side in (own, other):
-            currencies = {self._currencies[request.app_id, *one.key] for records in side for one in records}
+            currencies = {
+                self._currencies[request.app_id, *record.key] for records in side for record in records
+            }
             if len(currencies) > 1:
                 raise ValueError(
                     f"would add up {' and '.join(sorted(currencies))}: all records on one side of a match must have "
@@ -114,45 +118,49 @@ class ManualMatches:
             return self._transactions.get((app_id, record.record_id), ())
         return self._entries_named(app_id, record.record_id).get(record.source, ())
 
-    def _transaction(self, request: MatchRequest, one: str) -> tuple[MatchedRecord, ...]:
+    def _transaction(self, request: MatchRequest, named: str) -> tuple[MatchedRecord, ...]:
         # The other records of its present match are not taken: that match is undone.
-        found = [held for held in self._transactions.get((request.app_id, one), ()) if held.record_id == one]
+        found = [
+            held for held in self._transactions.get((request.app_id, named), ()) if held.record_id == named
+        ]
         if not found:
-            raise ValueError(self._unknown(request, one, Side.KSPAY))
+            raise ValueError(self._unknown(request, named, Side.KSPAY))
         return tuple(found)
 
-    def _entry(self, request: MatchRequest, one: str) -> _Booking:
+    def _entry(self, request: MatchRequest, named: str) -> _Booking:
         # An id may itself have a colon, so `a:b` may be the id a:b, or id b of source a.
         found = {
-            (source, one): booking for source, booking in self._entries_named(request.app_id, one).items()
+            (source, named): booking for source, booking in self._entries_named(request.app_id, named).items()
         }
-        for source, ledger_id in with_source(one):
+        for source, ledger_id in with_source(named):
             if source in (held := self._entries_named(request.app_id, ledger_id)):
                 found[source, ledger_id] = held[source]
         if not found:
-            raise ValueError(self._unknown(request, one, Side.LEDGER))
+            raise ValueError(self._unknown(request, named, Side.LEDGER))
         if len(set(found.values())) > 1:
             written = " or ".join(f"{source}:{ledger_id}" for source, ledger_id in sorted(found))
-            raise ValueError(f"several entries have the ledger id {one}: write {written}")
+            raise ValueError(f"several entries have the ledger id {named}: write {written}")
         return next(iter(found.values()))
 
     def _entries_named(self, app_id: str, ledger_id: str) -> Mapping[str, _Booking]:
         return self._entries.get((app_id, ledger_id), {})
 
-    def _unknown(self, request: MatchRequest, one: str, side: Side) -> str:
+    def _unknown(self, request: MatchRequest, named: str, side: Side) -> str:
         what = _WHAT[side]
-        forms = with_source(one)
+        forms = with_source(named)
         # If several apps have the id, the record of this app explains most.
         for found in sorted(self._elsewhere, key=lambda found: found.app_id != request.app_id):
-            if found.record_id != one and (found.source, found.record_id) not in forms:
+            if found.record_id != named and (found.source, found.record_id) not in forms:
                 continue
             if found.app_id != request.app_id:
-                return f"{one} belongs to app {found.app_id}, but this discrepancy to {request.app_id}"
+                return f"{named} belongs to app {found.app_id}, but this discrepancy to {request.app_id}"
             if found.side != side:
-                return f"{one} is {_WHAT[Side(found.side)]}, and so is this discrepancy's record: name {what}"
+                return (
+                    f"{named} is {_WHAT[Side(found.side)]}, and so is this discrepancy's record: name {what}"
+                )
             if found.in_quarantine:
-                return f"{one} is in quarantine and cannot be matched: correct it at its source first"
-        return f"{one} is not known as {what} of app {request.app_id}: correct the id"
+                return f"{named} is in quarantine and cannot be matched: correct it at its source first"
+        return f"{named} is not known as {what} of app {request.app_id}: correct the id"
 
     def _read_transactions(self, ids: Sequence[str]) -> Mapping[_Key, tuple[MatchedRecord, ...]]:
         found: dict[_Key, tuple[MatchedRecord, ...]] = defaultdict(tuple)
@@ -172,13 +180,3 @@ class ManualMatches:
 
     def _read(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
         return self._connection.execute(text(read_sql(f"decide/{name}")), parameters).all()
-
-
-def with_source(one: str) -> list[tuple[str, str]]:
-    """All ways to read an id as `source:id`, as (source, id)."""
-    return [(one[:at], one[at + 1 :]) for at, letter in enumerate(one) if letter == ":"]
-
-
-def possible_ids(one: str) -> set[str]:
-    """The ids that a person may mean by this text."""
-    return {one, *(ledger_id for _, ledger_id in with_source(one))}

@@ -1,7 +1,7 @@
-"""The whole story of one record or discrepancy: what it said when, how it was matched and why, what was decided.
+"""All that is known of one record or discrepancy: what it said when, how it was matched and why, what was decided.
 
 What is stored is read: versions, pairings, discrepancies, decisions. Why a pair won or lost is not stored: the
-record's group is matched once more (`reconcile.match.replay`), in a transaction that is taken back. A story is a
+record's group is matched once more (`reconcile.match.replay`), in a transaction that is taken back. An explanation is a
 mapping of plain values, ready for JSON; `reconcile.report.explain_text` makes text of it.
 """
 
@@ -16,18 +16,18 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
-from reconcile.core.records import Side, comparable
+from reconcile.core.records import Side, comparable, possible_ids
 from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import run_step
 from reconcile.match.policy import state_policy
 from reconcile.match.replay import View, replay
 from reconcile.settings import Settings
 
-Story = dict[str, Any]
+Explanation = dict[str, Any]
 
 _MATCH_ID = re.compile("M-[A-HJ-NP-R]{20}")
 
-_TOLD = {
+_FIELDS = {
     Side.KSPAY: (
         "reference", "currency", "amount", "status", "created_at", "updated_at", "provider_order_id",
         "provider_txn_id", "payment_type", "provider_name", "provider_status",
@@ -39,15 +39,15 @@ _TOLD = {
 }  # fmt: skip
 
 
-def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
-    """The stories of all that goes by this id: a transaction's, an entry's (also `source:id`), a discrepancy's.
+def explain(engine: Engine, settings: Settings, named: str) -> list[Explanation]:
+    """The explanations of all that goes by this id: a transaction's, an entry's (also `source:id`), a discrepancy's.
 
     Or by this reference. Several records may have one, and several apps or sources may hold one id; then each has its
-    story. Raises UsageError for what is nowhere.
+    explanation. Raises UsageError for what is nowhere.
     """
     if not named.strip():
         raise UsageError("explain: ID is empty: copy an id or a reference from a report")
-    forms = [named, *(named[at + 1 :] for at, letter in enumerate(named) if letter == ":")]
+    forms = sorted(possible_ids(named))
     with engine.connect() as connection:
         subjects = _rows(connection, "subjects", id=named, forms=forms, comparable=comparable(named))
     if not subjects:
@@ -59,11 +59,11 @@ def explain(engine: Engine, settings: Settings, named: str) -> list[Story]:
                 else "copy it from a report, or fetch or import what holds it"
             )
         )
-    return [_Teller(engine, settings, subject).story() for subject in subjects]
+    return [_Explainer(engine, settings, subject).explanation() for subject in subjects]
 
 
-class _Teller:
-    """Gathers the story of one record, or of one discrepancy and its record."""
+class _Explainer:
+    """Gathers the explanation of one record, or of one discrepancy and its record."""
 
     def __init__(self, engine: Engine, settings: Settings, subject: Any) -> None:
         self.engine = engine
@@ -77,7 +77,7 @@ class _Teller:
         }
         self.asked_for = subject.discrepancy_id
 
-    def story(self) -> Story:
+    def explanation(self) -> Explanation:
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             state_policy(connection, self.settings, (self.who["app_id"],))
             run_step(connection, "scope/by_hand")
@@ -85,7 +85,7 @@ class _Teller:
             connection.rollback()
         return described
 
-    def _describe(self, connection: Connection) -> Story:
+    def _describe(self, connection: Connection) -> Explanation:
         name = "transaction" if self.side == Side.KSPAY else "entry"
         versions = _rows(connection, name, **self.who)
         stays = _rows(connection, "quarantine", **self.who)
@@ -95,41 +95,43 @@ class _Teller:
             now.family if now else None
         )  # none where it cannot be used: the views of what is known lack it
         usable = family is not None
-        story: Story = {**self.who, "asked_for": self.asked_for}
-        story["now"] = {field: getattr(now, field) for field in _TOLD[self.side]} if now else None
-        story["family"] = family
-        story["business_date"] = now and now.business_on
-        story["state"] = _state(
+        explanation: Explanation = {**self.who, "asked_for": self.asked_for}
+        explanation["now"] = {field: getattr(now, field) for field in _FIELDS[self.side]} if now else None
+        explanation["family"] = family
+        explanation["business_date"] = now and now.business_on
+        explanation["state"] = _state(
             usable,
             now is not None and not getattr(now, "withdrawn", False),
             any(stay.cleared_at is None for stay in stays),
         )
-        story["versions"] = _versions(connection, self.side, versions)
-        story["withdrawn"] = _withdrawn(story["versions"]) if story["state"] == "withdrawn" else None
-        story["quarantine"] = [dict(stay._mapping) for stay in stays]
-        story["waiting"] = self._waiting(connection)
-        story["booking"] = []
-        story["pairings"] = []
-        story["members"] = []
+        explanation["versions"] = _versions(connection, self.side, versions)
+        explanation["withdrawn"] = (
+            _withdrawn(explanation["versions"]) if explanation["state"] == "withdrawn" else None
+        )
+        explanation["quarantine"] = [dict(stay._mapping) for stay in stays]
+        explanation["waiting"] = self._waiting(connection)
+        explanation["booking"] = []
+        explanation["pairings"] = []
+        explanation["members"] = []
         if number is not None:
             if self.side == Side.LEDGER:
-                story["booking"] = _mappings(connection, "booking", number=number)
-            story["members"] = _mappings(connection, "members", side=self.side, number=number)
-            story["pairings"] = _mappings(connection, "pairings", side=self.side, number=number)
-        story["discrepancies"] = self._discrepancies(connection, story)
-        story["suggestions"] = []
-        story["keys_that_are_none"] = []
-        story |= {"passes": [], "candidates": [], "group": [], "agrees": None}
+                explanation["booking"] = _mappings(connection, "booking", number=number)
+            explanation["members"] = _mappings(connection, "members", side=self.side, number=number)
+            explanation["pairings"] = _mappings(connection, "pairings", side=self.side, number=number)
+        explanation["discrepancies"] = self._discrepancies(connection, explanation)
+        explanation["suggestions"] = []
+        explanation["keys_that_are_none"] = []
+        explanation |= {"passes": [], "candidates": [], "group": [], "agrees": None}
         if usable and number is not None:
-            story["suggestions"] = _mappings(
+            explanation["suggestions"] = _mappings(
                 connection, "suggested", app_id=self.who["app_id"], side=self.side, number=number
             )
-            self._replay(connection, number, story)
+            self._replay(connection, number, explanation)
             keys = [f"{kind}/{key}" for kind, key in self._keys(now) if key]
-            story["keys_that_are_none"] = _mappings(
+            explanation["keys_that_are_none"] = _mappings(
                 connection, "crowded", app_id=self.who["app_id"], keys=keys
             )
-        return story
+        return explanation
 
     def _waiting(self, connection: Connection) -> bool:
         """Whether something of this app came or changed since the last run."""
@@ -144,12 +146,12 @@ class _Teller:
 
     # The passes
 
-    def _replay(self, connection: Connection, number: int, story: Story) -> None:
+    def _replay(self, connection: Connection, number: int, explanation: Explanation) -> None:
         again = replay(connection, self.side, number)
         view = View(again, self.side, number)
-        story["passes"] = view.passes()
-        story["candidates"] = view.candidates()
-        story["group"] = view.group()
+        explanation["passes"] = view.passes()
+        explanation["candidates"] = view.candidates()
+        explanation["group"] = view.group()
         stored = _rows(connection, "own_pairings", side=self.side, number=number)
         # Suggestions are accepted over all that is unmatched, not within a group: the rules leave those pairs free.
         wanted = {(row.transaction_no, row.entry_no): row.rule for row in stored if row.rule != "amount_date"}
@@ -157,29 +159,29 @@ class _Teller:
         of_own = {
             pair: rule for pair, rule in found.items() if pair[0 if self.side == Side.KSPAY else 1] == number
         }
-        story["agrees"] = wanted.items() <= of_own.items() and bool(wanted) == bool(of_own)
+        explanation["agrees"] = wanted.items() <= of_own.items() and bool(wanted) == bool(of_own)
 
     # What was wrong
 
-    def _discrepancies(self, connection: Connection, story: Story) -> list[Story]:
+    def _discrepancies(self, connection: Connection, explanation: Explanation) -> list[Explanation]:
         keys = {f"{self.side}/{self.who['source']}/{self.who['record_id']}"}
-        keys |= {f"kspay/kspay/{pair['match']}" for pair in story["pairings"]}
-        keys |= {f"ledger/{_source_and_id(one['record'])}" for one in story["booking"]}
+        keys |= {f"kspay/kspay/{pair['match']}" for pair in explanation["pairings"]}
+        keys |= {f"ledger/{_source_and_id(part['record'])}" for part in explanation["booking"]}
         rows = _rows(connection, "discrepancies", app_id=self.who["app_id"], keys=sorted(keys))
         ids = sorted({row.discrepancy_id for row in rows})
         trail = _rows(connection, "decisions", ids=ids, **self.who)
         reports = _Reports(connection, self.who["app_id"])
-        booked = {one["record"] for one in story["booking"]}
+        booked = {part["record"] for part in explanation["booking"]}
         described = []
-        for one in dict.fromkeys(
+        for discrepancy_id in dict.fromkeys(
             [*(row.discrepancy_id for row in rows), *(row.discrepancy_id for row in trail)]
         ):
-            versions = [row for row in rows if row.discrepancy_id == one]
-            decisions = [row for row in trail if row.discrepancy_id == one]
+            versions = [row for row in rows if row.discrepancy_id == discrepancy_id]
+            decisions = [row for row in trail if row.discrepancy_id == discrepancy_id]
             last = versions[-1] if versions else None
             described.append(
                 {
-                    "discrepancy_id": one,
+                    "discrepancy_id": discrepancy_id,
                     "aspect": last and last.aspect,
                     "of": last and last.record_id,
                     # Those of a partner, now or before, are shown as well.
@@ -206,11 +208,11 @@ class _Teller:
                         for row in versions[:-1]
                     ],
                     "decisions": [_decision(row, last) for row in decisions],
-                    "reported_by": reports.of(one),
+                    "reported_by": reports.of(discrepancy_id),
                 }
             )
         # What was asked for comes first.
-        return sorted(described, key=lambda one: one["discrepancy_id"] != self.asked_for)
+        return sorted(described, key=lambda discrepancy: discrepancy["discrepancy_id"] != self.asked_for)
 
 
 def _source_and_id(written: str) -> str:
@@ -226,7 +228,7 @@ def _state(usable: bool, held: bool, in_quarantine: bool) -> str:
     return "not usable" if held else "withdrawn"
 
 
-def _decision(row: Any, last: Any) -> Story:
+def _decision(row: Any, last: Any) -> Explanation:
     if row.decision is None:
         standing = "note" if row.note is not None else "assignment"
     elif row.waits:
@@ -245,8 +247,10 @@ def _decision(row: Any, last: Any) -> Story:
         "standing": standing,
         "facts": row.facts,
         "joins": [
-            f"{one['source']}:{one['record_id']}" if one["side"] == Side.LEDGER else one["record_id"]
-            for one in row.records or ()
+            f"{record['source']}:{record['record_id']}"
+            if record["side"] == Side.LEDGER
+            else record["record_id"]
+            for record in row.records or ()
         ],
         "note": row.note,
         "assignee": row.assignee,
@@ -261,7 +265,7 @@ def _decision(row: Any, last: Any) -> Story:
     }
 
 
-def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> list[Story]:
+def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> list[Explanation]:
     """What each version said otherwise than the one before; the first says all."""
     numbers = [row.replaced_in for row in versions if row.replaced_in is not None]
     first = versions[0].changed_in if versions else None
@@ -273,7 +277,7 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
         load = loads.get(first if before is None else before.replaced_in)
         fields = [
             name
-            for name in _TOLD[side]
+            for name in _FIELDS[side]
             if (
                 getattr(row, name) not in (None, False)
                 if before is None
@@ -299,10 +303,10 @@ def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> li
     return described
 
 
-def _withdrawn(versions: Sequence[Story]) -> Story | None:
+def _withdrawn(versions: Sequence[Explanation]) -> Explanation | None:
     """The version by which an entry that is withdrawn became so."""
     for version in reversed(versions):
-        if any(one["field"] == "withdrawn" and one["is"] for one in version["changes"]):
+        if any(change["field"] == "withdrawn" and change["is"] for change in version["changes"]):
             return {name: version[name] for name in ("at", "import", "snapshot", "file", "undone_import")}
     return None  # it was only ever in quarantine
 
@@ -313,7 +317,7 @@ class _Reports:
     def __init__(self, connection: Connection, app_id: str) -> None:
         self._runs = _rows(connection, "reports", app_id=app_id)
 
-    def of(self, discrepancy_id: str) -> list[Story]:
+    def of(self, discrepancy_id: str) -> list[Explanation]:
         described = []
         for run in self._runs:
             for name in ("discrepancies", "resolved"):
@@ -346,5 +350,5 @@ def _rows(connection: Connection, name: str, **parameters: object) -> Sequence[A
     return connection.execute(text(read_sql(f"match/explain/{name}")), parameters).all()
 
 
-def _mappings(connection: Connection, name: str, **parameters: object) -> list[Story]:
+def _mappings(connection: Connection, name: str, **parameters: object) -> list[Explanation]:
     return [dict(row._mapping) for row in _rows(connection, name, **parameters)]

@@ -85,7 +85,7 @@ def replay(connection: Connection, side: str, number: int) -> Replay:
         run_step(connection, f"prepare/{step}")
     watcher = _KeepsPairs(connection)
     run_passes(connection, RULES, watcher)
-    return _read(connection, [(phase, rule) for phase in PASS_PHASES for rule in RULES], watcher.kept)
+    return _read(connection, [(phase, rule) for phase in PASS_PHASES for rule in RULES], watcher.has_pairs)
 
 
 class _KeepsPairs(Watcher):
@@ -93,7 +93,7 @@ class _KeepsPairs(Watcher):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.kept = False
+        self.has_pairs = False
 
     def begin(self, _phase: int, rule: str) -> None:
         if rule in _SPLITS:
@@ -101,10 +101,10 @@ class _KeepsPairs(Watcher):
 
     def pairs_ranked(self) -> None:
         run_step(self._connection, "explain/watch_pass")
-        self.kept = True
+        self.has_pairs = True
 
 
-def _read(connection: Connection, passes: Sequence[tuple[int, str]], pairs_kept: bool) -> Replay:
+def _read(connection: Connection, passes: Sequence[tuple[int, str]], has_pairs: bool) -> Replay:
     def rows(name: str) -> Sequence[Any]:
         return connection.execute(text(read_sql(f"match/explain/{name}"))).all()
 
@@ -117,7 +117,7 @@ def _read(connection: Connection, passes: Sequence[tuple[int, str]], pairs_kept:
         entries=entries,
         units={row.rank: row for row in entries if row.leads},
         keys=keys,
-        seen=[_seen(row._mapping) for row in (rows("seen_pairs") if pairs_kept else ())],
+        seen=[_seen(row._mapping) for row in (rows("seen_pairs") if has_pairs else ())],
         sums=rows("sums"),
         passes=passes,
     )
@@ -295,14 +295,14 @@ class View:
             [row for row in rows.values() if row.match_rank == own.match_rank]
             for rows in (self.again.transactions, self.again.units)
         ]
-        (one, *others), parts = sorted(of_match, key=len)
+        (whole, *others), parts = sorted(of_match, key=len)
         if others or len(parts) < 2:
             return ""
         what = "entries" if parts is of_match[1] else "transactions"
         total = exact_sum(part.amount for part in parts)
-        missed = exact_sum((total, one.amount.copy_negate()))
+        missed = exact_sum((total, whole.amount.copy_negate()))
         direction = "less" if missed < 0 else "more"
-        apart = f", {missed.copy_abs():f} {direction} than {one.amount:f}" if missed else ""
+        apart = f", {missed.copy_abs():f} {direction} than {whole.amount:f}" if missed else ""
         return f": {len(parts)} {what} add up to {total:f}{apart}"
 
     def _lost(self, lost: Seen) -> str:

@@ -2,13 +2,13 @@
 
 Two lines a booking: one on the ledger's own account, which brings the entry to what was decided, and one against it.
 The line on the own account also says how the entry stands afterwards, so that the CSV file can be read back as a
-ledger: a payment that the ledger lacked is a new entry, another entry is stated anew. Debits equal credits, by
-currency. Each decision is exported once. What replaces an exported one has a reversing line for each of its lines.
+ledger: a payment that the ledger lacked is a new entry, any other entry is stated as it is then. Debits equal credits,
+by currency. Each decision is exported once. What replaces an exported one has a reversing line for each of its lines.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,27 +19,31 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.errors import CheckFailed, DiskFull, InputRefused, UsageError
 from reconcile.core.journal import BOOKED, JOURNAL_COLUMNS, Accounts
 from reconcile.core.money import exact_sum
-from reconcile.core.records import Family, Side, bare_word
+from reconcile.core.records import possible_ids, with_source
 from reconcile.db import runs
 from reconcile.db.sql_files import read_sql
 from reconcile.decide.audit_trail import os_user
-from reconcile.decide.manual_match import possible_ids, with_source
 from reconcile.ledger.profile import TOML
 from reconcile.match.policy import fees_json
 from reconcile.report import close_trail
 from reconcile.report.csv_cells import shown
 from reconcile.report.csv_files import read_csv
+from reconcile.report.journal_bookings import (
+    GONE,
+    NEW,
+    Booking,
+    Entry,
+    NotBookedError,
+    NothingToBookError,
+    Payment,
+    bookings,
+    stated_entry,
+)
 from reconcile.report.journal_files import TALLY_CURRENCY, Line, write_journals
 from reconcile.report.statement import Position, closing_of, month_days, openings, positions, runs_between
 from reconcile.report.statement_files import write_whole
 from reconcile.report.verify import changed_files, stored_report
 from reconcile.settings import Settings
-
-_GONE = "written_off"
-"""The status of an entry that books nothing any more."""
-
-_NEW = ("MISSING_IN_LEDGER", "DUPLICATE_IN_KSPAY", "TIMING_DIFFERENCE")
-"""Of a payment without an entry: these book a new one."""
 
 _NEW_ID = "J-"
 """Begins the id of an entry that a journal makes; the number of the decision follows."""
@@ -88,45 +92,6 @@ class _Export:
     """The ledger that the journal is for."""
     day: date
     """The last of the month, on which everything is booked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry of the ledger, as it stands after the decisions that were looked at before."""
-
-    source: str
-    ledger_id: str
-    reference: str | None
-    currency: str
-    amount: Decimal
-    status: str
-    entry_date: str
-    transaction_id: str | None
-    provider_order_id: str | None
-    provider_txn_id: str | None
-    description: str | None
-    counts: bool | None = None
-    """Whether its amount is booked as received, where a decision on its status says so."""
-    decided: bool = False
-    """Whether a decision was looked at that changes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Booking:
-    """By how much the ledger's account changes, and how an entry stands afterwards."""
-
-    currency: str
-    amount: Decimal
-    entry: Mapping[str, str]
-    after: _Entry | None = None  # the same where it is an entry that the ledger has
-
-
-class _NotBookedError(Exception):
-    """Why a decision is in no journal."""
-
-
-class _NothingToBookError(_NotBookedError):
-    """It changes no account, so that what it replaces is only taken back."""
 
 
 def export_journal(
@@ -192,7 +157,7 @@ def _new_lines(
         if closed is None
         else closing_of(connection, closed.content["closing"])
     )
-    if not closing or not any(one.as_of.isoformat()[:7] == month for one in closing.values()):
+    if not closing or not any(position.as_of.isoformat()[:7] == month for position in closing.values()):
         raise UsageError(
             f"{month}: no finished run is as of a day of that month; reconcile runs lists all runs"
         )
@@ -205,38 +170,40 @@ def _new_lines(
         # What came right since has no row, and there is nothing to book. Of one entry the status is looked at first:
         # by how much its amount changes the books depends on it.
         with_rows = [
-            (one, rows[one.discrepancy_id])
-            for one in decided
-            if one.discrepancy_id in rows and one.decision in BOOKED
+            (decision, rows[decision.discrepancy_id])
+            for decision in decided
+            if decision.discrepancy_id in rows and decision.decision in BOOKED
         ]
         with_rows.sort(key=lambda pair: pair[1]["type"] in _AFTER_STATUS)
-        folded: dict[str, _Entry] = {}
+        folded: dict[str, Entry] = {}
         of_app = []
         settled = set()
-        for one, row in with_rows:
+        for decision, row in with_rows:
             try:
-                lines = _lines(export, row, one, folded)
-            except _NotBookedError as why:
-                if not (isinstance(why, _NothingToBookError) and _still_booked(one)):
-                    left.append(Left(one.decision_id, one.discrepancy_id, row["type"], str(why)))
-                    settled.add(one.discrepancy_id)
+                lines = _lines(export, row, decision, folded)
+            except NotBookedError as why:
+                if not (isinstance(why, NothingToBookError) and _still_booked(decision)):
+                    left.append(Left(decision.decision_id, decision.discrepancy_id, row["type"], str(why)))
+                    settled.add(decision.discrepancy_id)
                 continue
-            settled.add(one.discrepancy_id)
-            made[one.decision_id, one.discrepancy_id] = lines
+            settled.add(decision.discrepancy_id)
+            made[decision.decision_id, decision.discrepancy_id] = lines
             of_app += lines
-        for one in decided:
-            if one.discrepancy_id in settled or one.earlier_source not in (None, export.source):
+        for decision in decided:
+            if decision.discrepancy_id in settled or decision.earlier_source not in (None, export.source):
                 continue
             try:
-                if lines := _taken_back(export, one):
-                    made[one.decision_id, one.discrepancy_id] = lines
+                if lines := _taken_back(export, decision):
+                    made[decision.decision_id, decision.discrepancy_id] = lines
                     of_app += lines
-            except _NotBookedError as why:
-                left.append(Left(one.decision_id, one.discrepancy_id, one.type, str(why)))
+            except NotBookedError as why:
+                left.append(Left(decision.decision_id, decision.discrepancy_id, decision.type, str(why)))
         for line in of_app:  # each line on an entry says how it stands after all of them
             if line["amount"] and line["ledger_id"] in folded:
-                line.update(_stated(export.settings, folded[line["ledger_id"]]))
-    return dict(sorted(made.items())), sorted(left, key=lambda one: (one.decision_id, one.discrepancy_id))
+                line.update(stated_entry(export.settings, folded[line["ledger_id"]]))
+    return dict(sorted(made.items())), sorted(
+        left, key=lambda decision: (decision.decision_id, decision.discrepancy_id)
+    )
 
 
 def _decided(connection: Connection, opening: Position | None, closing: Position) -> Sequence[Any]:
@@ -262,44 +229,44 @@ def _resolved(engine: Engine, position: Position) -> dict[str, Line]:
     return {row["discrepancy_id"]: row for row in cells}
 
 
-def _lines(export: _Export, row: Line, made: Any, folded: dict[str, _Entry]) -> list[Line]:
+def _lines(export: _Export, row: Line, made: Any, folded: dict[str, Entry]) -> list[Line]:
     """The lines of one decision. Notes in `folded` how the entries stand after it, by their ids."""
     replaced = _still_booked(made)
     if replaced and made.earlier_source != export.source:
-        raise _NotBookedError(
+        raise NotBookedError(
             f"it replaces a decision of journal {made.earlier_journal}, of --profile {made.earlier_source}"
         )
     _check_not_read_back(export.connection, made, replaced)
     entries = _entries(export, row)
     _check_read_back(export, row, entries)
-    entries = [folded.get(one.ledger_id, one) for one in entries]
+    entries = [folded.get(entry.ledger_id, entry) for entry in entries]
     paid = _payment(export, row)
     lines: list[Line] = []
     after = {}
     # A payment that the ledger lacks stays one entry, whichever decision books it.
     earlier_id = replaced[0]["ledger_id"] if replaced else ""
     new_id = earlier_id if earlier_id.startswith(_NEW_ID) else f"{_NEW_ID}{made.decision_id}"
-    for booking in _bookings(export.settings, row, new_id, entries, paid):
+    for booking in bookings(export.settings, row, new_id, entries, paid):
         if booking.after is not None:
             after[booking.after.ledger_id] = booking.after
         if booking.amount:
             lines += _both_lines(export, row, made, booking)
     folded |= after
     if not lines:
-        raise _NothingToBookError("no money moved in all")
+        raise NothingToBookError("no money moved in all")
     # Behind the others, so that they are further lines of the last entry when the journal is read back.
     return [*lines, *(_reversed(line, made, export.day, lines[-1]["ledger_id"]) for line in replaced)]
 
 
-def _both_lines(export: _Export, row: Line, made: Any, booking: _Booking) -> list[Line]:
+def _both_lines(export: _Export, row: Line, made: Any, booking: Booking) -> list[Line]:
     """The line of a booking on the ledger's own account, and the one against it.
 
-    Raises _NothingToBookError where such a decision is not booked, UsageError where no account is named for it.
+    Raises NothingToBookError where such a decision is not booked, UsageError where no account is named for it.
     """
     try:
         other = export.accounts.other(made.decision, row["type"], booking.currency)
         if other is None:
-            raise _NothingToBookError("[journal] says that it is not booked")
+            raise NothingToBookError("[journal] says that it is not booked")
         own = export.accounts.own(booking.currency)
     except KeyError as error:
         raise UsageError(f"{TOML}: {error.args[0]}, for decision {made.decision_id}") from None
@@ -349,23 +316,23 @@ def _taken_back(export: _Export, made: Any) -> list[Line]:
         back = _reversed(line, made, export.day, line["ledger_id"])
         if line["amount"]:
             there = _standing(export.connection, line["app_id"], export.source, [line["ledger_id"]])
-            without = {"entry_date": line["entry_date"], "status": _GONE, "amount": line["amount"]}
-            back |= _stated(export.settings, there[line["ledger_id"]]) if there else without
+            without = {"entry_date": line["entry_date"], "status": GONE, "amount": line["amount"]}
+            back |= stated_entry(export.settings, there[line["ledger_id"]]) if there else without
         lines.append(back)
     return lines
 
 
-def _standing(connection: Connection, app_id: str, source: str, ids: Sequence[str]) -> dict[str, _Entry]:
+def _standing(connection: Connection, app_id: str, source: str, ids: Sequence[str]) -> dict[str, Entry]:
     """By id, the entries of a ledger as they stand."""
     found = connection.execute(
         text(read_sql("report/journal/entries")), {"app_id": app_id, "ids": sorted(ids)}
     )
-    entries = [_Entry(**held) for held in found.mappings()]
-    return {one.ledger_id: one for one in entries if one.source == source}
+    entries = [Entry(**held) for held in found.mappings()]
+    return {entry.ledger_id: entry for entry in entries if entry.source == source}
 
 
 def _check_not_read_back(connection: Connection, made: Any, replaced: Sequence[Line]) -> None:
-    """Raises _NotBookedError where an entry stands as the replaced decision states it: to take that back is to change
+    """Raises NotBookedError where an entry stands as the replaced decision states it: to take that back is to change
     the ledger once more."""
     stated = [line for line in replaced if line["amount"]]
     if not stated:
@@ -380,78 +347,76 @@ def _check_not_read_back(connection: Connection, made: Any, replaced: Sequence[L
             Decimal(line["amount"]),
             line["status"],
         ):
-            raise _NotBookedError(
+            raise NotBookedError(
                 f"it replaces a decision of journal {made.earlier_journal}, which was read back: book it by hand"
             )
 
 
-def _entries(export: _Export, row: Line) -> list[_Entry]:
-    """The entries of a row of resolved.csv. Raises _NotBookedError unless all are known and of the ledger asked for."""
+def _entries(export: _Export, row: Line) -> list[Entry]:
+    """The entries of a row of resolved.csv. Raises NotBookedError unless all are known and of the ledger asked for."""
     if row["ledger_id"].endswith("…"):  # the cell is cut
         of_match = export.connection.execute(
             text(read_sql("report/journal/entries_of_match")), {"discrepancy_id": row["discrepancy_id"]}
         )
-        named = [_Entry(**one) for one in of_match.mappings()]
-        if exact_sum(one.amount for one in named if one.amount > 0) != Decimal(row["ledger_amount"] or 0):
-            raise _NotBookedError("it has more entries than resolved.csv names: book it by hand")
+        named = [Entry(**entry) for entry in of_match.mappings()]
+        if exact_sum(entry.amount for entry in named if entry.amount > 0) != Decimal(
+            row["ledger_amount"] or 0
+        ):
+            raise NotBookedError("it has more entries than resolved.csv names: book it by hand")
     else:
         ids = [*filter(None, row["ledger_id"].split(";"))]
         found = export.connection.execute(
             text(read_sql("report/journal/entries")),
-            {"app_id": row["app_id"], "ids": sorted({form for one in ids for form in possible_ids(one)})},
+            {
+                "app_id": row["app_id"],
+                "ids": sorted({form for written in ids for form in possible_ids(written)}),
+            },
         )
-        by_key = {(one.source, one.ledger_id): one for one in (_Entry(**held) for held in found.mappings())}
-        named = [_named(by_key, one) for one in ids]
-    if others := sorted({one.source for one in named} - {export.source}):
-        raise _NotBookedError(f"it is about the ledger {', '.join(others)}: see --profile")
+        by_key = {
+            (entry.source, entry.ledger_id): entry for entry in (Entry(**held) for held in found.mappings())
+        }
+        named = [_named(by_key, written) for written in ids]
+    if others := sorted({entry.source for entry in named} - {export.source}):
+        raise NotBookedError(f"it is about the ledger {', '.join(others)}: see --profile")
     return named
 
 
-def _named(by_key: Mapping[tuple[str, str], _Entry], written: str) -> _Entry:
+def _named(by_key: Mapping[tuple[str, str], Entry], written: str) -> Entry:
     """The one entry that is written so: `a:b` may be the id a:b, or id b of source a."""
     with_its_source = with_source(written)
     keys = [key for key in by_key if key[1] == written or key in with_its_source]
     if not keys:
-        raise _NotBookedError("its entry is gone")
+        raise NotBookedError("its entry is gone")
     if len(keys) > 1:
-        told = " or ".join(f"{source}:{ledger_id}" for source, ledger_id in keys)
-        raise _NotBookedError(f"its entry {written} may be {told}: book it by hand")
+        possible = " or ".join(f"{source}:{ledger_id}" for source, ledger_id in keys)
+        raise NotBookedError(f"its entry {written} may be {possible}: book it by hand")
     return by_key[keys[0]]
 
 
-def _check_read_back(export: _Export, row: Line, entries: Sequence[_Entry]) -> None:
-    """Raises _NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
+def _check_read_back(export: _Export, row: Line, entries: Sequence[Entry]) -> None:
+    """Raises NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
     rows = export.connection.execute(
         text(read_sql("report/journal/stated")),
         {
             "app_id": row["app_id"],
             "source": export.source,
             "discrepancy_id": row["discrepancy_id"],
-            "ids": [one.ledger_id for one in entries],
+            "ids": [entry.ledger_id for entry in entries],
         },
     )
     stated = {held.ledger_id: held for held in rows}
-    for one in entries:
-        held = stated.get(one.ledger_id)
+    for entry in entries:
+        held = stated.get(entry.ledger_id)
         if held is not None and (held.currency, held.amount, held.status) != (
-            one.currency,
-            one.amount,
-            one.status,
+            entry.currency,
+            entry.amount,
+            entry.status,
         ):
-            what = f"journal {held.journal} changes its entry {one.ledger_id} too"
-            raise _NotBookedError(f"{what}: read that back first, or book it by hand")
+            what = f"journal {held.journal} changes its entry {entry.ledger_id} too"
+            raise NotBookedError(f"{what}: read that back first, or book it by hand")
 
 
-@dataclass(frozen=True, slots=True)
-class _Payment:
-    """What KS Pay says of the payments of a row."""
-
-    reference: str
-    fee: Decimal | None  # what is expected to be kept of them in all
-    is_booked_net: bool  # whether the ledger books such payments less their fee
-
-
-def _payment(export: _Export, row: Line) -> _Payment:
+def _payment(export: _Export, row: Line) -> Payment:
     ids = [*filter(None, row["transaction_id"].split(";"))]
     asked = {
         "app_id": row["app_id"],
@@ -462,120 +427,18 @@ def _payment(export: _Export, row: Line) -> _Payment:
     }
     found = export.connection.execute(text(read_sql("report/journal/payments")), asked).all()
     if export.settings.fees and len(found) < len(ids):
-        raise _NotBookedError("its fee is not known, since resolved.csv does not name all its transactions")
-    fees = [one.fee for one in found if one.fee is not None]
+        raise NotBookedError("its fee is not known, since resolved.csv does not name all its transactions")
+    fees = [payment.fee for payment in found if payment.fee is not None]
     is_net = False
-    if row["type"] in _NEW and len(found) == 1 and fees:
+    if row["type"] in NEW and len(found) == 1 and fees:
         is_net = bool(export.connection.scalar(text(read_sql("report/journal/books_net")), asked))
     reference = found[0].reference if len(found) == 1 else None
-    return _Payment(reference or "", exact_sum(fees) if fees else None, is_net)
+    return Payment(reference or "", exact_sum(fees) if fees else None, is_net)
 
 
 def _narration(row: Line, made: Any) -> str:
     note = f": {' '.join(row['note'].split())}" if row["note"] else ""
     return f"{made.decision} of {row['type']} {row['discrepancy_id']} by {made.by_name}{note}"
-
-
-def _bookings(
-    settings: Settings, row: Line, new_id: str, entries: Sequence[_Entry], paid: _Payment
-) -> list[_Booking]:
-    """How the ledger changes so that it holds what was decided. Raises _NotBookedError where it is not known."""
-    kind, first, *others = row["type"], *row["currency"].split(";")
-    kspay = Decimal(row["kspay_amount"] or 0)
-    families = [
-        _family(settings, side, row[name])
-        for side, name in ((Side.KSPAY, "kspay_status"), (Side.LEDGER, "ledger_status"))
-    ]
-    positive = [one for one in entries if one.amount > 0]
-    if kind in _NEW and not entries:
-        if families[0] is not Family.PAID:
-            raise _NothingToBookError("no money moved in all")
-        amount = kspay - paid.fee if paid.fee is not None and paid.is_booked_net else kspay
-        written = settings.currencies.format(amount, first)
-        return [_Booking(first, amount, _new_entry(row, new_id, written, paid))]
-    if kind in ("MISSING_IN_KSPAY", "DUPLICATE_IN_LEDGER", "TIMING_DIFFERENCE"):
-        if families[1] is not Family.PAID:
-            raise _NothingToBookError("no money moved in all")
-        return [_booking(settings, replace(one, status=_GONE), -one.amount) for one in entries]
-    if kind == "AMOUNT_MISMATCH" and positive and row["difference"]:
-        entry, difference = max(positive, key=lambda one: one.amount), Decimal(row["difference"])
-        if paid.fee is not None and abs(difference - paid.fee) < abs(difference):
-            difference -= paid.fee  # the ledger books amounts less their fee
-        if entry.amount + difference <= 0:
-            raise _NotBookedError("it takes more than one entry has")
-        after = replace(entry, amount=entry.amount + difference)
-        return [_booking(settings, after, difference if _counts(settings, entry, entries) else Decimal(0))]
-    if kind == "CURRENCY_MISMATCH" and len(entries) == 1 and others and row["kspay_amount"]:
-        (entry,) = entries
-        if entry.decided:
-            raise _NotBookedError("another decision changes its entry too: book it by hand")
-        if not _counts(settings, entry, entries):
-            raise _NothingToBookError("no money moved in all")
-        now = _booking(settings, replace(entry, amount=kspay, currency=first), kspay)
-        return [now, _Booking(entry.currency, -entry.amount, {"ledger_id": entry.ledger_id})]
-    if kind == "STATUS_MISMATCH" and positive and None not in families:
-        status = {Family.PAID: "paid", Family.REFUNDED: "refunded"}.get(families[0] or Family.UNKNOWN, _GONE)
-        by = (families[0] is Family.PAID) - (families[1] is Family.PAID)
-        if not by:
-            raise _NothingToBookError("no money moved in all")
-        return [
-            _booking(settings, replace(one, status=status, counts=by > 0), by * one.amount)
-            for one in positive
-        ]
-    if kind == "REFUND_MISMATCH" and row["kspay_refunded"]:
-        change = Decimal(row["ledger_refunded"]) - Decimal(row["kspay_refunded"])
-        entry = min(entries, key=lambda one: one.amount)
-        if entry.amount < 0 and entry.amount + change < 0:
-            return [_booking(settings, replace(entry, amount=entry.amount + change), change)]
-    raise _NotBookedError("no amount to book is known")
-
-
-def _booking(settings: Settings, after: _Entry, change: Decimal) -> _Booking:
-    return _Booking(after.currency, change, _stated(settings, after), replace(after, decided=True))
-
-
-def _counts(settings: Settings, entry: _Entry, entries: Sequence[_Entry]) -> bool:
-    """Whether the amount of an entry is booked as received, and not given back in all."""
-    if entry.counts is not None:
-        return entry.counts
-    family = _family(settings, Side.LEDGER, entry.status) if entry.status else Family.PAID
-    return family not in (Family.UNPAID, Family.CANCELLED) and (
-        family is not Family.REFUNDED or any(one.amount < 0 for one in entries)
-    )
-
-
-def _family(settings: Settings, side: Side, written: str) -> Family | None:
-    """The family of a status of the row; None where its records have several."""
-    found = {
-        settings.families.get((side, bare_word(word.strip())), Family.UNKNOWN) for word in written.split(";")
-    }
-    return found.pop() if len(found) == 1 else None
-
-
-def _new_entry(row: Line, new_id: str, amount: str, paid: _Payment) -> Line:
-    return {
-        "ledger_id": new_id,
-        "amount": amount,
-        "entry_date": row["kspay_date"],
-        "status": "paid",
-        "entry_reference": paid.reference,
-        "transaction_id": row["transaction_id"].partition(";")[0],
-    }
-
-
-def _stated(settings: Settings, entry: _Entry) -> Line:
-    """An entry as it stands after the booking."""
-    return {
-        "ledger_id": entry.ledger_id,
-        "entry_date": entry.entry_date,
-        "status": entry.status,
-        "entry_reference": entry.reference or "",
-        "transaction_id": entry.transaction_id or "",
-        "provider_order_id": entry.provider_order_id or "",
-        "provider_txn_id": entry.provider_txn_id or "",
-        "description": entry.description or "",
-        "amount": settings.currencies.format(entry.amount, entry.currency),
-    }
 
 
 def _keep(export: _Export, name: str, made: Mapping[tuple[int, str], list[Line]]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.errors import UsageError
-from reconcile.match.explain import Story, explain
+from reconcile.match.explain import Explanation, explain
 from reconcile.report.columns import DISCREPANCIES
 from reconcile.report.csv_files import write_csv
 from reconcile.report.explain_text import explain_lines
@@ -29,7 +29,7 @@ class Told:
     desk: Desk
 
     @cache  # noqa: B019 - there is one, and it ends with the module
-    def story(self, named: str) -> Story:
+    def story(self, named: str) -> Explanation:
         (story,) = explain(self.desk.engine, self.desk.settings, named)
         return story
 
