@@ -99,7 +99,7 @@ def backfill(
             stand = f"{len(done)} of {len(asked)} months stand, start it again for the others"
             raise TimeIsUp(error.hours, stand) from None
         finally:
-            with log.whatever_prefect_says():
+            with log.prefect_failures_as_warnings():
                 create_table_artifact(done, key="backfill", description=f"{first} to {last}")
         if parts := [f"{row['month']} for {row['failed']}" for row in done if row["failed"]]:
             raise ReconcileError(
@@ -130,7 +130,7 @@ def _each(
 ) -> None:
     """Reconcile each of the months that no run covers, and note it when it stands. Where some apps of a month fail, the
     others' report stands, and the next month is as good as it was."""
-    with _ahead(settings, request.apps) as (workers, begin):
+    with _fetching_ahead(settings, request.apps) as (workers, begin):
         for number, month in enumerate(asked):
             if _is_covered(settings, month, request.apps):
                 done.append({"month": str(month), "run": COVERED, "open": "", "failed": ""})
@@ -151,7 +151,7 @@ def _each(
 
 
 @contextmanager
-def _ahead(
+def _fetching_ahead(
     settings: Settings, apps: AppsField
 ) -> Iterator[tuple[DaskWorkers | None, Callable[[Sequence[Period]], None]]]:
     """The workers that fetch, if there are any, and what lets them begin the months that come next, while those before
@@ -203,7 +203,7 @@ def _is_covered(settings: Settings, month: Period, apps: AppsField) -> bool:
         with open_store(settings) as engine:
             return all(
                 all(any(period.first <= day <= period.last for period in covered) for day in days)
-                for covered in (runs.covered(engine, one.app_id) for one in settings.kspay_apps(apps))
+                for covered in (runs.covered(engine, app.app_id) for app in settings.kspay_apps(apps))
             )
 
     return with_database(look)

@@ -31,14 +31,14 @@ def decisions(profile: ProfileField = "", time_limit_hours: HoursField = 0) -> S
         )
         for warning in taken.warnings:
             log.logger.warning("%s", warning)
-        decided = sum(one.decisions for one in taken.decided)
+        decided = sum(sheet.decisions for sheet in taken.decided)
         said = (
             f"{counted(decided, 'decision')} of {counted(len(taken.decided), 'file')}, "
             f"{counted(len(taken.imported), 'ledger')}, {counted(len(taken.refused), 'file')} refused"
         )
         if taken.refused:
-            with log.whatever_prefect_says():
-                why = [{"file": one.file, "why": one.reason} for one in taken.refused]
+            with log.prefect_failures_as_warnings():
+                why = [{"file": sheet.file, "why": sheet.reason} for sheet in taken.refused]
                 create_table_artifact(why, key="refused", description="Files of the inbox that were refused")
             if not taken.decided and not taken.imported:
                 raise InputRefused(f"{said}: {'; '.join(row['why'] for row in why)}")

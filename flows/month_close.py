@@ -39,7 +39,7 @@ def month_close(
             raise UsageError("by must be a name: the audit trail keeps who closed the month")
         month_days(month, "close")
         folder = out_folder(settings, out)
-        shown = {one.name: one.value for one in Settings.shown()}
+        shown = {setting.name: setting.value for setting in Settings.shown()}
         log = PageLog()
 
         def close() -> Closed:
@@ -49,7 +49,7 @@ def month_close(
                     statement = closed_statement(connection, done.close)
             content = done.close.content
             says = f"{month}, version {content['version']}, closed by {escaped(content['closed_by'])}."
-            with log.whatever_prefect_says():
+            with log.prefect_failures_as_warnings():
                 text = f"{says}\n\n{closed_month(statement, settings.currencies)}"
                 create_markdown_artifact(text, key="close-statement", description=month)
                 page = done.folder / f"statement-{month}.html"
@@ -61,7 +61,7 @@ def month_close(
             done = with_database(lambda: as_task(log)("close", close))
         except NotClosed as error:
             # The terminal shows the reasons as a table; here they are the message.
-            reasons = "; ".join(one.says for one in error.reasons)
+            reasons = "; ".join(reason.says for reason in error.reasons)
             raise InputRefused(f"{month} cannot be closed: {reasons}") from None
         for line in done.warnings:
             log.logger.warning("%s", line)

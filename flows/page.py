@@ -34,7 +34,7 @@ def show(finished: Finished, settings: Settings, log: PageLog) -> None:
     log.logger.info("done: %s", one_line(finished))
     for warning in finished.report["warnings"]:
         log.logger.warning("%s", warning)
-    with log.whatever_prefect_says(), _whatever_fails(log):
+    with log.prefect_failures_as_warnings(), _failures_as_warnings(log):
         _artifacts(finished, settings)
         _events(finished)
         context = FlowRunContext.get()
@@ -46,7 +46,7 @@ def show(finished: Finished, settings: Settings, log: PageLog) -> None:
 
 
 @contextmanager
-def _whatever_fails(log: PageLog) -> Iterator[None]:
+def _failures_as_warnings(log: PageLog) -> Iterator[None]:
     """The run is finished and its report stands: what cannot be shown of it is a warning."""
     try:
         yield
@@ -62,7 +62,7 @@ def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> St
     line = one_line(finished)
     if strict and finished.open_above_info:
         return Failed(message=f"strict: {finished.open_above_info:,} open above info; {line}")
-    passed = [str(one) for one in settings.occasions if one.has_come(finished.report)]
+    passed = [str(occasion) for occasion in settings.occasions if occasion.has_come(finished.report)]
     if passed:
         return Completed(name="Over limit", message=f"{', '.join(passed)}: {line}")
     return Completed(message=line)
@@ -87,13 +87,15 @@ def _artifacts(finished: Finished, settings: Settings) -> None:
 def _events(finished: Finished) -> None:
     """One that it is finished; and one each if there are open discrepancies above info, and records in quarantine."""
     report = finished.report
-    told: dict[str, Any] = {name: report[name] for name in ("run_id", "from", "to", "apps", "new", "cleared")}
+    shared: dict[str, Any] = {
+        name: report[name] for name in ("run_id", "from", "to", "apps", "new", "cleared")
+    }
     payloads = {
-        "reconcile.finished": told,
-        "reconcile.discrepancies": told | {"open": report["open"], "types": report["discrepancies"]}
+        "reconcile.finished": shared,
+        "reconcile.discrepancies": shared | {"open": report["open"], "types": report["discrepancies"]}
         if finished.open_above_info
         else None,
-        "reconcile.quarantine": told | {"quarantined": report["quarantined"]}
+        "reconcile.quarantine": shared | {"quarantined": report["quarantined"]}
         if any(report["quarantined"].values())
         else None,
     }

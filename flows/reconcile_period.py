@@ -144,7 +144,7 @@ def reconcile_period(
                 )
             )
         except MadeUpFor as skipped:
-            with log.whatever_prefect_says():
+            with log.prefect_failures_as_warnings():
                 tell_skipped(skipped.run_id)
             return Completed(name="Skipped", message=str(skipped))
         except PartlyDone as error:

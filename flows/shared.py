@@ -172,7 +172,7 @@ class PageLog:
         """A stage begins, in the task that it is."""
         if self._is_away():
             return
-        with self.whatever_prefect_says():
+        with self.prefect_failures_as_warnings():
             made = create_progress_artifact(0, description=stage)
             assert isinstance(made, UUID), "no flow of ours is asynchronous"
             self._bars[stage] = made
@@ -184,7 +184,7 @@ class PageLog:
             self._draw(stage, 1)
 
     @contextmanager
-    def whatever_prefect_says(self) -> Iterator[None]:
+    def prefect_failures_as_warnings(self) -> Iterator[None]:
         """What only the page shows changes nothing about the run."""
         try:
             yield
@@ -202,7 +202,7 @@ class PageLog:
     def _draw(self, stage: str, done: float) -> None:
         if self._is_away():
             return
-        with self.whatever_prefect_says():
+        with self.prefect_failures_as_warnings():
             update_progress_artifact(self._bars[stage], round(done * 100))
 
 
@@ -214,14 +214,14 @@ def as_task(log: PageLog, fetch_retry_seconds: Sequence[float] = ()) -> Stage:
         # was refused stays refused. A fetch loads everything or nothing, so it can be repeated.
         waits = list(fetch_retry_seconds) if name == "fetch" else []
 
-        def told() -> T:
+        def logged() -> T:
             log.begin(name)
             done = reported(work)
             log.end(name)
             return done
 
         task: Task[[], T] = Task(
-            told,
+            logged,
             name=name,
             task_run_name=name,
             retries=len(waits),

@@ -83,12 +83,12 @@ def validated(found: Validated) -> str:
     """What all suites said, as a page of Markdown."""
     rows = [
         (
-            escaped(str(one["suite"])),
-            f"{one['records'] or 0:,}",
-            f"{one['successful']} of {one['evaluated']}",
-            escaped("; ".join(says for failure in one["failures"] for says in failure.get("says", ()))),
+            escaped(str(suite["suite"])),
+            f"{suite['records'] or 0:,}",
+            f"{suite['successful']} of {suite['evaluated']}",
+            escaped("; ".join(says for failure in suite["failures"] for says in failure.get("says", ()))),
         )
-        for one in found.suites
+        for suite in found.suites
     ]
     return _table(("Suite", "Records", "Hold", "Fails"), rows) + "\n"
 

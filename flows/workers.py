@@ -88,7 +88,7 @@ class DaskWorkers:
         # only Prefect's loader knows.
         self._outside = copy_context()
         self._sent = context.model_copy(update={"flow": _NO_FLOW})
-        self._ahead: dict[tuple[Period, str], PrefectFuture[PartDone]] = {}
+        self._begun: dict[tuple[Period, str], PrefectFuture[PartDone]] = {}
         self._held: dict[Period, ExitStack] = {}
 
     def __call__(self, run: RunContext, app_ids: Sequence[str], /) -> Mapping[str, PartDone | ReconcileError]:
@@ -97,7 +97,7 @@ class DaskWorkers:
             held.close()
         asked = {}
         for app_id in app_ids:
-            begun = self._ahead.pop((run.period, app_id), None)
+            begun = self._begun.pop((run.period, app_id), None)
             asked[app_id] = begun or self._begin(
                 part_of(run.settings, app_id, run.period, nightly=run.nightly, allow=run.validator.allow)
             )
@@ -119,11 +119,11 @@ class DaskWorkers:
         held.enter_context(holding_back(engine, turn))
         for app_id in app_ids:
             part = part_of(settings, app_id, period, nightly=False, allow=frozenset())
-            self._ahead[period, app_id] = self._begin(part, turn)
+            self._begun[period, app_id] = self._begin(part, turn)
 
     def give_up(self) -> None:
         """What is begun and was not asked for is not loaded."""
-        for future in self._ahead.values():
+        for future in self._begun.values():
             future.wrapped_future.cancel()  # type: ignore[attr-defined]
         for held in self._held.values():
             held.close()

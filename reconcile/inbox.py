@@ -194,7 +194,7 @@ def _files(folder: Path) -> Iterator[Path]:
             continue
         if path.is_dir() and not path.is_symlink():
             if path.name not in _OURS:
-                yield from (one for one in sorted(path.iterdir()) if not is_unfinished(one.name))
+                yield from (entry for entry in sorted(path.iterdir()) if not is_unfinished(entry.name))
         else:
             yield path
 

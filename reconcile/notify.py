@@ -71,7 +71,9 @@ class Channels:
 
     def __init__(self, settings: Settings) -> None:
         addresses = settings.notify
-        self._channels = [_channel(one, number, len(addresses)) for number, one in enumerate(addresses, 1)]
+        self._channels = [
+            _channel(address, number, len(addresses)) for number, address in enumerate(addresses, 1)
+        ]
 
     def send(self, message: Message) -> list[Sent]:
         """Send the message on every channel."""
@@ -92,7 +94,10 @@ def telling(
 def tell_of(finished: Finished, settings: Settings, progress: Progress, *, strict: bool = False) -> None:
     """Tell people of a finished run, if this is an occasion. One that `strict` fails is a failed one too."""
     fails = strict and finished.open_above_info > 0
-    if any(one.has_come(finished.report) or (fails and one.name == FAILED) for one in settings.occasions):
+    if any(
+        occasion.has_come(finished.report) or (fails and occasion.name == FAILED)
+        for occasion in settings.occasions
+    ):
         _tell(Channels(settings), lambda: of_run(finished, settings, fails=fails), progress)
 
 
@@ -114,11 +119,14 @@ def telling_failures(settings: Settings, progress: Progress, work: str = RUN) ->
     try:
         yield
     except PartlyDone as error:
-        if any(one.name == FAILED or one.has_come(error.finished.report) for one in settings.occasions):
+        if any(
+            occasion.name == FAILED or occasion.has_come(error.finished.report)
+            for occasion in settings.occasions
+        ):
             _tell(channels, lambda error=error: _of_part(error, settings), progress)  # type: ignore[misc]
         raise
     except (Exception, TimeIsUp) as error:
-        if any(one.name == FAILED for one in settings.occasions):
+        if any(occasion.name == FAILED for occasion in settings.occasions):
             failure = _of_failure(error, work)
             _tell(channels, lambda: failure, progress)
         raise

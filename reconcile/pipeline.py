@@ -266,7 +266,7 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
             )
             fetched = [fetch_app(run, app, FetchPlan([period], None)) for app in apps]
             with engine.begin() as connection:
-                runs.finish(connection, run_id, {"fetched": [asdict(one) for one in fetched]})
+                runs.finish(connection, run_id, {"fetched": [asdict(app) for app in fetched]})
             return fetched
 
 
@@ -333,8 +333,12 @@ def _counts(done: object) -> dict[str, int]:
     if isinstance(done, Finished):
         return {"files": len(done.report["files"])}
     names = ("records", "added", "changed", "quarantined")
-    rows = [one for one in done if isinstance(one, Imported | Fetched)] if isinstance(done, list) else []
-    return {name: sum(getattr(one, name) for one in rows) for name in names if rows}
+    rows = (
+        [result for result in done if isinstance(result, Imported | Fetched)]
+        if isinstance(done, list)
+        else []
+    )
+    return {name: sum(getattr(result, name) for result in rows) for name in names if rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,9 +317,10 @@ def _shown_default(variable: FieldInfo) -> str:
     return f"`{default}`" if isinstance(default, Path | ZoneInfo) else str(default).lower()
 
 
-SECRETS = frozenset(name for name, one in Variables.model_fields.items() if _is_secret(one))
+SECRETS = frozenset(name for name, variable in Variables.model_fields.items() if _is_secret(variable))
 VARIABLES: Mapping[str, Variable] = {
-    name: Variable(_shown_default(one), one.description or "") for name, one in Variables.model_fields.items()
+    name: Variable(_shown_default(variable), variable.description or "")
+    for name, variable in Variables.model_fields.items()
 }
 """By name, what the docs show of each setting."""
 
@@ -628,10 +629,10 @@ class _Reader:
     def shown(self) -> list[Shown]:
         """What `Settings.shown` gives."""
         found = []
-        for name, one in Variables.model_fields.items():
+        for name, variable in Variables.model_fields.items():
             source, value = "default", getattr(self.variables, name)
             for words, values in ((TOML, self.toml), ("environment", self.environ)):
-                if _is_secret(one) and values.get(f"{name}_FILE"):
+                if _is_secret(variable) and values.get(f"{name}_FILE"):
                     source = f"{words}, the file of {name}_FILE"
                 elif values.get(name) not in (None, ""):
                     source = words

@@ -51,7 +51,7 @@ def close(month: str | None, by: str | None, listed: bool, out: Path, as_json: b
             else:
                 show_closes(closes)
             return
-        shown = {one.name: one.value for one in Settings.shown()}
+        shown = {setting.name: setting.value for setting in Settings.shown()}
         try:
             done = close_month.close_month(engine, settings, month, by, shown, out)
         except close_month.NotClosed as error:

@@ -69,16 +69,16 @@ def show(*, as_json: bool) -> None:
         Channels(settings)
     tables = _tables(settings)
     if as_json:
-        click.echo(json_text({"settings": [one._asdict() for one in shown], **tables}))
+        click.echo(json_text({"settings": [setting._asdict() for setting in shown], **tables}))
         return
     console = table_console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("setting", "value", "from"):
         table.add_column(column, overflow="fold")
-    for one in shown:
-        table.add_row(one.name, one.value or "-", one.source)
+    for setting in shown:
+        table.add_row(setting.name, setting.value or "-", setting.source)
     print_table(console, table)
-    if any(one.name == "KSPAY_APP_ID" and one.value for one in shown):
+    if any(setting.name == "KSPAY_APP_ID" and setting.value for setting in shown):
         del tables["apps"]  # the only app, which stands above with where it comes from
     for name, rows in tables.items():
         if rows:
@@ -90,7 +90,7 @@ def _tables(settings: Any) -> dict[str, list[str]]:
     return {
         "apps": list(settings.app_ids),
         "ledger profiles": sorted(settings.profiles),
-        "expectations": [one.name for one in settings.expects],
+        "expectations": [expect.name for expect in settings.expects],
     }
 
 
@@ -115,12 +115,14 @@ def notify(*, test: bool, as_json: bool) -> None:
     sent = messages.Channels(settings).send(messages.test_message())
     if as_json:
         click.echo(
-            json_text({"channels": [{"channel": one.channel, "problem": one.problem} for one in sent]})
+            json_text(
+                {"channels": [{"channel": message.channel, "problem": message.problem} for message in sent]}
+            )
         )
     else:
-        for one in sent:
-            click.echo(f"{one.channel}: {one.problem or 'sent'}")
-    if failed := [one.channel for one in sent if one.problem]:
+        for message in sent:
+            click.echo(f"{message.channel}: {message.problem or 'sent'}")
+    if failed := [message.channel for message in sent if message.problem]:
         raise UsageError(f"RECONCILE_NOTIFY: {', '.join(failed)} got nothing: see above")
 
 

@@ -119,18 +119,18 @@ def ledger_list(limit: int, as_json: bool) -> None:
     for column in ("rows", "new", "changed", "quarantined", "passed over", "withdrawn"):
         table.add_column(column, justify="right")
     table.add_column("notes")
-    for one in records:
-        notes = ["snapshot"] if one.snapshot else []
-        notes += [f"allowed {name}" for name in one.allowed]
-        if one.withdrawn_at is not None:
-            notes.append(f"taken back on {one.withdrawn_at:%Y-%m-%d %H:%M}")
+    for record in records:
+        notes = ["snapshot"] if record.snapshot else []
+        notes += [f"allowed {name}" for name in record.allowed]
+        if record.withdrawn_at is not None:
+            notes.append(f"taken back on {record.withdrawn_at:%Y-%m-%d %H:%M}")
         table.add_row(
-            str(one.import_id),
-            Text(one.source),
-            Text(one.file),
-            f"{one.imported_at:%Y-%m-%d %H:%M}",
+            str(record.import_id),
+            Text(record.source),
+            Text(record.file),
+            f"{record.imported_at:%Y-%m-%d %H:%M}",
             *(
-                f"{getattr(one, name):,}"
+                f"{getattr(record, name):,}"
                 for name in ("records", "added", "changed", "quarantined", "passed_over", "withdrawn")
             ),
             ", ".join(notes),

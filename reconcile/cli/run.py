@@ -188,17 +188,17 @@ def fetch(first: date | None, last: date | None, as_json: bool) -> None:
     with showing_progress() as progress:
         fetched = fetch_period(settings, period, progress=progress)
     if as_json:
-        click.echo(json_text({"fetched": [{**asdict(one), "warnings": one.warnings()} for one in fetched]}))
+        click.echo(json_text({"fetched": [{**asdict(app), "warnings": app.warnings()} for app in fetched]}))
         return
-    for one in fetched:
+    for app in fetched:
         click.echo(
-            f"{one.app_id}: {counted(one.records, 'record')} of the UTC days {', '.join(one.utc_days)} "
-            f"({counted(one.windows, 'window')}, {counted(one.pages, 'page')}): {one.added:,} new, "
-            f"{one.changed:,} changed, {one.quarantined:,} in quarantine"
+            f"{app.app_id}: {counted(app.records, 'record')} of the UTC days {', '.join(app.utc_days)} "
+            f"({counted(app.windows, 'window')}, {counted(app.pages, 'page')}): {app.added:,} new, "
+            f"{app.changed:,} changed, {app.quarantined:,} in quarantine"
         )
-        if one.accepted_from:
-            click.echo(f"{one.app_id}: KS Pay accepts no day before {one.accepted_from}, the app's creation")
-        for warning in one.warnings():
+        if app.accepted_from:
+            click.echo(f"{app.app_id}: KS Pay accepts no day before {app.accepted_from}, the app's creation")
+        for warning in app.warnings():
             click.echo(f"warning: {warning}")
 
 
@@ -305,7 +305,9 @@ def metrics(textfile: Path | None) -> None:
         # An app that was taken out of the settings must not alert for good. Where none is set, as in a crontab without
         # the keys, all are shown: a file without any would never alert.
         apps = settings.app_ids
-        text = as_text(one for one in run_records.by_app(engine) if not apps or one["app_id"] in apps)
+        text = as_text(
+            record for record in run_records.by_app(engine) if not apps or record["app_id"] in apps
+        )
     if textfile is None:
         click.echo(text, nl=False)
         return

@@ -141,7 +141,10 @@ def _show(tried: "Tried", limit: int) -> None:
             row["currency"] or "none",
             f"{before['count']:,}",
             f"{after['count']:,}",
-            *(grouped(one["amount"], row["currency"]) if row["currency"] else "" for one in (before, after)),
+            *(
+                grouped(side["amount"], row["currency"]) if row["currency"] else ""
+                for side in (before, after)
+            ),
             style=None if before == after else "bold",
         )
     print_table(console, table)
@@ -155,11 +158,11 @@ def _show(tried: "Tried", limit: int) -> None:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in ("id", "before", "after", "transaction", "entry", "at stake"):
             table.add_column(column, overflow="fold", justify="right" if column == "at stake" else "left")
-        for one in tried.changed[:limit]:
-            was, will = one["before"], one["after"]
+        for changed in tried.changed[:limit]:
+            was, will = changed["before"], changed["after"]
             shown = will or was
             table.add_row(
-                one["discrepancy_id"],
+                changed["discrepancy_id"],
                 was["type"] if was else "–",
                 will["type"] if will else "–",
                 *(Text(shown[name]) for name in ("transaction_id", "ledger_id")),

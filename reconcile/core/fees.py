@@ -232,10 +232,10 @@ def likely_fees(
             )
         fixed[method, currency][less.normalize()] += matches
         whole = amount / (2 * half), less / (2 * half)
-        if all(each == int(each) for each in whole):
+        if all(number == int(number) for number in whole):
             units[method, currency][int(whole[0]), int(whole[1])] += matches
     found = []
-    for (method, currency), every in sorted(of.items(), key=lambda one: (one[0][1], one[0][0] or "")):
+    for (method, currency), every in sorted(of.items(), key=lambda pair: (pair[0][1], pair[0][0] or "")):
         rate, by_rate = _most(steps[method, currency])
         same, by_amount = _most(fixed[method, currency])
         percent = Decimal(rate) / 100 if rate is not None and by_rate >= by_amount else None
@@ -270,7 +270,7 @@ def _rate_and_fixed(kept: Counter[_Units]) -> tuple[_Units | None, int]:
                     fixed = less - _rounded(amount, rate)
                     votes[rate, fixed] += fixed > 0 and fixed == more - _rounded(larger, rate)
     best: Counter[_Units] = Counter()
-    for (rate, fixed), _ in sorted(votes.items(), key=lambda one: (-one[1], one[0]))[:_BEST]:
+    for (rate, fixed), _ in sorted(votes.items(), key=lambda pair: (-pair[1], pair[0]))[:_BEST]:
         best[rate, fixed] = sum(
             matches for (amount, less), matches in kept.items() if less - _rounded(amount, rate) == fixed > 0
         )
@@ -284,4 +284,4 @@ def _rounded(amount: int, rate: int) -> int:
 
 def _most(counted: Counter[_Rate]) -> tuple[_Rate | None, int]:
     """What was counted most often, of several the least; None of nothing."""
-    return min(counted.items(), key=lambda one: (-one[1], one[0]), default=(None, 0))
+    return min(counted.items(), key=lambda pair: (-pair[1], pair[0]), default=(None, 0))

@@ -177,7 +177,9 @@ class Tolerances:
 
     def __str__(self) -> str:
         """As it is written in the settings."""
-        return ",".join(f"{code}={one}" for code, one in sorted(self.named.items())) or str(self.default)
+        return ",".join(f"{code}={tolerance}" for code, tolerance in sorted(self.named.items())) or str(
+            self.default
+        )
 
     @classmethod
     def parse(cls, text: str, currencies: Currencies) -> "Tolerances":
@@ -205,7 +207,7 @@ def read_limits(text: str, currencies: Currencies) -> Mapping[str, Decimal]:
         return {}
     if "=" not in text or "%" in text:
         raise ValueError(f"{text.strip()!r} is no amount with its currency, such as INR=10000")
-    return {code: one.fixed for code, one in Tolerances.parse(text, currencies).named.items()}
+    return {code: tolerance.fixed for code, tolerance in Tolerances.parse(text, currencies).named.items()}
 
 
 def _tolerance(text: str) -> Tolerance:

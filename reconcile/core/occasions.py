@@ -68,8 +68,8 @@ def _growth(glance: Mapping[str, Any]) -> int:
     if not glance.get("last"):
         return 0
     now, then = (
-        sum(row["count"] for row in one["parts"] if row["part"] == "in_quarantine")
-        for one in (glance, glance["last"])
+        sum(row["count"] for row in run["parts"] if row["part"] == "in_quarantine")
+        for run in (glance, glance["last"])
     )
     return int(now - then)
 

@@ -65,19 +65,19 @@ def append(connection: Connection, decisions: Sequence[Decision], source: Decisi
         [
             {
                 **origin,
-                "discrepancy_id": one.discrepancy_id,
-                "app_id": one.app_id,
-                "type": one.type,
-                "facts": one.facts,
-                "decision": one.decision,
-                "records": None if one.records is None else json.dumps(one.records),
-                "note": one.note,
-                "assignee": one.assignee,
-                "due": one.due,
-                "proposed": one.proposed or None,
-                "confirms": one.confirms,
+                "discrepancy_id": decision.discrepancy_id,
+                "app_id": decision.app_id,
+                "type": decision.type,
+                "facts": decision.facts,
+                "decision": decision.decision,
+                "records": None if decision.records is None else json.dumps(decision.records),
+                "note": decision.note,
+                "assignee": decision.assignee,
+                "due": decision.due,
+                "proposed": decision.proposed or None,
+                "confirms": decision.confirms,
             }
-            for one in decisions
+            for decision in decisions
         ],
     )
 

@@ -79,7 +79,7 @@ class Discrepancy:
         if asked.word in (None, "reopen") or newest is None or newest.decision != asked.word:
             return None
         first: int = newest.confirms or newest.decision_id
-        took = [one.by_name for one in self.history if first in (one.decision_id, one.confirms)]
+        took = [change.by_name for change in self.history if first in (change.decision_id, change.confirms)]
         return None if any(same_person(by, name) for name in took) else first
 
     def says_more(self, row: Row, by: str) -> bool:
@@ -102,10 +102,10 @@ class Discrepancy:
         None keeps the newest note, if `by` wrote it. Another person's note gets that person's name in front, or is
         emptied if the row has no note.
         """
-        newest = next((one for one in reversed(self.history) if one.note is not None), None)
+        newest = next((change for change in reversed(self.history) if change.note is not None), None)
         if newest is None or not newest.note or newest.by_name == by:
             return None
-        names = tuple(f"{one.by_name}: " for one in self.history)
+        names = tuple(f"{change.by_name}: " for change in self.history)
         if written and newest.note.startswith(names):
             return str(newest.note)  # it has a name already
         return f"{newest.by_name}: {newest.note}" if written else ""
@@ -133,11 +133,11 @@ class Discrepancy:
             # The note came with a report, or was given before. The row's author has not seen what came after it.
             at = max(
                 number
-                for number, one in enumerate(self.history)
-                if one.note and _is_same_note(note, one.note, by)
+                for number, change in enumerate(self.history)
+                if change.note and _is_same_note(note, change.note, by)
             )
             since = self.history[at + 1 :]
-            if all(one.note is None for one in since):
+            if all(change.note is None for change in since):
                 return None
             newest = _newest_decision(since)
             done = "decided" if newest is not None else "noted"
@@ -146,7 +146,9 @@ class Discrepancy:
         if not self.is_in_force or newest.by_name == by:
             return None
         # Such a row may be the old sheet again or a change of mind. A reason in the note makes it clear.
-        same = [one for one in self.history if one.decision is not None and _is_as_asked(one, asked)]
+        same = [
+            change for change in self.history if change.decision is not None and _is_as_asked(change, asked)
+        ]
         if not same:
             return None
         return (
@@ -161,7 +163,7 @@ def who_and_when(decided: Any) -> str:
 
 
 def _newest_decision(history: Sequence[Any]) -> Any:
-    return next((one for one in reversed(history) if one.decision is not None), None)
+    return next((change for change in reversed(history) if change.decision is not None), None)
 
 
 def _is_as_asked(decided: Any, asked: Request) -> bool:

@@ -39,12 +39,12 @@ class MatchRows:
         self.refusals: list[Refusal] = []
         self._discrepancies = discrepancies
         self._suggested = suggested
-        matching = [one for one in asked if one.word == MATCH]
+        matching = [request for request in asked if request.word == MATCH]
         # All that follows is by discrepancy: each has one row.
-        self._bare = {one.row.discrepancy_id for one in matching if not one.ids}
-        self._deciding = {one.row.discrepancy_id for one in asked if one.word is not None}
-        self._rows: Mapping[str, Row] = {one.row.discrepancy_id: one.row for one in matching}
-        self._requests = {one.row.discrepancy_id: self._match_request(one) for one in matching}
+        self._bare = {request.row.discrepancy_id for request in matching if not request.ids}
+        self._deciding = {request.row.discrepancy_id for request in asked if request.word is not None}
+        self._rows: Mapping[str, Row] = {request.row.discrepancy_id: request.row for request in matching}
+        self._requests = {request.row.discrepancy_id: self._match_request(request) for request in matching}
         self._records: dict[str, tuple[MatchedRecord, ...]] = {}
         self._done: set[str] = set()  # their match is in force, or another row of the file asks for it
         self._asked = asked
@@ -58,15 +58,15 @@ class MatchRows:
     def usable(self) -> list[Request]:
         """The rows that are not refused, in their order. Those of matches have their records."""
         rows = []
-        for one in self._asked:
-            discrepancy_id = one.row.discrepancy_id
+        for request in self._asked:
+            discrepancy_id = request.row.discrepancy_id
             if discrepancy_id in self._done:
-                rows.append(replace(one, word=None, ids=()))
-            elif one.word != MATCH:
-                rows.append(one)
+                rows.append(replace(request, word=None, ids=()))
+            elif request.word != MATCH:
+                rows.append(request)
             elif discrepancy_id in self._records:
                 ids, records = self._requests[discrepancy_id].ids, self._records[discrepancy_id]
-                rows.append(replace(one, ids=ids, records=records))
+                rows.append(replace(request, ids=ids, records=records))
         return rows
 
     def _match_request(self, asked: Request) -> MatchRequest:
@@ -79,44 +79,49 @@ class MatchRows:
         return MatchRequest(now.discrepancy_id, now.app_id, now.side, now.source, now.record_id, ids)
 
     def _find_records(self, matches: ManualMatches, settled: Mapping[_Key, str]) -> None:
-        for one, request in self._requests.items():
+        for discrepancy_id, request in self._requests.items():
             if request.ids:
                 try:
-                    self._records[one] = matches.records_of(request)
+                    self._records[discrepancy_id] = matches.records_of(request)
                 except ValueError as error:
-                    self._refuse(one, str(error))
+                    self._refuse(discrepancy_id, str(error))
             elif (request.app_id, request.side, request.source, request.record_id) in settled:
-                self._done.add(one)
+                self._done.add(discrepancy_id)
             else:
-                self._refuse(one, _NO_SUGGESTION)
+                self._refuse(discrepancy_id, _NO_SUGGESTION)
 
     def _leave_out_what_is_done(self, settled: Mapping[_Key, str]) -> None:
         """Both records of a suggestion have a row. Of two `match` without ids, the transaction's keeps the match."""
         asked_for: set[tuple[str, tuple[MatchedRecord, ...]]] = set()
-        for one in sorted(
+        for discrepancy_id in sorted(
             self._records,
-            key=lambda one: (one in self._bare, not self._discrepancies[one].of_transaction),
+            key=lambda discrepancy_id: (
+                discrepancy_id in self._bare,
+                not self._discrepancies[discrepancy_id].of_transaction,
+            ),
         ):
-            app_id, records = self._requests[one].app_id, self._records[one]
+            app_id, records = self._requests[discrepancy_id].app_id, self._records[discrepancy_id]
             by = {settled.get((app_id, *record.key)) for record in records}
-            if one in self._bare and ((len(by) == 1 and None not in by) or (app_id, records) in asked_for):
-                self._done.add(one)
-                del self._records[one]
+            if discrepancy_id in self._bare and (
+                (len(by) == 1 and None not in by) or (app_id, records) in asked_for
+            ):
+                self._done.add(discrepancy_id)
+                del self._records[discrepancy_id]
             else:
                 asked_for.add((app_id, records))
 
     def _refuse_what_is_taken(self, in_force: Mapping[_Key, str]) -> None:
         """No record has two matches: neither of two rows, nor of a row and an earlier decision."""
         takers: dict[_Key, list[str]] = defaultdict(list)
-        for one, request in self._requests.items():
-            for record in self._records.get(one, ()):
-                takers[request.app_id, *record.key].append(one)
+        for discrepancy_id, request in self._requests.items():
+            for record in self._records.get(discrepancy_id, ()):
+                takers[request.app_id, *record.key].append(discrepancy_id)
         for key, ids in takers.items():
-            for one in ids:
-                if one in self._records and (len(ids) > 1 or key in in_force):
+            for discrepancy_id in ids:
+                if discrepancy_id in self._records and (len(ids) > 1 or key in in_force):
                     rows = [self._rows[taker] for taker in ids]
-                    self._refuse(one, _taken_twice(key[-1], in_force.get(key), rows))
-                    del self._records[one]
+                    self._refuse(discrepancy_id, _taken_twice(key[-1], in_force.get(key), rows))
+                    del self._records[discrepancy_id]
 
     def _refuse(self, discrepancy_id: str, reason: str) -> None:
         self.refusals.append(Refusal(self._rows[discrepancy_id].number, discrepancy_id, reason))

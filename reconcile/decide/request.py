@@ -43,7 +43,7 @@ def read_request(row: Row, *, is_known: bool, named_by_row: bool) -> Request:
         raise ValueError(row.broken)
     word, colon, rest = row.resolution.partition(":")
     word = _WORD_OF.get(bare_word(word), word)
-    ids = tuple(dict.fromkeys(one.strip() for one in rest.split(";") if one.strip()))
+    ids = tuple(dict.fromkeys(record_id.strip() for record_id in rest.split(";") if record_id.strip()))
     if row.resolution and (word not in WORDS or (colon and word != MATCH)):
         raise ValueError(f"{short(row.resolution)!r} is not a decision: write {_ALLOWED}")
     if colon and not ids:

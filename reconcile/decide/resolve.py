@@ -59,7 +59,7 @@ def resolve_sheet(
             connection.rollback()
         else:
             connection.commit()
-    decided = sum(one.decision is not None for one in checked.decisions)
+    decided = sum(decision.decision is not None for decision in checked.decisions)
     return ResolveResult(
         file=sheet.name,
         by=by,

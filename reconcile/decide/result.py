@@ -66,9 +66,9 @@ class ResolveResult:
     def replaced(self) -> list[str]:
         """The decisions that were in force before and are replaced, each in a few words."""
         return [
-            f"{one.replaces} of {one.discrepancy_id}"
-            for one in self.changes
-            if one.replaces and one.standing != "proposed"
+            f"{change.replaces} of {change.discrepancy_id}"
+            for change in self.changes
+            if change.replaces and change.standing != "proposed"
         ]
 
 

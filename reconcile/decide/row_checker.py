@@ -63,8 +63,8 @@ class RowChecker:
         self._look_up_suggestions(asked)
         matches = MatchRows(self._connection, asked, self._discrepancies, self._suggested)
         self.refusals += matches.refusals
-        for one in matches.usable():
-            self._decide(one)
+        for request in matches.usable():
+            self._decide(request)
         return self
 
     def _refuse(self, row: Row, reason: str) -> None:
@@ -88,30 +88,31 @@ class RowChecker:
     def _without_repeats(self, asked: Iterable[Request]) -> list[Request]:
         """One row for each discrepancy. A second row with the same content is no change; others are refused."""
         rows: dict[str, list[Request]] = defaultdict(list)
-        for one in asked:
-            rows[one.row.discrepancy_id].append(one)
+        for request in asked:
+            rows[request.row.discrepancy_id].append(request)
         once = []
         for same in rows.values():
-            if len({one.content for one in same}) == 1:
+            if len({request.content for request in same}) == 1:
                 once.append(same[0])
                 self.unchanged += len(same) - 1
                 continue
-            numbers = ", ".join(str(one.row.number) for one in same)
-            for one in same:
-                self._refuse(one.row, f"is in rows {numbers} with different content: keep one of them")
+            numbers = ", ".join(str(request.row.number) for request in same)
+            for request in same:
+                self._refuse(request.row, f"is in rows {numbers} with different content: keep one of them")
         return once
 
     def _look_up_suggestions(self, asked: Sequence[Request]) -> None:
         """State the policy for what is matched, and find the suggestions that the rows ask for or pass by."""
         accepts_missing = any(
-            one.word == ACCEPT and self._discrepancies[one.row.discrepancy_id].now.aspect == "presence"
-            for one in asked
+            request.word == ACCEPT
+            and self._discrepancies[request.row.discrepancy_id].now.aspect == "presence"
+            for request in asked
         )
-        if accepts_missing or any(one.word == MATCH for one in asked):
-            apps = sorted({self._discrepancies[one.row.discrepancy_id].now.app_id for one in asked})
+        if accepts_missing or any(request.word == MATCH for request in asked):
+            apps = sorted({self._discrepancies[request.row.discrepancy_id].now.app_id for request in asked})
             state_policy(self._connection, self._settings, apps)
-        if accepts_missing or any(one.word == MATCH and not one.ids for one in asked):
-            self._suggested = suggested(self._connection, [one.row.discrepancy_id for one in asked])
+        if accepts_missing or any(request.word == MATCH and not request.ids for request in asked):
+            self._suggested = suggested(self._connection, [request.row.discrepancy_id for request in asked])
 
     def _decide(self, asked: Request) -> None:
         """Add what is new in a row: a decision, a note, an assignee, a due day, or several of them."""
@@ -184,9 +185,11 @@ class RowChecker:
             value, was = as_stored(written), getattr(held.now, name)
             if not written or value == was:
                 continue
-            older = any(getattr(one, name) == value for one in held.history)
+            older = any(getattr(change, name) == value for change in held.history)
             if older and value and not with_note:
-                newest = next(one for one in reversed(held.history) if getattr(one, name) is not None)
+                newest = next(
+                    change for change in reversed(held.history) if getattr(change, name) is not None
+                )
                 self._warn(
                     row,
                     f"{name} {short(value)} stays replaced by {short(was) or 'none'}, by {who_and_when(newest)}: "

@@ -112,7 +112,7 @@ class Sheet:
         texts: Counter[str] = Counter()
         for number, cells in self.table.records():
             if number > self.header_row and not isinstance(cells, BrokenRecord):
-                texts.update(text for at in self.days if at < len(cells) and (text := _plain(cells[at])))
+                texts.update(text for at in self.days if at < len(cells) and (text := _shown_text(cells[at])))
         return decide(texts).style
 
     def _row(self, number: int, cells: Sequence[Cell] | BrokenRecord) -> Row | None:
@@ -120,13 +120,15 @@ class Sheet:
             return Row(number, "", "", "", "", broken=f"the row {cells.reason}")
         # Spreadsheets leave out empty cells at the end of a row. More cells than columns mean a text that lost its
         # quotes; in a workbook somebody wrote beside the table.
-        surplus = any(_plain(cell) for cell in cells[self.width :]) and not isinstance(self.table, SheetTable)
+        surplus = any(_shown_text(cell) for cell in cells[self.width :]) and not isinstance(
+            self.table, SheetTable
+        )
         found = [
             cells[column] if column is not None and column < len(cells) else "" for column in self.columns
         ]
         # A decision counts for the row that it was written into, and not for all that a merged cell spans.
         found = [MERGED if isinstance(cell, Spanned) else cell for cell in found]
-        values = [_plain(cell) for cell in found]
+        values = [_shown_text(cell) for cell in found]
         broken = None
         if surplus:
             broken = (
@@ -245,7 +247,7 @@ def _header(table: Table) -> tuple[int, list[str]]:
         names = (
             [cells.line.strip().lower()]
             if isinstance(cells, BrokenRecord)
-            else [_plain(cell).lower() for cell in cells]
+            else [_shown_text(cell).lower() for cell in cells]
         )
         if not any(name.strip("".join(DELIMITERS)) for name in names):
             continue
@@ -257,7 +259,7 @@ def _header(table: Table) -> tuple[int, list[str]]:
     return best
 
 
-def _plain(cell: Cell) -> str:
+def _shown_text(cell: Cell) -> str:
     """The text that a cell shows: without white space around it, without `="…"`, and with LF line ends."""
     if isinstance(cell, Decimal):
         return number_text(cell)

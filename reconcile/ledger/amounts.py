@@ -67,7 +67,7 @@ def _reading(decimal: str, thousands: str) -> re.Pattern[str]:
     three and then two digits."""
     grouped = [
         rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+|[1-9]\d?(?:{mark}\d{{2}})+{mark}\d{{3}}"
-        for mark in (_GROUP[one] for one in thousands)
+        for mark in (_GROUP[group] for group in thousands)
     ]
     whole, point = "|".join([*grouped, r"\d+"]), re.escape(decimal)
     return re.compile(rf"({whole})(?:{point}(\d*))?|(){point}(\d+)", re.ASCII)
@@ -154,7 +154,7 @@ class AmountStyle:
                 readings = {".": readings["."]}  # 1.250 is how every program writes an amount of 3 decimals
             elif codes.get(known or "") == 0:
                 readings = {
-                    mark: one for mark, one in readings.items() if "." not in one
+                    mark: reading for mark, reading in readings.items() if "." not in reading
                 }  # no yen has decimals
             else:
                 what = "comma" if "," in body else "point"

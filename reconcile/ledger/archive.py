@@ -71,7 +71,7 @@ def unpack(path: Path, name: str) -> list[SourceFile]:
         raise InputRefused(f"{path}: is not an archive that can be read ({error}); fetch it again") from None
     if not files:
         raise InputRefused(f"{path}: holds no file")
-    return sorted(files, key=lambda one: one.name)
+    return sorted(files, key=lambda member: member.name)
 
 
 def check_size(path: Path, unpacked: int, packed: int) -> None:

@@ -109,7 +109,7 @@ def in_blocks(
             for cells in records(lines, table.delimiter):
                 yield number, cells
                 number += 1
-                if source.at_edge and not lines.will_reread:
+                if source.at_edge and not lines.has_put_back:
                     break
 
 

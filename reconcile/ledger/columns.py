@@ -168,24 +168,24 @@ def agreed(sheets: Sequence[ColumnScan], profile: Profile) -> list[ColumnScan]:
     if len(sheets) < 2 or profile.date_format is not None:
         return list(sheets)
     texts: Counter[str] = Counter()
-    for one in sheets:
-        texts.update(one.days)
+    for sheet in sheets:
+        texts.update(sheet.days)
     together = dates.decide(texts)
     found = []
-    for one in sheets:
-        unclear = {text: rows for text, rows in one.dates.unclear.items() if text in together.unclear}
-        if one.dates.unclear and not unclear:
+    for sheet in sheets:
+        unclear = {text: rows for text, rows in sheet.dates.unclear.items() if text in together.unclear}
+        if sheet.dates.unclear and not unclear:
             column = DateColumn(together.style, {}, together.proof)
-            kept = tuple(says for says in one.unclear if not says.startswith("date "))
-            refused = None if one.refused and one.refused.startswith("date ") else one.refused
-            one = replace(
-                one,
-                style=replace(one.style, dates=together.style),
+            kept = tuple(says for says in sheet.unclear if not says.startswith("date "))
+            refused = None if sheet.refused and sheet.refused.startswith("date ") else sheet.refused
+            sheet = replace(
+                sheet,
+                style=replace(sheet.style, dates=together.style),
                 dates=column,
                 unclear=kept,
                 refused=refused,
             )
-        found.append(one)
+        found.append(sheet)
     return found
 
 
@@ -372,7 +372,7 @@ def _sure_days(table: Table, header: Header, usual: Usual) -> dates.SureDays:
     for part in records:
         if isinstance(part, Block):
             counts = pc.value_counts(part.cells["date"].filter(pa.array(part.usual)))
-            texts.update(dict(zip(*(counts.field(one).to_pylist() for one in (0, 1)), strict=True)))
+            texts.update(dict(zip(*(counts.field(number).to_pylist() for number in (0, 1)), strict=True)))
             rest = [part.record(index) for index in np.flatnonzero(~part.usual).tolist()]
         else:
             rest = [part]
@@ -410,13 +410,13 @@ def known_currencies(codes: Counter[str], scan: AmountScan, profile: Profile) ->
             found |= meanings
         elif meanings:
             vague.add(meanings)
-    return frozenset(found | {code for one in vague if (code := currency_names.settled(one, found))})
+    return frozenset(found | {code for meant in vague if (code := currency_names.settled(meant, found))})
 
 
 def _unclear_dates(column: DateColumn, places: dict[str, int], name: str) -> str | None:
     if not column.unclear:
         return None
-    text = min(column.unclear, key=lambda one: places[one])
+    text = min(column.unclear, key=lambda written: places[written])
     try:
         column.style.read(text)
     except ValueError as error:

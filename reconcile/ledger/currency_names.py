@@ -110,8 +110,8 @@ _USUALLY = {CURRENCY_SYMBOLS["rs"]: "INR", CURRENCY_SYMBOLS["£"]: "GBP"}
 """What a sign of several currencies means where nothing else is told, to those who use KS Pay."""
 
 _NAMES: Mapping[str, str] = {
-    **{one.currency_name.casefold(): one.code for one in Currency if one.exponent is not None},
-    **{f"{one.number:03}": one.code for one in Currency if one.exponent is not None},
+    **{currency.currency_name.casefold(): currency.code for currency in Currency if currency.exponent is not None},
+    **{f"{currency.number:03}": currency.code for currency in Currency if currency.exponent is not None},
     "sterling": "GBP", "british pound": "GBP", "renminbi": "CNY", "rmb": "CNY", "chinese yuan": "CNY",
     "japanese yen": "JPY", "u.s. dollar": "USD", "united states dollar": "USD", "emirati dirham": "AED",
 }  # fmt: skip
@@ -128,9 +128,9 @@ def currencies_of(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
     if word in CURRENCY_SYMBOLS:
         return CURRENCY_SYMBOLS[word]
     name = " ".join(word.split())
-    for one in (name, name.removesuffix("s")):
-        if one in _NAMES and _NAMES[one] in codes:
-            return frozenset({_NAMES[one]})
+    for form in (name, name.removesuffix("s")):
+        if form in _NAMES and _NAMES[form] in codes:
+            return frozenset({_NAMES[form]})
     return frozenset()
 
 

@@ -394,7 +394,9 @@ def _month(name: str) -> str:
         found = []
     else:
         found = [
-            number for number, names in enumerate(_MONTHS, 1) if any(one.startswith(name) for one in names)
+            number
+            for number, names in enumerate(_MONTHS, 1)
+            if any(month.startswith(name) for month in names)
         ]
     if len(found) != 1:
         raise ValueError(f"holds {name!r}, which is not the name of a month that can be read: {_ADVICE}")

@@ -188,7 +188,7 @@ class LedgerFile:
     @property
     def passed_rows(self) -> list[tuple[int, Kind]]:
         """These rows by number, and what each is. Of a query only after its rows were read."""
-        found = [one.scan.passed.rows for one in self.sheets if one.scan is not None]
+        found = [sheet.scan.passed.rows for sheet in self.sheets if sheet.scan is not None]
         if self.streamed is not None:
             found.append(self.streamed.rows)
         return [row for rows in found for row in rows.items()]
@@ -198,13 +198,15 @@ class LedgerFile:
         found: list[str] = []
         if self.streamed is not None and self.streamed.totals is not None:
             found += [f"{self.name}: {says}" for says in self.streamed.totals.warnings]
-        for one in self.sheets:
-            if one.scan is not None:
-                found += [f"{one.name}: {says}" for says in (*one.scan.passed.warnings, *one.scan.notes())]
-            if isinstance(one.table, DelimitedTable):
-                found += [f"{one.name}: {says}" for says in one.table.notes()]
-            elif isinstance(one.table, SheetTable):
-                found += [f"{one.name}: {says}" for says in one.table.notes(one.header.row)]
+        for sheet in self.sheets:
+            if sheet.scan is not None:
+                found += [
+                    f"{sheet.name}: {says}" for says in (*sheet.scan.passed.warnings, *sheet.scan.notes())
+                ]
+            if isinstance(sheet.table, DelimitedTable):
+                found += [f"{sheet.name}: {says}" for says in sheet.table.notes()]
+            elif isinstance(sheet.table, SheetTable):
+                found += [f"{sheet.name}: {says}" for says in sheet.table.notes(sheet.header.row)]
         return found
 
     @property

@@ -150,7 +150,9 @@ def lacking(header: Header, profile: Profile) -> list[str]:
     """The columns that are needed and are not there, as errors name them."""
     absent = [_named(name, profile) for name in _needed(profile) if name not in header.names]
     keys = [_key(cell) for cell in header.cells]
-    return absent + [f"{one!r} (for ledger_id)" for one in profile.id_columns if _place_of(one, keys) is None]
+    return absent + [
+        f"{column!r} (for ledger_id)" for column in profile.id_columns if _place_of(column, keys) is None
+    ]
 
 
 def shown(cell: str) -> str:
@@ -204,7 +206,7 @@ def _place_of(header: str, keys: Sequence[str]) -> int | None:
         return keys.index(key)
     if numbered := _NUMBERED.fullmatch(header):
         key, number = _key(numbered[1]), int(numbered[2])
-        places = [place for place, one in enumerate(keys) if one == key]
+        places = [place for place, other in enumerate(keys) if other == key]
         return places[number - 1] if number <= len(places) else None
     return None
 

@@ -138,7 +138,7 @@ def open_source(source: SourceFile, profile: Profile) -> LedgerFile:
 def sheets_as_one(sheets: Sequence[LedgerFile]) -> LedgerFile:
     """Several sheets of a workbook as one ledger, whose rows are checked and taken in together."""
     first = sheets[0]
-    more = tuple(replace(one, leads=False, numbers=first.numbers) for one in sheets[1:])
+    more = tuple(replace(sheet, leads=False, numbers=first.numbers) for sheet in sheets[1:])
     return replace(first, more=more) if more else first
 
 

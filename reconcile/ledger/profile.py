@@ -160,10 +160,10 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
     if (
         not isinstance(value, list)
         or not value
-        or not all(isinstance(one, str) and one.strip() for one in value)
+        or not all(isinstance(name, str) and name.strip() for name in value)
     ):
         raise ValueError(f"{key} must be a list of texts")
-    if len({one.strip().casefold() for one in value}) < len(value):
+    if len({name.strip().casefold() for name in value}) < len(value):
         raise ValueError(f"{key} names one text twice")
     return tuple(value)
 

@@ -28,7 +28,7 @@ class Sums:
         self.rows += 1
         parts = (amount, abs(amount), max(amount, Decimal(0)), min(amount, Decimal(0)))
         for sums in (self._all, self._part):
-            sums[:] = [one + part for one, part in zip(sums, parts, strict=True)]
+            sums[:] = [so_far + part for so_far, part in zip(sums, parts, strict=True)]
 
     def balance(self, amount: Decimal) -> None:
         """One of a balance or of what is carried over: totals are drawn with it or without."""
@@ -37,10 +37,12 @@ class Sums:
 
     def misses(self, total: Decimal) -> Decimal | None:
         """What the rows add up to where that is not this total; None where it is."""
-        sums = [one + extra for one in (*self._all, *self._part) for extra in (Decimal(0), self._balances)]
+        sums = [
+            so_far + extra for so_far in (*self._all, *self._part) for extra in (Decimal(0), self._balances)
+        ]
         if abs(total) in map(abs, sums):
             return None
-        return min(self._all[:2], key=lambda one: abs(one - total))
+        return min(self._all[:2], key=lambda so_far: abs(so_far - total))
 
     def begin_part(self) -> None:
         """A line of totals ends here."""
@@ -64,17 +66,17 @@ class _Reader:
         found: dict[int, Decimal] = {}
         for place in self.places:
             try:
-                one = self._amount(cells[place], code or self._profile.currency)
+                amount = self._amount(cells[place], code or self._profile.currency)
             except ValueError:
                 continue
-            if one is None:
+            if amount is None:
                 continue
-            word: Cell = cells[self._side] if self._side is not None else one.side
+            word: Cell = cells[self._side] if self._side is not None else amount.side
             side = self._profile.side
             sign = side.sign(word_of(tidy(word))) if side is not None and isinstance(word, str) else None
-            found[place] = abs(one.value) * sign if sign else one.value
-            if code is None and len(one.currencies) == 1:
-                code = next(iter(one.currencies))
+            found[place] = abs(amount.value) * sign if sign else amount.value
+            if code is None and len(amount.currencies) == 1:
+                code = next(iter(amount.currencies))
         return found, code
 
     def _code(self, cells: Sequence[Cell]) -> str | None:
@@ -134,8 +136,8 @@ class Totals:
         if word is None:
             columns = self._sums.setdefault(code or self._currency, self._columns())
             for place, amount in found.items():
-                for one in (columns[place], self._mixed[place]):
-                    one.balance(amount) if kind else one.add(amount)
+                for column in (columns[place], self._mixed[place]):
+                    column.balance(amount) if kind else column.add(amount)
             return False
         sums = self._sums
         code = code or (self._reader.currency_in(cells) if len(sums) > 1 else None)
@@ -157,8 +159,8 @@ class Totals:
             for place, added_up in missed.items()
         ]
         for columns in (*chosen.values(), self._mixed):
-            for one in columns.values():
-                one.begin_part()
+            for sums_of_column in columns.values():
+                sums_of_column.begin_part()
         return True
 
 

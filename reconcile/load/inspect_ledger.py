@@ -76,7 +76,7 @@ class _Inspection:
             except InputRefused as nothing:
                 # Of a file in which there is nothing to propose: as an import says it, unless that sends people here.
                 raise (nothing if LOOK in str(error) else error) from None
-            reason = _plain(error, Path(source.where))
+            reason = _reason(error, Path(source.where))
             yield from self.described(looked, profile, source, reason)
             return
         assert ledger.scan is not None
@@ -117,7 +117,7 @@ class _Inspection:
             if says := doubts_of(looked, scan, minor):
                 yield ""
                 yield "Ambiguous:"
-                yield from (f"  {one}" for one in says)
+                yield from (f"  {line}" for line in says)
         lines = profile_lines(ledger, replace(profile, minor=profile.minor or minor is not None))
         if not missing and self._context is not None:
             yield ""
@@ -152,16 +152,16 @@ class _Inspection:
                     given = looked.ledger.profile
                 found = preview_ledger(self._importing(), looked.ledger, given, SHOWN)
             except InputRefused as error:
-                yield f"An import is refused: {_plain(error, looked.ledger.path)}."
+                yield f"An import is refused: {_reason(error, looked.ledger.path)}."
                 return
             yield from _told(looked.ledger, found)
-            unclear = any(one.scan.unclear for one in looked.ledger.sheets if one.scan is not None)
+            unclear = any(sheet.scan.unclear for sheet in looked.ledger.sheets if sheet.scan is not None)
             try:
                 other = (
                     self._otherwise(source, given, proposed, unclear=unclear) if source is not None else None
                 )
             except InputRefused as error:
-                yield f"With the profile proposed below an import is refused: {_plain(error, looked.ledger.path)}."
+                yield f"With the profile proposed below an import is refused: {_reason(error, looked.ledger.path)}."
                 return
             if other is not None:
                 ledger, also = other
@@ -176,7 +176,7 @@ class _Inspection:
             found = preview_ledger(self._importing(), ledger, proposed, SHOWN)
         except InputRefused as error:
             yield f"An import is refused: {refusal}."
-            yield f"With the profile proposed below it is refused too: {_plain(error, looked.ledger.path)}."
+            yield f"With the profile proposed below it is refused too: {_reason(error, looked.ledger.path)}."
             return
         guessed = looked.profile.currency == UNKNOWN and proposed.currency is not None
         yield from _told(ledger, found, currency=UNKNOWN if guessed else None)
@@ -198,7 +198,7 @@ class _Inspection:
         return ledger, preview_ledger(self._importing(), ledger, proposed, SHOWN)
 
 
-def _plain(error: InputRefused, path: Path) -> str:
+def _reason(error: InputRefused, path: Path) -> str:
     """Why a file is refused, without its name and without the advice to look at it so."""
     return str(error).removeprefix(str(path)).lstrip(":, ").replace(f"; {LOOK}", "").rstrip(".")
 
@@ -206,7 +206,9 @@ def _plain(error: InputRefused, path: Path) -> str:
 def _columns(looked: Looked) -> Iterator[str]:
     ledger = looked.ledger
     header, scan = ledger.header, ledger.scan
-    rows = f", {rows_of(sum(one.scan.rows for one in ledger.sheets if one.scan))} below it" if scan else ""
+    rows = (
+        f", {rows_of(sum(sheet.scan.rows for sheet in ledger.sheets if sheet.scan))} below it" if scan else ""
+    )
     at = f"; header in row {header.row}{rows}" if header.row else ""
     kind = ledger.table.kind + (f" and {len(ledger.more)} more" if ledger.more else "")
     yield f"{ledger.name}: {kind}{at}"
@@ -228,17 +230,17 @@ def _told(ledger: LedgerFile, found: Previewed, *, currency: str | None = None) 
         " The first:" if rows.entries else ""
     )
     table = [("row", "ledger_id", "amount", "currency", "date", "reference", "status")]
-    for one in rows.entries:
-        day = one.dated_on or one.dated_at
+    for entry in rows.entries:
+        day = entry.dated_on or entry.dated_at
         cells = (
-            one.ledger_id,
-            f"{one.amount:f}",
-            currency or one.currency,
+            entry.ledger_id,
+            f"{entry.amount:f}",
+            currency or entry.currency,
             str(day),
-            one.reference or "",
-            one.status,
+            entry.reference or "",
+            entry.status,
         )
-        table.append((_place(ledger, one.file, one.row_number), *cells))
+        table.append((_place(ledger, entry.file, entry.row_number), *cells))
     widths = [max(len(cut(row[column])) for row in table) for column in range(len(table[0]))]
     for row in table if rows.entries else []:
         yield (
@@ -247,8 +249,8 @@ def _told(ledger: LedgerFile, found: Previewed, *, currency: str | None = None) 
         )
     if rows.refused:
         yield "Not readable, and so quarantined:"
-        for one in rows.rejections:
-            yield f"  row {_place(ledger, one.file, one.row_number)}: {one.reason}"
+        for rejection in rows.rejections:
+            yield f"  row {_place(ledger, rejection.file, rejection.row_number)}: {rejection.reason}"
         if rows.refused > len(rows.rejections):
             yield f"  and {rows.refused - len(rows.rejections):,} more"
     for name, says in found.blocked:

@@ -108,13 +108,13 @@ def looked_at(source: SourceFile, profile: Profile) -> Looked:
     tables = open_tables(path, where, profile)
     if tables[0][1].row == 0:
         raise InputRefused(f"{where}: is empty: there is no table to look at")
-    scans = agreed([scan_columns(one, header, profile) for one, header, _ in tables], profile)
+    scans = agreed([scan_columns(table, header, profile) for table, header, _ in tables], profile)
     profile = with_currency(tables[0][1], scans[0], profile)
     sheets = [
         LedgerFile(
-            path, f"{source.name} [{sheet}]" if sheet else source.name, one, header, scan.style, scan, source, profile
+            path, f"{source.name} [{sheet}]" if sheet else source.name, table, header, scan.style, scan, source, profile
         )
-        for (one, header, sheet), scan in zip(tables, scans, strict=True)
+        for (table, header, sheet), scan in zip(tables, scans, strict=True)
     ]  # fmt: skip
     return Looked(sheets_as_one(sheets), profile, guessed, doubt)
 
@@ -240,7 +240,7 @@ def _profile(ledger: LedgerFile, profile: Profile, scan: ColumnScan | None) -> I
     if profile.id_columns:
         columns = {"ledger_id": f"[{', '.join(map(_quoted, profile.id_columns))}]", **columns}
     if columns:
-        yield f"columns = {{ {', '.join(f'{one} = {written}' for one, written in columns.items())} }}"
+        yield f"columns = {{ {', '.join(f'{column} = {written}' for column, written in columns.items())} }}"
     if "currency" not in header.names:
         if profile.currency not in (None, UNKNOWN):
             yield f"currency = {_quoted(profile.currency)}"
@@ -278,7 +278,7 @@ def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Ite
         words = (
             sorted(word.capitalize() for word in found) for found in (profile.side.into, profile.side.out)
         )
-        money_in, money_out = (f"[{', '.join(map(_quoted, one))}]" for one in words)
+        money_in, money_out = (f"[{', '.join(map(_quoted, of_side))}]" for of_side in words)
         yield f"side = {{ {where}in = {money_in}, out = {money_out} }}"
     elif scan.sides:
         doubts = scan.style.amounts.doubts
@@ -328,7 +328,7 @@ def _reference_pattern(ledger: LedgerFile) -> str | None:
     if rows < 2 or rows < _MOST * len(texts):
         return None
     parts = form.split("0")
-    sizes = [{one[place] for one in lengths[form]} for place in range(len(parts) - 1)]
+    sizes = [{found[place] for found in lengths[form]} for place in range(len(parts) - 1)]
     pattern = re.escape(parts[0]).replace(r"\-", "-").replace("/", "/")
     for place, size in enumerate(sizes):
         last = place == len(sizes) - 1

@@ -27,14 +27,16 @@ def check_journal(engine: Engine, ledger: LedgerFile, source: str) -> None:
             text(read_sql("load/exported_journals")),
             {"journals": sorted({row["journal"] for _, row in rows})},
         ).all()
-    for one in held:
-        if one.source != source:
-            raise _changed(ledger, f"journal {one.journal} books into --profile {one.source}, not {source}")
+    for export in held:
+        if export.source != source:
+            raise _changed(
+                ledger, f"journal {export.journal} books into --profile {export.source}, not {source}"
+            )
     missing: dict[tuple[str, str], list[Mapping[str, str]]] = {
-        (one.journal, str(one.decision_id)): [
-            {name: _value(name, line[name]) for name in _CHECKED} for line in one.lines
+        (export.journal, str(export.decision_id)): [
+            {name: _value(name, line[name]) for name in _CHECKED} for line in export.lines
         ]
-        for one in held
+        for export in held
     }
     left = []
     for number, row in rows:

@@ -44,7 +44,7 @@ def hundredfold(
     """An example, if the amounts of most entries are their partners' in the minor unit; None where they are not, or
     nothing is known of KS Pay yet."""
     entries = [] if profile.minor else _first_entries(settings, ledger, profile)
-    if not entries or any(one.amount != one.amount.to_integral_value() for one in entries):
+    if not entries or any(entry.amount != entry.amount.to_integral_value() for entry in entries):
         return None
     return _compared(engine, entries, settings)
 
@@ -53,7 +53,7 @@ def _first_entries(settings: Settings, ledger: LedgerFile, profile: Profile) -> 
     """Of the first entries those with a reference and an amount."""
     normaliser = EntryNormaliser.of(ledger, profile, settings.app_ids or ("",), settings.currencies)
     typed = islice(normaliser.typed(ledger.rows()), _LOOKED_AT)
-    return [one for one in typed if isinstance(one, Entry) and one.reference and one.amount]
+    return [entry for entry in typed if isinstance(entry, Entry) and entry.reference and entry.amount]
 
 
 def _partners(engine: Engine, settings: Settings, references: Iterable[str | None]) -> Sequence[Any]:
@@ -71,8 +71,8 @@ def fees_shown(engine: Engine, settings: Settings, ledger: LedgerFile, profile: 
     Those of a payment method and currency that the settings have a fee for are left out.
     """
     entries = _first_entries(settings, ledger, profile)
-    times = Counter(comparable(one.reference) for one in entries)
-    wanted = {key: one for one in entries if times[key := comparable(one.reference)] == 1}
+    times = Counter(comparable(entry.reference) for entry in entries)
+    wanted = {key: entry for entry in entries if times[key := comparable(entry.reference)] == 1}
     rows = _partners(engine, settings, wanted)
     times = Counter(row.comparable for row in rows)
     stated = {(fee.payment_method and folded(fee.payment_method), fee.currency) for fee in settings.fees}
@@ -91,7 +91,7 @@ def fees_shown(engine: Engine, settings: Settings, ledger: LedgerFile, profile: 
 
 
 def _compared(engine: Engine, entries: Sequence[Entry], settings: Settings) -> Hundredfold | None:
-    wanted = {comparable(one.reference): one for one in entries}
+    wanted = {comparable(entry.reference): entry for entry in entries}
     rows = _partners(engine, settings, wanted)
     found: list[Hundredfold] = []
     partners: set[str] = set()
@@ -106,4 +106,4 @@ def _compared(engine: Engine, entries: Sequence[Entry], settings: Settings) -> H
     enough = min(_FEW, len(wanted))
     if len(found) < enough or len(found) < _MOST * len(partners):
         return None
-    return min(found, key=lambda one: one.reference)
+    return min(found, key=lambda example: example.reference)

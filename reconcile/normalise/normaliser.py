@@ -42,11 +42,11 @@ class Normalised(Generic[Record]):
     def one_by_one(cls, rows: Sequence[RawRow], typed: Iterable[Record | Rejection]) -> "Normalised[Record]":
         """Of rows that were typed one for one."""
         records, raw, rejections = [], [], []
-        for row, one in zip(rows, typed, strict=True):
-            if isinstance(one, Rejection):
-                rejections.append(one)
+        for row, made in zip(rows, typed, strict=True):
+            if isinstance(made, Rejection):
+                rejections.append(made)
             else:
-                records.append(one)
+                records.append(made)
                 raw.append(row)
         return cls(records=records, raw=raw, rejections=rejections)
 

@@ -54,11 +54,11 @@ class TransactionsInBulk:
         if len(rows) == 1:
             return Normalised(rest=rows)
         # Some record is not in the usual form: each is looked at by itself.
-        each = [self([row]) for row in rows]
+        singles = [self([row]) for row in rows]
         return Normalised(
-            lines=lambda: b"\n".join(one.lines() for one in each if one.count),
-            count=sum(one.count for one in each),
-            rest=[row for one in each for row in one.rest],
+            lines=lambda: b"\n".join(single.lines() for single in singles if single.count),
+            count=sum(single.count for single in singles),
+            rest=[row for single in singles for row in single.rest],
         )
 
     def _together(self, rows: Sequence[RawRow]) -> Normalised[Transaction] | None:
@@ -72,7 +72,7 @@ class TransactionsInBulk:
             )
             times = [*created, *(text for text in updated if text is not None)]
             if (
-                any(TEXT_FAULTS in each for each in values)
+                any(TEXT_FAULTS in fields for fields in values)
                 or not {app_id, None}.issuperset(owners)
                 or not _AMOUNTS.fullmatch("\n".join([*amounts, ""]))
                 or "".join(times).translate(_DIGITS) != _TIME * len(times)

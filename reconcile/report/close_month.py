@@ -107,8 +107,8 @@ def close_month(
             "closed_by": by,
             "opening": _stored(connection, statement.opening),
             "closing": _stored(connection, statement.closing),
-            "lines": [_line(one) for one in statement.lines],
-            "changed_since_before": None if since is None else [_line(one) for one in since.lines],
+            "lines": [_line(line) for line in statement.lines],
+            "changed_since_before": None if since is None else [_line(line) for line in since.lines],
             "preparers": list(statement.preparers),
             "decisions": audit_trail.last_record(connection),
             "settings": dict(shown),
@@ -137,7 +137,7 @@ def moved_since(connection: Connection, close: Close) -> Statement:
 
 def closed_statement(connection: Connection, close: Close) -> Statement:
     """The lines of a closed version, as they were closed."""
-    lines = [Line(**{**one, "amount": Decimal(one["amount"])}) for one in close.content["lines"]]
+    lines = [Line(**{**line, "amount": Decimal(line["amount"])}) for line in close.content["lines"]]
     opening, closing = (closing_of(connection, close.content[name]) for name in ("opening", "closing"))
     return Statement(close.month, month_days(close.month)[1], opening, closing, lines, ())
 
@@ -194,10 +194,10 @@ def write_since(since: Statement, close: Close, settings: Settings, out: Path) -
 
 def _same_runs(close: Close, statement: Statement) -> bool:
     def numbers(found: Mapping[str, Position]) -> dict[str, int]:
-        return {app_id: one.run for app_id, one in found.items()}
+        return {app_id: position.run for app_id, position in found.items()}
 
     return all(
-        {app_id: one["run"] for app_id, one in close.content[name].items()} == numbers(found)
+        {app_id: position["run"] for app_id, position in close.content[name].items()} == numbers(found)
         for name, found in (("opening", statement.opening), ("closing", statement.closing))
     )
 
@@ -223,15 +223,15 @@ def _files(
 def _stored(connection: Connection, found: Mapping[str, Position]) -> dict[str, dict[str, object]]:
     """Each position with the files of its run, whose reports it rests on."""
     stored = {}
-    for app_id, one in found.items():
+    for app_id, position in found.items():
         files = connection.scalar(
-            text("select report -> 'files' from runs where number = :run"), {"run": one.run}
+            text("select report -> 'files' from runs where number = :run"), {"run": position.run}
         )
         stored[app_id] = {
-            "run": one.run,
-            "run_id": one.run_id,
-            "as_of": one.as_of.isoformat(),
-            "decisions": one.decisions,
+            "run": position.run,
+            "run_id": position.run_id,
+            "as_of": position.as_of.isoformat(),
+            "decisions": position.decisions,
             "files": {name: held["sha256"] for name, held in (files or {}).items()},
         }
     return stored
@@ -244,14 +244,14 @@ def _line(line: Line) -> dict[str, object]:
 def warnings_of(connection: Connection, statement: Statement) -> tuple[str, ...]:
     """What came after the run of the closing, and so is not in the statement; and months beside it that do not fit."""
     warnings = []
-    known = max((one.decisions for one in statement.closing.values()), default=0)
+    known = max((position.decisions for position in statement.closing.values()), default=0)
     since = audit_trail.last_record(connection)["records"] - known
     if since:
         what = "1 decision or note" if since == 1 else f"{since} decisions and notes"
         warnings.append(f"{what} came after the run of the closing: run the month again to have them in")
     first, last = month_days(statement.month)
     before, after = (f"{day:%Y-%m}" for day in (first - timedelta(days=1), last + timedelta(days=1)))
-    ran = any(f"{one.as_of:%Y-%m}" == before for one in statement.opening.values())
+    ran = any(f"{position.as_of:%Y-%m}" == before for position in statement.opening.values())
     if ran and close_trail.newest(connection, before) is None:
         warnings.append(
             f"{before} is not closed, so {statement.month} opens as its newest run ended: close {before}, and then "
@@ -259,8 +259,8 @@ def warnings_of(connection: Connection, statement: Statement) -> tuple[str, ...]
         )
     following = close_trail.newest(connection, after)
     if following is not None and any(
-        following.content["opening"].get(app_id, {}).get("run") != one.run
-        for app_id, one in statement.closing.items()
+        following.content["opening"].get(app_id, {}).get("run") != position.run
+        for app_id, position in statement.closing.items()
     ):
         warnings.append(
             f"{following.name} opens otherwise than {statement.month} ends now: close {after} again"
@@ -330,7 +330,7 @@ def _undecided(connection: Connection, settings: Settings, closing: Mapping[str,
     rows = connection.execute(
         text(read_sql("report/close/undecided")),
         {
-            "runs": [one.run for one in closing.values()],
+            "runs": [position.run for position in closing.values()],
             "currencies": list(limits),
             "limits": list(limits.values()),
         },

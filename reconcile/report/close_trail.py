@@ -121,7 +121,7 @@ def verify(connection: Connection) -> int:
         versions[row.month] = versions.get(row.month, 0) + 1
         if row.version != versions[row.month]:
             raise _tampered(f"{what}, does not follow version {versions[row.month] - 1}")
-        wanted = {name: one["sha256"] for name, one in row.content["files"].items()}
+        wanted = {name: file["sha256"] for name, file in row.content["files"].items()}
         files = held.get((row.month, row.version), {})
         for name in sorted(wanted.keys() | files.keys()):
             if wanted.get(name) != files.get(name):

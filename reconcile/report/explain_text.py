@@ -84,18 +84,18 @@ class _Text:
                 else explanation["record_id"]
             )
             others = [
-                one["record"]
-                for one in explanation["members"]
-                if (one["side"], one["record"]) != (explanation["side"], own)
+                member["record"]
+                for member in explanation["members"]
+                if (member["side"], member["record"]) != (explanation["side"], own)
             ]
             return f"Matched with {' and '.join(others)} by {standing[0]['rule']}, in run {standing[0]['made_by']}"
         opened = [
-            one["type"]
-            for one in explanation["discrepancies"]
-            if (one["own"] or one["of_booking"])
-            and one["cleared_by"] is None
-            and one["type"]
-            and one["first_seen"]
+            discrepancy["type"]
+            for discrepancy in explanation["discrepancies"]
+            if (discrepancy["own"] or discrepancy["of_booking"])
+            and discrepancy["cleared_by"] is None
+            and discrepancy["type"]
+            and discrepancy["first_seen"]
         ]
         if opened:
             return f"Unmatched: {', '.join(opened)}"
@@ -116,14 +116,16 @@ class _Text:
         for number, version in enumerate(explanation["versions"]):
             by = _by(version)
             if number == 0:
-                said = ", ".join(f"{one['field']} {self._value(one['is'])}" for one in version["changes"])
+                said = ", ".join(
+                    f"{change['field']} {self._value(change['is'])}" for change in version["changes"]
+                )
                 yield f"{by}: {said}"
                 continue
-            for one in version["changes"]:
-                if one["field"] == "withdrawn":
-                    yield f"{by}: {'withdrawn' if one['is'] else 'no longer withdrawn'}"
+            for change in version["changes"]:
+                if change["field"] == "withdrawn":
+                    yield f"{by}: {'withdrawn' if change['is'] else 'no longer withdrawn'}"
                     continue
-                yield f"{by}: {one['field']} was {self._value(one['was'])}, is {self._value(one['is'])}"
+                yield f"{by}: {change['field']} was {self._value(change['was'])}, is {self._value(change['is'])}"
 
     def quarantine(self, explanation: Explanation) -> Iterator[str]:
         for stay in explanation["quarantine"]:
@@ -139,9 +141,9 @@ class _Text:
             )
 
     def booking(self, explanation: Explanation) -> Iterator[str]:
-        for one in explanation["booking"]:
-            amount = amount_text(one["amount"], one["currency"], self.currencies)
-            yield f"{one['record']}: {amount}{'' if one['leads'] else ', gives back of it'}"
+        for part in explanation["booking"]:
+            amount = amount_text(part["amount"], part["currency"], self.currencies)
+            yield f"{part['record']}: {amount}{'' if part['leads'] else ', gives back of it'}"
 
     def pairings(self, explanation: Explanation) -> Iterator[str]:
         for pair in explanation["pairings"]:
@@ -150,11 +152,12 @@ class _Text:
 
     def passes(self, explanation: Explanation) -> Iterator[str]:
         passes_and_outcomes = [
-            (self._where(one), self._came_of_it(one), one["sums"]) for one in explanation["passes"]
+            (self._where(tried), self._came_of_it(tried), tried["sums"]) for tried in explanation["passes"]
         ]
         # Neighbouring passes with the same outcome share a line.
         for (phase, outcome, _), same in groupby(
-            passes_and_outcomes, lambda one: (one[0][0], one[1], [_sum_key(total) for total in one[2]])
+            passes_and_outcomes,
+            lambda tried: (tried[0][0], tried[1], [_sum_key(total) for total in tried[2]]),
         ):
             passes = list(same)
             rules = ", ".join(where[1] for where, _, _ in passes)
@@ -176,32 +179,34 @@ class _Text:
         )
         if total["nearest"] is None or total["rule"] != "reference_differs":
             return missed
-        one = total["kspay_amount"] if total["transactions"] == 1 else total["ledger_amount"]
-        percent = f"{100 * total['missed'] / abs(one):.4f}".rstrip("0").rstrip(".") if one else ""
+        whole = total["kspay_amount"] if total["transactions"] == 1 else total["ledger_amount"]
+        percent = f"{100 * total['missed'] / abs(whole):.4f}".rstrip("0").rstrip(".") if whole else ""
         share = f" ({percent} %)" if percent else ""
         nearest = amount_text(total["nearest"], total["currency"], self.currencies)
         return f"{missed}{share}, the nearest part alone misses it by {nearest}"
 
-    def _where(self, one: Explanation) -> tuple[str, str]:
-        return ("" if one["phase"] is None else f"phase {one['phase']}: "), one["rule"]
+    def _where(self, tried: Explanation) -> tuple[str, str]:
+        return ("" if tried["phase"] is None else f"phase {tried['phase']}: "), tried["rule"]
 
-    def _came_of_it(self, one: Explanation) -> str:
-        if one["taken_with"]:
-            return f"matched with {' and '.join(one['taken_with'])}"
-        if one["candidates"]:
-            possible = "1 possible pair" if one["candidates"] == 1 else f"{one['candidates']} possible pairs"
+    def _came_of_it(self, tried: Explanation) -> str:
+        if tried["taken_with"]:
+            return f"matched with {' and '.join(tried['taken_with'])}"
+        if tried["candidates"]:
+            possible = (
+                "1 possible pair" if tried["candidates"] == 1 else f"{tried['candidates']} possible pairs"
+            )
             return f"{possible}, taken by others"
         return "nothing to pair it with"
 
     def candidates(self, explanation: Explanation) -> Iterator[str]:
-        for one in explanation["candidates"][:_SHOWN]:
-            shares = ", ".join(f"{key['kind']} {key['key']}" for key in one["shares"])
-            yield f"{one['record']}{f' ({shares})' if shares else ''}: {one['why']}"
+        for candidate in explanation["candidates"][:_SHOWN]:
+            shares = ", ".join(f"{key['kind']} {key['key']}" for key in candidate["shares"])
+            yield f"{candidate['record']}{f' ({shares})' if shares else ''}: {candidate['why']}"
         yield from _more(explanation["candidates"])
 
     def suggestions(self, explanation: Explanation) -> Iterator[str]:
-        for one in explanation["suggestions"]:
-            rivals = one["rivals"]
+        for suggestion in explanation["suggestions"]:
+            rivals = suggestion["rivals"]
             alone = len(explanation["suggestions"]) == 1 and not rivals
             if alone:
                 verdict = "each is the other's only candidate, so it is suggested (amount_date)"
@@ -209,47 +214,50 @@ class _Text:
                 verdict = f"not suggested: {' and '.join(rivals)} may belong to it as well"
             else:
                 verdict = "not suggested: it is not the only candidate"
-            yield f"{one['name']}: equal amount and currency, {days(one['days'])} apart; {verdict}"
+            yield f"{suggestion['name']}: equal amount and currency, {days(suggestion['days'])} apart; {verdict}"
 
     def group(self, explanation: Explanation) -> Iterator[str]:
         if len(explanation["group"]) < 2:
             return
-        for one in explanation["group"][:_SHOWN]:
-            rule = f"matched by {one['rule']}" if one["rule"] else "unmatched"
-            if one["part_of"]:
-                rule = f"gives back of {one['part_of']} in one booking, {rule}"
+        for record in explanation["group"][:_SHOWN]:
+            rule = f"matched by {record['rule']}" if record["rule"] else "unmatched"
+            if record["part_of"]:
+                rule = f"gives back of {record['part_of']} in one booking, {rule}"
             yield (
-                f"{one['record']}: {amount_text(one['amount'], one['currency'], self.currencies)} on "
-                f"{day(one['business_date'])}, {one['family']}, {rule}"
+                f"{record['record']}: {amount_text(record['amount'], record['currency'], self.currencies)} on "
+                f"{day(record['business_date'])}, {record['family']}, {rule}"
             )
         yield from _more(explanation["group"])
 
     def discrepancies(self, explanation: Explanation) -> Iterator[str]:
-        for one in explanation["discrepancies"]:
-            of = "" if one["own"] or one["of"] is None else f" of {one['of']}"
-            state = f"cleared by run {one['cleared_by']}" if one["cleared_by"] else "open"
-            if one["cleared_by"] is None and any(
+        for discrepancy in explanation["discrepancies"]:
+            of = "" if discrepancy["own"] or discrepancy["of"] is None else f" of {discrepancy['of']}"
+            state = f"cleared by run {discrepancy['cleared_by']}" if discrepancy["cleared_by"] else "open"
+            if discrepancy["cleared_by"] is None and any(
                 made["standing"] == "in force" and made["decision"] not in (None, "reopen")
-                for made in one["decisions"]
+                for made in discrepancy["decisions"]
             ):
                 state = "decided"
-            seen = f", first seen {one['first_seen']}" if one["first_seen"] else ""
-            yield f"{one['discrepancy_id']}{of}: {one['type']}, {one['severity']}, {state}{seen}, facts {one['facts']}"
-            for version in one["before"]:
+            seen = f", first seen {discrepancy['first_seen']}" if discrepancy["first_seen"] else ""
+            yield (
+                f"{discrepancy['discrepancy_id']}{of}: {discrepancy['type']}, {discrepancy['severity']}, "
+                f"{state}{seen}, facts {discrepancy['facts']}"
+            )
+            for version in discrepancy["before"]:
                 was = (
                     f"cleared (as {version['type']})"
                     if version["cleared_by"]
                     else f"{version['type']}, {version['severity']}"
                 )
                 yield f"  until run {version['until_run']}: {was}, facts {version['facts']}"
-            for report in one["reported_by"][-_SHOWN:]:
+            for report in discrepancy["reported_by"][-_SHOWN:]:
                 yield (
                     f"  reported by run {report['run']}: {report['type']}, {report['status']}, "
                     f"{report['age_days']} days old"
                 )
-            for said in one["reported_by"][-1:]:
+            for said in discrepancy["reported_by"][-1:]:
                 yield f"  {said['detail']}"
-            for made in one["decisions"]:
+            for made in discrepancy["decisions"]:
                 word = made["decision"] or ("note" if made["note"] is not None else "assignment")
                 if made["confirms"] is not None:
                     word += f" (confirms decision {made['confirms']})"

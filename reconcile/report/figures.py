@@ -140,7 +140,7 @@ def _parts(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "amount": f"{exact_sum(Decimal(row['amount']) for row in rows):f}",
         }
         for (part, currency), rows in sorted(
-            found.items(), key=lambda one: (order.index(one[0][0]), one[0][1])
+            found.items(), key=lambda pair: (order.index(pair[0][0]), pair[0][1])
         )
     ]
 
@@ -172,30 +172,30 @@ def reconciled(totals: list[Mapping[str, Any]], side: str = "kspay") -> list[dic
     return found
 
 
-def share_of(one: Mapping[str, Any]) -> int:
+def share_of(row: Mapping[str, Any]) -> int:
     """The share of a row of `reconciled`, 0 to 1000: by amount, or by number if the amounts are zero.
 
     Rounded down, so that only the whole is 1000.
     """
-    part, whole = Decimal(one["amount"]), Decimal(one["of_amount"])
+    part, whole = Decimal(row["amount"]), Decimal(row["of_amount"])
     if not whole:
-        part, whole = Decimal(one["count"]), Decimal(one["of"])
+        part, whole = Decimal(row["count"]), Decimal(row["of"])
     return int((1000 * part / whole).to_integral_value(ROUND_FLOOR)) if whole else 1000
 
 
-def allowed_lines(one: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def allowed_lines(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What the matches of one currency differ by without a discrepancy, each with its name, for people.
 
-    `one` is a row of `allowed` in run.json.
+    `row` is a row of `allowed` in run.json.
     """
-    currency = one["currency"]
-    if one["fee_matches"]:
-        yield f"fees in {currency}", f"{grouped(one['fees'], currency)} of {one['fee_matches']:,} matches"
-    if one["tolerated_matches"]:
+    currency = row["currency"]
+    if row["fee_matches"]:
+        yield f"fees in {currency}", f"{grouped(row['fees'], currency)} of {row['fee_matches']:,} matches"
+    if row["tolerated_matches"]:
         yield (
             f"tolerated in {currency}",
-            f"{grouped(one['tolerated_either_way'], currency)} of {one['tolerated_matches']:,} matches; "
-            f"KS Pay less ledger {grouped(one['tolerated'], currency)}",
+            f"{grouped(row['tolerated_either_way'], currency)} of {row['tolerated_matches']:,} matches; "
+            f"KS Pay less ledger {grouped(row['tolerated'], currency)}",
         )
 
 

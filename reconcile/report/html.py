@@ -194,11 +194,14 @@ def write_page(run: Mapping[str, Any], folder: Path) -> Path:
 def read_page(run: Mapping[str, Any], folder: Path) -> Page:
     """All that the page of this run shows."""
     items, held = _read_items(folder / "discrepancies.csv")
-    kspay = _by_size([_share(one) for one in reconciled(run["totals"])])
-    ledger = {one["currency"]: _share(one) for one in reconciled(run["totals"], "ledger")}
-    known = [*(one.currency for one in kspay), *ledger]
+    kspay = _by_size([_share(row) for row in reconciled(run["totals"])])
+    ledger = {row["currency"]: _share(row) for row in reconciled(run["totals"], "ledger")}
+    known = [*(share.currency for share in kspay), *ledger]
     known += sorted({*held["currency"]} | {row["currency"] for row in run["totals"]})
-    currencies = [*(one for one in dict.fromkeys(known) if one), *([""] if "" in known else [])]
+    currencies = [
+        *(currency for currency in dict.fromkeys(known) if currency),
+        *([""] if "" in known else []),
+    ]
     listed = _listed(items, currencies)
     return Page(
         run=run,
@@ -214,7 +217,7 @@ def read_page(run: Mapping[str, Any], folder: Path) -> Page:
         kinds=_kinds(held, currencies),
         ages=_ages(held, currencies),
         at_stake=_money(totals(held.dropna(subset=["amount"]), "currency"), currencies),
-        nights=[*(_trend_run(one) for one in reversed(run["runs_before"])), _this_run(run)],
+        nights=[*(_trend_run(run_before) for run_before in reversed(run["runs_before"])), _this_run(run)],
         rules=_lines(run["by_rule"], whole=True),
         methods=_lines(run["by_payment_method"], whole=False),
         items=listed,
@@ -242,8 +245,8 @@ def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
             mine = largest.setdefault((row["severity"], currency), [])
             mine.append((place, Item(row, currency, amount)))
             if len(mine) > 2 * LARGEST:
-                mine[:] = nlargest(LARGEST, mine, key=lambda one: one[1].amount)
-    by_place = sorted((one for mine in largest.values() for one in mine), key=itemgetter(0))
+                mine[:] = nlargest(LARGEST, mine, key=lambda placed: placed[1].amount)
+    by_place = sorted((placed for mine in largest.values() for placed in mine), key=itemgetter(0))
     held = frame_of(rows, "type", "severity", "bucket", "currency", "amount")
     return [item for _, item in by_place], held
 
@@ -260,7 +263,7 @@ def overdue_items(folder: Path, as_of: date) -> list[Overdue]:
         if (due := (row := dict(zip(names, cells, strict=True))).get("due"))
         and date.fromisoformat(due) < as_of
     ]
-    return sorted(found, key=lambda one: (one.row["due"], one.row["discrepancy_id"]))
+    return sorted(found, key=lambda item: (item.row["due"], item.row["discrepancy_id"]))
 
 
 def _at_stake(row: Mapping[str, str]) -> tuple[str, Decimal | None]:
@@ -295,8 +298,8 @@ def _listed(items: Sequence[Item], currencies: Sequence[str]) -> list[Item]:
 def _largest(items: Sequence[Item], currencies: Sequence[str], most: int = LARGEST) -> list[Item]:
     """The largest of each currency, then the second largest of each …: amounts of two currencies are not compared."""
     ranked = [
-        nlargest(most, (item for item in items if item.currency == one), key=lambda item: item.amount)
-        for one in currencies
+        nlargest(most, (item for item in items if item.currency == currency), key=lambda item: item.amount)
+        for currency in currencies
     ]
     in_turn = (item for rank in zip_longest(*ranked) for item in rank if item is not None)
     taken = [item for item, _ in zip(in_turn, range(most), strict=False)]
@@ -312,13 +315,14 @@ def largest_at_risk(folder: Path, most: int) -> list[Item]:
     return _largest(items, sorted({item.currency for item in items}), most)
 
 
-def _share(one: Mapping[str, Any]) -> Share:
-    return Share(one["currency"], one["count"], one["of"], Decimal(one["amount"]), Decimal(one["of_amount"]))
+def _share(row: Mapping[str, Any]) -> Share:
+    return Share(row["currency"], row["count"], row["of"], Decimal(row["amount"]), Decimal(row["of_amount"]))
 
 
 def _by_size(shares: list[Share]) -> list[Share]:
     return sorted(
-        (one for one in shares if one.currency or one.of_amount), key=lambda one: (-one.of, one.currency)
+        (share for share in shares if share.currency or share.of_amount),
+        key=lambda share: (-share.of, share.currency),
     )
 
 
@@ -337,21 +341,21 @@ def _totals(rows: Sequence[Mapping[str, Any]], currencies: Sequence[str]) -> dic
 
 def _money(found: Mapping[Any, Total], currencies: Sequence[str], *key: object) -> list[Money]:
     """The totals of each currency that has any; where they are by more than the currency, those of this key."""
-    keys = ((one, (*key, one) if key else one) for one in currencies)
-    return [Money(one, *found[by]) for one, by in keys if by in found]
+    keys = ((currency, (*key, currency) if key else currency) for currency in currencies)
+    return [Money(currency, *found[by]) for currency, by in keys if by in found]
 
 
 def _parts(held: DataFrame, glance: Mapping[str, Any], currencies: Sequence[str]) -> list[Part]:
     found = totals(held, "type", "severity", "currency")
     parts = []
     for part in GLANCE:
-        mine = [(key[2], one) for key, one in found.items() if part in parts_of(key[0], key[1])]
+        mine = [(key[2], total) for key, total in found.items() if part in parts_of(key[0], key[1])]
         amounts = _by_currency(mine, currencies)
         before = []
-        for title, one in compared(glance):
-            rows = [row for row in one["parts"] if row["part"] == part]
+        for title, earlier in compared(glance):
+            rows = [row for row in earlier["parts"] if row["part"] == part]
             was = [(row["currency"], Total(row["count"], Decimal(row["amount"]))) for row in rows]
-            as_of, codes = date.fromisoformat(one["to"]), {currency: None for currency, _ in was}
+            as_of, codes = date.fromisoformat(earlier["to"]), {currency: None for currency, _ in was}
             before.append(
                 Before(
                     title,
@@ -360,7 +364,7 @@ def _parts(held: DataFrame, glance: Mapping[str, Any], currencies: Sequence[str]
                     _by_currency(was, [*dict.fromkeys([*currencies, *codes])]),
                 )
             )
-        parts.append(Part(part, sum(one.count for one in amounts), amounts, before))
+        parts.append(Part(part, sum(money.count for money in amounts), amounts, before))
     return parts
 
 
@@ -368,10 +372,12 @@ def _by_currency(found: Sequence[tuple[str, Total]], currencies: Sequence[str]) 
     """The sums of each currency that has any."""
     sums = []
     for currency in currencies:
-        mine = [one for code, one in found if code == currency]
+        mine = [total for code, total in found if code == currency]
         if mine:
             sums.append(
-                Money(currency, sum(one.number for one in mine), exact_sum(one.amount for one in mine))
+                Money(
+                    currency, sum(total.number for total in mine), exact_sum(total.amount for total in mine)
+                )
             )
     return sums
 
@@ -379,12 +385,12 @@ def _by_currency(found: Sequence[tuple[str, Total]], currencies: Sequence[str]) 
 def _kinds(held: DataFrame, currencies: Sequence[str]) -> list[TypeTotals]:
     found = totals(held, "type", "severity", "currency")
     kinds = (
-        TypeTotals(kind, severity, sum(one.count for one in amounts), amounts)
+        TypeTotals(kind, severity, sum(money.count for money in amounts), amounts)
         for severity in Severity
         for kind in TYPES
         for amounts in [_money(found, currencies, kind, severity)]
     )
-    return [one for one in kinds if one.count]
+    return [kind for kind in kinds if kind.count]
 
 
 def _ages(held: DataFrame, currencies: Sequence[str]) -> list[Line]:
@@ -393,11 +399,12 @@ def _ages(held: DataFrame, currencies: Sequence[str]) -> list[Line]:
     lines = []
     for bucket, (name, _) in enumerate(BUCKETS):
         amounts = {
-            one.currency: Share(one.currency, one.count, one.count, one.amount, one.amount)
-            for one in _money(found, currencies, bucket)
+            money.currency: Share(money.currency, money.count, money.count, money.amount, money.amount)
+            for money in _money(found, currencies, bucket)
         }
         severities = {
-            one: by_severity[bucket, one].number if (bucket, one) in by_severity else 0 for one in Severity
+            severity: by_severity[bucket, severity].number if (bucket, severity) in by_severity else 0
+            for severity in Severity
         }
         lines.append(Line(name, sum(severities.values()), len(held), amounts, severities))
     return lines
@@ -407,8 +414,8 @@ def _lines(rows: Sequence[Mapping[str, Any]], *, whole: bool) -> list[Line]:
     """Rules as shares of all transactions (`whole`), payment methods each by how much of it is matched."""
     every = sum(row["count"] for row in rows)
     of_currency = {
-        one: exact_sum(Decimal(row["amount"]) for row in rows if row["currency"] == one)
-        for one in {row["currency"] for row in rows}
+        currency: exact_sum(Decimal(row["amount"]) for row in rows if row["currency"] == currency)
+        for currency in {row["currency"] for row in rows}
     }
     lines = []
     for name in dict.fromkeys(row["name"] for row in rows):
@@ -438,14 +445,14 @@ def _lines(rows: Sequence[Mapping[str, Any]], *, whole: bool) -> list[Line]:
     return sorted(lines, key=lambda line: (not line.name, -(line.count if whole else line.of), line.name))
 
 
-def _trend_run(one: Mapping[str, Any]) -> TrendRun:
+def _trend_run(run: Mapping[str, Any]) -> TrendRun:
     return TrendRun(
-        one["run_id"],
-        date.fromisoformat(one["to"]),
-        one["open"],
-        one["new"],
-        one["cleared"],
-        {row["currency"]: _share(row) for row in one["reconciled"] if row["currency"]},
+        run["run_id"],
+        date.fromisoformat(run["to"]),
+        run["open"],
+        run["new"],
+        run["cleared"],
+        {row["currency"]: _share(row) for row in run["reconciled"] if row["currency"]},
     )
 
 
@@ -462,11 +469,11 @@ def _instant(text: str) -> str:
 def _line_points(night: Sequence[TrendRun], currency: str, lowest: int) -> str:
     """The share of one currency from run to run, as points of a polyline in a box of 1000 by 100."""
     step = 1000 / max(1, len(night) - 1)
-    span = max(1, 1000 - lowest)
+    height = max(1, 1000 - lowest)
     return " ".join(
-        f"{number * step:.1f},{4 + 92 * (1000 - one.reconciled[currency].thousandths) / span:.1f}"
-        for number, one in enumerate(night)
-        if currency in one.reconciled
+        f"{number * step:.1f},{4 + 92 * (1000 - run.reconciled[currency].thousandths) / height:.1f}"
+        for number, run in enumerate(night)
+        if currency in run.reconciled
     )
 
 

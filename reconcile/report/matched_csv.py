@@ -152,8 +152,8 @@ def written_with_care(line: bytes, currencies: Currencies, dialect: Dialect) -> 
     for value, form in zip(values, _FORMS, strict=True):
         if form is Form.AMOUNT:
             amount, _, currency = value.partition("?")
-            plain = currencies.format(Decimal(amount), currency) if currency else amount
-            row.append(amount_cell(plain, dialect))
+            digits = currencies.format(Decimal(amount), currency) if currency else amount
+            row.append(amount_cell(digits, dialect))
         else:
             row.append(value if form is Form.DAY else text_cell(value))
     file = io.StringIO(newline="")

@@ -40,7 +40,7 @@ def metrics(apps: Iterable[Mapping[str, Any]]) -> str:
     """The text. `apps` are rows of `reconcile.db.runs.by_app`."""
     apps = list(apps)
     # One run may be the newest of several apps.
-    newest = {one["report"]["run_id"]: one["report"] for one in apps if one["report"] is not None}
+    newest = {app["report"]["run_id"]: app["report"] for app in apps if app["report"] is not None}
     samples: defaultdict[str, list[str]] = defaultdict(list)
     for found in (*map(_of_app, apps), *map(_of_run, newest.values())):
         for name, labels, value in found:
@@ -53,27 +53,27 @@ def metrics(apps: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _of_app(one: Mapping[str, Any]) -> Iterator[_Sample]:
-    app = {"app": one["app_id"]}
+def _of_app(app: Mapping[str, Any]) -> Iterator[_Sample]:
+    label = {"app": app["app_id"]}
     for state in ("finished", "failed"):
-        yield "reconcile_runs_total", app | {"state": state}, one[state]
-    yield "reconcile_last_run_failed", app, int(one["last_state"] == "failed")
-    report = one["report"]
+        yield "reconcile_runs_total", label | {"state": state}, app[state]
+    yield "reconcile_last_run_failed", label, int(app["last_state"] == "failed")
+    report = app["report"]
     if report is None:
         return
-    yield "reconcile_last_success_timestamp_seconds", app, _seconds(one["succeeded_at"])
+    yield "reconcile_last_success_timestamp_seconds", label, _seconds(app["succeeded_at"])
     zone = ZoneInfo(report["timezone"])
     as_of = datetime.combine(date.fromisoformat(report["to"]), time(23, 59, 59), zone)
-    yield "reconcile_as_of_timestamp_seconds", app, _seconds(as_of)
+    yield "reconcile_as_of_timestamp_seconds", label, _seconds(as_of)
     for row in report["open"]:
-        if row["app_id"] == one["app_id"] and "severity" in row:  # a run of an older version does not say it
-            labels = app | {"severity": row["severity"], "currency": row["currency"]}
+        if row["app_id"] == app["app_id"] and "severity" in row:  # a run of an older version does not say it
+            labels = label | {"severity": row["severity"], "currency": row["currency"]}
             yield "reconcile_open_discrepancies", labels, row["count"]
             yield "reconcile_open_amount", labels, row["amount"]
     for fetched in report["fetched"]:
-        if fetched["app_id"] == one["app_id"]:
-            yield "reconcile_fetched_records", app, fetched["records"]
-            yield "reconcile_fetched_pages", app, fetched["pages"]
+        if fetched["app_id"] == app["app_id"]:
+            yield "reconcile_fetched_records", label, fetched["records"]
+            yield "reconcile_fetched_pages", label, fetched["pages"]
 
 
 def _of_run(report: Mapping[str, Any]) -> Iterator[_Sample]:

@@ -49,7 +49,7 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "started_at": _instant(results.started_at),
         "finished_at": _instant(datetime.now(UTC)),
         "seconds": dict(results.seconds),
-        "fetched": [asdict(one) for one in fetched],
+        "fetched": [asdict(app) for app in fetched],
         "imported": _together(results.imported),
         "inbox": _inbox(results.inbox),
         "decisions": audit_trail.last_record(connection),
@@ -69,11 +69,11 @@ def document(connection: Connection, run: RunContext, results: StageResults) -> 
         "workbook_matches": run.settings.workbook_matches,
         "warnings": [
             *results.inbox.warnings,
-            *(f"inbox: {says}" for one in results.inbox.imported for says in one.warnings),
+            *(f"inbox: {says}" for file in results.inbox.imported for says in file.warnings),
             *results.unread,
-            *(f"ledger: {says}" for one in results.imported for says in one.warnings),
+            *(f"ledger: {says}" for file in results.imported for says in file.warnings),
             *_not_over(run, results.started_at),
-            *(line for one in fetched for line in one.warnings()),
+            *(line for app in fetched for line in app.warnings()),
             *matched.warnings,
             *_waiting(proposed),
             *run.validator.warnings(),
@@ -101,9 +101,9 @@ def _not_over(run: RunContext, started_at: datetime) -> list[str]:
 def _inbox(inbox: Inbox) -> dict[str, Any]:
     decided = ("file", "by", "decisions", "notes", "unchanged")
     return {
-        "imported": [asdict(one) for one in inbox.imported],
-        "decided": [{name: getattr(one, name) for name in decided} for one in inbox.decided],
-        "refused": [asdict(one) for one in inbox.refused],
+        "imported": [asdict(file) for file in inbox.imported],
+        "decided": [{name: getattr(file, name) for name in decided} for file in inbox.decided],
+        "refused": [asdict(file) for file in inbox.refused],
     }
 
 
@@ -112,11 +112,11 @@ def _together(imported: Sequence[Imported]) -> dict[str, Any] | None:
     if len(imported) <= 1:
         return asdict(imported[0]) if imported else None
     counts = ("records", "entries", "repeats", "quarantined", "added", "changed", "withdrawn", "passed_over")
-    sums = {name: sum(getattr(one, name) for one in imported) for name in counts}
+    sums = {name: sum(getattr(file, name) for file in imported) for name in counts}
     return {
         "file": f"{len(imported)} files",
         **sums,
-        "files": [asdict(one) for one in imported],
+        "files": [asdict(file) for file in imported],
     }
 
 

@@ -239,8 +239,8 @@ def _amount(record: _Record) -> str:
     fee = ""
     if record["fee"] and difference > 0:
         expected, kept = (
-            record.amount(one, record["kspay_currency"]).rpartition(" ")[0]
-            for one in (record["fee"], difference)
+            record.amount(amount, record["kspay_currency"]).rpartition(" ")[0]
+            for amount in (record["fee"], difference)
         )
         fee = f": fee {expected} expected, {kept} kept"
     return f"{record.shows}, but the ledger books {record.ledger}, {gap} {direction}{fee}{record.match}."

@@ -106,7 +106,7 @@ class Statement:
     def preparers(self) -> dict[str, int]:
         """Who took or confirmed the decisions behind the lines, and how many; each person in one spelling."""
         found: dict[str, int] = {}
-        named = (name for one in self.movements if one.line in DECIDED for name in one.people)
+        named = (name for movement in self.movements if movement.line in DECIDED for name in movement.people)
         for name in sorted(named):
             known = next((other for other in found if same_person(name, other)), name)
             found[known] = found.get(known, 0) + 1
@@ -115,7 +115,15 @@ class Statement:
 
 def in_order(items: Iterable[Movement]) -> list[Movement]:
     """By app, currency and line; those of a line as they come."""
-    return sorted(items, key=lambda one: (one.app_id, not one.currency, one.currency, LINES.index(one.line)))
+    return sorted(
+        items,
+        key=lambda movement: (
+            movement.app_id,
+            not movement.currency,
+            movement.currency,
+            LINES.index(movement.line),
+        ),
+    )
 
 
 def month_days(month: str, what: str = "--period") -> tuple[date, date]:
@@ -183,19 +191,19 @@ def positions(connection: Connection, day: date) -> dict[str, Position]:
 def closing_of(connection: Connection, stored: Mapping[str, Any]) -> dict[str, Position]:
     """The positions that a closed version names."""
     rows = connection.execute(
-        text(read_sql("report/statement/runs")), {"runs": [one["run"] for one in stored.values()]}
+        text(read_sql("report/statement/runs")), {"runs": [position["run"] for position in stored.values()]}
     )
     said = {row.number: row.open for row in rows}
     return {
         app_id: Position(
             app_id,
-            one["run"],
-            one["run_id"],
-            date.fromisoformat(one["as_of"]),
-            said[one["run"]],
-            one["decisions"],
+            position["run"],
+            position["run_id"],
+            date.fromisoformat(position["as_of"]),
+            said[position["run"]],
+            position["decisions"],
         )
-        for app_id, one in sorted(stored.items())
+        for app_id, position in sorted(stored.items())
     }
 
 
@@ -220,13 +228,13 @@ def _ends(line: str, items: Mapping[str, Item], position: Position | None) -> li
 
 def _with_records(connection: Connection, items: Sequence[Movement], closing: Position) -> list[Movement]:
     """The items with the record of each and its newest note."""
-    asked = {"ids": sorted({one.discrepancy_id for one in items}), "head": closing.decisions}
+    asked = {"ids": sorted({item.discrepancy_id for item in items}), "head": closing.decisions}
     rows = connection.execute(text(read_sql("report/statement/records")), asked)
     records = {row.discrepancy_id: row for row in rows}
     return [
-        replace(one, side=row.side, record=row.record_id, note=row.note or "")
-        for one in items
-        for row in [records[one.discrepancy_id]]
+        replace(item, side=row.side, record=row.record_id, note=row.note or "")
+        for item in items
+        for row in [records[item.discrepancy_id]]
     ]
 
 
@@ -380,7 +388,7 @@ def _lines(
     app_id: str, movements: Sequence[Movement], opening: Position | None, closing: Position
 ) -> list[Line]:
     moved = frame_of(
-        ((one.currency, one.line, one.count, one.amount) for one in movements),
+        ((movement.currency, movement.line, movement.count, movement.amount) for movement in movements),
         "currency", "line", "change", "amount",
     )  # fmt: skip
     amounts = totals(moved, "currency", "line")
@@ -397,7 +405,7 @@ def _lines(
             items, amount = ends.get(key) or amounts.get(key, _NOTHING)
             of_currency.append(Line(app_id, currency, line, items, int(changes.get(key, items)), amount))
         *terms, end = of_currency
-        count, amount = sum(one.count for one in terms), exact_sum(one.amount for one in terms)
+        count, amount = sum(term.count for term in terms), exact_sum(term.amount for term in terms)
         if (count, amount) != (end.count, end.amount):
             raise _unproven(
                 f"the lines of {currency or 'no currency'} add up to {count} items of {amount:f}, but the closing is "

@@ -221,8 +221,8 @@ def render_statement(statement: Statement, currencies: Currencies, approval: App
         return grouped(currencies.written(amount, currency), currency)
 
     behind: dict[tuple[str, str, str], list[Movement]] = {}
-    for one in statement.items:
-        behind.setdefault((one.app_id, one.currency, one.line), []).append(one)
+    for item in statement.items:
+        behind.setdefault((item.app_id, item.currency, item.line), []).append(item)
     return environment().get_template("statement.html").render(
         close=statement,
         approval=approval,

@@ -80,9 +80,9 @@ def try_settings(engine: Engine, settings: Settings, other: Settings, progress: 
         match_locks(engine, run.apps),
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
-        for one in (settings, other):
+        for tried in (settings, other):
             with connection.begin_nested() as taken_back:
-                found.append(_found(connection, one, tuple(run.apps), period, progress))
+                found.append(_found(connection, tried, tuple(run.apps), period, progress))
                 taken_back.rollback()
         connection.rollback()
     return Tried(
@@ -156,10 +156,13 @@ def _written(total: Total | None, currency: str, currencies: Currencies) -> dict
 
 def _changed(before: _Found, after: _Found) -> list[dict[str, Any]]:
     """In the order of discrepancies.csv: what is no longer open or another item, then what is new."""
-    ids = [*before.rows, *(one for one in after.rows if one not in before.rows)]
+    ids = [
+        *before.rows,
+        *(discrepancy_id for discrepancy_id in after.rows if discrepancy_id not in before.rows),
+    ]
     changed = []
-    for one in ids:
-        was, will = before.rows.get(one), after.rows.get(one)
+    for discrepancy_id in ids:
+        was, will = before.rows.get(discrepancy_id), after.rows.get(discrepancy_id)
         if was is None or will is None or any(was[name] != will[name] for name in COMPARED):
-            changed.append({"discrepancy_id": one, "before": was, "after": will})
+            changed.append({"discrepancy_id": discrepancy_id, "before": was, "after": will})
     return changed

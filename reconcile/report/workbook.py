@@ -225,7 +225,7 @@ def _lines(row: Row) -> int:
 def _cell_writer(writer: SheetWriter, name: str) -> _Write:
     """The function that writes the cells of a column; chosen once, because there may be millions of cells."""
     sheet, formats = writer.sheet, writer.formats
-    plain = formats.of()
+    unformatted = formats.of()
     if name in AMOUNTS:
         looks: dict[tuple[int, int, bool, str], Format] = {}
 
@@ -241,7 +241,7 @@ def _cell_writer(writer: SheetWriter, name: str) -> _Write:
 
         return write_amount
     if name in NUMBERS:
-        return lambda at, column, value, _: sheet.write_number(at, column, int(value), plain)
+        return lambda at, column, value, _: sheet.write_number(at, column, int(value), unformatted)
     if name in DAYS:
         a_day = formats.of(num_format="yyyy-mm-dd", align="left", indent=1)
 
@@ -249,13 +249,13 @@ def _cell_writer(writer: SheetWriter, name: str) -> _Write:
             if value >= "1900-03-01":  # spreadsheets disagree on days before this
                 sheet.write_number(at, column, (date.fromisoformat(value) - _DAY_ZERO).days, a_day)
             else:
-                sheet.write_string(at, column, value, plain)
+                sheet.write_string(at, column, value, unformatted)
 
         return write_day
     if name == "severity":
         colours = {word: formats.of(bg_color=colour) for word, colour in _COLOURS.items()}
         return lambda at, column, value, _: sheet.write_string(at, column, value, colours[value])
-    look = formats.of(text_wrap=True) if name in _WRAPPED else plain
+    look = formats.of(text_wrap=True) if name in _WRAPPED else unformatted
     return lambda at, column, value, _: sheet.write_string(at, column, value, look)
 
 
@@ -306,7 +306,7 @@ def _about(writer: SheetWriter, run: Mapping[str, Any]) -> None:
         *((f"version of {name}", version) for name, version in run["versions"].items()),
         # An older run has neither of the two.
         *((name, value or "none") for name, value in run.get("settings", {}).items()),
-        *(line for one in run.get("allowed", ()) for line in allowed_lines(one)),
+        *(line for allowed in run.get("allowed", ()) for line in allowed_lines(allowed)),
         *(("check passed", check) for check in run["checks"]),
         *(("warning", warning) for warning in run["warnings"]),
     ]  # fmt: skip

@@ -41,33 +41,33 @@ def write_summary(writer: SheetWriter, run: Mapping[str, Any], path: Path) -> No
     sheet.set_margins(left=0.25, right=0.25, top=0.5, bottom=0.6)
     for column, width in enumerate((19, 8, 8, 31, 10, 14, 7, 13, 7, 13)):
         sheet.set_column(column, column, width)
-    lines = _Lines(writer)
+    tables = _SmallTables(writer)
     first, last = (day(date.fromisoformat(run[name])) for name in ("from", "to"))
-    lines.title(f"Reconciliation {first} to {last}", size=16)
-    _glance(lines, run)
+    tables.title(f"Reconciliation {first} to {last}", size=16)
+    _glance(tables, run)
     shares = [("Transactions", "kspay"), ("Ledger entries", "ledger")]
-    lines.title("Reconciled")
-    lines.header("What", "", "Currency", "Share", "Reconciled", "Amount", "Of", "Of amount")
+    tables.title("Reconciled")
+    tables.header("What", "", "Currency", "Share", "Reconciled", "Amount", "Of", "Of amount")
     for name, side in shares:
-        for one in reconciled(run["totals"], side):
-            currency = one["currency"]
+        for row in reconciled(run["totals"], side):
+            currency = row["currency"]
             if not currency:
                 continue  # what cannot be used is no share of anything
-            amounts = [(one[key], currency) for key in ("amount", "of_amount")]
-            share = percent(share_of(one))
-            lines.line(name, "", currency, share, one["count"], amounts[0], one["of"], amounts[1])
+            amounts = [(row[key], currency) for key in ("amount", "of_amount")]
+            share = percent(share_of(row))
+            tables.line(name, "", currency, share, row["count"], amounts[0], row["of"], amounts[1])
     if types := (run.get("at_a_glance") or {}).get("types"):
-        lines.title("Open, by type", new_page=True)
-        lines.header("Type", "Severity", "Currency", "What to do", "Open", "At stake")
+        tables.title("Open, by type", new_page=True)
+        tables.header("Type", "Severity", "Currency", "What to do", "Open", "At stake")
         for row in types:
             what = TYPES[row["type"]].to_do(row["severity"])
             stake = (row["amount"], row["currency"]) if row["currency"] else None
-            lines.line(words(row["type"]), row["severity"], row["currency"], what, row["count"], stake)
-    _control_totals(lines, path)
-    sheet.set_h_pagebreaks(lines.breaks)
+            tables.line(words(row["type"]), row["severity"], row["currency"], what, row["count"], stake)
+    _control_totals(tables, path)
+    sheet.set_h_pagebreaks(tables.breaks)
 
 
-class _Lines:
+class _SmallTables:
     """Writes a sheet of several small tables, one below the other."""
 
     def __init__(self, writer: SheetWriter) -> None:
@@ -96,7 +96,7 @@ class _Lines:
 
     def line(self, *values: str | int | Amount | None, bold: bool = False) -> None:
         """A row: texts, whole numbers, and amounts with their currency."""
-        plain = self.formats.of(bold=bold, text_wrap=True)
+        wrapped = self.formats.of(bold=bold, text_wrap=True)
         for column, value in enumerate(values):
             if isinstance(value, int):
                 number = self.formats.of(bold=bold, num_format="#,##0")
@@ -104,16 +104,16 @@ class _Lines:
             elif isinstance(value, tuple):
                 self.writer.amount(self.at, column, value, bold=bold)
             elif value:
-                self.sheet.write_string(self.at, column, value, plain)
+                self.sheet.write_string(self.at, column, value, wrapped)
         self.at += 1
 
 
-def _glance(lines: _Lines, run: Mapping[str, Any]) -> None:
+def _glance(tables: _SmallTables, run: Mapping[str, Any]) -> None:
     """What is at risk, to check, timing and in quarantine, by currency, beside the runs that it is compared with."""
     then = compared(run.get("at_a_glance") or {})
-    named = [f"{words(title)}, {day(date.fromisoformat(one['to']))}" for title, one in then]
-    lines.title("At a glance")
-    lines.header(
+    named = [f"{words(title)}, {day(date.fromisoformat(earlier['to']))}" for title, earlier in then]
+    tables.title("At a glance")
+    tables.header(
         "What",
         "",
         "Currency",
@@ -122,39 +122,39 @@ def _glance(lines: _Lines, run: Mapping[str, Any]) -> None:
         "At stake",
         *(part for name in named for part in (name, "At stake")),
     )
-    tables = [
+    by_part = [
         {(row["part"], row["currency"]): row for row in rows}
-        for rows in (parts(run), *(o["parts"] for _, o in then))
+        for rows in (parts(run), *(earlier["parts"] for _, earlier in then))
     ]
     for part, meaning in GLANCE.items():
-        currencies = sorted({currency for table in tables for name, currency in table if name == part}) or [
+        currencies = sorted({currency for found in by_part for name, currency in found if name == part}) or [
             ""
         ]
         for number, currency in enumerate(currencies):
             cells: list[Any] = []
-            for table in tables:
-                row = table.get((part, currency), {"count": 0, "amount": "0"})
+            for found in by_part:
+                row = found.get((part, currency), {"count": 0, "amount": "0"})
                 cells += [row["count"], (row["amount"], currency) if currency else None]
-            lines.line(
+            tables.line(
                 *((words(part), "", currency, meaning) if not number else ("", "", currency, "")), *cells
             )
 
 
-def _control_totals(lines: _Lines, path: Path) -> None:
+def _control_totals(tables: _SmallTables, path: Path) -> None:
     """The rows of summary.csv. Each total is a formula over the rows above it."""
-    lines.title("Control totals", new_page=True)
-    lines.header("Records", "Side", "Currency", "Outcome", "Count", "Amount")
-    sheet, formats = lines.sheet, lines.formats
+    tables.title("Control totals", new_page=True)
+    tables.header("Records", "Side", "Currency", "Outcome", "Count", "Amount")
+    sheet, formats = tables.sheet, tables.formats
     count, amount = _NUMBERS_FROM, _NUMBERS_FROM + 1
-    first, exact = lines.at, True
+    first, exact = tables.at, True
     file = read_csv(path)
     for row in shown_rows(next(file), file, SUMMARY):
         total = row["outcome"] == "total"
-        at, written, currency = lines.at, row["amount"], row["currency"]
+        at, written, currency = tables.at, row["amount"], row["currency"]
         scope = "Dated in the period" if row["scope"] == "period" else "Earlier, still listed"
         # SUM ignores text, so the total of amounts that are text is written as in summary.csv.
         exact = exact and is_exact(written)
-        lines.line(
+        tables.line(
             scope,
             words(row["side"]),
             currency,
@@ -167,6 +167,6 @@ def _control_totals(lines: _Lines, path: Path) -> None:
             look = formats.of(bold=True, num_format="#,##0")
             sheet.write_formula(at, count, sum_above(first, at, count, 0), look, int(row["count"]))
         if total and exact:
-            lines.writer.total(first, at, amount, (written, currency))
+            tables.writer.total(first, at, amount, (written, currency))
         if total:
             first, exact = at + 1, True

@@ -55,11 +55,11 @@ class Bulk(Listing):
             return None
         return self._body(int(digits)) if int(digits) < self._count else None
 
-    def page(self, span: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
+    def page(self, time_range: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
         """See `Listing.page`."""
         low, high = 0, self._count
-        if span:
-            low, high = (self._first_at(_milliseconds(instant)) for instant in span)
+        if time_range:
+            low, high = (self._first_at(_milliseconds(instant)) for instant in time_range)
         repeat = self._behaviour.repeat_every
         total = with_repeats(high - low, repeat)
         end = total if count is None else min(total, first + count)

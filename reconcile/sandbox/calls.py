@@ -59,8 +59,10 @@ class Api:
 
     def examples(self) -> Record:
         """Values with which calls succeed, for the description. None is secret."""
-        currency = next(one for one in self._merchant.currencies if one["isActive"])
-        paid = next((one for one in self._merchant.transactions if one["id"] and one["referenceNumber"]), {})
+        currency = next(held for held in self._merchant.currencies if held["isActive"])
+        paid = next(
+            (held for held in self._merchant.transactions if held["id"] and held["referenceNumber"]), {}
+        )
         transaction_id = paid.get("id", "tx_" + "0" * (ID_LENGTH - 3))
         order = {
             "currencyId": currency["id"],
@@ -220,7 +222,7 @@ class Api:
     async def list_transactions(self, request: Request) -> Response:
         self._check_bearer(request)
         query, behaviour = request.query_params, self._behaviour
-        span = self._span(query)
+        time_range = self._time_range(query)
         page = _positive(query.get("page", "1"), "pageShouldBePositive")
         size = behaviour.default_limit
         if "limit" in query:
@@ -231,7 +233,7 @@ class Api:
         if size is None and page > 1 and behaviour.honours_page:
             rows, total = list[bytes](), 0  # page 1 has all rows
         else:
-            rows, total = self.listing.page(span, first, size)
+            rows, total = self.listing.page(time_range, first, size)
         result = b"[" + b",".join(rows) + b"]"
         if behaviour.rows_key or behaviour.total:
             counted = b""
@@ -239,10 +241,10 @@ class Api:
                 number = -(-total // (size or total or 1)) if behaviour.total == "totalPages" else total
                 counted = b',"%s":%d' % (behaviour.total.encode(), max(0, number + behaviour.total_off))
             result = b'{"%s":%s%s}' % ((behaviour.rows_key or "data").encode(), result, counted)
-        self._change_after_page(span)
+        self._change_after_page(time_range)
         return self._success(result)
 
-    def _span(self, query: Mapping[str, str]) -> TimeRange | None:
+    def _time_range(self, query: Mapping[str, str]) -> TimeRange | None:
         texts = query.get("fromDate"), query.get("toDate")
         if texts == (None, None):
             return None
@@ -266,7 +268,7 @@ class Api:
         start, stop = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, end))
         return start, stop
 
-    def _change_after_page(self, span: TimeRange | None) -> None:
+    def _change_after_page(self, time_range: TimeRange | None) -> None:
         """What changes at KS Pay after a page of a listing was sent."""
         behaviour = self._behaviour
         self._listings += 1
@@ -275,8 +277,8 @@ class Api:
             rng = Random(f"{behaviour.seed}/arrivals/{number}")
             now = self.now()
             at = now
-            if behaviour.arrive_backdated and span:
-                at = min(now, span[0] + (span[1] - span[0]) * rng.random())
+            if behaviour.arrive_backdated and time_range:
+                at = min(now, time_range[0] + (time_range[1] - time_range[0]) * rng.random())
             arrived = self._merchant.shop.transaction(
                 rng,
                 family="paid",
@@ -305,7 +307,7 @@ class Api:
         """The records; without the envelope their id has this name."""
         if self._behaviour.enveloped:
             return records
-        return [{name if key == "id" else key: value for key, value in one.items()} for one in records]
+        return [{name if key == "id" else key: value for key, value in record.items()} for record in records]
 
     def _success(self, result: Any, status: int = 200) -> Response:
         """A successful answer with this result, which may already be JSON."""

@@ -105,11 +105,11 @@ class Listing:
         with self._lock:
             return [_decode(self._rows[number]) for _, number in self._created]
 
-    def page(self, span: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
+    def page(self, time_range: TimeRange | None, first: int, count: int | None) -> tuple[list[bytes], int]:
         """The JSON of `count` rows of a listing (None: all) from row `first` on, and how many rows the listing has."""
         with self._lock:
             self._asked += 1
-            keys, low, high = self._select(span)
+            keys, low, high = self._select(time_range)
             repeat = self._behaviour.repeat_every
             total = with_repeats(high - low, repeat)
             end = total if count is None else min(total, first + count)
@@ -121,20 +121,20 @@ class Listing:
                 rows = [rows[place(number, repeat) - start] for number in range(first, end)]
             return [self._rows[number].body for _, number in rows], total
 
-    def _select(self, span: TimeRange | None) -> tuple[list[_Key], int, int]:
+    def _select(self, time_range: TimeRange | None) -> tuple[list[_Key], int, int]:
         """The sorted keys of a listing, and where the range begins and ends in them."""
         by_update = self._behaviour.filters_by == "updatedAt"
         ordered_by_update = self._behaviour.order == "updated"
         keys = self._updated if by_update else self._created
-        if span is None:
+        if time_range is None:
             return (self._updated if ordered_by_update else self._created), 0, len(keys)
-        low, high = (bisect_left(keys, (instant, -1)) for instant in span)
+        low, high = (bisect_left(keys, (instant, -1)) for instant in time_range)
         if by_update == ordered_by_update:
             return keys, low, high
-        if self._sorted is None or self._sorted[0] != span:
+        if self._sorted is None or self._sorted[0] != time_range:
             rows = [self._rows[number] for _, number in keys[low:high]]
             chosen = sorted(row.updated if ordered_by_update else row.created for row in rows)
-            self._sorted = span, chosen
+            self._sorted = time_range, chosen
         return self._sorted[1], 0, high - low
 
     def _slice(self, keys: list[_Key], low: int, high: int, start: int, stop: int) -> list[_Key]:

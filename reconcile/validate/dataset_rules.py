@@ -38,7 +38,7 @@ _OVERRIDABLE = (MOSTLY_USABLE.name, SNAPSHOT_KEEPS_MOST.name)
 def may_block(settings: Settings) -> tuple[str, ...]:
     """The names of all expectations that may block, and that --allow may name."""
     # One that quarantines blocks where every record breaks it.
-    own = [one.name for one in settings.expects if one.weight != Weight.WARNS]
+    own = [expect.name for expect in settings.expects if expect.weight != Weight.WARNS]
     return (*_OVERRIDABLE, *own)
 
 

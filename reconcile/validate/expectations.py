@@ -168,7 +168,7 @@ class ExpectStatusesToBeKnown(ColumnMapExpectation):
 
 
 OURS: Mapping[str, type] = {
-    one.__name__: one
-    for one in (ExpectAmountsToBeBetween, ExpectAmountsToFitTheirCurrency, ExpectStatusesToBeKnown)
+    kind.__name__: kind
+    for kind in (ExpectAmountsToBeBetween, ExpectAmountsToFitTheirCurrency, ExpectStatusesToBeKnown)
 }
 """By the name that a suite uses."""

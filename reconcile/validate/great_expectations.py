@@ -134,8 +134,8 @@ def _number_quickly() -> None:
     def to_id(self: Any, id_keys: Any = None, id_ignore_keys: Any = None) -> Any:
         if id_keys is None and id_ignore_keys is None and len(self) > 1 and not self._id_ignore_keys:
             with contextlib.suppress(TypeError, ValueError):  # values that JSON has no form for
-                plain = json.dumps(self, sort_keys=True)
-                return hashlib.md5(plain.encode(), usedforsecurity=False).hexdigest()
+                content = json.dumps(self, sort_keys=True)
+                return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
         return carefully(self, id_keys, id_ignore_keys)
 
     IDDict.to_id = to_id
@@ -297,7 +297,7 @@ class GreatExpectations:
         frame = DataFrame(
             {
                 column: Series(values, dtype="int64")
-                if all(type(one) is int for one in values)
+                if all(type(value) is int for value in values)
                 else Series(values, dtype="object")
                 for column, values in columns.items()
             }
@@ -379,11 +379,11 @@ class GreatExpectations:
     def write_suite(self, name: str, rules: Sequence[Rule], folder: Path) -> None:
         """Write a suite as its own JSON; what it numbers by chance is left out, so that the same suite gives the same
         bytes."""
-        plain = self.suite(name, rules).to_json_dict()
-        plain.pop("id", None)
-        for one in plain["expectations"]:
-            one.pop("id", None)
-        text = json.dumps(plain, ensure_ascii=False, indent=2, sort_keys=True)
+        content = self.suite(name, rules).to_json_dict()
+        content.pop("id", None)
+        for expectation in content["expectations"]:
+            expectation.pop("id", None)
+        text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True)
         with whole_file(folder / f"{name.replace(' ', '_')}.json") as aside:
             aside.write_text(f"{text}\n", "utf-8")
 
@@ -504,7 +504,9 @@ class View:
                 raise NotEvaluatedError(rule, reason)
             said = result.result
             # Without the values it is one list of all places.
-            places = [place for one in said.get("unexpected_index_list") or () for place in one["place"]]
+            places = [
+                place for record in said.get("unexpected_index_list") or () for place in record["place"]
+            ]
             # In a part of the rows there may be none that its condition is about.
             if len(places) != (said["unexpected_count"] if said.get("element_count") else 0):
                 raise NotEvaluatedError(rule, "it failed without naming every record that broke it")
@@ -517,9 +519,9 @@ def exception_of(result: Any) -> str | None:
     """Why an expectation was not evaluated; None where it was."""
     info = result.exception_info or {}
     found = [info] if "raised_exception" in info else list(info.values())
-    for one in found:
-        if one.get("raised_exception"):
-            return _first_line(str(one.get("exception_message")))
+    for exception in found:
+        if exception.get("raised_exception"):
+            return _first_line(str(exception.get("exception_message")))
     return None
 
 
@@ -541,9 +543,9 @@ def exactly(value: object) -> object:
             )
         return value if isinstance(value, int) else float(value)
     if isinstance(value, list):
-        return [exactly(one) for one in value]
+        return [exactly(item) for item in value]
     if isinstance(value, dict):
-        return {key: exactly(one) for key, one in value.items()}
+        return {key: exactly(item) for key, item in value.items()}
     return value
 
 

@@ -29,20 +29,20 @@ def own_rules(expects: Iterable[Expect], library: GreatExpectations) -> Mapping[
     """By suite, a rule for each [[expect]]; raises UsageError with its name for a wrong one."""
     found: dict[str, tuple[Rule, ...]] = {}
     taken = names()
-    for one in expects:
-        where = f"{TOML}: [[expect]] {one.name}"
-        if one.name in taken:
+    for expect in expects:
+        where = f"{TOML}: [[expect]] {expect.name}"
+        if expect.name in taken:
             raise UsageError(f"{where}: an expectation has this name already; give it another")
         try:
-            rule = _rule(one, library)
+            rule = _rule(expect, library)
         except ValueError as error:
             raise UsageError(f"{where}: {_one_line(error)}") from None
-        found[one.on] = (*found.get(one.on, ()), rule)
+        found[expect.on] = (*found.get(expect.on, ()), rule)
     return found
 
 
-def _rule(one: Expect, library: GreatExpectations) -> Rule:
-    kind = library.expectation_class(one.expectation)  # imports the library
+def _rule(expect: Expect, library: GreatExpectations) -> Rule:
+    kind = library.expectation_class(expect.expectation)  # imports the library
     from great_expectations.expectations.core import ExpectColumnValuesToBeBetween
     from great_expectations.expectations.expectation import (
         ColumnAggregateExpectation,
@@ -53,11 +53,11 @@ def _rule(one: Expect, library: GreatExpectations) -> Rule:
 
     of_records = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
     if not issubclass(kind, (*of_records, ColumnAggregateExpectation)):
-        raise ValueError(f"{one.expectation} is about no column")  # noqa: TRY004 - a wrong setting
-    weight = Weight(one.weight)
+        raise ValueError(f"{expect.expectation} is about no column")  # noqa: TRY004 - a wrong setting
+    weight = Weight(expect.weight)
     if weight is Weight.QUARANTINES and not issubclass(kind, of_records):
-        raise ValueError(f"{one.expectation} {NAMES_NO_RECORD}")
-    expectation, given = one.expectation, dict(one.arguments)
+        raise ValueError(f"{expect.expectation} {NAMES_NO_RECORD}")
+    expectation, given = expect.expectation, dict(expect.arguments)
     for name, value in given.items():
         if name in _NOT_GIVEN:
             raise ValueError(f"{name} is nothing that an [[expect]] may say")
@@ -75,18 +75,18 @@ def _rule(one: Expect, library: GreatExpectations) -> Rule:
         arguments["condition_parser"] = "great_expectations"
     elif isinstance(condition, dict) and "pass_through" in str(condition):
         raise ValueError("row_condition: pass_through is not taken")
-    fields = COLUMNS[one.on]
-    rule = Rule(one.name, weight, expectation, arguments, one.why, own=True)
+    fields = COLUMNS[expect.on]
+    rule = Rule(expect.name, weight, expectation, arguments, expect.why, own=True)
     for column in (*rule.columns, *_columns_of(condition)):
         if column not in fields:
-            raise ValueError(f"{one.on} have no column {column!r}; they have {', '.join(fields)}")
+            raise ValueError(f"{expect.on} have no column {column!r}; they have {', '.join(fields)}")
     made = library.expectation(rule)
     if "mostly" in arguments and not 0 < made.mostly <= 1:
         raise ValueError("mostly is a share, above 0 and at most 1")
     return msgspec.structs.replace(
         rule,
         field=";".join(fields[column] for column in rule.columns),
-        reason=f"breaks {one.name}: {one.why}",
+        reason=f"breaks {expect.name}: {expect.why}",
     )
 
 
@@ -110,8 +110,8 @@ def _columns_of(condition: object) -> Iterator[object]:
     if isinstance(condition, str) and (found := _CONDITION.fullmatch(condition)):
         yield found["column"]
     elif isinstance(condition, list):
-        for one in condition:
-            yield from _columns_of(one)
+        for part in condition:
+            yield from _columns_of(part)
     elif isinstance(condition, dict):
         column = condition.get("column")
         if isinstance(column, dict):
@@ -125,7 +125,7 @@ def _one_line(error: ValueError) -> str:
     if errors is None:
         return " ".join(str(error).split())
     said = []
-    for one in errors():
-        place = ".".join(str(part) for part in one["loc"] if part != "__root__")
-        said.append(f"{place}: {one['msg']}" if place else one["msg"])
+    for fault in errors():
+        place = ".".join(str(part) for part in fault["loc"] if part != "__root__")
+        said.append(f"{place}: {fault['msg']}" if place else fault["msg"])
     return "; ".join(said)

@@ -32,7 +32,7 @@ def refusal(
     for rule in broken:
         fields = rule.field.split(";")
         found = [_unless_blank(values.get(field), shown[field]) for field in fields]
-        value = found[0] if len(found) == 1 else ";".join("" if one is None else str(one) for one in found)
+        value = found[0] if len(found) == 1 else ";".join("" if part is None else str(part) for part in found)
         problems.append((rule.field, value, rule.reason))
     raw = (
         came

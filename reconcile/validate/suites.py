@@ -302,6 +302,6 @@ RULES = _rules_of_wholes()
 
 def names() -> frozenset[str]:
     """The names of all rules but the merchant's."""
-    of_records = (one for suite in COLUMNS for one in rules(suite, Currencies(), {}))
-    of_wholes = (one for parts in RULES.values() for found in parts.values() for one in found)
-    return frozenset(one.name for one in (*of_records, *of_wholes))
+    of_records = (rule for suite in COLUMNS for rule in rules(suite, Currencies(), {}))
+    of_wholes = (rule for parts in RULES.values() for found in parts.values() for rule in found)
+    return frozenset(rule.name for rule in (*of_records, *of_wholes))

@@ -158,24 +158,27 @@ class Validator:
     def said(self, suite: str) -> dict[str, Validation]:
         """What a suite has said so far, by grain: for the validator of another process to `take_over`."""
         with self._turn:
-            return {grain: one for (of, grain), one in self._totals.items() if of == suite}
+            return {grain: validation for (of, grain), validation in self._totals.items() if of == suite}
 
     def take_over(self, said: Mapping[str, Validation]) -> None:
         """Add what the validator of another process said."""
         with self._turn:
-            for grain, one in said.items():
-                self._add(grain, one)
+            for grain, validation in said.items():
+                self._add(grain, validation)
 
     def summary(self) -> list[dict[str, Any]]:
         """A `Validation` for each suite over all that was validated so far, as values for run.json."""
         found: dict[str, Validation] = {}
-        for (suite, _), one in self._totals.items():
+        for (suite, _), validation in self._totals.items():
             before = found.get(suite)
-            found[suite] = one if before is None else _beside(before, one)
-        plain: list[dict[str, Any]] = msgspec.to_builtins(
-            [msgspec.structs.replace(one, demands=self._demands(suite)) for suite, one in found.items()]
+            found[suite] = validation if before is None else _beside(before, validation)
+        values: list[dict[str, Any]] = msgspec.to_builtins(
+            [
+                msgspec.structs.replace(validation, demands=self._demands(suite))
+                for suite, validation in found.items()
+            ]
         )
-        return plain
+        return values
 
     def _demands(self, suite: str) -> tuple[Demand, ...]:
         of_wholes = (rule for found in RULES[suite].values() for rule in found)
@@ -187,7 +190,7 @@ class Validator:
         """A line for each subject that only warns or was allowed, for people."""
         return [
             f"{suite}: {says} ({failure['expectation']}{', allowed' if failure.get('allowed') else ''})"
-            for suite, failures in ((one["suite"], one["failures"]) for one in self.summary())
+            for suite, failures in ((said["suite"], said["failures"]) for said in self.summary())
             for failure in failures
             for says in failure.get("says", ())
         ]
@@ -205,9 +208,9 @@ class Validator:
         """Write Great Expectations' own pages about all that was validated."""
         self._library.write_docs()
 
-    def _add(self, grain: str, one: Validation) -> None:
-        before = self._totals.get((one.suite, grain))
-        self._totals[one.suite, grain] = before + one if before else one
+    def _add(self, grain: str, validation: Validation) -> None:
+        before = self._totals.get((validation.suite, grain))
+        self._totals[validation.suite, grain] = before + validation if before else validation
 
 
 class Judging:
@@ -383,7 +386,7 @@ def _broken_rules(found: Sequence[Rule], results: Mapping[str, Any], size: int) 
         ):
             reason = exception_of(result) or f"it looked at {said.get('element_count')} of {size} rows"
             raise CheckFailed(f"expectation {rule.name} was not evaluated: {reason}")
-        indexes = [int(one["row"]) for one in said["unexpected_index_list"] or ()]
+        indexes = [int(record["row"]) for record in said["unexpected_index_list"] or ()]
         if len(indexes) != said["unexpected_count"] or (not result.success and not indexes):
             raise CheckFailed(f"expectation {rule.name} failed without naming every row that broke it")
         broken[rule] = [] if result.success else indexes

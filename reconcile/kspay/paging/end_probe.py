@@ -51,11 +51,11 @@ class EndProbe:
         always = set(first)
         sizes = set[tuple[int, int]]()
         for _ in range(COMPARISONS):
-            here, beyond = self._source.keys(1), self._source.keys(FAR_PAGE)
-            always &= set(here)
-            far |= set(beyond)
-            sizes.add((len(here), len(beyond)))
-        return not always <= far or (len(sizes) == 1 and all(here > there for here, there in sizes))
+            first_page, far_page = self._source.keys(1), self._source.keys(FAR_PAGE)
+            always &= set(first_page)
+            far |= set(far_page)
+            sizes.add((len(first_page), len(far_page)))
+        return not always <= far or (len(sizes) == 1 and all(on_first > on_far for on_first, on_far in sizes))
 
     def _are_two_pages_of_one(self) -> bool:
         """Whether two rows, with limit 1, are two pages: always one on the first, the other on the second.

@@ -54,15 +54,15 @@ class LastDay:
         First one that ends on the day of such a row, so that it lists the row only if that day is included; then one
         that ends on the day after.
         """
-        at = [each for each in created if each.date() < self._last]
-        clock = {each: each - midnight(each.date()) - _SUMMER for each in at}
-        enough = [each for each in at if clock[each] >= needed - midnight(self._last)]
-        older = [each for each in at if each.date() < self._last - _DAY]
+        at = [instant for instant in created if instant.date() < self._last]
+        clock = {instant: instant - midnight(instant.date()) - _SUMMER for instant in at}
+        enough = [instant for instant in at if clock[instant] >= needed - midnight(self._last)]
+        older = [instant for instant in at if instant.date() < self._last - _DAY]
         found = []
         if enough:
-            day = min(enough, key=lambda each: (clock[each], each)).date()
+            day = min(enough, key=lambda instant: (clock[instant], instant)).date()
             found.append(Window(day - _DAY, day))
         if older:
-            day = max(older, key=lambda each: (clock[each], each)).date()
+            day = max(older, key=lambda instant: (clock[instant], instant)).date()
             found.append(Window(day, day + _DAY))
         return found

@@ -47,7 +47,7 @@ class Prefetcher:
                 error = early.exception() if early.done() else None
                 if error is not None and not isinstance(error, _ERRORS_OF_ONE_PAGE):
                     raise error
-            wait([each for each in self._under_way.values() if not each.done()], None, FIRST_COMPLETED)
+            wait([future for future in self._under_way.values() if not future.done()], None, FIRST_COMPLETED)
             self._ask_ahead(number, depth)
         del self._under_way[number]
         return wanted.result(), dropped
@@ -56,7 +56,7 @@ class Prefetcher:
         """Forget what is under way; the number of requests that were already made for it."""
         self._unwanted.set()
         self._unwanted = threading.Event()
-        made = sum(not each.cancel() for each in self._under_way.values())
+        made = sum(not future.cancel() for future in self._under_way.values())
         self._under_way.clear()
         return made
 

@@ -76,7 +76,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
     if encoding is not None:
         encoding = codecs.lookup(encoding).name
         encoding = None if encoding == "utf-8" else encoding
-    digest, lines = hashlib.sha256(), _Lines()
+    digest, line_ends = hashlib.sha256(), _LineEnds()
     escaped = multibyte = False
     with path.open("rb") as file:
         modified_ns = os.fstat(file.fileno()).st_mtime_ns
@@ -91,7 +91,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
         while block:
             block = file.read(_BLOCK)
             digest.update(block)
-            lines.add(block)
+            line_ends.add(block)
             try:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
@@ -121,11 +121,18 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
         elif encoding is not None and named == encoding and not wide and _is_utf8(file):
             proposed = ("utf-8", "UTF-8")
     return Survey(
-        digest.hexdigest(), modified_ns, found, errors, lines.returns == 0, wide, not end_of_line, proposed
+        digest.hexdigest(),
+        modified_ns,
+        found,
+        errors,
+        line_ends.returns == 0,
+        wide,
+        not end_of_line,
+        proposed,
     )
 
 
-class _Lines:
+class _LineEnds:
     """What the bytes of a file say of its lines, block by block."""
 
     def __init__(self) -> None:
@@ -244,14 +251,14 @@ def _check_windows(file: IO[bytes]) -> None:
 
 
 class Lines:
-    """The lines of a text. Lines that a broken record took can be read again."""
+    """The lines of a text. Lines that a broken record took can be put back and read again."""
 
     def __init__(self, source: Iterable[str]) -> None:
         self._source = iter(source)
         self._again: deque[str] = deque()
 
     @property
-    def will_reread(self) -> bool:
+    def has_put_back(self) -> bool:
         """Whether the next line was read before."""
         return bool(self._again)
 
@@ -259,7 +266,7 @@ class Lines:
         """The next line; None at the end."""
         return self._again.popleft() if self._again else next(self._source, None)
 
-    def reread(self, lines: Sequence[str]) -> None:
+    def put_back(self, lines: Sequence[str]) -> None:
         """Let these lines come next."""
         self._again.extendleft(reversed(lines))
 
@@ -292,7 +299,7 @@ def records(lines: Lines, delimiter: str, quote: str = _QUOTE) -> Iterator[list[
             )
         except (csv.Error, StopIteration):
             # Nobody can know which quote is the wrong one. Only the first line is given up.
-            lines.reread(taken[1:])
+            lines.put_back(taken[1:])
             yield _written_loosely(line, delimiter, quote) or BrokenRecord(
                 line.rstrip("\r\n"), _quote_reason(line)
             )

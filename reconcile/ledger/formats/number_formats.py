@@ -75,11 +75,11 @@ class NumberFormat:
     def _section(self, value: Decimal) -> tuple[_Section, bool]:
         """The section for a value, and whether it is one for negative values alone."""
         numbers = self.sections[:3]
-        if any(one.condition for one in numbers):
-            for one in numbers:
-                if one.condition is None or one.holds(value):
-                    how = one.condition
-                    return one, how is not None and how[0] in ("<", "<=") and how[1] <= 0
+        if any(section.condition for section in numbers):
+            for section in numbers:
+                if section.condition is None or section.holds(value):
+                    how = section.condition
+                    return section, how is not None and how[0] in ("<", "<=") and how[1] <= 0
             return numbers[-1], False
         if value < 0 and len(numbers) > 1:
             return numbers[1], True
@@ -112,8 +112,9 @@ def number_format(code: str) -> NumberFormat | None:
     sections = tuple(_section(part) for part in _parts(code))
     numbers = sections[:3]
     telling = any(
-        one.numeric and (one.before or one.after or one.padding > 1 or re.search(r"[^0#?,]", one.integer))
-        for one in numbers
+        section.numeric
+        and (section.before or section.after or section.padding > 1 or re.search(r"[^0#?,]", section.integer))
+        for section in numbers
     )
     return NumberFormat(sections) if telling and numbers[0].numeric else None
 

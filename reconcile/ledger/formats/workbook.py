@@ -204,8 +204,8 @@ def _formats(archive: zipfile.ZipFile) -> dict[int, NumberFormat]:
         if name == "numFmt":
             codes[element.get("numFmtId", "")] = number_format(element.get("formatCode", ""))
         elif name == "cellXfs":
-            for style, one in enumerate(element):
-                if (known := codes.get(one.get("numFmtId", ""))) is not None:
+            for style, cell_style in enumerate(element):
+                if (known := codes.get(cell_style.get("numFmtId", ""))) is not None:
                     found[style] = known
     return found
 
