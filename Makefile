@@ -36,7 +36,7 @@ setup: .venv/.complete
 	  { echo "kspay-reconcile needs Python 3.11 or later; $(PYTHON) is older. Name another: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	# Compiled now, since where nothing may be written later every start would compile it all anew: 4 s, and ours 0.15 s.
+	# Compiled now: where nothing may be written later, each start would compile it all again (4 s, our code 0.15 s).
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q reconcile flows

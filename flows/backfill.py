@@ -128,8 +128,8 @@ def months(first: date, last: date) -> list[Period]:
 def _each(
     settings: Settings, request: Request, asked: Sequence[Period], done: list[dict[str, str]], log: PageLog
 ) -> None:
-    """Reconcile each of the months that no run covers, and note it when it stands. Where some apps of a month fail, the
-    others' report stands, and the next month is as good as it was."""
+    """Reconcile each of the months that no run covers, and note it when it stands. If some apps of a month fail, the
+    report of the others stands, and the next month is reconciled all the same."""
     with _fetching_ahead(settings, request.apps) as (workers, begin):
         for number, month in enumerate(asked):
             if _is_covered(settings, month, request.apps):

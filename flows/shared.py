@@ -89,8 +89,8 @@ def deployment_values() -> dict[str, str]:
 def deployed(
     work: Callable[[Settings], State[None]], time_limit_hours: float, called: str = ""
 ) -> State[None]:
-    """Do a deployment's work; a failure that the command reports in one line is that line on the page. People are told
-    of every failure, with the name of the flow if the work is not called otherwise."""
+    """Do a deployment's work; a failure that the command reports in one line is that line on the page. Every failure is
+    sent as a message, with the name of the flow if the work has no other name."""
     try:
         settings = Settings.read()
         with (

@@ -163,7 +163,7 @@ def _database(engine: Engine, settings: Settings) -> str:
 
 
 def _notify(settings: Settings) -> str:
-    from reconcile.notify import Channels  # imports what only those pay for who are told
+    from reconcile.notify import Channels  # its imports cost time, which only installations with channels pay
 
     Channels(settings)
     return f"{counted(len(settings.notify), 'address', 'addresses')}: reconcile notify --test sends each a message"

@@ -200,7 +200,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Of a file itself; folders and links are not taken in, and one that went away has none."""
+    """Size and time of a regular file; None for a folder or link, which is not taken in, or a file that is gone."""
     try:
         found = path.lstat()
     except FileNotFoundError:

@@ -83,7 +83,7 @@ class Channels:
 def telling(
     settings: Settings, progress: Progress, run: Callable[[], Finished], *, strict: bool = False
 ) -> Finished:
-    """Run, and tell people if this is an occasion; a failure is told, and raised."""
+    """Run, and send a message if this is an occasion. A failure is sent, and raised."""
     with telling_failures(settings, progress):
         finished = run()
         with standing(finished):
@@ -140,7 +140,7 @@ def test_message() -> Message:
 def _tell(channels: Channels, message: Callable[[], Message], progress: Progress) -> None:
     try:
         written = message()
-    except (OSError, ValueError) as error:  # the run is as it was, whatever can be told of it
+    except (OSError, ValueError) as error:  # the run stands, even if the message fails
         progress("notify: nothing is sent", f"{type(error).__name__}: {error}", None)
         return
     for sent in channels.send(written):

@@ -165,7 +165,7 @@ def reconcile_period(
             )
             runs.sweep(engine, app_ids)
             if request.due is not None:
-                # Of nights that were missed the first does the work of all, and the others waited for its end.
+                # If several nights were missed, the first run does the work of all. The others waited for its end.
                 missed = default_period(engine, settings, app_ids)
                 if before := runs.made_up_for(engine, app_ids, missed, request.due):
                     raise MadeUpFor(before)

@@ -347,7 +347,7 @@ class _Source(PydanticBaseSettingsSource):
         self._where = where
 
     def get_field_value(self, variable: FieldInfo, name: str) -> tuple[_Text | None, str, bool]:
-        """The text of a setting, its own or its file's; an empty one is none."""
+        """The text of a setting, given itself or in its file; an empty text counts as not set."""
         where, value = self._where, self._values.get(name)
         if isinstance(value, bool | int | Decimal):
             value = str(value)
@@ -466,7 +466,7 @@ class Settings:
         words: dict[tuple[Side, str], tuple[str, Family]] = {}
         for (side, word), family in self.families.items():
             if word and _DEFAULT_FAMILIES.get((side, word)) != family:
-                # Of the spellings of one word the one with its blanks, and else in lower case.
+                # Of several spellings of a word, the one with blanks counts, else the one in lower case.
                 key = (side, without_separators(word).casefold())
                 words[key] = max(
                     words.get(key, (word, family)), (word, family), key=lambda one: (len(one[0]), one[0])
@@ -514,7 +514,7 @@ class Settings:
         return self.app_ids
 
     def profile(self, name: str | None) -> Profile:
-        """The named ledger profile; without a name the plain one, whose source is `default`."""
+        """The named ledger profile; without a name the default one, whose source is `default`."""
         if name is None:
             return self.profiles.get("default", Profile("default", currencies=self.currencies))
         if name not in self.profiles:

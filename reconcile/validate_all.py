@@ -32,7 +32,7 @@ class Validated:
     suites: Sequence[dict[str, Any]]
     warnings: Sequence[str]
     problems: Sequence[str]
-    """What blocks, and what could not be evaluated: that is a failure, and no success."""
+    """What blocks, and what could not be evaluated, which counts as a failure."""
 
 
 def validate_all(

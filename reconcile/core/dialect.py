@@ -15,7 +15,7 @@ class Dialect(StrEnum):
 
     @classmethod
     def of_header(cls, header: str) -> "Dialect":
-        """That of a file, by its first line: no name of a column holds what stands between two cells."""
+        """The dialect of a file, by its first line: no name of a column holds a delimiter."""
         return cls.SEMICOLON if cls.SEMICOLON.delimiter in header else cls.COMMA
 
     @property

@@ -20,7 +20,7 @@ MOST_PERCENT = Decimal(50)
 """A fee of more than half of an amount is taken for a mistake."""
 
 FEW = 10
-"""Number of matches that must show an agreement that nobody stated, and half of all, at least."""
+"""The least number of matches that must show an agreement that no setting states; half of all matches must, too."""
 
 _STEPS = 10_000
 """An agreement is looked for in steps of 0.01 %."""
@@ -45,7 +45,7 @@ class Fee:
     """One fee. What it is worked out from is exact; the fee of a payment is rounded once, at its end."""
 
     payment_method: str | None
-    """As KS Pay writes it (`paymentType`), whatever its case; None: every one that has no fee of its own."""
+    """As KS Pay writes it (`paymentType`), in any case; None: every method without a fee of its own."""
     currency: str
     first_day: date
     """The first business date that it holds for; `date.min` where it always did."""
@@ -283,5 +283,5 @@ def _rounded(amount: int, rate: int) -> int:
 
 
 def _most(counted: Counter[_Rate]) -> tuple[_Rate | None, int]:
-    """What was counted most often, of several the least; None of nothing."""
+    """What was counted most often, the lowest of several; None if nothing was counted."""
     return min(counted.items(), key=lambda pair: (-pair[1], pair[0]), default=(None, 0))

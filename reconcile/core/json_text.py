@@ -10,7 +10,7 @@ from typing import Any
 
 
 def json_text(value: Any) -> str:
-    """A value as a JSON document for programs: readable, and no letter escaped that need not be."""
+    """A value as a JSON document for programs: readable, with as few letters escaped as JSON allows."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False)
 
 

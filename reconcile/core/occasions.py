@@ -1,4 +1,4 @@
-"""When people are told of a run: RECONCILE_NOTIFY_WHEN."""
+"""When people get a message about a run: RECONCILE_NOTIFY_WHEN."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,8 @@ def _growth(glance: Mapping[str, Any]) -> int:
 
 
 def read_occasions(text: str, currencies: Currencies) -> Sequence[Occasion]:
-    """The occasions of a text such as `failed,high>0,INR>10000`. Raises ValueError that names the one that is none."""
+    """The occasions of a text such as `failed,high>0,INR>10000`. Raises ValueError that names the part that is no
+    occasion."""
     found = []
     for part in text.split(","):
         word = part.strip()

@@ -24,7 +24,7 @@ def is_printable(text: str) -> bool:
 
 
 def is_system_account(name: str) -> bool:
-    """Whether a name is that of an account of the system, such as root, and so nobody's."""
+    """Whether a name is that of an account of the system, such as root, which belongs to no person."""
     try:
         return _belongs_to_system(pwd.getpwnam(name.strip().lower()).pw_uid)
     except (KeyError, ValueError):

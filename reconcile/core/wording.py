@@ -35,7 +35,7 @@ def days(number: int) -> str:
 
 
 def counted(number: int, what: str, several: str = "") -> str:
-    """`1 row`, `2,000 rows`; `several` is the plural where it is not `what` with an s."""
+    """`1 row`, `2,000 rows`; `several` is the plural, if it is not `what` with an s."""
     return f"{number:,} {what if number == 1 else several or f'{what}s'}"
 
 

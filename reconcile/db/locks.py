@@ -25,8 +25,8 @@ def app_locks(
 ) -> Iterator[None]:
     """Hold the lock of each app while a run works on it.
 
-    Raises Busy, with the advice, if another run holds one of the locks and `wait` is false; else `waiting` is told the
-    app, again and again.
+    Raises Busy, with the advice, if another run holds one of the locks and `wait` is false; else calls `waiting` with
+    the app until the lock is free.
     """
 
     def refuse(app_id: str) -> None:

@@ -60,7 +60,8 @@ def migrate(engine: Engine, *, empty: str) -> None:
 
 
 def make_schema(connection: Connection) -> None:
-    """The schema of all tables, unless it is there: even then, `if not exists` would ask for the right to make one."""
+    """Create the schema of all tables, unless it exists. `if not exists` would need the right to create one even
+    then."""
     if not connection.scalar(text("select to_regnamespace(:name) is not null"), {"name": SCHEMA}):
         connection.execute(text(f"create schema {SCHEMA}"))
 

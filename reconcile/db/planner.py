@@ -42,11 +42,11 @@ OF_FILE: Mapping[str, Profile] = {
     # Nearly every id comes once. Sorting short numbers is the fastest way to find the others.
     "load/repeated_ids": {"enable_hashagg": "off"},
     "load/contested_transactions": {"enable_hashagg": "off"},
-    # What arrived is few, and nothing that the planner has seen of these columns says so.
+    # Few records arrived, and the statistics of these columns do not show it.
     "match/scope/changed_records": {"enable_seqscan": "off"},
     # Sorting is quicker than hashing so many groups of one row.
     "match/prepare/repeated_references": {"enable_hashagg": "off"},
-    # Each currency is looked for up to the first record that has it. That there is none, an index says at once.
+    # Each currency is looked up to its first record. By an index it is known at once that there is none.
     "validate/currencies": {"enable_seqscan": "off"},
     # Duplicates are few, and so are the records whose counterpart another one has: each looks up its own.
     "match/discrepancies/repeated": {"enable_nestloop": "on"},

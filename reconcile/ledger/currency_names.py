@@ -107,7 +107,7 @@ CURRENCY_SYMBOLS: Mapping[str, frozenset[str]] = {
 """What a currency's sign may mean; the ISO 4217 codes themselves are understood too."""
 
 _USUALLY = {CURRENCY_SYMBOLS["rs"]: "INR", CURRENCY_SYMBOLS["£"]: "GBP"}
-"""What a sign of several currencies means where nothing else is told, to those who use KS Pay."""
+"""What a sign of several currencies means by default: what most users of KS Pay mean by it."""
 
 _NAMES: Mapping[str, str] = {
     **{currency.currency_name.casefold(): currency.code for currency in Currency if currency.exponent is not None},
@@ -121,7 +121,7 @@ _PARTS = re.compile(r"[()\[\]{}/|,:;]+|\s[-\u2013\u2014]\s")
 
 
 def currencies_of(mark: str, codes: Mapping[str, int]) -> frozenset[str]:
-    """What a sign, a code or a name may mean; nothing if it is none of them."""
+    """The currencies that a sign, a code or a name may mean; none if it is not one of these."""
     word = mark.strip().rstrip(".").casefold()
     if word.upper() in codes:
         return frozenset({word.upper()})

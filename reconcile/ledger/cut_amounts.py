@@ -21,7 +21,7 @@ _MOST_DIGITS = 4
 """Letters of the shortest amounts that may be the head of another: three digits and a minus."""
 _NUMBER = r"-?\d[\d.]*"
 _TYPICAL = 3
-"""So many times as many rows must have a text beside the amount for three digits there to be suspicious."""
+"""Three digits beside the amount are suspicious only if this many times as many rows have a text there."""
 
 
 class CutAmounts:

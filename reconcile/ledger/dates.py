@@ -234,7 +234,7 @@ class SureDays:
 
 
 _FEW_SURE, _FAR = 3, 45
-"""So many sure dates at least, and so many days around them, decide what a date that may be two days is."""
+"""The least number of sure dates, and the days around them, that decide which day an ambiguous date is."""
 
 
 def decide(texts: Counter[str], sure: SureDays | None = None) -> DateColumn:

@@ -200,7 +200,7 @@ def _header(row: int, cells: tuple[str, ...], profile: Profile) -> Header:
 
 
 def _place_of(header: str, keys: Sequence[str]) -> int | None:
-    """Where the column of this header stands, counted from 0; of several that of the number behind `#`."""
+    """The position of the column with this header, counted from 0; of several the one with the number behind `#`."""
     key = _key(header)
     if key in keys:
         return keys.index(key)

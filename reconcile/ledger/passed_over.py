@@ -13,7 +13,7 @@ from reconcile.ledger.table import Cell, Formatted, Spanned, UnreadableCell, tid
 
 
 class Kind(StrEnum):
-    """Why a row is no record, as people are told of it."""
+    """Why a row is no record, in words for people."""
 
     HEADER = "the header again"
     FURTHER = "a further line of the row above"
@@ -63,7 +63,7 @@ _REMARK = re.compile(
 """How lines begin that a program writes below or between the records."""
 _COUNTS = re.compile(r"(?:count|average|avg\.?|mean|(?:number|no\.?) of .*)\s*:?", re.IGNORECASE)
 _PROSE = 3
-"""Words without any digit that make a line one of prose, where no other cell is filled."""
+"""Number of words without a digit from which a line counts as prose, if no other cell is filled."""
 
 _NUMBER = re.compile(r"[\d.,'()+\-\s₹$€£]*\d[\d.,'()+\-\s₹$€£]*(?:[A-Za-z]{1,3}\.?)?")
 

@@ -152,8 +152,8 @@ def may_tell(word: str) -> bool:
 
 
 def told_by(header: str, words: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Of a column's words (as `word_of` gives them) those that tell a side, and those that tell money that went out
-    in any book."""
+    """Those of a column's words (as `word_of` gives them) that say a side, and those that mean money that went out in
+    any book."""
     found = set(words) - {""}
     plain = plain_header(header)
     if _NO_SIDE.search(plain) or found & _METHODS:

@@ -52,8 +52,8 @@ MERGED = UnreadableCell("", "is covered by merged cells: split them, and fill in
 
 
 class Spanned(str):
-    """The text of a cell that merged cells cover: that of the first of them. An amount it is not, or it would count
-    several times."""
+    """The text of a cell that merged cells cover: the text of the first of them. It is never read as an amount, which
+    would count several times."""
 
     __slots__ = ()
 

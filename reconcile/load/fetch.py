@@ -202,7 +202,7 @@ def _pages(kspay: KSPay, days: Period, app_id: str, progress: Progress) -> Itera
         if page.reading == 1:
             words = f"page {page.number}, {page.rows_so_far:,} records{pace.words(page.rows_so_far, done)}"
         else:
-            # How many readings it takes nobody knows before: the time left is that of the present one.
+            # The number of readings is not known before: the time left is that of the present reading.
             if (page.window_number, page.reading) != further:
                 further, further_pace = (page.window_number, page.reading), Pace()
             words = (

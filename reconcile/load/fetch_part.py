@@ -56,7 +56,7 @@ def fetch_part(part: Part, turn: str, progress: Progress, waiting: Callable[[], 
     """Fetch it with the settings of this process.
 
     While another process holds the lock `turn`, the days are only read and staged, and nothing is loaded; `waiting` is
-    told when nothing else is left to do.
+    called when nothing else is left to do.
 
     Raises what a fetch does, and UsageError where the settings of this process differ, or its database is another.
     """

@@ -80,8 +80,9 @@ def import_ledger(
 ) -> Imported:
     """Import one ledger file: every row becomes an entry, a repeat of one, or goes to quarantine.
 
-    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. A journal never
-    is, so nobody asks what it lacks. Raises InputRefused if an expectation blocks it; then nothing of it is kept.
+    A snapshot is the whole ledger of the days that it spans: other entries of these days are withdrawn. A journal is
+    never a snapshot: what it lacks is not looked for. Raises InputRefused if an expectation blocks it; then nothing of
+    it is kept.
     """
     settings, app_ids, validator = context.settings, context.app_ids, context.validator
     file = _file_of(ledger)

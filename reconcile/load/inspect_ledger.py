@@ -104,7 +104,7 @@ class _Inspection:
             try:
                 minor = hundredfold(self._importing().engine, self._settings, ledger, profile)
                 fees = fees_shown(self._importing().engine, self._settings, ledger, profile)
-            except UsageError as error:  # all else can be told without a database
+            except UsageError as error:  # all else can be shown without a database
                 cost = (
                     "what an import makes of it is not counted, and its amounts are not compared with those of KS Pay: "
                     f"{error}"
@@ -132,7 +132,7 @@ class _Inspection:
         if self._context is None:
             settings = self._settings
             engine = self._stack.enter_context(open_store(settings))
-            # What blocks is told, with the counts of an import that allows it.
+            # What would block is shown, with the counts of an import that allows it.
             validator = Validator.of(settings, frozenset(may_block(settings)))
             self._context = Context(settings, engine, settings.app_ids or ("",), validator, silent)
         return self._context

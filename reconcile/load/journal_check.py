@@ -16,7 +16,7 @@ from reconcile.ledger.table import BrokenRecord, tidy
 
 _AMOUNTS = ("debit", "credit", "amount")
 _CHECKED = ("account", *_AMOUNTS, "currency", "app_id", "ledger_id", "entry_date", "status", "transaction_id")
-"""What a journal may not say otherwise. Who reads it may add to a narration."""
+"""The columns that must be as they were exported. A narration may have additions."""
 
 
 def check_journal(engine: Engine, ledger: LedgerFile, source: str) -> None:

@@ -22,7 +22,8 @@ _LOOKED_AT = 2_000
 """Entries whose partners are looked for."""
 
 _FEW = 3
-"""So many partners at least, or all entries of a shorter ledger, tell that all amounts are in the minor unit."""
+"""The least number of partners, or all entries of a shorter ledger, that show that all amounts are in the minor
+unit."""
 
 _MOST = 0.9
 """Part of the partners that must be so."""
@@ -50,7 +51,7 @@ def hundredfold(
 
 
 def _first_entries(settings: Settings, ledger: LedgerFile, profile: Profile) -> list[Entry]:
-    """Of the first entries those with a reference and an amount."""
+    """Those of the first entries that have a reference and an amount."""
     normaliser = EntryNormaliser.of(ledger, profile, settings.app_ids or ("",), settings.currencies)
     typed = islice(normaliser.typed(ledger.rows()), _LOOKED_AT)
     return [entry for entry in typed if isinstance(entry, Entry) and entry.reference and entry.amount]

@@ -152,7 +152,7 @@ RESULTS = (
 - result_bridge: how the KS Pay total of the period leads to its ledger total, line by line
 - result_bridge_rows: which matches and records without a match add what to each line
 - result_quarantine: the records that cannot be used and that the run reports
-- result_unusable: all records of the apps that cannot be used, of whatever day
+- result_unusable: all records of the apps that cannot be used, of any day
 
 `reconcile.match.policy.STATED` names what a stage may read without a matching. Permanent tables are open to all.
 """
@@ -230,7 +230,7 @@ def match(
 def _rules() -> str:
     """A fingerprint of all that decides what is matched and found: the statements, their order, the types.
 
-    So a program with other rules matches everything again, and nobody has to say that they changed.
+    So a program with other rules matches everything again by itself.
     """
     steps = [f"match/{phase}/{step}" for phase in REMEMBERED for step in PHASES[phase]]
     statements = [part for name in (*sql_names("migrations"), *steps) for part in (name, read_sql(name))]

@@ -134,7 +134,7 @@ class _Explainer:
         return explanation
 
     def _waiting(self, connection: Connection) -> bool:
-        """Whether something of this app came or changed since the last run."""
+        """Whether records of this app arrived or changed since the last run."""
         return bool(_rows(connection, "waiting", app_id=self.who["app_id"])[0][0])
 
     def _keys(self, now: Any) -> Iterator[tuple[str, str | None]]:
@@ -266,7 +266,7 @@ def _decision(row: Any, last: Any) -> Explanation:
 
 
 def _versions(connection: Connection, side: Side, versions: Sequence[Any]) -> list[Explanation]:
-    """What each version said otherwise than the one before; the first says all."""
+    """The values in which each version differs from the one before; all values of the first."""
     numbers = [row.replaced_in for row in versions if row.replaced_in is not None]
     first = versions[0].changed_in if versions else None
     rows = _rows(connection, "loads", load_ids=[*numbers, *([] if first is None else [first])])

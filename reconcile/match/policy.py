@@ -20,7 +20,8 @@ MOST_RECORDS_OF_A_KEY = 500
 """Records of one side that may carry the same reference or id. A key that more of them carry joins nothing."""
 
 STATED = ("policy", "known_transaction", "known_entry")
-"""Of what `state_policy` makes, what other stages read too: the settings, and the usable records of the apps."""
+"""The tables and views of `state_policy` that other stages read too: the settings, and the usable records of the
+apps."""
 
 
 def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]) -> None:
@@ -111,7 +112,8 @@ def state_asked(
 
 
 def note_policy(connection: Connection, apps: Sequence[str], rules: str) -> bool:
-    """Note the policy that the apps are matched by; whether some app was never matched, or by another one.
+    """Note the policy that the apps are matched by. Returns whether some app was never matched, or was by another
+    policy.
 
     `rules` is a fingerprint of what is matched and found: with another one, everything is matched again.
     """

@@ -56,7 +56,7 @@ class Replay:
         }
 
     def mates(self, side: str, own_rank: int) -> list[int]:
-        """Of the record of this rank: the ranks of what it was matched with, on the other side."""
+        """The ranks of the records on the other side that the record of this rank was matched with."""
         own, others = (
             (self.transactions, self.units) if side == Side.KSPAY else (self.units, self.transactions)
         )
@@ -287,7 +287,7 @@ class View:
         return "no rule pairs them: they share no more than this, and they are not the only ones still free that do"
 
     def _added_up(self) -> str:
-        """Of a match that a rule added up: what the parts come to, and by what they miss the one record."""
+        """For a match that a rule added up: the sum of the parts, and its difference to the one record."""
         if self.rule not in _SPLITS or self.rule is None:
             return ""
         own = (self.again.transactions if self.side == Side.KSPAY else self.again.units)[self.own_rank]

@@ -156,7 +156,7 @@ class EntryNormaliser:
         )
 
     def _entry(self, row: RawRow, app_ids: frozenset[str]) -> Entry | Rejection:
-        """An entry, however it is written; a rejection with all problems of a row that is none."""
+        """The entry of a row; for a row that cannot be an entry, a rejection with all its problems."""
         if BROKEN in row.values:
             return self._broken(row)
         # A rejection names its problems in the order in which they are found here.

@@ -139,7 +139,7 @@ class EntriesInBulk:
         # What has no id, or a word of totals for one, may be no record.
         good &= pc.binary_length(columns["ledger_id"]).to_numpy() > 0
         good &= ~match_whole(columns["ledger_id"], TOTAL_IDS)
-        # A reference of which nothing is left is compared as it is.
+        # A reference without letters and digits is compared as written.
         good &= ~_true(pc.fill_null(pc.equal(pc.binary_length(comparable), 0), False))
         usual = found.only(good)
         if not len(usual.rows):
@@ -190,7 +190,7 @@ def _letters(column: Any) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
 
 
 def _comparable(reference: Any) -> Any:
-    """As `records.comparable` makes it of ASCII; an empty text where nothing is left."""
+    """What `records.comparable` makes of ASCII texts; an empty text where nothing is left."""
     if not len(reference):
         return reference
     letters, starts = _letters(reference)

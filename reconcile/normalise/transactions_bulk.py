@@ -100,7 +100,7 @@ class TransactionsInBulk:
             columns = (
                 ids,
                 noted,
-                # A reference of which nothing is left is compared as it is.
+                # A reference without letters and digits is compared as written.
                 [short or text for short, text in zip(comparable, noted, strict=True)],
                 codes,
                 amounts,

@@ -101,8 +101,8 @@ def _compared(connection: Connection, period: Period, types: list[dict[str, Any]
 def comparable_runs(before: Sequence[Any], period: Period) -> tuple[list[Any], list[Any]]:
     """Of the runs before, the newest day first: those of this kind; and the one of the month before, if there is any.
 
-    That one is as of the same day a month before. A night that was left out is no reason to compare with nothing: then
-    it is the newest of the six days before.
+    That one is as of the same day a month before. If that night was left out, the newest of the six days before takes
+    its place.
     """
     alike = [row for row in before if kind(Period(row.first, row.last)) == kind(period)]
     then = month_before(period.last)
@@ -119,7 +119,7 @@ def compared(glance: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 def parts(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is open at a glance, of a run.json: part, currency, count, and the amount as text.
 
-    An older run tells no types, so nothing of its quarantine.
+    An older run has no types, so its quarantine is not shown.
     """
     if report.get("at_a_glance"):
         return list(report["at_a_glance"]["parts"])

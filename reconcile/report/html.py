@@ -252,8 +252,7 @@ def _read_items(path: Path) -> tuple[list[Item], DataFrame]:
 
 
 def overdue_items(folder: Path, as_of: date) -> list[Overdue]:
-    """What is open and was due before the last day of the period, the longest first; whatever day it is when somebody
-    asks."""
+    """What is open and was due before the last day of the period, the longest first. The clock does not matter."""
     rows = read_csv(folder / "discrepancies.csv")
     names = next(rows)
     found = [
@@ -489,7 +488,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     style, script = ((folder / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    # Ours, and without any value of a run: the policy names their very bytes, and nothing else may run.
+    # Both are ours and hold no value of a run. The policy names their bytes, and nothing else may run.
     environment.globals |= {
         "style": Markup(style),  # noqa: S704
         "script": Markup(script),  # noqa: S704

@@ -332,8 +332,8 @@ def _standing(connection: Connection, app_id: str, source: str, ids: Sequence[st
 
 
 def _check_not_read_back(connection: Connection, made: Any, replaced: Sequence[Line]) -> None:
-    """Raises NotBookedError where an entry stands as the replaced decision states it: to take that back is to change
-    the ledger once more."""
+    """Raises NotBookedError where an entry is as the replaced decision states it: the ledger has read that journal, so
+    taking it back changes the ledger once more."""
     stated = [line for line in replaced if line["amount"]]
     if not stated:
         return
@@ -394,7 +394,8 @@ def _named(by_key: Mapping[tuple[str, str], Entry], written: str) -> Entry:
 
 
 def _check_read_back(export: _Export, row: Line, entries: Sequence[Entry]) -> None:
-    """Raises NotBookedError where a journal states an entry otherwise than it stands: this one would undo that."""
+    """Raises NotBookedError where a journal states other values for an entry than it has now: this journal would undo
+    them."""
     rows = export.connection.execute(
         text(read_sql("report/journal/stated")),
         {

@@ -12,7 +12,7 @@ from reconcile.report.csv_files import write_csv
 
 _AMOUNTS = ("debit", "credit", "amount")
 TALLY_CURRENCY = "INR"
-"""Tally's vouchers have amounts in its base currency; other ones need a rate, which nobody told us."""
+"""Tally's vouchers have amounts in its base currency; other currencies need a rate, which is not known here."""
 
 _TOLD = ("reference", "narration")
 

@@ -1,4 +1,4 @@
-"""What a monitoring system is told of the runs: Prometheus' text format, version 0.0.4.
+"""What a monitoring system reads of the runs: Prometheus' text format, version 0.0.4.
 
 Written by hand, since Prometheus' own library makes every number a binary float; amounts are exact decimals here.
 """

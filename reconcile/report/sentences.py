@@ -322,7 +322,7 @@ def _timing(record: _Record) -> str:
 
 
 _ROWS = re.compile(r"\brow(s \d+ and)? \d+\b", re.ASCII)
-"""How a reason of sql/load/same_ids names other rows: quarantine.csv does so, and no other file."""
+"""How a reason of sql/load/same_ids names other rows. Only quarantine.csv shows it."""
 
 
 def _invalid(record: _Record) -> str:

@@ -83,7 +83,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def server_of(folder: Path, token: str) -> uvicorn.Server:
-    """A server for a socket of `listening`. Raises UsageError for a token that is short, or a folder that is none."""
+    """A server for a socket of `listening`. Raises UsageError for a token that is too short, or a path that is no
+    folder."""
     if len(token) < SHORTEST_TOKEN:
         raise UsageError(
             f"RECONCILE_SERVE_TOKEN has fewer than {SHORTEST_TOKEN} letters: take a random one, for example of "

@@ -320,7 +320,7 @@ def _about(writer: SheetWriter, run: Mapping[str, Any]) -> None:
 
 
 _IN_WORDS: Mapping[str, Callable[[str], str]] = {"raw": readable, "line": lambda name: LINES[name].title}
-"""The columns that the workbook shows otherwise than the CSV file, and how."""
+"""The columns that the workbook shows in another way than the CSV file, and how."""
 
 
 def _columns(writer: SheetWriter) -> None:

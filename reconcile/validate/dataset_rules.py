@@ -1,6 +1,6 @@
 """Expectations on whole datasets: a batch before it counts, the days and currencies of a period, the results of a run.
 
-`reconcile.validate.validator` judges single records; here stands what cannot be seen in any one of them. Each subject
+`reconcile.validate.validator` judges single records; this module has what no single record shows. Each subject
 (a file, a day, a currency, a run) is one row of a frame; the rules in `reconcile.validate.suites` say what must hold.
 Shares are whole or exact decimal percents, never binary floats.
 """
@@ -32,7 +32,7 @@ _SUITE_OF = {"kspay": "transactions", "ledger": "entries"}
 
 
 _OVERRIDABLE = (MOSTLY_USABLE.name, SNAPSHOT_KEEPS_MOST.name)
-"""The expectations of ours that block an input. A wrong result of ours nobody can allow."""
+"""Our expectations that block an input. A wrong result of matching cannot be allowed."""
 
 
 def may_block(settings: Settings) -> tuple[str, ...]:

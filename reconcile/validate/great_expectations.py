@@ -1,7 +1,7 @@
 """Great Expectations asked: a suite about the rows of a view in Postgres, or about a small frame.
 
-All that is peculiar about the library stands here. It takes some seconds and 220 MB to import, so it is imported where
-it is first asked, or ahead of that with `preload`.
+All special treatment of the library is in this module. It takes some seconds and 220 MB to import, so it is imported
+where it is first asked, or ahead of that with `preload`.
 """
 
 import contextlib
@@ -153,7 +153,7 @@ def _compute_once() -> None:
 
 
 def preload() -> threading.Thread:
-    """Begin the import of Great Expectations in the background; who asks it meanwhile waits for it."""
+    """Begin the import of Great Expectations in the background; a thread that needs it meanwhile waits."""
 
     def work() -> None:
         # An import that fails fails again, with its message, where the library is asked.
@@ -216,7 +216,7 @@ class _ExactLoader(Loader):
 
 
 class _Borrowed(StaticPool):
-    """Of a connection that is somebody else's: whatever becomes of the pool, it is never closed."""
+    """A pool of a connection that belongs to the caller: the pool never closes it."""
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
         pass

@@ -29,7 +29,7 @@ class _StandIn(ModuleType):
 
 @contextmanager
 def importing_late() -> Iterator[None]:
-    """Import a library whose seldom used modules are imported when they are; what it makes stays for good."""
+    """Import a library; its seldom used modules are imported only when they are used. What it makes stays for good."""
     for name in _SELDOM:
         if name not in sys.modules:
             module = _StandIn(name)

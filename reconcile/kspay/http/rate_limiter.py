@@ -27,8 +27,8 @@ GRANTS_A_REFUSAL = 40
 forty is refused, however many requests are refused at once or in a row."""
 
 MOST_SLOWDOWNS = 8
-"""So often in a row the pace is lowered although fewer than GRANTS_A_REFUSAL requests were granted since the last
-time. If the pace was too high, it is right by then. A server that still refuses does so by chance."""
+"""The most times in a row that the pace is lowered although fewer than GRANTS_A_REFUSAL requests were granted since the
+last time. A pace that was too high is right by then. A server that still refuses does so by chance."""
 
 ALONE = 1.0
 """After a refusal one request tries alone, for so many seconds at most, before the others go on."""

@@ -1,4 +1,4 @@
-"""One answer of Fetch All Transactions: its shape, its rows, and how one row is told from another."""
+"""One answer of Fetch All Transactions: its shape, its rows, and how rows are distinguished."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -377,7 +377,7 @@ class PeriodReader:
             if at is not None and not outside(read.window, at)
         ]
         if not seen:
-            return  # where nothing is listed at all, a warning every night would help nobody
+            return  # where nothing is listed at all, a warning every night would be useless
         for window in last_day.windows_to_probe(seen, needed):
             if not last_day.covers(needed):
                 self._probe_last_day(last_day, window)

@@ -23,7 +23,7 @@ _NEWEST = 100_000
 """Number of rows that are kept in the dictionary before they go to the arrays."""
 
 MOST_READINGS = _READING
-"""Readings whose numbers can be told apart."""
+"""Number of readings whose numbers can be distinguished."""
 
 
 class SeenRows:

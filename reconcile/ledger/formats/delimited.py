@@ -32,7 +32,7 @@ MAX_LINE_BYTES = 16 * 2**20
 _HEAD = 4096
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PAIRS, _MOSTLY = 8, 0.6
-"""So many pairs of bytes, and such a part of them with one zero, tell UTF-16 without a mark."""
+"""This many pairs of bytes, of which this part has one zero, show UTF-16 without a mark."""
 
 _BLOCK = 2**20
 _QUOTE = '"'
@@ -67,7 +67,7 @@ class Survey:
 
 
 def survey(path: Path, encoding: str | None = None) -> Survey:
-    """Read a file once and tell its digest and its encoding, which is `encoding` where it is known.
+    """Read a file once, for its digest and its encoding, which is `encoding` where it is known.
 
     UTF-8 with or without a byte order mark, UTF-16 likewise, else Windows-1252. A file that holds both
     valid UTF-8 sequences and foreign bytes is UTF-8 with damage, not Windows-1252: read as that, its

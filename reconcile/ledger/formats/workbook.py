@@ -58,7 +58,7 @@ _NO_FORMULA = UnreadableCell(
     "", "holds a formula without its result: open the workbook in a spreadsheet, and save it"
 )
 _SPANNED = UnreadableCell("", "is covered by merged cells of its column")
-"""Stands for the value of the cell above, which is told where the rows are read."""
+"""Stands for the value of the cell above, which is filled in where the rows are read."""
 
 Faults = Mapping[int, Sequence[tuple[int, UnreadableCell]]]
 """By row, the columns of cells that must not be used, and why; both counted from 1."""
