@@ -16,7 +16,7 @@ with placed as (
     left join findings
         on findings.side = 'kspay' and findings.number = scope_transaction.number and findings.match_no is null
     union all
-    -- What is found of a booking stands at its positive entry, and nothing at the others.
+    -- A finding about a booking stands at its positive entry, none at the others.
     select
         'ledger',
         ledger_id,

@@ -1,9 +1,9 @@
 -- Grain: `bridge_row`: one row a currency, line, and match or record without a match that counts in the line;
 -- `bridge`: one row a currency and line, from the KS Pay total of the period to the ledger's.
 -- Purpose: How the records that are dated in the period differ between the two sides. A line holds what its records
--- add to the KS Pay total on the way to the ledger total: what only KS Pay has is taken off, what only the ledger has
--- is put on, and of a match the difference of its sides. A match counts with all its records; what of them is dated
--- outside the period is taken off again in the line `other_days`. Nearly all matches are one and one, of the period
+-- add to the KS Pay total on the way to the ledger total: what only KS Pay has is subtracted, what only the ledger
+-- has is added, and a match adds the difference of its sides. A match counts with all its records: those that are dated
+-- outside the period are subtracted again in the line `other_days`. Nearly all matches are one and one, of the period
 -- and with equal amounts: they add nothing, and are not looked at one by one.
 -- Reads: allowed_difference, apart, asked, bookings, found_status, involved, outcome, pairings, summary, usable_entry,
 -- usable_transaction

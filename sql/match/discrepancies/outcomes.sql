@@ -6,7 +6,7 @@
 -- reported. Nearly all records are matched and nothing is wrong with them: they are only counted (`tally`). Records
 -- with which something may be wrong have a row each (`outcome`), and are taken out of that count. Nearly all matches
 -- are one transaction and one entry, both of the period and of one amount: they are looked at once, all together
--- (`agreeing`). What the next files say of single matches, they say of the few others (`apart`).
+-- (`agreeing`). The next files look only at the few others (`apart`).
 -- Reads: asked, broken, involved, found_status, pairings, period_entry, period_transaction, reported, shown_entry,
 -- shown_transaction
 -- Makes: agreeing, apart, beside, outcome, summary, tally, wrong

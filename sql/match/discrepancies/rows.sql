@@ -177,7 +177,7 @@ suggested_entry as (
     where kind is distinct from 'batch'
 ),
 
--- A batch of several, and else one.
+-- Several transactions of a batch, else one.
 suggested_transaction as (
     select
         entry_no,

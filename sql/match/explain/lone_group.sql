@@ -1,5 +1,5 @@
 -- Grain: none: two tables are emptied.
--- Purpose: Lets the group of one record be worked out from this record alone, whatever else changed.
+-- Purpose: Lets the group of one record be worked out from this record alone, even if others changed.
 -- Reads: none
 -- Makes: fresh_key, frontier
 

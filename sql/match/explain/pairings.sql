@@ -1,6 +1,6 @@
 -- Grain: one record of the other side that a record was ever paired with, and when; the oldest first.
--- Purpose: Of a match with several records on the record's own side every record of the other one counts. `match` names
--- it as `explain --json` does: by the lowest transaction id in it.
+-- Purpose: If a match has several records on the record's own side, every record of the other side counts. `match`
+-- names it as `explain --json` does: by the lowest transaction id in it.
 -- Reads: entries, pairing_versions, pairings, runs, transactions
 -- Makes: none
 

@@ -162,7 +162,7 @@ from reported
 inner join involved using (found_no)
 inner join broken on involved.side = 'broken' and broken.broken_rank = involved.number;
 
--- Grain: one row a record of the apps that cannot be used, of whatever day.
+-- Grain: one row a record of the apps that cannot be used, of any day.
 create temp view result_unusable as
 select side
 from broken;

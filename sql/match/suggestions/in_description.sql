@@ -1,6 +1,7 @@
 -- Grain: one row a pair.
--- Purpose: The description of the entry holds the transaction's id or its reference, as a word of its own. Short words
--- and words without a digit are no references: `PAYMENT` stands in many descriptions. Nor is what more than 20 have.
+-- Purpose: The description of the entry holds the transaction's id or its reference, as a word of its own. Short
+-- words and words without a digit do not count: `PAYMENT` stands in many descriptions. Nor does a word that more than
+-- 20 have.
 -- Reads: lone_entry, lone_transaction
 -- Makes: hint
 

@@ -5,9 +5,9 @@
 -- has decided. What repeats another record belongs to that one. A pair that a person refused gets no hint again.
 -- `kind` says why two may belong together, and `confidence` which of several reasons counts: the lowest. So that
 -- nothing is compared with everything, `span` numbers spans of days that are longer than the date tolerance;
--- `same_reference` is how many have the reference; and `of_day` counts those of one amount and day, of which two say as
--- much as all: that none is the only one. Where more than 5,000 of a side are unmatched, something else is wrong than
--- single records, and nobody would look at so many: there are none.
+-- `same_reference` is how many have the reference; and `of_day` counts those of one amount and day: two are
+-- enough to know that none is the only one. Where more than 5,000 of a side are unmatched, the cause is not single
+-- records: then both tables are empty.
 -- Reads: decisions, decisions_in_force, discrepancies, entries, findings, lone, policy, suggestion, transactions,
 -- usable_entry, usable_transaction
 -- Makes: few_lone, hint, lone_entry, lone_transaction, refused_pair, settled

@@ -1,7 +1,7 @@
 -- Grain: one row a pair.
 -- Purpose: The amounts agree, and the normalised references differ by one letter: another one, one too many, or two
 -- that are swapped. Each reference is written in all these ways, and the ways are joined, so nothing compares all
--- references with all: `*` stands for any letter. A reference that more than 20 have is none.
+-- references with all: `*` stands for any letter. A reference that more than 20 have does not count.
 -- Reads: lone_entry, lone_transaction
 -- Makes: hint
 
