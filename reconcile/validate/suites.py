@@ -194,7 +194,7 @@ THOUSANDS = 1000
 TIMES = 5
 
 
-def _of_wholes(name: str, weight: Weight, reason: str, why: str, **arguments: object) -> Rule:
+def _of_dataset(name: str, weight: Weight, reason: str, why: str, **arguments: object) -> Rule:
     expectation = str(arguments.pop("expectation", "ExpectColumnValuesToBeBetween"))
     return Rule(name, weight, expectation, arguments, why, reason=reason)
 
@@ -204,7 +204,7 @@ def _at_least(least: int, column: str) -> dict[str, object]:
     return {"type": "comparison", "column": {"name": column}, "operator": ">=", "parameter": least}
 
 
-MOSTLY_USABLE = _of_wholes(
+MOSTLY_USABLE = _of_dataset(
     "mostly_usable",
     Weight.BLOCKS,
     "more than half of the records cannot be used",
@@ -213,7 +213,7 @@ MOSTLY_USABLE = _of_wholes(
     max_value=50,
     row_condition=_at_least(FEW, "records"),
 )
-SNAPSHOT_KEEPS_MOST = _of_wholes(
+SNAPSHOT_KEEPS_MOST = _of_dataset(
     "snapshot_keeps_most",
     Weight.BLOCKS,
     "lacks more than half of the entries of the days that it spans",
@@ -223,7 +223,7 @@ SNAPSHOT_KEEPS_MOST = _of_wholes(
     row_condition=_at_least(FEW, "in_force"),
 )
 _DAYS = (
-    _of_wholes(
+    _of_dataset(
         "day_not_empty",
         Weight.WARNS,
         "no record, where the days before had thousands",
@@ -232,7 +232,7 @@ _DAYS = (
         min_value=1,
         row_condition=_at_least(THOUSANDS, "usual"),
     ),
-    _of_wholes(
+    _of_dataset(
         "volume_usual",
         Weight.WARNS,
         f"more than {TIMES} times as many or as few records as usual",
@@ -244,7 +244,7 @@ _DAYS = (
     ),
 )
 _CURRENCIES = (
-    _of_wholes(
+    _of_dataset(
         "currency_seen_before",
         Weight.WARNS,
         "was never seen before",
@@ -255,7 +255,7 @@ _CURRENCIES = (
     ),
 )
 _RESULTS = (
-    _of_wholes(
+    _of_dataset(
         "something_matches",
         Weight.WARNS,
         "hardly any record of the two books matches",
@@ -264,7 +264,7 @@ _RESULTS = (
         min_value=10,
         row_condition=_at_least(FEW, "paid_of_smaller_book"),
     ),
-    _of_wholes(
+    _of_dataset(
         "discrepancy_ids_unique",
         Weight.BLOCKS,
         "one discrepancy id stands at two discrepancies",
@@ -276,9 +276,9 @@ _RESULTS = (
 )
 
 
-def _rules_of_wholes() -> dict[str, dict[str, tuple[Rule, ...]]]:
+def _dataset_rules() -> dict[str, dict[str, tuple[Rule, ...]]]:
     checks = tuple(
-        _of_wholes(
+        _of_dataset(
             name.rpartition("/")[2],
             Weight.BLOCKS,
             "records break this check",
@@ -296,12 +296,12 @@ def _rules_of_wholes() -> dict[str, dict[str, tuple[Rule, ...]]]:
     }
 
 
-RULES = _rules_of_wholes()
-"""By suite, and by what they validate (`batch`, `day`, `currency` or `run`), the rules of wholes."""
+RULES = _dataset_rules()
+"""By suite, and by what they validate (`batch`, `day`, `currency` or `run`), the rules of datasets."""
 
 
 def names() -> frozenset[str]:
     """The names of all rules but the merchant's."""
     of_records = (rule for suite in COLUMNS for rule in rules(suite, Currencies(), {}))
-    of_wholes = (rule for parts in RULES.values() for found in parts.values() for rule in found)
-    return frozenset(rule.name for rule in (*of_records, *of_wholes))
+    of_datasets = (rule for parts in RULES.values() for found in parts.values() for rule in found)
+    return frozenset(rule.name for rule in (*of_records, *of_datasets))

@@ -181,9 +181,9 @@ class Validator:
         return values
 
     def _demands(self, suite: str) -> tuple[Demand, ...]:
-        of_wholes = (rule for found in RULES[suite].values() for rule in found)
+        of_datasets = (rule for found in RULES[suite].values() for rule in found)
         return tuple(
-            Demand(rule.name, rule.weight, rule.why) for rule in (*self.rules.get(suite, ()), *of_wholes)
+            Demand(rule.name, rule.weight, rule.why) for rule in (*self.rules.get(suite, ()), *of_datasets)
         )
 
     def warnings(self) -> list[str]:
