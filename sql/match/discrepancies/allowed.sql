@@ -2,8 +2,8 @@
 -- Purpose: What explains the difference: the expected fee that the ledger has taken off, the tolerance, or both.
 -- Amounts are those of the match: sums; a booking counts as its positive entry. Where neither a fee nor a tolerance is
 -- set, there is no such match, and no table is looked at. Nearly all matches are one and one; only others are summed.
--- A match with a record that is not `apart` is of equal amounts. The others are looked up by arrays of numbers.
--- Reads: apart, bookings, entries, pairings, policy, tolerance, usable_transaction
+-- A match with a record outside `not_agreeing` is of equal amounts. The others are looked up by arrays of numbers.
+-- Reads: bookings, entries, not_agreeing, pairings, policy, tolerance, usable_transaction
 -- Makes: allowed_difference, possible_allowance
 
 create temp view possible_allowance as
@@ -16,7 +16,7 @@ select
 create temp table allowed_difference on commit drop as
 with of_period as (
     select distinct match_no
-    from apart
+    from not_agreeing
     where match_no is not null and (select is_possible from possible_allowance)
 ),
 

@@ -5,30 +5,30 @@
 -- has is added, and a match adds the difference of its sides. A match counts with all its records: those that are dated
 -- outside the period are subtracted again in the line `other_days`. Nearly all matches are one and one, of the period
 -- and with equal amounts: they add nothing, and are not looked at one by one.
--- Reads: allowed_difference, apart, asked, bookings, found_status, involved, outcome, pairings, summary, usable_entry,
--- usable_transaction
+-- Reads: allowed_difference, asked, bookings, found_status, involved, not_agreeing, outcome, pairings, summary,
+-- usable_entry, usable_transaction
 -- Makes: bridge, bridge_row
 
 create temp table bridge_row on commit drop as
 -- Matches with a record of the period that may add something. A booking is two entries of one match.
-with odd as materialized (
+with match_to_add as materialized (
     select distinct match_no
-    from apart
+    from not_agreeing
     where match_no is not null
 ),
 
 -- By the indexes of both numbers: there is none of `match_no`, and every pair of a match holds its lowest transaction
 -- or an entry that pairs with it.
-odd_entry as materialized (
+entry_to_add as materialized (
     select entry_no
     from pairings
-    where transaction_no = any(array(select match_no from odd))
+    where transaction_no = any(array(select match_no from match_to_add))
 ),
 
 pair as materialized (
     select *
     from pairings
-    where entry_no = any(array(select entry_no from odd_entry))
+    where entry_no = any(array(select entry_no from entry_to_add))
 ),
 
 member as materialized (
@@ -126,15 +126,15 @@ alone as (
     union all
     -- A record without a match of which nothing may be wrong.
     select
-        apart.side,
-        apart.number,
-        apart.currency,
-        apart.amount,
+        not_agreeing.side,
+        not_agreeing.number,
+        not_agreeing.currency,
+        not_agreeing.amount,
         'excluded_in_'
-    from apart
+    from not_agreeing
     left join outcome
-        on outcome.scope = 'period' and outcome.side = apart.side and outcome.number = apart.number
-    where apart.rule is null and outcome.number is null
+        on outcome.scope = 'period' and outcome.side = not_agreeing.side and outcome.number = not_agreeing.number
+    where not_agreeing.rule is null and outcome.number is null
 ),
 
 counted as (

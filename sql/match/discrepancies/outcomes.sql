@@ -1,15 +1,15 @@
 -- Grain: `outcome`: one row a record of which something may be wrong; `tally`: one row a scope, side, currency,
--- outcome, rule, payment method and `counts`; `agreeing`: one row a group of pairs of the period that agree; `apart`:
--- one row a record of the period that is in no such pair; `beside`: one row a match.
+-- outcome, rule, payment method and `counts`; `agreeing`: one row a group of pairs of the period that agree;
+-- `not_agreeing`: one row a record of the period that is in no such pair; `outside_match`: one row a match.
 -- Purpose: What became of the records of the period, and of the earlier ones that the report lists (`scope` carried):
 -- each has exactly one outcome. It depends on all that is wrong with a record by the as-of day, not only on what is
 -- reported. Nearly all records are matched and nothing is wrong with them: they are only counted (`tally`). Records
 -- with which something may be wrong have a row each (`outcome`), and are taken out of that count. Nearly all matches
 -- are one transaction and one entry, both of the period and of one amount: they are looked at once, all together
--- (`agreeing`). The next files look only at the few others (`apart`).
--- Reads: asked, broken, involved, found_status, pairings, period_entry, period_transaction, reported, shown_entry,
+-- (`agreeing`). The next files look only at the few others (`not_agreeing`).
+-- Reads: asked, broken, found_status, involved, pairings, period_entry, period_transaction, reported, shown_entry,
 -- shown_transaction
--- Makes: agreeing, apart, beside, outcome, summary, tally, wrong
+-- Makes: agreeing, not_agreeing, outcome, outside_match, summary, tally, wrong
 
 create temp table wrong on commit drop as
 select
@@ -146,7 +146,7 @@ group by agrees, currency, payment_type, rule, kspay_counts, ledger_counts;
 
 -- Grain: one row a record of the period that is in no pair that agrees; with its match, if it has one. Looked up by
 -- arrays of numbers, as in prepare/records.
-create temp table apart on commit drop as
+create temp table not_agreeing on commit drop as
 select
     'kspay' as side,
     held.number,
@@ -165,7 +165,7 @@ from period_entry as held
 left join pairings on pairings.entry_no = held.number and pairings.stands_for_entry
 where held.number = any(array(select unnest(entries) from agreeing));
 
-analyze apart (side, number, match_no);
+analyze not_agreeing (side, number, match_no);
 
 -- Grain: scope, side, currency, outcome, rule, payment method, and whether money moved (`counts`). `fingerprint` is of
 -- the numbers of the records that were counted: two sets of as many records with one fingerprint are the same.
@@ -203,7 +203,7 @@ with counted as (
         amount,
         hashint8extended(number, 0),
         case when side = 'kspay' and number = match_no then 1 else 0 end
-    from apart
+    from not_agreeing
     union all
     select
         'period',
@@ -265,7 +265,7 @@ group by scope, side, currency, outcome
 having sum(records) <> 0;
 
 -- Grain: one row a match with a record in the period, though its first transaction is not.
-create temp table beside on commit drop as
+create temp table outside_match on commit drop as
 select distinct match_no, rule
-from apart
-where match_no is not null and match_no not in (select number from apart where side = 'kspay');
+from not_agreeing
+where match_no is not null and match_no not in (select number from not_agreeing where side = 'kspay');

@@ -1,12 +1,12 @@
 -- Grain: one row a rule that matched a record of the period: how many matches.
 -- Purpose: The counts of run.json.
--- Reads: beside, tally
+-- Reads: outside_match, tally
 -- Makes: none
 
 with counted as (
     select rule, matches from tally
     union all
-    select rule, 1 from beside
+    select rule, 1 from outside_match
 )
 
 select

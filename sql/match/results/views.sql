@@ -1,11 +1,11 @@
 -- Grain: each view says its own.
 -- Purpose: What matching hands to the stages after it: they read no other temporary table of matching. A view stores
 -- nothing.
--- Reads: allowed_difference, beside, bridge, bridge_row, broken, discrepancy_type, involved, open_item, pairings,
--- period_transaction, reported, reported_row, shared_id, summary, tally
--- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_open_items,
--- result_outcomes, result_quarantine, result_reported, result_shared_ids, result_single_matches, result_summary,
--- result_summed_matches, result_unusable
+-- Reads: allowed_difference, bridge, bridge_row, broken, discrepancy_type, involved, open_item, outside_match,
+-- pairings, period_transaction, reported, reported_row, shared_id, summary, tally
+-- Makes: result_allowed, result_bridge, result_bridge_rows, result_discrepancies, result_open_items, result_outcomes,
+-- result_quarantine, result_reported, result_shared_ids, result_single_matches, result_summary, result_summed_matches,
+-- result_unusable
 
 -- Grain: one row a reported discrepancy, open or resolved, with the facts of its records, in the order of the files.
 create temp view result_discrepancies as
@@ -80,7 +80,7 @@ where
         where not (several.stands_for_transaction and several.stands_for_entry)
     ))
 union all
-select match_no from beside;
+select match_no from outside_match;
 
 -- Grain: one row a match with a record dated in the period whose amounts differ and agree all the same. `difference`
 -- is KS Pay's amount less the ledger's; `fee` is what of it the ledger has taken off as the expected fee, null where
