@@ -22,7 +22,7 @@ from reconcile.notify import link_to
 from reconcile.pipeline import Finished
 from reconcile.report.verify import DATA_DOCS
 from reconcile.settings import Settings
-from reconcile.validate.great_expectations import load
+from reconcile.validate.library import load
 from reconcile.validate_all import write_docs_of_held
 
 RESOURCE = "reconcile.reports"

@@ -54,7 +54,7 @@ from reconcile.validate.dataset_rules import (
     validate_period,
     validate_results,
 )
-from reconcile.validate.great_expectations import preload
+from reconcile.validate.library import preload
 from reconcile.validate.validator import Validator
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from reconcile.db.sql_files import read_sql, run_file
 from reconcile.match.engine import match
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import read_period, validate_batch, validate_period, validate_results
-from reconcile.validate.great_expectations import preload
+from reconcile.validate.library import preload
 from reconcile.validate.rules import Batch, Weight
 from reconcile.validate.validator import Validator
 

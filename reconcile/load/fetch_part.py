@@ -20,7 +20,7 @@ from reconcile.db.runs import is_at_work
 from reconcile.load.fetch import Read, read_app
 from reconcile.load.fetch_plan import plan_fetch
 from reconcile.settings import Settings
-from reconcile.validate.great_expectations import preload
+from reconcile.validate.library import preload
 from reconcile.validate.rules import Validation
 from reconcile.validate.validator import Validator
 

@@ -1,21 +1,15 @@
 """Great Expectations asked: a suite about the rows of a view in Postgres, or about a small frame.
 
-All special treatment of the library is in this module. It takes some seconds and 220 MB to import, so it is imported
-where it is first asked, or ahead of that with `preload`.
+The library is asked in this module alone, and loaded by `reconcile.validate.library`.
 """
 
-import contextlib
-import hashlib
 import json
-import logging
-import os
 import re
-import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +24,7 @@ from sqlalchemy.pool import StaticPool
 
 from reconcile.core.errors import CheckFailed
 from reconcile.core.writing import whole_file
-from reconcile.validate.late_imports import importing_late
+from reconcile.validate.library import each_made_once, load
 from reconcile.validate.rules import SEVERITIES, Rule, Weight
 
 _COUNTING = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -55,114 +49,6 @@ _SHOWN = 10
 _RAISED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _NUMERIC = psycopg.adapters.types["numeric"].oid
-
-_loading = threading.Lock()
-
-
-def load() -> Any:
-    """Import Great Expectations and our own classes, once however many threads ask, with its calls home turned off."""
-    with _loading:
-        os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-        with importing_late():
-            import great_expectations
-
-        # What it could not evaluate is an error of ours, in one line; it would log pages of it.
-        logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-
-        import reconcile.validate.expectations  # noqa: F401 - its classes register themselves
-
-        _hold_what_is_made()
-        _number_quickly()
-        _compute_once()
-
-        return great_expectations
-
-
-class _Asking(threading.local):
-    """What this thread made while it asks: by what it was made of and how, both; None while it asks nothing."""
-
-    made: dict[tuple[int, Any], tuple[Any, Any]] | None = None
-
-
-_asking = _Asking()
-
-
-@contextmanager
-def _each_made_once() -> Iterator[None]:
-    """Let each expectation write its configuration down once, and each configuration become an expectation once.
-
-    Great Expectations does both again for each metric and each word of a metric: a third of what it takes to ask.
-    """
-    before, _asking.made = _asking.made, {}
-    try:
-        yield
-    finally:
-        _asking.made = before
-
-
-@cache
-def _hold_what_is_made() -> None:
-    """Let Great Expectations ask `_each_made_once`."""
-    from great_expectations.expectations.expectation import Expectation
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    def held(make: Any) -> Any:
-        def made(self: Any) -> Any:
-            if _asking.made is None:
-                return make(self)
-            key = id(self), make
-            if key not in _asking.made:
-                _asking.made[key] = self, make(self)  # it is kept, or another one could get its number
-            return _asking.made[key][1]
-
-        return made
-
-    Expectation.configuration = property(held(Expectation.configuration.fget))
-    ExpectationConfiguration.to_domain_obj = held(ExpectationConfiguration.to_domain_obj)
-
-
-@cache
-def _number_quickly() -> None:
-    """Let a metric be numbered by its arguments without each of their values being looked at in Python.
-
-    Great Expectations would take every currency in hand for each of a dozen metrics: a tenth of a small run.
-    """
-    from great_expectations.core.id_dict import IDDict
-
-    carefully = IDDict.to_id
-
-    def to_id(self: Any, id_keys: Any = None, id_ignore_keys: Any = None) -> Any:
-        if id_keys is None and id_ignore_keys is None and len(self) > 1 and not self._id_ignore_keys:
-            with contextlib.suppress(TypeError, ValueError):  # values that JSON has no form for
-                content = json.dumps(self, sort_keys=True)
-                return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
-        return carefully(self, id_keys, id_ignore_keys)
-
-    IDDict.to_id = to_id
-
-
-@cache
-def _compute_once() -> None:
-    """Let a metric that could not be computed be given up at once.
-
-    Great Expectations would compute it three times: for an expectation that takes too long, three times the limit.
-    """
-    from great_expectations.validator import validation_graph
-
-    validation_graph.MAX_METRIC_COMPUTATION_RETRIES = 1
-
-
-def preload() -> threading.Thread:
-    """Begin the import of Great Expectations in the background; a thread that needs it meanwhile waits."""
-
-    def work() -> None:
-        # An import that fails fails again, with its message, where the library is asked.
-        with contextlib.suppress(ImportError):
-            load()
-
-    thread = threading.Thread(target=work, name="preload great_expectations", daemon=True)
-    thread.start()
-    return thread
 
 
 class NotEvaluatedError(Exception):
@@ -365,7 +251,7 @@ class GreatExpectations:
                     batch_parameters=parameters, result_format=form
                 )
             else:
-                with _each_made_once():
+                with each_made_once():
                     outcome = batches.get_batch(parameters).validate(suite, result_format=form)
         except (self._gx.exceptions.GreatExpectationsError, *_RAISED) as error:
             # Most of what a rule raises is in its result. Of the rest each alone shows which one it was.

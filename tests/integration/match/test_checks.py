@@ -186,6 +186,8 @@ def test_money_that_moved_is_never_excluded(matched: Connection) -> None:
     matched.execute(
         text("update pairings set stands_for_transaction = false where transaction_no = pg_temp.n('tx_1')")
     )
-    matched.execute(text("drop table wrong, outcome, agreeing, not_agreeing, tally, summary, outside_match cascade"))
+    matched.execute(
+        text("drop table wrong, outcome, agreeing, not_agreeing, tally, summary, outside_match cascade")
+    )
     run_step(matched, "discrepancies/outcomes")
     assert found(matched)["totals_conserved"] == ["tx_1"]

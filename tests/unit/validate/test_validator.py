@@ -76,7 +76,7 @@ def watch(event, args):
         calls.append((event, str(args)))
 
 sys.addaudithook(watch)
-from reconcile.validate.great_expectations import preload
+from reconcile.validate.library import preload
 from reconcile.validate.validator import Validator
 assert "great_expectations" not in sys.modules, "imported before it was asked for"
 from reconcile.core.money import Currencies
@@ -117,7 +117,7 @@ def test_a_command_that_ends_during_the_import_ends_quietly(tmp_path: Path) -> N
         [
             sys.executable,
             "-c",
-            "from reconcile.validate.great_expectations import preload; preload().join(0.5)",
+            "from reconcile.validate.library import preload; preload().join(0.5)",
         ],
         cwd=tmp_path,
         capture_output=True,
