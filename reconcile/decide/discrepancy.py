@@ -8,7 +8,7 @@ from reconcile.core.people import same_person
 from reconcile.core.records import Side
 from reconcile.core.wording import MAX_CELL_LENGTH, one_line
 from reconcile.decide.manual_match import MatchedRecord
-from reconcile.decide.request import Request, as_stored
+from reconcile.decide.request import RowRequest, as_stored
 from reconcile.decide.result import short
 from reconcile.decide.sheet import ASSIGNMENT, MATCH, Row
 
@@ -49,7 +49,7 @@ class Discrepancy:
         now = self.now
         return one_line(f"{now.decision} by {now.decided_by} on {now.decided_at:%Y-%m-%d}")
 
-    def repeats(self, asked: Request) -> bool:
+    def repeats(self, asked: RowRequest) -> bool:
         """Whether what a row decides is already in force. An open discrepancy needs no `reopen`."""
         now = self.now
         if asked.word == MATCH:
@@ -61,7 +61,7 @@ class Discrepancy:
             return not self.is_resolved
         return (now.decision, now.decided_facts) == (asked.word, asked.row.facts)
 
-    def proposal(self, asked: Request) -> Any:
+    def proposal(self, asked: RowRequest) -> Any:
         """The decision that waits for another person, if it is about the records or facts of the row; else None."""
         newest = self.newest_decision
         if newest is None or not newest.proposed:
@@ -73,7 +73,7 @@ class Discrepancy:
         )
         return newest if same else None
 
-    def confirmed_by(self, asked: Request, by: str, *, repeats: bool) -> int | None:
+    def confirmed_by(self, asked: RowRequest, by: str, *, repeats: bool) -> int | None:
         """The decision of another person that a row of `by` confirms; None if it confirms none."""
         newest = self.proposal(asked) or (self.newest_decision if repeats else None)
         if asked.word in (None, "reopen") or newest is None or newest.decision != asked.word:
@@ -110,7 +110,7 @@ class Discrepancy:
             return str(newest.note)  # it has a name already
         return f"{newest.by_name}: {newest.note}" if written else ""
 
-    def obstacle(self, asked: Request) -> str | None:
+    def obstacle(self, asked: RowRequest) -> str | None:
         """Why a row cannot decide or note anything about it; None if it can."""
         now, facts = self.now, asked.row.facts
         # A manual match clears its discrepancy, and can still be reopened.
@@ -126,7 +126,7 @@ class Discrepancy:
             "decide there"
         )
 
-    def outdated(self, asked: Request, by: str) -> str | None:
+    def outdated(self, asked: RowRequest, by: str) -> str | None:
         """Why a decision without a new note comes from an older sheet, and would undo a later decision."""
         note = asked.row.note
         if note:
@@ -166,7 +166,7 @@ def _newest_decision(history: Sequence[Any]) -> Any:
     return next((change for change in reversed(history) if change.decision is not None), None)
 
 
-def _is_as_asked(decided: Any, asked: Request) -> bool:
+def _is_as_asked(decided: Any, asked: RowRequest) -> bool:
     if decided.decision != asked.word:
         return False
     if asked.word == MATCH:
@@ -174,7 +174,7 @@ def _is_as_asked(decided: Any, asked: Request) -> bool:
     return bool(decided.facts == asked.row.facts)
 
 
-def _is_match_of(asked: Request, stored: Sequence[Any]) -> bool:
+def _is_match_of(asked: RowRequest, stored: Sequence[Any]) -> bool:
     return {MatchedRecord(**record) for record in stored} == set(asked.records or ())
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from reconcile.decide.discrepancy import Discrepancy
 from reconcile.decide.manual_match import ManualMatches, MatchedRecord, MatchRequest
-from reconcile.decide.request import Request
+from reconcile.decide.request import RowRequest
 from reconcile.decide.result import Refusal
 from reconcile.decide.sheet import MATCH, Row
 
@@ -32,7 +32,7 @@ class MatchRows:
     def __init__(
         self,
         connection: Connection,
-        asked: Sequence[Request],
+        asked: Sequence[RowRequest],
         discrepancies: Mapping[str, Discrepancy],
         suggested: Mapping[str, str],
     ) -> None:
@@ -55,7 +55,7 @@ class MatchRows:
             self._leave_out_what_is_done(settled)
             self._refuse_what_is_taken(matches.records_in_force(except_of=self._deciding - self._done))
 
-    def usable(self) -> list[Request]:
+    def usable(self) -> list[RowRequest]:
         """The rows that are not refused, in their order. Those of matches have their records."""
         rows = []
         for request in self._asked:
@@ -69,7 +69,7 @@ class MatchRows:
                 rows.append(replace(request, ids=ids, records=records))
         return rows
 
-    def _match_request(self, asked: Request) -> MatchRequest:
+    def _match_request(self, asked: RowRequest) -> MatchRequest:
         discrepancy = self._discrepancies[asked.row.discrepancy_id]
         now, ids = discrepancy.now, asked.ids
         counterpart = self._suggested.get(now.discrepancy_id)

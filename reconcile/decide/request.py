@@ -17,7 +17,7 @@ _WORD_OF = {bare_word(word): word for word in WORDS}
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RowRequest:
     """A row with a valid resolution, a new note or a new assignment."""
 
     row: Row
@@ -34,7 +34,7 @@ class Request:
         return self.word, frozenset(self.ids), row.facts, row.note, row.assignee, row.due
 
 
-def read_request(row: Row, *, is_known: bool, named_by_row: bool) -> Request:
+def read_request(row: Row, *, is_known: bool, named_by_row: bool) -> RowRequest:
     """What a row asks for. Raises ValueError with the reason if it cannot be used.
 
     `is_known` says whether its discrepancy is in the database, `named_by_row` whether the row must say who decided.
@@ -58,7 +58,7 @@ def read_request(row: Row, *, is_known: bool, named_by_row: bool) -> Request:
         raise ValueError(f"says something new, and its column {PERSON} names nobody")
     if len(row.assignee) > _LONGEST_NAME:
         raise ValueError(f"the assignee has more than {_LONGEST_NAME} characters: write a name")
-    return Request(row, word or None, ids)
+    return RowRequest(row, word or None, ids)
 
 
 def as_stored(written: str) -> str:

@@ -12,7 +12,7 @@ from reconcile.db.sql_files import read_sql
 from reconcile.decide.audit_trail import Decision
 from reconcile.decide.discrepancy import Discrepancy, who_and_when
 from reconcile.decide.match_rows import MatchRows
-from reconcile.decide.request import NOBODY, Request, as_stored, read_request
+from reconcile.decide.request import NOBODY, RowRequest, as_stored, read_request
 from reconcile.decide.result import Change, Refusal, short
 from reconcile.decide.sheet import ACCEPT, ASSIGNMENT, MATCH, Row
 from reconcile.match.engine import suggested
@@ -73,7 +73,7 @@ class RowChecker:
     def _warn(self, row: Row, says: str) -> None:
         self.warnings.append(f"row {row.number}, {row.discrepancy_id}: {says}")
 
-    def _request(self, row: Row) -> Request | None:
+    def _request(self, row: Row) -> RowRequest | None:
         """What a row asks for; None if it is refused, or nothing."""
         held = self._discrepancies.get(row.discrepancy_id)
         untouched = row.broken is None and not row.resolution and held is not None
@@ -85,9 +85,9 @@ class RowChecker:
             self._refuse(row, str(error))
             return None
 
-    def _without_repeats(self, asked: Iterable[Request]) -> list[Request]:
+    def _without_repeats(self, asked: Iterable[RowRequest]) -> list[RowRequest]:
         """One row for each discrepancy. A second row with the same content is no change; others are refused."""
-        rows: dict[str, list[Request]] = defaultdict(list)
+        rows: dict[str, list[RowRequest]] = defaultdict(list)
         for request in asked:
             rows[request.row.discrepancy_id].append(request)
         once = []
@@ -101,7 +101,7 @@ class RowChecker:
                 self._refuse(request.row, f"is in rows {numbers} with different content: keep one of them")
         return once
 
-    def _look_up_suggestions(self, asked: Sequence[Request]) -> None:
+    def _look_up_suggestions(self, asked: Sequence[RowRequest]) -> None:
         """State the policy for what is matched, and find the suggestions that the rows ask for or pass by."""
         accepts_missing = any(
             request.word == ACCEPT
@@ -114,7 +114,7 @@ class RowChecker:
         if accepts_missing or any(request.word == MATCH and not request.ids for request in asked):
             self._suggested = suggested(self._connection, [request.row.discrepancy_id for request in asked])
 
-    def _decide(self, asked: Request) -> None:
+    def _decide(self, asked: RowRequest) -> None:
         """Add what is new in a row: a decision, a note, an assignee, a due day, or several of them."""
         row, held = asked.row, self._discrepancies[asked.row.discrepancy_id]
         note = row.note if held.is_new_note(row.note, self._by) else None
@@ -200,7 +200,7 @@ class RowChecker:
         return assigned
 
 
-def _change(decision: Decision, asked: Request, held: Discrepancy) -> Change:
+def _change(decision: Decision, asked: RowRequest, held: Discrepancy) -> Change:
     """What a new record of the audit trail changes, for people."""
     covers = _covers(asked, held, as_match=decision.decision == MATCH)
     if decision.note:
@@ -221,7 +221,7 @@ def _change(decision: Decision, asked: Request, held: Discrepancy) -> Change:
     )
 
 
-def _covers(asked: Request, held: Discrepancy, *, as_match: bool) -> str:
+def _covers(asked: RowRequest, held: Discrepancy, *, as_match: bool) -> str:
     if as_match and asked.records is not None:
         transactions = ";".join(record.record_id for record in asked.records if record.side == Side.KSPAY)
         entries = ";".join(

@@ -20,7 +20,7 @@ from reconcile.core.records import Side, comparable, possible_ids
 from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import run_step
 from reconcile.match.policy import state_policy
-from reconcile.match.replay import View, replay
+from reconcile.match.replay import RecordView, replay
 from reconcile.settings import Settings
 
 Explanation = dict[str, Any]
@@ -148,7 +148,7 @@ class _Explainer:
 
     def _replay(self, connection: Connection, number: int, explanation: Explanation) -> None:
         again = replay(connection, self.side, number)
-        view = View(again, self.side, number)
+        view = RecordView(again, self.side, number)
         explanation["passes"] = view.passes()
         explanation["candidates"] = view.candidates()
         explanation["group"] = view.group()

@@ -156,7 +156,7 @@ def why(replay: Replay, won: Seen, lost: Seen) -> str:
     raise AssertionError(f"no words for the criterion {criterion}")
 
 
-class View:
+class RecordView:
     """A replay as one record saw it."""
 
     def __init__(self, again: Replay, side: Side, number: int) -> None:

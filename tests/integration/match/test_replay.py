@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile.core.records import Side
 from reconcile.match.engine import run_step
 from reconcile.match.policy import state_policy
-from reconcile.match.replay import View, replay
+from reconcile.match.replay import RecordView, replay
 from tests.integration.match.test_oracle import long, run_engine, settings_of
 from tests.support.worlds import World, worlds
 
@@ -67,7 +67,7 @@ def test_the_replay_of_any_record_ends_as_the_run_did(
                 list(seen.criteria.values()) for seen in again.seen if (seen.phase, seen.rule) == one_pass
             ]
             assert ranked == sorted(ranked)
-        view = View(again, Side(one.side), one.number)
+        view = RecordView(again, Side(one.side), one.number)
         passes = view.passes()
         assert [step["rule"] for step in passes if step["taken_with"]] == sorted(set(found.values()))
         candidates = view.candidates()
