@@ -2,8 +2,8 @@
 
 A title ends with the name of the parameter in brackets where it is another word: messages have that name.
 
-A field by itself is all that they can check. What concerns two of them, or today, the run says at once, in the words
-of the command. Profiles and apps are those of the settings when `prefect deploy` is run.
+What compares two dates is in `dates.py`. What concerns today the run says at once, in the words of the command.
+Profiles and apps are those of the settings when `prefect deploy` is run.
 """
 
 from datetime import date, datetime
@@ -32,9 +32,15 @@ def _title(title: str) -> Any:
     return Field(json_schema_extra={"title": title})
 
 
-def _text(*examples: str, pattern: str = "", **more: str) -> Any:
-    found: dict[str, Any] = {"type": "string", "examples": list(examples), **more}
-    return WithJsonSchema(found | ({"pattern": f"^({pattern})?$"} if pattern else {}))
+def _text(*examples: str, **more: Any) -> Any:
+    return WithJsonSchema({"type": "string", "examples": list(examples), **more})
+
+
+def _like(pattern: str, example: str, kind: str) -> Any:
+    """An empty text, or one of this pattern. Else the message is "'a day, as 2026-08-31' was expected", while that of a
+    `pattern` shows the pattern."""
+    expected = {"const": f"a {kind}, as {example}"}
+    return _text(example, **{"if": {"not": {"pattern": f"^({pattern})?$"}}, "then": expected})
 
 
 def _one_of(words: list[str]) -> Any:
@@ -51,11 +57,12 @@ _DAY = rf"{_MONTH}-(0[1-9]|[12][0-9]|3[01])"
 _FOLDER = _text("reports")
 _PROFILES, _APPS, _BLOCKING = _of_settings()
 
-# Where a day may be left out, the field is a text: Prefect refuses an empty text as a date.
+# Where a day may be left out, the field is a text until `dates.py` makes it a date: the default is an empty text, which
+# is none.
 StartField = Annotated[str, _text("2026-08-01", format="date"), _title("First day (from_date)")]
-FirstDayField = Annotated[str, _text("2026-08-01", pattern=_DAY), _title("First day (from_date)")]
-LastDayField = Annotated[str, _text("2026-08-31", pattern=_DAY), _title("Last day (to_date)")]
-MonthField = Annotated[str, _text("2026-08", pattern=_MONTH), _title("Month")]
+FirstDayField = Annotated[str, _like(_DAY, "2026-08-01", "day"), _title("First day (from_date)")]
+LastDayField = Annotated[str, _like(_DAY, "2026-08-31", "day"), _title("Last day (to_date)")]
+MonthField = Annotated[str, _like(_MONTH, "2026-08", "month"), _title("Month")]
 LedgerField = Annotated[str, _text("ledgers/august.csv"), _title("Ledger file (ledger)")]
 OutField = Annotated[str, _FOLDER, _title("Folder for the report (out)")]
 PagesField = Annotated[str, _FOLDER, _title("Folder for the pages (pages)")]
@@ -74,6 +81,8 @@ HoursField = Annotated[
     _title("Time limit in hours (time_limit_hours)"),
 ]
 
+TOGETHER = "from_date and to_date go together: give both, or neither"
+
 
 def day_of(name: str, value: object) -> date | None:
     """A day of a form, None if the field is empty. Raises UsageError for one that no calendar has."""
@@ -91,7 +100,7 @@ def period_of(from_date: object, to_date: object) -> Period | None:
     if first is None and last is None:
         return None
     if first is None or last is None:
-        raise UsageError("from_date and to_date go together: give both, or neither")
+        raise UsageError(TOGETHER)
     if first > last:
         raise UsageError(f"from_date {first} is after to_date {last}")
     return Period(first, last)

@@ -15,8 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 from prefect.workers.process import ProcessWorker
 
+from flows.form import TOGETHER
 from flows.page import ended
 from flows.summary import escaped
 from reconcile.pipeline import Finished
@@ -31,6 +33,7 @@ from tests.support.prefect_server import (
     Prefect,
     background,
     cable,
+    good,
     prefect,
     run_words,
     serving,
@@ -40,6 +43,7 @@ from tests.support.prefect_server import (
 ROOT = Path(__file__).parents[2]
 ZONE = "America/New_York"
 """Where nights end, as the deployments are made."""
+BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
 EVERY_MINUTE = """
   - name: every-minute
     entrypoint: flows/reconcile_period.py:reconcile_period
@@ -66,6 +70,7 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         template = ProcessWorker.get_default_base_job_template()
         found.ask("POST", "/work_pools/", name="reconcile", type="process", base_job_template=template)
         prefect(project, "deploy", "--all", RECONCILE_TIMEZONE=ZONE)
+        good(project, BIN / "python", "-m", "flows.dates")
         worker: list[str | Path] = [BIN / "prefect", "worker", "start", "--pool", "reconcile", "--limit", "1"]
         for log in ("worker.log", "worker2.log"):
             stack.enter_context(background(worker, project, log, PREFECT_WORKER_QUERY_SECONDS="4"))
@@ -93,11 +98,11 @@ def left_alone(world: Prefect, calm_shop: Shop) -> Iterator[dict[str, Any]]:
 
 
 def test_a_wrong_period_fails_in_our_words(world: Prefect) -> None:
-    first, last = world.days
-    run = world.by_hand(from_date=last, to_date=first)
+    run = world.by_hand(from_date=world.days[0], to_date="2099-12-31")
     assert world.messages[-1]["title"] == "Reconciliation failed"
-    message = f"from_date {last} is after to_date {first}"
-    assert (run["state"]["type"], run["state"]["message"]) == ("FAILED", message)
+    message = run["state"]["message"]
+    assert run["state"]["type"] == "FAILED"
+    assert message.startswith("--to 2099-12-31 lies in the future: today is ")
     until(lambda: message in world.logs(run))
     assert not [line for line in world.logs(run) if "Traceback" in line]
 
@@ -121,7 +126,7 @@ def test_the_form_explains_itself(world: Prefect) -> None:
     # What the page asks before it submits.
     def refused(schema: dict[str, Any], **values: Any) -> list[str]:
         answer = world.ask("POST", "/ui/schemas/validate", schema=schema, values=values)
-        return [error["property"] for error in answer["errors"]]
+        return [*dict.fromkeys(error["property"] for error in answer["errors"])]
 
     wrong = partial(refused, schema)
     assert wrong(from_date="2026-02-01", to_date="2026-02-02", profile="tally", allow=["mostly_usable"]) == []
@@ -135,6 +140,35 @@ def test_the_form_explains_itself(world: Prefect) -> None:
     assert schema["properties"]["from_date"]["format"] == "date"
     assert refused(schema, from_date="2026-02-28") == []
     assert refused(schema, from_date="2026-02-30") == ["from_date"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "parameters", "says"),
+    [
+        ("on-demand", {"from_date": "2026-08-01"}, f"'from_date'. Failure reason: '{TOGETHER}' was expected"),
+        ("on-demand", {"to_date": "2026-08-01", "from_date": ""}, f"'to_date'. Failure reason: '{TOGETHER}'"),
+        ("on-demand", BACKWARDS, "'to_date'. Failure reason: 'from_date or a later day' was expected"),
+        ("backfill", BACKWARDS, "'to_date'. Failure reason: 'from_date or a later day' was expected"),
+    ],
+)
+def test_two_dates_are_compared_before_there_is_a_run(
+    world: Prefect, deployment: str, parameters: dict[str, Any], says: str
+) -> None:
+    flow = "backfill" if deployment == "backfill" else "reconcile-period"
+    before = world.runs(deployment)
+    with pytest.raises(requests.HTTPError) as refused:
+        world.start(f"{flow}/{deployment}", **parameters)
+    assert says in refused.value.response.json()["detail"]
+    assert len(world.runs(deployment)) == len(before)
+
+
+def test_dates_have_calendars(world: Prefect) -> None:
+    for name in ("reconcile-period/nightly", "reconcile-period/on-demand", "backfill/backfill"):
+        deployment = world.ask("GET", f"/deployments/name/{name}")
+        fields = deployment["parameter_openapi_schema"]["properties"]
+        for day in ("from_date", "to_date"):
+            assert (fields[day]["format"], "default" in fields[day]) == ("date", False)
+        assert deployment["parameters"]["time_limit_hours"]
 
 
 def test_nights_end_in_the_business_time_zone(world: Prefect) -> None:

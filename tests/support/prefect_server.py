@@ -208,8 +208,13 @@ def free_port() -> int:
 
 
 def prefect(command: Command, *arguments: str, **changes: str) -> None:
+    good(command, BIN / "prefect", "--no-prompt", *arguments, **changes)
+
+
+def good(command: Command, *words: str | Path, **changes: str) -> None:
+    """Run another program where the command works. It ends well."""
     done = subprocess.run(
-        [BIN / "prefect", "--no-prompt", *arguments],
+        words,
         cwd=command.folder,
         env=command.environment(**changes),
         capture_output=True,
