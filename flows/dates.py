@@ -17,7 +17,11 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from flows.form import TOGETHER
 from flows.shared import PREFECT_ERRORS, one_line
 
-_FLOWS = ["reconcile-period", "backfill"]
+_FLOWS = {
+    "reconcile-period": "flows/reconcile_period.py:reconcile_period",
+    "backfill": "flows/backfill.py:backfill",
+}
+"""Each with its entry point: a flow of another project may have such a name, too."""
 _FIRST, _LAST = "from_date", "to_date"
 _PLACES = (2, 3, 5, 6, 8, 9)
 """Those of the digits of a day in which two can differ, as in 2026-08-31."""
@@ -26,7 +30,8 @@ _PLACES = (2, 3, 5, 6, 8, 9)
 def main() -> None:
     try:
         with get_client(sync_client=True) as client:
-            found = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=_FLOWS)))
+            of_name = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[*_FLOWS])))
+            found = [one for one in of_name if one.entrypoint in _FLOWS.values()]
             for one in found:
                 schema = with_dates(one.parameter_openapi_schema or {})
                 client.update_deployment(one.id, DeploymentUpdate(parameter_openapi_schema=schema))

@@ -70,6 +70,8 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         template = ProcessWorker.get_default_base_job_template()
         found.ask("POST", "/work_pools/", name="reconcile", type="process", base_job_template=template)
         prefect(project, "deploy", "--all", RECONCILE_TIMEZONE=ZONE)
+        foreign = found.ask("POST", "/flows/", name="backfill")["id"]
+        found.ask("POST", "/deployments/", name="foreign", flow_id=foreign, entrypoint="other.py:backfill")
         good(project, BIN / "python", "-m", "flows.dates")
         worker: list[str | Path] = [BIN / "prefect", "worker", "start", "--pool", "reconcile", "--limit", "1"]
         for log in ("worker.log", "worker2.log"):
