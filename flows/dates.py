@@ -31,15 +31,15 @@ def main() -> None:
     try:
         with get_client(sync_client=True) as client:
             of_name = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[*_FLOWS])))
-            found = [one for one in of_name if one.entrypoint in _FLOWS.values()]
-            for one in found:
-                schema = with_dates(one.parameter_openapi_schema or {})
-                client.update_deployment(one.id, DeploymentUpdate(parameter_openapi_schema=schema))
+            deployments = [deployment for deployment in of_name if deployment.entrypoint in _FLOWS.values()]
+            for deployment in deployments:
+                schema = with_dates(deployment.parameter_openapi_schema or {})
+                client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
     except PREFECT_ERRORS as error:
         sys.exit(f"Prefect's server: {one_line(error)}")
-    if not found:
+    if not deployments:
         sys.exit("no deployment of these forms stands there: run `prefect deploy --all` first")
-    names = ", ".join(sorted(one.name for one in found))
+    names = ", ".join(sorted(deployment.name for deployment in deployments))
     click.echo(f"the forms of {names} have calendars, and compare their dates")
 
 
@@ -48,14 +48,16 @@ def with_dates(schema: dict[str, Any]) -> dict[str, Any]:
     fields = dict(schema["properties"])
     for name in (_FIRST, _LAST):
         # A field that is left alone holds its default, and the page refuses an empty text as a date.
-        fields[name] = {key: of for key, of in fields[name].items() if key != "default"} | {"format": "date"}
+        fields[name] = {key: value for key, value in fields[name].items() if key != "default"} | {
+            "format": "date"
+        }
     days = {"properties": {name: {"pattern": "^20..-..-..$"} for name in (_FIRST, _LAST)}}
     both = {"allOf": [_given(_FIRST), _given(_LAST), days, _first_is_later()]}
     rules: dict[str, Any] = {"if": both, "then": _expected(_LAST, f"{_FIRST} or a later day")}
     if _FIRST not in schema.get("required", []):
-        for one, other in ((_FIRST, _LAST), (_LAST, _FIRST)):
-            alone = {"allOf": [_given(one), {"not": _given(other)}]}
-            rules = {"if": alone, "then": _expected(one, TOGETHER), "else": rules}
+        for name, other in ((_FIRST, _LAST), (_LAST, _FIRST)):
+            alone = {"allOf": [_given(name), {"not": _given(other)}]}
+            rules = {"if": alone, "then": _expected(name, TOGETHER), "else": rules}
     return {**schema, "properties": fields, **rules}
 
 
