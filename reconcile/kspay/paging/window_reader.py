@@ -357,6 +357,7 @@ class WindowReader:
             if self._end_probe.is_empty:
                 raise self._endless(number)
             self._is_end_unknown = True
+            self._ends_at(0, 0)  # the length of the reading before says nothing of this one
             return True
         if self._end_probe.is_empty:
             return False

@@ -324,6 +324,20 @@ def test_the_last_page_again_in_a_new_order_each_time(
     assert len(fetched) == count
 
 
+@pytest.mark.parametrize(("after", "seed"), [(9, 2), (11, 6), (14, 4)])
+def test_a_reading_whose_end_was_not_seen_has_no_length(server: KSPayServer, after: int, seed: int) -> None:
+    """In the first reading the last page is short. Then it fills, and every page beyond it is that page in a new order:
+    nothing shows the end, and the length of the first reading must not stand for that of the others."""
+    now = datetime.now(UTC)
+    days = [(now - back * DAY).date() for back in (5, 4, 3, 2, 1)]
+    at = [f"{days[number % 5]}T00:00:00+00:00" for number in range(39)]
+    rows = [transaction(number, instant, instant) for number, instant in enumerate(at)]
+    how = Behaviour(order="random oldest first", filters="updatedAt", clamps_page=True)
+    shop = Shop(rows, how, [Change(after, "insert")], seed=seed)
+    fetched, _ = run(server, shop, Period(days[0], days[-1]), concurrency=1)
+    assert fetched == {row["id"] for row in shop.rows}
+
+
 def test_a_listing_that_never_rests_is_refused(server: KSPayServer) -> None:
     numbers = iter(range(10**6))
 
