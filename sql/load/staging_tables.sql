@@ -1,4 +1,4 @@
--- Grain: one row a record as it was read, repeats included; the other tables say theirs.
+-- Grain: one row a record as it was read, repeats included until it is taken in; the other tables say theirs.
 -- Purpose: The tables that COPY fills, batch after batch. They end with the connection, so a fetch or an import that
 -- fails leaves nothing behind.
 -- Reads: entries, transactions

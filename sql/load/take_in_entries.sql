@@ -6,13 +6,17 @@
 -- Reads: entries, incoming_ids, staged_entries, staged_scope, this_import, this_load
 -- Makes: changes, compared, entries, entry_versions, in_span, lacking, loaded, missing, this_book
 
--- The first import of a source has nothing to be compared with.
+-- The first import of a source has nothing to be compared with. In its order the index says at once that there is none.
 create temp table this_book on commit drop as
-select
-    not exists (
-        select from entries
-        where (app_id, source) in (select app_id, source from staged_scope)
-    ) as is_empty;
+select not exists (
+    select from staged_scope
+    cross join lateral (
+        select ledger_id from entries
+        where app_id = staged_scope.app_id and source = staged_scope.source
+        order by ledger_id
+        limit 1
+    ) as held
+) as is_empty;
 
 -- Grain: one row a row that is left, where there is something to compare it with: the entry that is held, if any,
 -- and whether it is new or says something else than before; `moved` is whether matching sees the difference.
@@ -171,11 +175,16 @@ insert into entries (
 select
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
     transaction_id, provider_order_id, provider_txn_id, description, load_id, load_id
-from staged_entries as staged
+from staged_entries
 inner join this_load using (app_id)
-where
-    (select is_empty from this_book)
-    or staged.ctid in (select place from compared where held_number is null);
+where (select is_empty from this_book)
+union all
+select
+    app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,
+    transaction_id, provider_order_id, provider_txn_id, description, compared.load_id, compared.load_id
+from compared
+inner join staged_entries as staged on staged.ctid = compared.place
+where compared.held_number is null;
 
 select pg_temp.wake_indexes();
 

@@ -76,9 +76,17 @@ select
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, file, row_number
 from newest;
 
--- The first fetch of an app has nothing to be compared with.
+-- The first fetch of an app has nothing to be compared with. In its order the index says at once that there is none.
 create temp table this_book on commit drop as
-select not exists (select from transactions where app_id in (select app_id from staged_scope)) as is_empty;
+select not exists (
+    select from staged_scope
+    cross join lateral (
+        select transaction_id from transactions
+        where app_id = staged_scope.app_id
+        order by transaction_id
+        limit 1
+    ) as held
+) as is_empty;
 
 -- Grain: one row a staged record that is new or says something else than before, where there is something to compare
 -- it with; `moved` is whether matching sees the difference. A record that an older page or night gave with a later
@@ -152,6 +160,7 @@ inner join transactions as held on held.number = compared.held_number;
 
 select pg_temp.rest_indexes('transactions', (select added from loaded));
 
+-- Joined, not `in` beside an `or`: that would be a list, looked through for each row once it is too long to be hashed.
 insert into transactions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, changed_in
@@ -159,11 +168,16 @@ insert into transactions (
 select
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
     provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, load_id
-from staged_transactions as staged
+from staged_transactions
 inner join this_load using (app_id)
-where
-    (select is_empty from this_book)
-    or staged.ctid in (select place from compared where held_number is null);
+where (select is_empty from this_book)
+union all
+select
+    app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
+    provider_order_id, provider_txn_id, payment_type, provider_name, provider_status, compared.load_id
+from compared
+inner join staged_transactions as staged on staged.ctid = compared.place
+where compared.held_number is null;
 
 select pg_temp.wake_indexes();
 

@@ -163,6 +163,33 @@ def test_matched_csv_of_a_small_period_again(engine: Engine, tmp_path: Path) -> 
     assert max(read)[0] < 10 * records, max(read)
 
 
+@pytest.mark.parametrize("statement", [TRANSACTIONS, ENTRIES])
+def test_many_new_records_beside_those_held(engine: Engine, statement: str) -> None:
+    """The second month of a backfill, where the server gives a statement little memory."""
+    for first in (True, False):
+        with staging_tables.staging_tables(engine) as tables:
+            connection = tables._connection
+            connection.execute(text(statement), {"app": APP, "records": RECORDS // (4 if first else 1)})
+            connection.execute(text("set work_mem = '64kB'"))
+            connection.commit()
+            with planning(connection) as kept:
+                if statement == TRANSACTIONS:
+                    loaded = tables.take_in_transactions(APP, [AUGUST])
+                else:
+                    loaded = tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
+            assert loaded.added > RECORDS // 8
+            # A list that is too long to be hashed is materialized, and looked through for each row.
+            lists = [
+                node
+                for _, plan in kept.plans
+                for node in nodes(plan)
+                if plan.get("Relation Name") in TABLES.big
+                and node.get("Parent Relationship") == "SubPlan"
+                and node["Node Type"] == "Materialize"
+            ]
+            assert not lists
+
+
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
