@@ -214,7 +214,13 @@ class GreatExpectations:
             source = self._context.data_sources.add_sql(
                 name,
                 connection_string="postgresql+psycopg://",
-                kwargs={"creator": lambda: driver, "poolclass": _Borrowed},
+                kwargs={
+                    "creator": lambda: driver,
+                    "poolclass": _Borrowed,
+                    # Each question would be a transaction of its own: two more messages to the database.
+                    "isolation_level": "AUTOCOMMIT",
+                    "skip_autocommit_rollback": True,
+                },
                 create_temp_table=False,
             )
         try:
@@ -225,6 +231,7 @@ class GreatExpectations:
                 self._context.data_sources.delete(name)
             adapters.register_loader(_NUMERIC, usual)
             driver.rollback()
+            driver.autocommit = False
             connection.execute(text("reset statement_timeout"))
             connection.commit()
 

@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import asdict, replace
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from reconcile.core.errors import CheckFailed
 from reconcile.core.money import Currencies
 from reconcile.core.records import Entry, Place, Side, Transaction
+from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import staging_tables
+from reconcile.validate.great_expectations import load
 from reconcile.validate.rules import Rule, Weight
 from reconcile.validate.suites import COLUMNS, rules
 from reconcile.validate.validator import Validator
@@ -296,3 +300,18 @@ def test_an_expectation_that_was_not_evaluated_is_no_success(
     with pytest.raises(CheckFailed, match="expectation wrong was not evaluated"):
         judged(fresh_engine, validator, [ENTRY])
     assert rules("entries", CURRENCIES, {})[0].name == "id_present"
+
+
+@pytest.mark.parametrize("view", ["sample_transactions", "sample_entries"])
+def test_columns_are_described_as_sqlalchemy_would(fresh_engine: Engine, view: str) -> None:
+    load()
+    from great_expectations.expectations.metrics.table_metrics import table_column_types
+
+    with fresh_engine.connect() as connection:
+        run_file(connection, f"validate/{view}")
+        asked = SimpleNamespace(get_connection=lambda: nullcontext(connection))
+        found = table_column_types.get_sqlalchemy_column_metadata(asked, view)
+        reflected = inspect(connection).get_columns(view)
+    assert [(one["name"], repr(one["type"])) for one in found] == [
+        (one["name"], repr(one["type"])) for one in reflected
+    ]
