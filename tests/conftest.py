@@ -28,6 +28,7 @@ from reconcile.settings import Settings
 from tests.support.coverage import leave
 from tests.support.driver import Command, MakeCommand, Outcome, Shop
 from tests.support.office import Office
+from tests.support.warm import start_when_asked
 
 # No test hangs on how quick this machine is. HYPOTHESIS_PROFILE=full tries thousands of random worlds where a
 # usual run tries dozens.
@@ -48,9 +49,11 @@ def roomy_memory() -> Path | None:
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30 else None
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Clean up also when the tests are ended by `timeout` or `kill`: as after Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        start_when_asked()
 
 
 # Half of the time in which the tests are imported would be spent on looking for garbage among what stays.

@@ -1,8 +1,9 @@
 """Starts the real `reconcile` in forks of one process that has imported it and the libraries it needs.
 
-A run takes 4 s of processor time, and more than 2 s of them import. Nothing but imports is done before the fork: each
-command is a process with an environment, a folder, a session and an end of its own, and runs the installed script.
-That a module reads nothing of its process when it is imported is tested in tests/unit/test_layers.py.
+A run takes 4 s of processor time, and more than 2 s of them import. All processes of the tests share the one that
+forks, since to import all of it takes 4 s, too. Nothing but imports is done before the fork: each command is a process
+with an environment, a folder, a session and an end of its own, and runs the installed script. That a module reads
+nothing of its process when it is imported is tested in tests/unit/test_layers.py.
 """
 
 import atexit
@@ -18,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from functools import cache
@@ -29,15 +31,20 @@ FOLDER = os.environ.get("MEASURED_FOLDER") or None
 
 LIBRARIES = (
     "great_expectations",
+    "pandas.core.arrays.string_arrow",
     "pyarrow.csv",
     "pyarrow.parquet",
     "python_calamine",
+    "rich._emoji_replace",
     "rich.progress",
     "rich.table",
     "sqlalchemy.dialects.postgresql",
     "xlsxwriter",
 )
 """Those that the product imports only where it needs them, and what they import when they are used."""
+
+ADDRESS = "FORKED_AT"
+"""The variable that names the socket at which the process that forks is asked."""
 
 LANG = "C.UTF-8"
 """Text is encoded as it was when the process began, so a command in another language is none of its forks."""
@@ -97,24 +104,50 @@ class Forked:
 
 @cache
 def _warm() -> socket.socket:
-    """The way to the process that forks, which ends with this one."""
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(its.fileno())],
-        env={"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"}
-        | ({"MEASURED_FOLDER": FOLDER} if FOLDER else {}),
-        stdin=subprocess.DEVNULL,
-        pass_fds=[its.fileno()],
-        start_new_session=True,
-    )
-    its.close()
+    """The way to the process that forks."""
+    way = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    way.connect(os.environ[ADDRESS])
+    return way
+
+
+def start_when_asked() -> None:
+    """Let the process that forks be started by the first command of this process and of those that it starts.
+
+    It ends with this one.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="reconcile-warm-")  # nobody else may ask
+    os.environ[ADDRESS] = f"{folder.name}/asked"
+    asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    asked.bind(os.environ[ADDRESS])
+    asked.listen()
+    alive, until_the_end = os.pipe()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        select.select([asked], [], [])
+        command = [sys.executable, __file__, str(asked.fileno()), str(alive)]
+        environment = {"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"}
+        environment |= {"MEASURED_FOLDER": FOLDER} if FOLDER else {}
+        started.append(
+            subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[asked.fileno(), alive],
+                start_new_session=True,
+            )
+        )
+        asked.close()
+        os.close(alive)
 
     def end() -> None:
-        ours.close()
-        process.wait()
+        os.close(until_the_end)
+        for process in started:
+            process.wait()
+        folder.cleanup()
 
+    threading.Thread(target=start, daemon=True).start()
     atexit.register(end)
-    return ours
 
 
 def import_product() -> None:
@@ -123,7 +156,7 @@ def import_product() -> None:
         importlib.import_module(module.name)
 
 
-def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+def _serve(asked: socket.socket, alive: int) -> tuple[dict[str, Any], list[int]] | None:
     """Fork for each job and say how its process ended. Returns in the forks, with the job; None at the end."""
     woken, waker = os.pipe()
     for end in (woken, waker):
@@ -131,8 +164,9 @@ def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker)
     working: dict[int, socket.socket] = {}
+    asking: set[socket.socket] = set()
     while True:
-        ready, _, _ = select.select([control.fileno(), woken], [], [])
+        ready, _, _ = select.select([asked.fileno(), *(way.fileno() for way in asking), woken, alive], [], [])
         if woken in ready:
             os.read(woken, 1024)
             for pid in list(working):
@@ -140,17 +174,23 @@ def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
                 if ended:
                     with working.pop(pid) as status:
                         _say(status, os.waitstatus_to_exitcode(how))
-        if control.fileno() in ready:
+        if alive in ready:
+            return None
+        if asked.fileno() in ready:
+            asking.add(asked.accept()[0])
+        for control in [way for way in asking if way.fileno() in ready]:
             job, files, _, _ = socket.recv_fds(control, 1 << 18, 4)
             if not job:
-                return None
+                asking.remove(control)
+                control.close()
+                continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for other in (control, *working.values()):
+                for other in (asked, *asking, *working.values()):
                     other.close()
-                for end in (woken, waker, files[3]):
+                for end in (woken, waker, alive, files[3]):
                     os.close(end)
                 return json.loads(job), files[:3]
             for file in files[:3]:
@@ -218,6 +258,6 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()
     gc.enable()
-    found = _serve(socket.socket(fileno=int(sys.argv[1])))
+    found = _serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
     if found:
         _become(*found)
