@@ -9,8 +9,11 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 SPREAD := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
-# Many tests wait, for retries, signals or Prefect: one process more than there are cores.
-test coverage: export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell echo $$(($$(nproc) + 1)))
+# Many tests wait, for retries, signals or Prefect: two processes more than there are cores.
+test coverage: export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell echo $$(($$(nproc) + 2)))
+
+# Else each process may have to rewrite the asserts of all tests anew: more than a second of its time.
+test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test test-unit test-desktop test-full coverage lint docs lock clean
 .DEFAULT_GOAL := help
