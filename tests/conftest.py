@@ -71,8 +71,11 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, and wait most of it for Prefect: all others fit beside them."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_flows"))
+    """Begin with the files that take longest, and wait most of it: all others fit beside them.
+
+    They wait for Prefect, and for retries: beside others of KS Pay's client, which wait too, no core would be busy.
+    """
+    items.sort(key=lambda item: not item.path.name.startswith(("test_flows", "test_client_profiles")))
 
 
 def pytest_sessionfinish() -> None:
