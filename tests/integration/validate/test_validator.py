@@ -17,7 +17,7 @@ from reconcile.core.money import Currencies
 from reconcile.core.records import Entry, Place, Side, Transaction
 from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import staging_tables
-from reconcile.validate.great_expectations import load
+from reconcile.validate.library import load
 from reconcile.validate.rules import Rule, Weight
 from reconcile.validate.suites import COLUMNS, rules
 from reconcile.validate.validator import Validator
