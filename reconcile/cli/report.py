@@ -28,7 +28,7 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
     Example:  reconcile report latest
               reconcile report --period 2026-08
     """
-    from reconcile.cli.console import say_paths
+    from reconcile.cli.console import say_paths, tell
     from reconcile.cli.tables import show_since, show_statement
     from reconcile.db.engine import open_store
     from reconcile.report import close_month, close_trail, statement
@@ -55,6 +55,8 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
                     shown = statement.statement_of(connection, month)
                     since = None
                     paths = write_statement(shown, settings.currencies, settings.dialect, out)
+                    for app_id, says in statement.out_of_order(shown.opening, shown.closing).items():
+                        tell(f"{app_id}: {says}: run the month again", "warning", before="warning: ")
                 else:
                     shown = close_month.closed_statement(connection, closed)
                     since = close_month.moved_since(connection, closed)

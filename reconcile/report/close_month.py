@@ -34,6 +34,8 @@ from reconcile.report.statement import (
     between,
     closing_of,
     month_days,
+    openings,
+    out_of_order,
     positions,
     statement_of,
 )
@@ -288,6 +290,10 @@ def _reasons(engine: Engine, connection: Connection, settings: Settings, month: 
             )
         if says:
             reasons.append(Reason(app_id, "not run to its end", says))
+    reasons += [
+        Reason(app_id, "runs out of order", f"{says}: run the month again, with --from {first} --to {last}")
+        for app_id, says in out_of_order(openings(connection, month), closing).items()
+    ]
     if not reasons:
         for check in (
             lambda: statement_of(connection, month),

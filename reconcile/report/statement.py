@@ -246,6 +246,19 @@ def runs_between(
     return after, sorted(set(after) - set(_chain(connection, opening)))
 
 
+def out_of_order(opening: Mapping[str, Position], closing: Mapping[str, Position]) -> dict[str, str]:
+    """By app, in words: the opening run was made after the closing run, whose open items lack what it found.
+
+    A statement between the two would call that cleared.
+    """
+    return {
+        app_id: f"run {opening[app_id].run_id}, with which the month begins, was made after run {position.run_id}, "
+        "with which it ends, and what it found is not in that one"
+        for app_id, position in closing.items()
+        if app_id in opening and opening[app_id].run > position.run
+    }
+
+
 def _chain(connection: Connection, position: Position | None) -> list[int]:
     """The run of a position and the runs before it, back to the first."""
     if position is None:

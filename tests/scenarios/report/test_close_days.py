@@ -94,6 +94,24 @@ def test_a_month_is_closed_once_each_of_its_days_was_over_when_a_run_of_it_began
     assert "version 2, closed by Ravi Iyer" in books.command.good("close", "2026-08", "--by", "Ravi Iyer").out
 
 
+def test_a_month_whose_opening_was_run_after_it_is_run_again_before_it_is_closed(books: Books) -> None:
+    """Between the two, what the opening run found would be called cleared, and is open."""
+    july = books.run("2026-07-01", "2026-07-31")
+    june = books.run("2026-06-01", "2026-06-30")
+    says = (
+        f"run {june}, with which the month begins, was made after run {july}, with which it ends, and what it found is "
+        "not in that one"
+    )
+    assert books.reasons("2026-07") == [
+        ("runs out of order", f"{says}: run the month again, with --from 2026-07-01 --to 2026-07-31")
+    ]
+    assert f"{says}: run the month again" in books.command.good("report", "--period", "2026-07").err
+    books.run("2026-07-01", "2026-07-31")
+    said = books.command.good("close", "2026-07", "--by", "Ravi Iyer")
+    assert "version 1" in said.out
+    assert "was made after" not in said.out
+
+
 def test_a_run_within_its_last_day_warns(books: Books) -> None:
     # Where it is about noon now, so that no midnight comes between.
     now = datetime.now(UTC)
