@@ -186,7 +186,7 @@ def _decisions(engine: Engine) -> str:
 def _closed(engine: Engine) -> str:
     """Compute the chain of all closed months again."""
     with engine.connect() as connection:
-        return f"{counted(close_trail.verify(connection), 'version')}, each and its files as they were closed"
+        return f"{counted(close_trail.verify(connection), 'version')}, each and its files in the database as they were closed"
 
 
 def totals(engine: Engine, settings: Settings) -> str:

@@ -233,7 +233,7 @@ def _amount(record: _Record) -> str:
     difference, booked = record["difference"], record["ledger_amount"]
     if booked < 0:
         refund = record.amount(-booked, record["ledger_currency"])
-        return f"{record.shows}, but the ledger books only a refund of {refund} and no payment{record.match}."
+        return f"{record.shows}, but the entry matched with it is a refund of {refund}, not a payment{record.match}."
     gap = record.amount(abs(difference), record["kspay_currency"])
     direction = "too little" if difference > 0 else "too much"
     fee = ""

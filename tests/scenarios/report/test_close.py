@@ -377,7 +377,7 @@ def test_the_commands(quarter: Quarter, command: Command) -> None:
     assert "Moved since version 1, from its closing to that of this version" in said
     said = command.good("show", quarter.reports[-1].run_id, "--verify").out
     assert "verified: 6 closed versions of months are as they were closed" in said
-    assert "6 versions, each and its files as they were closed" in command("doctor").out
+    assert "6 versions, each and its files in the database as they were closed" in command("doctor").out
 
 
 ACCOUNTS = Accounts({"": "KS Pay"}, {"accept": {"": {"": "Differences"}}, "write_off": {"": {"": "Losses"}}})

@@ -187,8 +187,8 @@ LATER = {"ledger_date": date(2026, 8, 8)}
             "AMOUNT_MISMATCH",
             {"ledger_amount": Decimal(-1250), "difference": Decimal(2500), "rule": "reference_differs"}
             | {"given_back": Decimal(1250)},
-            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the ledger books only a refund of 1,250.00 INR and no "
-            "payment (matched because both have reference ORD-17; same date).",
+            "KS Pay shows 1,250.00 INR on 3 Aug 2026, but the entry matched with it is a refund of "
+            "1,250.00 INR, not a payment (matched because both have reference ORD-17; same date).",
         ),
         (
             "STATUS_MISMATCH",
