@@ -100,12 +100,12 @@ def showing_progress() -> Iterator[Progress]:
     """A bar on a terminal. Elsewhere a line for every stage, and another one every few seconds."""
     if sys.stderr.isatty() and not json_lines():
         columns = (
-            TextColumn("{task.fields[stage]:>7}"),
+            TextColumn("{task.fields[stage]:>7}", markup=False),
             BarColumn(30),
             TimeElapsedColumn(),
             TextColumn("{task.description}", markup=False),  # it names files
         )
-        with Bar(*columns, console=Console(stderr=True)) as bar:
+        with Bar(*columns, console=_console(stderr=True)) as bar:
             tasks: dict[str, Any] = {}
 
             def show(stage: str, doing: str, done: float | None, /) -> None:
@@ -138,8 +138,18 @@ def table_console() -> Console:
     # Programs and people read piped output, so it is wide enough for the tables and has no colours.
     # On a terminal rich itself obeys NO_COLOR.
     if sys.stdout.isatty():
-        return Console()
-    return Console(width=140, no_color=True, force_terminal=False)
+        return _console()
+    return _console(width=140, no_color=True, force_terminal=False)
+
+
+def error_console() -> Console:
+    """Where the tables go that belong to an error: standard error."""
+    return _console(stderr=True, width=140, no_color=True)
+
+
+def _console(**how: Any) -> Console:
+    """Every text is shown as it is: `:bank:` in an id is no emoji, and `[final]` no style."""
+    return Console(emoji=False, markup=False, **how)
 
 
 def say_paths(paths: Iterable[Path]) -> None:
@@ -160,4 +170,4 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(line, highlight=False, soft_wrap=True)

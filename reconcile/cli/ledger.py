@@ -102,7 +102,6 @@ def ledger_list(limit: int, as_json: bool) -> None:
     Example:  reconcile ledger list --limit 5
     """
     from rich.table import Table
-    from rich.text import Text
 
     from reconcile.db.engine import open_store
     from reconcile.load import imports
@@ -126,8 +125,8 @@ def ledger_list(limit: int, as_json: bool) -> None:
             notes.append(f"taken back on {record.withdrawn_at:%Y-%m-%d %H:%M}")
         table.add_row(
             str(record.import_id),
-            Text(record.source),
-            Text(record.file),
+            record.source,
+            record.file,
             f"{record.imported_at:%Y-%m-%d %H:%M}",
             *(
                 f"{getattr(record, name):,}"

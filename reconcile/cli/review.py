@@ -153,7 +153,6 @@ def quarantine(limit: int, as_json: bool) -> None:
     Example:  reconcile quarantine --limit 20
     """
     from rich.table import Table
-    from rich.text import Text
 
     from reconcile.db.engine import open_store
     from reconcile.load import imports
@@ -175,10 +174,10 @@ def quarantine(limit: int, as_json: bool) -> None:
             f"{row.since:%Y-%m-%d %H:%M}",
             row.side,
             *(
-                Text(_short(str(value)))
+                _short(str(value))
                 for value in (row.source, row.record_id or "", row.file, row.row_number, row.field, row.value)
             ),
-            Text(row.reason),
+            row.reason,
         )
     table_console().print(table)
     more = f", {len(rows):,} of them shown: quarantine.csv of a run has all" if len(rows) < count else ""

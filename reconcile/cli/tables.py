@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reconcile.cli.console import json_lines, print_table, say, say_paths, table_console, tell
+from reconcile.cli.console import error_console, json_lines, print_table, say, say_paths, table_console, tell
 from reconcile.core.discrepancies import GLANCE, TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
@@ -91,11 +91,11 @@ def _currencies(report: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right", overflow="fold")  # a number is never cut
     for currency in known:
         kspay = shares.get(currency)
-        share = amount = of_amount = ""
+        share, amount, of_amount = Text(), "", ""
         if kspay and currency:
             thousandths = share_of(kspay)
             colour = "green" if thousandths == _ALL else "yellow"
-            share = f"[{colour}]{thousandths // 10}.{thousandths % 10} %[/]"
+            share = Text(f"{thousandths // 10}.{thousandths % 10} %", colour)
             amount, of_amount = (grouped(kspay[name], currency) for name in ("amount", "of_amount"))
         rows = open_items.get(currency, [])
         at_stake = f"{exact_sum(Decimal(row['amount']) for row in rows):f}" if rows and currency else ""
@@ -174,8 +174,8 @@ def show_closes(closes: "Sequence[Close]") -> None:
             close.month,
             str(close.version),
             f"{close.at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            Text(close.by),
-            Text(", ".join(position["run_id"] for position in close.content["closing"].values())),
+            close.by,
+            ", ".join(position["run_id"] for position in close.content["closing"].values()),
         )
     print_table(console, table)
 
@@ -190,8 +190,8 @@ def show_reasons(reasons: "Sequence[Reason]") -> None:
     for column in ("app", "reason", "what"):
         table.add_column(column, overflow="fold")
     for reason in reasons:
-        table.add_row(Text(reason.app_id or "all"), Text(reason.reason), Text(reason.says))
-    print_table(Console(stderr=True, width=140, no_color=True), table)
+        table.add_row(reason.app_id or "all", reason.reason, reason.says)
+    print_table(error_console(), table)
 
 
 def show_journal(done: "Exported") -> None:
@@ -315,7 +315,7 @@ def run_table(records: Sequence[RunRecord]) -> None:
             f"{record.started_at:%Y-%m-%d %H:%M:%S}",
             f"{seconds.total_seconds():.1f}" if seconds else "",
             str(found),
-            Text(record.error or ""),  # not markup: messages of other programs, and `[ledger.NAME]`
+            record.error or "",
         )
     table_console().print(table)
 
@@ -352,20 +352,20 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
 
 def show_imports(imports: "Sequence[Imported]") -> None:
     """A line for each import, and the sums of several."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = table_console()
     for imported in imports:
-        console.print(
+        say(
+            console,
             f"import {imported.import_id}: {counted(imported.records, 'row')} of {imported.file}: "
             f"{_changes([imported])}",
-            markup=False,
         )
         for says in imported.warnings:
-            console.print(f"warning: {says}", markup=False)
+            say(console, f"warning: {says}")
     if len(imports) > 1:
-        console.print(
+        say(
+            console,
             f"together {counted(sum(imported.records for imported in imports), 'row')} of {len(imports)} files: "
             f"{_changes(imports)}",
-            markup=False,
         )
 
 

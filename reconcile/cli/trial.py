@@ -118,7 +118,6 @@ def _read_fees(path: str, currencies: "Currencies") -> "tuple[Fee, ...]":
 def _show(tried: "Tried", limit: int) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     from reconcile.core.money import grouped
 
@@ -165,7 +164,8 @@ def _show(tried: "Tried", limit: int) -> None:
                 changed["discrepancy_id"],
                 was["type"] if was else "–",
                 will["type"] if will else "–",
-                *(Text(shown[name]) for name in ("transaction_id", "ledger_id")),
+                shown["transaction_id"],
+                shown["ledger_id"],
                 f"{shown['currency']} {grouped(shown['amount'], shown['currency'])}".strip(),
             )
         print_table(console, table)

@@ -195,6 +195,15 @@ def test_what_others_say_and_files_are_called_is_no_markup(
     imported = on_terminal(command, "ledger", "import", "q[b].csv", "both.zip", TERM="xterm", COLUMNS="200")
     assert "q[b].csv" in imported.partition("import 1:")[0], "the bar shows the name too"
     assert "april [/may].csv" in imported
+    # Nor do colons around a word make an emoji of it.
+    (command.folder / "x]:100:.csv").write_text(ledger.replace("V-1", "V-2"), "utf-8")
+    for said in (
+        command.good("ledger", "import", "x]:100:.csv").out,
+        on_terminal(command, "ledger", "list", TERM="xterm", COLUMNS="200"),
+        on_terminal(command, "ledger", "import", "x]:100:.csv", TERM="xterm", COLUMNS="200"),
+    ):
+        assert "x]:100:.csv" in said
+    assert "of x]:100:.csv" in command.good("ledger", "import", "x]:100:.csv", "both.zip").out
 
 
 def on_terminal(command: Command, *words: str, **changes: str) -> str:
@@ -422,6 +431,9 @@ def test_settings_to_begin_with_and_as_they_are(make_command: MakeCommand) -> No
     apps = "".join(f'[[apps]]\napp_id = "{one}"\n{keys}' for one in ("ap_1", "ap_2"))
     (command.folder / "reconcile.toml").write_text(apps)
     assert "reconcile.toml, apps: ap_1, ap_2\n" in command.good("config", "show", KSPAY_SECRET_KEY=None).out
+    for path in ("books [/final]/a.csv", "/books/x[old]", "books:bank:2026"):
+        named = command.good("config", "show", KSPAY_SECRET_KEY=None, RECONCILE_LEDGER=path).out
+        assert re.search(rf"^ RECONCILE_LEDGER +{re.escape(path)} +environment$", named, re.MULTILINE)
     wrong = command("config", "show", RECONCILE_GRACE_DAYS="x")
     assert (wrong.code, wrong.out) == (2, "")
     assert "RECONCILE_GRACE_DAYS" in wrong.complaint

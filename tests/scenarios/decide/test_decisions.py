@@ -133,6 +133,19 @@ def test_resolved_csv_given_back_reopens(
     assert "each as it was written" in command.good("doctor").out
 
 
+def test_ids_are_shown_as_they_are_written(command: Command) -> None:
+    row = first(command.latest(), "discrepancies", "MISSING_IN_LEDGER")
+    (command.folder / "emoji.csv").write_text(
+        "ledger_id,amount,currency,date\n:bank:[b]L:x:1,987654.32,INR,2026-04-02\n", "utf-8"
+    )
+    command.good("ledger", "import", "emoji.csv")
+    row["resolution"] = "match:default::bank:[b]L:x:1"
+    said = command.good(
+        "resolve", save(command.folder / "ids.csv", [row], ","), "--by", "Asha Rao", "--dry-run"
+    ).out
+    assert " with ledger entry default::bank:[b]L:x:1" in said
+
+
 def test_who_decided_must_be_named(command: Command) -> None:
     assert command("resolve", "decided.csv").code == 2
     assert command("resolve", "decided.csv", "--by", " ").code == 2

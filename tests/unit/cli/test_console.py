@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # a part of Prefect's
+from rich.table import Table
 
-from reconcile.cli.console import Told
+from reconcile.cli.console import Told, error_console, print_table, say, table_console
 from reconcile.cli.run import _reconciled
 from reconcile.pipeline import Finished, Request
 from reconcile.settings import Settings
@@ -43,3 +44,19 @@ def test_a_command_gives_signs_as_the_automation_expects_them(
     automations = yaml.safe_load((ROOT / "automations.yaml").read_text("utf-8"))["automations"]
     [limit] = [one["trigger"]["within"] for one in automations if "heartbeat" in one["name"]]
     assert limit > 3 * 30
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_text_is_markup_or_an_emoji(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "[/final] [bold]L:x:1[/bold] :bank:"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    table = Table(text)
+    table.add_row(text)
+    for console in (table_console(), error_console()):
+        print_table(console, table)
+        say(console, text)
+    out, err = capsys.readouterr()
+    assert (out.count(text), err.count(text)) == (3, 3)
