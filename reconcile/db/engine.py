@@ -34,11 +34,11 @@ def open_store(settings: Settings) -> Iterator[Engine]:
     """An engine on the configured database, else on the embedded one, with all migrations applied.
 
     Raises DatabaseUnreachable if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection,
-    and UsageError if `migrate` refuses the database.
+    and UsageError if `migrate` refuses the database, for example because it does not know the business time zone.
     """
     with open_database(settings) as engine:
         with errors_explained(engine, settings):
-            migrate(engine, empty=_empty_database(settings))
+            migrate(engine, empty=_empty_database(settings), zone=settings.timezone.key)
         yield engine
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import re
 
+from psycopg.errors import InvalidParameterValue
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.db import SCHEMA
@@ -16,16 +18,18 @@ _FIRST_OF_OLD = {"0001_records", "0001_schema"}
 _MADE = re.compile(r"^create table (\w+)", re.MULTILINE)
 
 
-def migrate(engine: Engine, *, empty: str) -> None:
+def migrate(engine: Engine, *, empty: str, zone: str) -> None:
     """Apply the migrations that this database lacks, in order, each in one transaction with its record.
 
     Two processes that start together take turns (an advisory lock). Raises UsageError for a database that version
-    0.1 made (`empty` says how to get an empty one) or where the role lacks a right, and ReconcileError for one that
-    is newer than this program or whose migrations were edited after they were applied.
+    0.1 made (`empty` says how to get an empty one), where the role lacks a right, or whose server does not know the
+    time zone, and ReconcileError for one that is newer than this program or whose migrations were edited after they
+    were applied.
     """
     migrations = {name.removeprefix("migrations/"): read_sql(name) for name in sql_names("migrations")}
     with engine.connect() as connection:
         check_database(connection)
+        _check_zone(connection, zone)
         connection.execute(text("select pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         make_schema(connection)
         run_file(connection, "db/migrations_table")
@@ -64,6 +68,19 @@ def make_schema(connection: Connection) -> None:
     then."""
     if not connection.scalar(text("select to_regnamespace(:name) is not null"), {"name": SCHEMA}):
         connection.execute(text(f"create schema {SCHEMA}"))
+
+
+def _check_zone(connection: Connection, zone: str) -> None:
+    """The server has a list of zones of its own, which may be older than that of this machine."""
+    try:
+        connection.execute(text("select now() at time zone :zone"), {"zone": zone})
+    except DBAPIError as error:
+        if not isinstance(error.orig, InvalidParameterValue):
+            raise
+        raise UsageError(
+            f"RECONCILE_TIMEZONE: the database's PostgreSQL does not know {zone!r}: update its time zones, or name "
+            "an older zone with the same hours"
+        ) from None
 
 
 def check_database(connection: Connection) -> None:

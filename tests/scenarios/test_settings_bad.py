@@ -67,7 +67,7 @@ CASES = {
             "RECONCILE_DUPLICATE_DAYS": ("x",),
             "RECONCILE_GRACE_DAYS": ("٣",),
             "RECONCILE_STALE_PENDING_HOURS": ("9" * 40,),
-            "RECONCILE_TIMEZONE": ("Mars/Olympus", "../../etc/passwd"),
+            "RECONCILE_TIMEZONE": ("Mars/Olympus", "../../etc/passwd", "localtime", "posixrules", "Factory"),
             "RECONCILE_AMOUNT_TOLERANCE": ("-1", "1,5", "NaN"),
             "RECONCILE_CSV": ("tab", ";"),
         }.items()

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -41,6 +43,19 @@ def test_no_statement_is_compiled_whatever_the_server_does(make_empty_database: 
     with open_store(Settings(database_url=given)) as engine, engine.connect() as connection:
         found = [connection.scalar(text(f"show {name}")) for name in ("jit", "datestyle", "timezone")]
     assert found == ["off", "ISO, YMD", "UTC"]
+
+
+def test_a_time_zone_that_the_server_does_not_know(make_empty_database: Callable[[], str]) -> None:
+    with resources.files("tzdata.zoneinfo.Asia").joinpath("Kolkata").open("rb") as file:
+        zone = ZoneInfo.from_file(file, key="Mars/Olympus")
+    settings = Settings(database_url=make_empty_database(), timezone=zone)
+    with (
+        pytest.raises(
+            UsageError, match=r"^RECONCILE_TIMEZONE: the database's PostgreSQL does not know 'Mars"
+        ),
+        open_store(settings),
+    ):
+        pass
 
 
 def test_processes_that_start_together_apply_each_migration_once(
