@@ -90,7 +90,7 @@ def backfill(
         try:
             _each(
                 settings,
-                Request(None, book, profile or None, folder, wait=True, apps=tuple(apps)),
+                Request(None, book, profile or None, folder, wait=True, apps=tuple(apps or ())),
                 asked,
                 done,
                 log,

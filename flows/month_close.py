@@ -34,10 +34,10 @@ def month_close(
     """
 
     def work(settings: Settings) -> State[None]:
-        name = by.strip()
+        name = (by or "").strip()
         if not name or not name.isprintable():
             raise UsageError("by must be a name: the audit trail keeps who closed the month")
-        month_days(month, "close")
+        month_days(month or "", "close")
         folder = out_folder(settings, out)
         shown = {setting.name: setting.value for setting in Settings.shown()}
         log = PageLog()

@@ -87,7 +87,7 @@ def deployment_values() -> dict[str, str]:
 
 
 def deployed(
-    work: Callable[[Settings], State[None]], time_limit_hours: float, called: str = ""
+    work: Callable[[Settings], State[None]], time_limit_hours: float | None, called: str = ""
 ) -> State[None]:
     """Do a deployment's work; a failure that the command reports in one line is that line on the page. Every failure is
     sent as a message, with the name of the flow if the work has no other name."""
@@ -95,7 +95,7 @@ def deployed(
         settings = Settings.read()
         with (
             telling_failures(settings, PageLog(), called or str(flow_run.flow_name)),
-            _ending_after(time_limit_hours),
+            _ending_after(time_limit_hours or 0),
         ):
             return work(settings)
     except InputRefused as error:

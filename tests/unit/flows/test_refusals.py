@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows import reconcile_period, shared
+from flows import backfill, month_close, reconcile_period, shared
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +63,19 @@ def test_a_ledger_is_looked_for_in_the_folder_of_ledgers(
     monkeypatch.setenv("RECONCILE_LEDGER_ROOT", "books")
     assert said(ledger="books/ledger.csv").startswith(f"{folder}/books/ledger.csv: no ledger there")
     assert said(ledger="ledger.csv").startswith(f"ledger: ledger.csv is not in {folder}/books: ")
+
+
+def test_a_field_that_is_null_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(backfill, "_each", lambda _settings, request, *_: asked.append(request.apps))
+    monkeypatch.setattr(backfill, "create_table_artifact", lambda *_, **__: None)
+    fields: dict[str, Any] = dict.fromkeys(
+        ("to_date", "ledger", "profile", "apps", "out", "time_limit_hours")
+    )
+    state = backfill.backfill.fn(from_date="2026-03-01", **fields)
+    assert (state.type.value, asked) == ("COMPLETED", [()]), state
+    for name, says in (("by", "by must be a name"), ("month", "close '' is not a month")):
+        fields = {"month": "2026-03", "by": "Asha Rao", name: None, "out": None, "time_limit_hours": None}
+        failed = month_close.month_close.fn(**fields)
+        assert failed.type.value == "FAILED"
+        assert str(failed.message).startswith(says)
