@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconcile.cli.console import showing_progress
+from reconcile.cli.console import showing_progress, tell
 from reconcile.cli.options import (
     SomePath,
     allow_option,
@@ -199,7 +199,7 @@ def fetch(first: date | None, last: date | None, as_json: bool) -> None:
         if app.accepted_from:
             click.echo(f"{app.app_id}: KS Pay accepts no day before {app.accepted_from}, the app's creation")
         for warning in app.warnings():
-            click.echo(f"warning: {warning}")
+            tell(warning, "warning", before="warning: ")
 
 
 @click.command()

@@ -351,7 +351,7 @@ def window_table(windows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_imports(imports: "Sequence[Imported]") -> None:
-    """A line for each import, and the sums of several."""
+    """A line for each import, and the sums of several; warnings on standard error."""
     console = table_console()
     for imported in imports:
         say(
@@ -360,7 +360,7 @@ def show_imports(imports: "Sequence[Imported]") -> None:
             f"{_changes([imported])}",
         )
         for says in imported.warnings:
-            say(console, f"warning: {says}")
+            tell(says, "warning", before="warning: ")
     if len(imports) > 1:
         say(
             console,

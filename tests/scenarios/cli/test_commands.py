@@ -250,6 +250,18 @@ def test_one_is_not_called_several(make_command: MakeCommand) -> None:
     )
 
 
+def test_warnings_of_an_import_are_no_result(make_command: MakeCommand) -> None:
+    command = make_command(KSPAY_APP_ID="ap_1")
+    (command.folder / "a.csv").write_text("ledger_id,amount,date,currency\nL1,5,2026-08-01,INR\nTotal,6,,\n")
+    (command.folder / "b.csv").write_text("ledger_id,amount,date,currency\nL2,5,2026-08-01,INR\nTotal,7,,\n")
+    done = command.good("ledger", "import", "a.csv")
+    assert [line.partition(":")[0] for line in done.out.splitlines()] == ["import 1"]
+    (warning,) = (line for line in done.err.splitlines() if line.startswith("warning: "))
+    assert "a.csv" in warning
+    as_json = command.good("ledger", "import", "b.csv", RECONCILE_LOG="json").err
+    assert [one["level"] for one in map(json.loads, as_json.splitlines())].count("warning") == 1
+
+
 def test_doctor_finds_all_well(small: tuple[Command, Outcome]) -> None:
     command, _ = small
     outcome = command.good("doctor")
