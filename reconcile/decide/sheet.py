@@ -19,10 +19,21 @@ from reconcile.ledger.dates import ISO_DAY, DateStyle, decide
 from reconcile.ledger.formats.delimited import DELIMITERS
 from reconcile.ledger.formats.detect import candidates
 from reconcile.ledger.formats.workbook import SheetTable
-from reconcile.ledger.table import MERGED, BrokenRecord, Cell, Spanned, Table, UnreadableCell, number_text
+from reconcile.ledger.table import (
+    MERGED,
+    BrokenRecord,
+    Cell,
+    Spanned,
+    Table,
+    UnreadableCell,
+    number_text,
+    visible,
+)
 
 COLUMNS = ("discrepancy_id", "facts", "resolution", "note")
 """The columns that every sheet has."""
+
+_NOTE = COLUMNS.index("note")
 
 ASSIGNMENT = ("assignee", "due")
 """Those that a sheet of an older run lacks."""
@@ -129,6 +140,8 @@ class Sheet:
         # A decision counts for the row that it was written into, and not for all that a merged cell spans.
         found = [MERGED if isinstance(cell, Spanned) else cell for cell in found]
         values = [_shown_text(cell) for cell in found]
+        # As in a ledger. What a note says stays as it is.
+        values[:_NOTE] = [visible(value).strip() for value in values[:_NOTE]]
         broken = None
         if surplus:
             broken = (

@@ -72,12 +72,16 @@ _SHORTENED = re.compile(r"[+-]?(?:\d+[eE]\+\d{1,3}|\d[.,]\d+[eE][+-]?\d{1,3})", 
 _ERROR = re.compile(r"#{3,}|#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NUM!|NULL!)", re.ASCII)
 
 
+def visible(text: str) -> str:
+    """A text without invisible characters. The two joiners stay: inside a word they count."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in text if letter in _JOINERS or unicodedata.category(letter) != "Cf")
+
+
 def tidy(text: str) -> str:
     """What a cell says: without blanks and apostrophes around it and without invisible characters; "" for NULL."""
-    if not text.isascii():
-        text = "".join(
-            letter for letter in text if letter in _JOINERS or unicodedata.category(letter) != "Cf"
-        )
+    text = visible(text)
     while _EDGES.search(text):
         bare = text.strip().strip(_JOINERS)
         inner = bare[1:] if bare[:1] in tuple(_APOSTROPHES) else bare

@@ -95,6 +95,26 @@ def test_cells_with_blanks_or_as_formulas(tmp_path: Path, written: str) -> None:
     assert read(tmp_path, content) == [Row(2, "D-A", "F", "accept", "0012")]
 
 
+def test_invisible_characters_are_no_part_of_a_decision(tmp_path: Path) -> None:
+    """As in a cell of a ledger. A note keeps what was written."""
+    for mark in "\u200b\ufeff\xad\u2060":
+        wanted = {**CELLS, "note": f"asked{mark} twice"}
+        written = {
+            **{name: f"{mark}{value[:3]}{mark}{value[3:]} {mark}" for name, value in CELLS.items()},
+            "note": wanted["note"],
+        }
+        invisible = {"discrepancy_id": "D-SILENT", "resolution": f"{mark} "}
+        (row,) = read(tmp_path, sheet([written, invisible]))
+        assert (row.discrepancy_id, row.facts, row.resolution, row.note) == (*wanted.values(),)
+        path = tmp_path / "filled.xlsx"
+        with xlsxwriter.Workbook(path) as book:
+            page = book.add_worksheet()
+            page.write_row(0, 0, [*CELLS])
+            page.write_row(1, 0, [*written.values()])
+        (row,) = [row for row in open_sheet(path).rows() if row is not None]
+        assert (row.discrepancy_id, row.facts, row.resolution, row.note) == (*wanted.values(),)
+
+
 def test_blank_rows_and_cut_rows(tmp_path: Path) -> None:
     """Spreadsheets leave out the empty cells at the end of a row, and fill others with delimiters."""
     content = "\r\n;;;\r\ndiscrepancy_id;facts;resolution;note\r\nD-A;F\r\n;;;\r\nD-B;F;accept\r\n\r\nD-C;F;;x;;;\r\n"
