@@ -20,6 +20,7 @@ from reconcile.core.errors import ReconcileError
 from reconcile.db.runs import mishap
 from reconcile.notify import link_to
 from reconcile.pipeline import Finished
+from reconcile.report.csv_files import says_of_latest
 from reconcile.report.verify import DATA_DOCS
 from reconcile.settings import Settings
 from reconcile.validate.library import load
@@ -32,6 +33,8 @@ RESOURCE = "reconcile.reports"
 def show(finished: Finished, settings: Settings, log: PageLog) -> None:
     """The artifacts, the events, the last line of the log, and a name that holds the period, also if none was asked."""
     log.logger.info("done: %s", one_line(finished))
+    if line := says_of_latest(finished.folder):
+        log.logger.info("%s", line)
     for warning in finished.report["warnings"]:
         log.logger.warning("%s", warning)
     with log.prefect_failures_as_warnings(), _failures_as_warnings(log):

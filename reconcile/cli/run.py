@@ -109,6 +109,7 @@ def run(
     """
     from reconcile import pipeline
     from reconcile.cli.tables import show_run
+    from reconcile.report.csv_files import says_of_latest
     from reconcile.settings import Settings
     from reconcile.validate.dataset_rules import check_allowed
 
@@ -124,6 +125,8 @@ def run(
         if not as_json:
             show_run(error.finished.report, error.finished.folder)
         raise
+    if line := says_of_latest(finished.folder):
+        tell(line, before="report: ", stage="report")
     if as_json:
         click.echo((finished.folder / "run.json").read_text("utf-8"), nl=False)
     else:

@@ -250,3 +250,14 @@ def point_latest(out: Path, run_id: str) -> None:
                 raise
             continue  # a run of other apps, into the same folder, was between two of these steps
         return
+
+
+def says_of_latest(folder: Path) -> str | None:
+    """A line about `latest` where it does not name the run of this folder, because that is as of an earlier day."""
+    try:
+        named = (folder.parent / "latest").readlink().name
+    except OSError:
+        return None
+    if newer(folder.name, named):
+        return None
+    return f"{folder.parent / 'latest'} still names {named}, which is as of a later day"

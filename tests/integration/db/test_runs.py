@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from reconcile.core.errors import Busy
 from reconcile.core.records import Period
 from reconcile.db import runs
-from reconcile.report.csv_files import point_latest
+from reconcile.report.csv_files import point_latest, says_of_latest
 
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))
 JULY = Period(date(2026, 7, 1), date(2026, 7, 31))
@@ -27,7 +27,10 @@ def test_the_newest_run_is_that_of_the_newest_day(fresh_engine: Engine, tmp_path
     first = finished(fresh_engine, AUGUST, tmp_path)
     (tmp_path / first).mkdir()
     latest = tmp_path / "latest"
-    assert finished(fresh_engine, JULY, tmp_path) == "2026-07-01_2026-07-31_1"
+    older = finished(fresh_engine, JULY, tmp_path)
+    assert older == "2026-07-01_2026-07-31_1"
+    assert says_of_latest(tmp_path / older) == f"{latest} still names {first}, which is as of a later day"
+    assert says_of_latest(tmp_path / first) is None
     assert (runs.one(fresh_engine, "latest").run_id, latest.readlink().name) == (first, first)
     second = finished(fresh_engine, AUGUST, tmp_path)
     assert (runs.one(fresh_engine, "latest").run_id, latest.readlink().name) == (second, second)

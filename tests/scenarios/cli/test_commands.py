@@ -82,6 +82,11 @@ def test_a_run_for_programs(calm_shop: Shop, calm: Command) -> None:
     assert document["cleared"] == 1
     assert {row["severity"] for row in calm.latest().rows("discrepancies")} == {timing}
     assert calm("run", *DAYS, "--ledger", "nowhere.csv", "--json", "--strict").out == ""
+    latest = calm.latest().run_id
+    earlier = calm.good("run", "--from", "2026-04-01", "--to", "2026-04-03", "--json")
+    assert f"report: reports/latest still names {latest}, which is as of a later day\n" in earlier.err
+    assert (json.loads(earlier.out)["to"], calm.latest().run_id) == ("2026-04-03", latest)
+    assert "still names" not in easy.err
 
 
 def test_keys_from_files_and_settings_from_toml(calm_shop: Shop, make_command: MakeCommand) -> None:

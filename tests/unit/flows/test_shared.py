@@ -105,6 +105,19 @@ def test_the_time_limit_ends_nothing_once_the_report_stands(told: list[str]) -> 
     assert told == []
 
 
+def test_the_log_says_where_latest_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared, "get_run_logger", lambda: logging.getLogger("flows"))
+    (tmp_path / "latest").symlink_to("2026-08-01_2026-08-31_1")
+    for name in ("_artifacts", "_events", "_data_docs", "one_line"):
+        monkeypatch.setattr(page, name, lambda *_: "")
+    with caplog.at_level(logging.INFO):
+        for run_id in ("2026-07-01_2026-07-31_1", "2026-08-02_2026-08-31_1"):
+            page.show(Finished(run_id, tmp_path / run_id, {"warnings": []}, 0), Settings(), shared.PageLog())
+    assert caplog.text.count("still names 2026-08-01_2026-08-31_1, which is as of a later day") == 1
+
+
 def test_a_fault_after_the_report_says_that_it_stands(
     told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
