@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, ValidationError
@@ -151,6 +152,20 @@ def _database_url(text: str) -> str:
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
+def _web_address(text: str) -> str:
+    # The value is not repeated: it may hold a password or a token.
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(
+        "must be an address that begins with https:// or http://, such as https://books.example/reports"
+    )
+
+
 def _task_runner(text: str) -> str:
     found = re.fullmatch(r"threads|dask(\s+(?:[1-9]\d{0,2}|(?:tcp|tls)://\S+:\d+))?", text.strip(), re.ASCII)
     if found is None:
@@ -282,7 +297,7 @@ class Variables(BaseSettings):
         description="A month is not closed while an open item above information has more at stake than this: "
         "`INR=10000,USD=150`.",
     )
-    RECONCILE_REPORT_URL: str | None = Field(
+    RECONCILE_REPORT_URL: Annotated[str | None, BeforeValidator(_web_address)] = Field(
         default=None,
         description="Where people reach the folder of the reports: for links in messages and on Prefect's page.",
     )

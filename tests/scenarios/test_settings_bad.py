@@ -73,6 +73,10 @@ CASES = {
         }.items()
         for value in values
     },
+    **{
+        f"report address {value}": setting("RECONCILE_REPORT_URL", value, "https://")
+        for value in ("javascript:alert(1)", "books.example", "https://", "ftp://:QpassW0rdQ@books.example")
+    },
     "tolerance of an unknown currency": setting("RECONCILE_AMOUNT_TOLERANCE", "INR=1,XBT=2", "XBT"),
     "tolerance named twice": setting("RECONCILE_AMOUNT_TOLERANCE", "INR=1,inr=2", "INR"),
     "ledger of the settings is missing": Case(RUN[:-2], ("nowhere.csv",), {"RECONCILE_LEDGER": "nowhere.csv"}),
