@@ -24,7 +24,7 @@ from reconcile.decide import audit_trail
 from reconcile.kspay import Credentials, KSPay
 from reconcile.match.engine import match
 from reconcile.report import close_trail
-from reconcile.settings import Settings
+from reconcile.settings import Settings, unknown_variables
 
 GIVE_UP_SECONDS = 10
 """How long KS Pay is tried, at most."""
@@ -48,6 +48,8 @@ def examine(*, quick: bool = False) -> Iterator[Finding]:
 
     The quick check leaves out decisions and totals, which grow with the data.
     """
+    for line in unknown_variables(os.environ):
+        yield Finding("environment", line, warns=True)
     try:
         settings = Settings.read()
     except ReconcileError as error:

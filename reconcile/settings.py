@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_args
@@ -343,6 +344,22 @@ VARIABLES: Mapping[str, Variable] = {
 }
 """By name, what the docs show of each setting."""
 
+_NAMES = frozenset((*VARIABLES, *(f"{name}_FILE" for name in SECRETS)))
+_OURS = re.compile("KSPAY_|RECONCILE_")
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A line for each variable of the environment that is named like a setting, and is none."""
+    return [_unknown(name) for name in sorted(environ) if _OURS.match(name) and name not in _NAMES]
+
+
+def _unknown(name: str) -> str:
+    near = {_OURS.sub("", known): known for known in _NAMES}
+    found = get_close_matches(_OURS.sub("", name.upper()), near, n=1)
+    meant = f" (is {near[found[0]]} meant?)" if found else ""
+    return f"{name!r} is not a known setting{meant}; docs/settings.md lists them all"
+
+
 _EXPECT_KEYS: Mapping[str, tuple[str, ...]] = {
     "name": (),
     "on": ("transactions", "entries"),
@@ -565,8 +582,7 @@ class _Reader:
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{TOML} is not valid TOML: {error}") from None
         known = {
-            *VARIABLES,
-            *(f"{name}_FILE" for name in SECRETS),
+            *_NAMES,
             "apps",
             "currencies",
             "status",
@@ -577,7 +593,7 @@ class _Reader:
         }
         for name in tables:
             if name not in known:
-                raise UsageError(f"{TOML}: {name!r} is not a known setting; docs/settings.md lists them all")
+                raise UsageError(f"{TOML}: {_unknown(name)}")
         return tables
 
     def settings(self) -> Settings:

@@ -277,6 +277,17 @@ def test_doctor_finds_all_well(small: tuple[Command, Outcome]) -> None:
     assert command.good("runs").out.count("finished") == 1  # looking is no run
 
 
+def test_doctor_warns_of_a_variable_that_is_no_setting(small: tuple[Command, Outcome]) -> None:
+    outcome = small[0].good("doctor", "--quick", RECONCILE_DATE_TOLERANCE="5", KSPAY_APPID="ap_1")
+    assert [line for line in outcome.out.splitlines() if not line.startswith("ok ")] == [
+        f"warn  environment: {name!r} is not a known setting (is {meant} meant?); docs/settings.md lists them all"
+        for name, meant in (
+            ("KSPAY_APPID", "KSPAY_APP_ID"),
+            ("RECONCILE_DATE_TOLERANCE", "RECONCILE_DATE_TOLERANCE_DAYS"),
+        )
+    ]
+
+
 def test_doctor_finds_what_is_wrong(small_shop: Shop, small: tuple[Command, Outcome]) -> None:
     command, _ = small
     wrong = command("doctor", KSPAY_SECRET_KEY="Qwrong")

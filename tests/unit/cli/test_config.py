@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconcile.cli.new_config import new_config
+from reconcile.core.errors import UsageError
 from reconcile.kspay.paging.period_reader import PAGE_SIZE
-from reconcile.settings import SECRETS, VARIABLES, Settings
+from reconcile.settings import SECRETS, VARIABLES, Settings, unknown_variables
 
 TABLES = "# Several apps"
 URL = "postgresql://asha:hunter2@db.example/books?sslpassword=hunter2&sslmode=require"
@@ -76,6 +77,26 @@ def test_each_setting_says_where_it_comes_from(tmp_path: Path) -> None:
         "environment",
     )
     assert "hunter2" not in json.dumps(shown)
+
+
+def test_a_variable_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    known = dict.fromkeys((*VARIABLES, *(f"{name}_FILE" for name in SECRETS), "PATH", "PREFECT_API_URL"), "")
+    assert unknown_variables(known) == []
+    slips = {
+        "KSPAY_APPID": " (is KSPAY_APP_ID meant?)",
+        "RECONCILE_DATE_TOLERANCE": " (is RECONCILE_DATE_TOLERANCE_DAYS meant?)",
+        "RECONCILE_SECRET_KEY_FILE": " (is KSPAY_SECRET_KEY_FILE meant?)",
+        "RECONCILE_XQWV": "",
+    }
+    assert unknown_variables({**slips, **known}) == [
+        f"{name!r} is not a known setting{meant}; docs/settings.md lists them all"
+        for name, meant in slips.items()
+    ]
+    (tmp_path / "reconcile.toml").write_text("timezone = 'UTC'\n")
+    with pytest.raises(
+        UsageError, match=r"'timezone' is not a known setting \(is RECONCILE_TIMEZONE meant\?\);"
+    ):
+        Settings.read({}, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
