@@ -188,7 +188,8 @@ def _decisions(engine: Engine) -> str:
 def _closed(engine: Engine) -> str:
     """Compute the chain of all closed months again."""
     with engine.connect() as connection:
-        return f"{counted(close_trail.verify(connection), 'version')}, each and its files in the database as they were closed"
+        versions = counted(close_trail.verify(connection), "version")
+        return f"{versions}, each and its files in the database as they were closed"
 
 
 def totals(engine: Engine, settings: Settings) -> str:
