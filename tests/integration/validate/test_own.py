@@ -121,8 +121,10 @@ def test_one_that_is_sound_is_taken_whatever_it_finds(
     fresh_engine: Engine, expectation: str, arguments: dict[str, Any]
 ) -> None:
     assert tried(fresh_engine, expectation, arguments) == 1
+    # A temporary view goes with its connection, whose process at the server may still be ending.
+    stays = text("select count(*) from pg_class where relname like 'sample%' and relpersistence <> 't'")
     with fresh_engine.connect() as connection:
-        assert connection.scalar(text("select count(*) from pg_class where relname like 'sample%'")) == 0
+        assert connection.scalar(stays) == 0
 
 
 def test_the_made_up_records_have_the_columns_and_the_types_of_real_ones(fresh_engine: Engine) -> None:
