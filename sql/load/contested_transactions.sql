@@ -1,5 +1,6 @@
 -- Grain: one row an id of KS Pay that several staged records have, or that a record which cannot be read has too.
 -- Purpose: Nearly every id comes once: only the others are compared with one another, by load/take_in_transactions.
+-- Found as load/repeated_ids finds those of a ledger.
 -- Reads: staged_rejections, staged_transactions
 -- Makes: contested
 
