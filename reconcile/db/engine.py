@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from psycopg import Connection, Error
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from reconcile.core.errors import DatabaseUnreachable, UsageError
 from reconcile.db import SCHEMA
@@ -49,12 +49,19 @@ def open_database(settings: Settings) -> Iterator[Engine]:
         url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
         engine = create_engine(
             url,
-            poolclass=NullPool,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            # A night connects twenty times, and a server needs some milliseconds for each new process. So a
+            # connection is used again, as if it were new (`_clear`), and one that was lost meanwhile is replaced.
+            max_overflow=-1,
+            pool_reset_on_return=None,
+            pool_pre_ping=True,
+            # Each statement is planned for its values. A prepared one would be gone when the connection is used again.
+            connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
             hide_parameters=True,  # an error must not carry the values of a row into a log
+            use_native_hstore=False,  # no column has this type, and each engine would ask for it
         )
         stack.callback(engine.dispose)
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "reset", _clear)
         yield engine
 
 
@@ -82,14 +89,30 @@ def _empty_database(settings: Settings) -> str:
     return f"remove the folder {Home.at(settings.home).data}"
 
 
-def _prepare(connection: Any, _record: object) -> None:
-    # These settings decide which tables are seen and how values are read and written: a server's own must not.
-    with connection.cursor() as cursor:
-        cursor.execute(f"set search_path to {SCHEMA}, pg_catalog")
-        cursor.execute("set timezone to 'UTC'")
-        cursor.execute("set datestyle to 'ISO, YMD'")
-        cursor.execute("set extra_float_digits to 1")
-        # Profiles of the planner forbid ways to join, by a price so high that a server that compiles its statements
-        # would compile each of ours, a few rows or many: minutes instead of seconds.
-        cursor.execute("set jit to off")
+_SETTINGS = f"""
+set search_path to {SCHEMA}, pg_catalog;
+set timezone to 'UTC';
+set datestyle to 'ISO, YMD';
+set extra_float_digits to 1;
+-- Profiles of the planner forbid ways to join, by a price so high that a server that compiles its statements would
+-- compile each of ours, a few rows or many: minutes instead of seconds.
+set jit to off;
+"""
+"""They decide which tables are seen and how values are read and written: a server's own must not."""
+
+
+def _prepare(connection: Connection[Any], _record: object) -> None:
+    connection.execute(_SETTINGS)
     connection.commit()
+
+
+def _clear(connection: Connection[Any], _record: object, _state: object) -> None:
+    """Leave nothing of a use to the next: no transaction, temporary table, setting or lock."""
+    try:
+        connection.rollback()
+        connection.autocommit = True
+        connection.execute("discard all")
+        connection.execute(_SETTINGS)
+        connection.autocommit = False
+    except Error:
+        connection.close()  # it is lost, and the pool makes a new one

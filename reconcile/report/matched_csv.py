@@ -85,9 +85,10 @@ def state_digits(connection: Connection, currencies: Currencies) -> None:
     run_file(connection, "report/currency_digits")
     connection.execute(
         text(
-            "insert into currency_digits (currency, digits) values (:currency, :digits) on conflict do nothing"
+            "insert into currency_digits (currency, digits)"
+            " select * from unnest(cast(:currencies as text[]), cast(:digits as integer[])) on conflict do nothing"
         ),
-        [{"currency": currency, "digits": digits} for currency, digits in currencies.digits.items()],
+        {"currencies": list(currencies.digits), "digits": list(currencies.digits.values())},
     )
 
 

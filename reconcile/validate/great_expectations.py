@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import Dumper, Loader, PyFormat
 from psycopg.pq import Format
 from sqlalchemy import Connection, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -201,6 +201,7 @@ class GreatExpectations:
         assert driver is not None
         adapters = driver.adapters
         usual = adapters.get_loader(_NUMERIC, Format.TEXT)
+        usual_float = adapters.get_dumper(float, PyFormat.TEXT)
         adapters.register_dumper(float, _ExactFloat)
         adapters.register_loader(_NUMERIC, _ExactLoader)
         connection.execute(
@@ -220,6 +221,7 @@ class GreatExpectations:
                     # Each question would be a transaction of its own: two more messages to the database.
                     "isolation_level": "AUTOCOMMIT",
                     "skip_autocommit_rollback": True,
+                    "use_native_hstore": False,
                 },
                 create_temp_table=False,
             )
@@ -230,6 +232,7 @@ class GreatExpectations:
             if self._docs is None:
                 self._context.data_sources.delete(name)
             adapters.register_loader(_NUMERIC, usual)
+            adapters.register_dumper(float, usual_float)
             driver.rollback()
             driver.autocommit = False
             connection.execute(text("reset statement_timeout"))

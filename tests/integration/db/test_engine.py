@@ -45,6 +45,60 @@ def test_no_statement_is_compiled_whatever_the_server_does(make_empty_database: 
     assert found == ["off", "ISO, YMD", "UTC"]
 
 
+def test_a_connection_is_used_again_as_if_it_were_new(database_url: str) -> None:
+    """A transaction, a temporary table, a setting and a lock of one use are not there in the next."""
+    asked = (
+        "select pg_backend_pid()",
+        "select to_regclass('pg_temp.mine') is null",
+        "select count(*) from transactions where transaction_id = 'tx_unfinished'",
+        "show search_path",
+        "show timezone",
+        "show enable_hashjoin",
+        "show statement_timeout",
+        "select pg_try_advisory_lock(7)",
+    )
+
+    def answers(engine: Engine) -> list[object]:
+        with engine.connect() as connection:
+            return [connection.scalar(text(words)) for words in asked]
+
+    with open_store(Settings(database_url=database_url)) as engine:
+        before = answers(engine)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for words in (
+                "set search_path to public",
+                "set timezone to 'Asia/Kolkata'",
+                "set enable_hashjoin to off",
+                "set statement_timeout to '1s'",
+            ):
+                connection.execute(text(words))
+            assert connection.scalar(text("select pg_backend_pid()")) == before[0]
+        with engine.connect() as connection:
+            connection.execute(text("create temporary table mine (number integer)"))
+            connection.commit()
+            connection.execute(
+                text(
+                    "insert into transactions (app_id, transaction_id, currency, amount, status, created_at)"
+                    " values ('ap_1', 'tx_unfinished', 'INR', 1, 'paid', now())"
+                )
+            )
+        assert answers(engine) == before
+        assert before[-1] is True
+        with create_engine(database_url, poolclass=NullPool).connect() as other:
+            assert other.scalar(text("select pg_try_advisory_lock(7)")) is True
+
+
+def test_a_connection_that_was_lost_between_two_uses_is_replaced(database_url: str) -> None:
+    pid = text("select pg_backend_pid()")
+    with open_store(Settings(database_url=database_url)) as engine:
+        with engine.connect() as connection:
+            lost = connection.scalar(pid)
+        with create_engine(database_url, poolclass=NullPool).connect() as other:
+            other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": lost})
+        with engine.connect() as connection:
+            assert connection.scalar(pid) != lost
+
+
 def test_a_time_zone_that_the_server_does_not_know(make_empty_database: Callable[[], str]) -> None:
     with resources.files("tzdata.zoneinfo.Asia").joinpath("Kolkata").open("rb") as file:
         zone = ZoneInfo.from_file(file, key="Mars/Olympus")
