@@ -34,49 +34,40 @@ def state_policy(connection: Connection, settings: Settings, apps: Sequence[str]
     _execute(
         connection,
         "policy",
-        [
-            {
-                "app_ids": list(apps),
-                "timezone": settings.timezone.key,
-                "date_tolerance_days": settings.date_tolerance_days,
-                "duplicate_days": settings.duplicate_days,
-                "tolerance_fixed": settings.tolerances.default.fixed,
-                "tolerance_percent": settings.tolerances.default.percent,
-                "accept_suggestions": settings.accept_suggestions,
-                "most_records_of_a_key": MOST_RECORDS_OF_A_KEY,
-                "fees": fees_json(settings),
-            }
-        ],
+        app_ids=list(apps),
+        timezone=settings.timezone.key,
+        date_tolerance_days=settings.date_tolerance_days,
+        duplicate_days=settings.duplicate_days,
+        tolerance_fixed=settings.tolerances.default.fixed,
+        tolerance_percent=settings.tolerances.default.percent,
+        accept_suggestions=settings.accept_suggestions,
+        most_records_of_a_key=MOST_RECORDS_OF_A_KEY,
+        fees=fees_json(settings),
     )
     _execute(
         connection,
         "status_families",
-        [
-            {"side": side, "status": status, "family": family}
-            for (side, status), family in settings.families.items()
-        ],
+        sides=[side for side, _ in settings.families],
+        statuses=[status for _, status in settings.families],
+        families=list(settings.families.values()),
     )
+    named = settings.tolerances.named
     _execute(
         connection,
         "tolerances",
-        [
-            {"currency": currency, "fixed": tolerance.fixed, "percent": tolerance.percent}
-            for currency, tolerance in settings.tolerances.named.items()
-        ],
+        currencies=list(named),
+        fixed=[tolerance.fixed for tolerance in named.values()],
+        percents=[tolerance.percent for tolerance in named.values()],
     )
+    kinds = TYPES.values()
     _execute(
         connection,
         "discrepancy_types",
-        [
-            {
-                "type": name,
-                "severity": kind.severity,
-                "severity_of_refunded": kind.severity_of_refunded or kind.severity,
-                "severity_rank": [*Severity].index(kind.severity),
-                "type_rank": rank,
-            }
-            for rank, (name, kind) in enumerate(TYPES.items())
-        ],
+        types=list(TYPES),
+        severities=[kind.severity for kind in kinds],
+        severities_of_refunded=[kind.severity_of_refunded or kind.severity for kind in kinds],
+        severity_ranks=[[*Severity].index(kind.severity) for kind in kinds],
+        type_ranks=list(range(len(kinds))),
     )
     run_file(connection, "match/policy/known_records")
 
@@ -91,16 +82,12 @@ def state_asked(
     _execute(
         connection,
         "asked",
-        [
-            {
-                "run_id": run_id,
-                "app_ids": list(apps),
-                "first": period.first,
-                "last": period.last,
-                "grace_days": settings.grace_days,
-                "stale_before": end_of_period - timedelta(hours=settings.stale_pending_hours),
-            }
-        ],
+        run_id=run_id,
+        app_ids=list(apps),
+        first=period.first,
+        last=period.last,
+        grace_days=settings.grace_days,
+        stale_before=end_of_period - timedelta(hours=settings.stale_pending_hours),
     )
     connection.execute(text("analyze asked"))
     connection.execute(
@@ -138,6 +125,5 @@ def fees_json(settings: Settings) -> str | None:
     return json.dumps(lists) if lists else None
 
 
-def _execute(connection: Connection, name: str, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(text(read_sql(f"match/policy/{name}")), rows)
+def _execute(connection: Connection, name: str, **parameters: Any) -> None:
+    connection.execute(text(read_sql(f"match/policy/{name}")), parameters)

@@ -3,4 +3,9 @@
 -- Reads: none
 -- Makes: status_family
 
-insert into status_family (side, status, family) values (:side, :status, :family)
+insert into status_family (side, status, family)
+select
+    side,
+    status,
+    family
+from unnest(cast(:sides as text[]), cast(:statuses as text[]), cast(:families as text[])) as f (side, status, family)

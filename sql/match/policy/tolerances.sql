@@ -3,4 +3,11 @@
 -- Reads: none
 -- Makes: tolerance
 
-insert into tolerance (currency, fixed, percent) values (:currency, :fixed, :percent)
+insert into tolerance (currency, fixed, percent)
+select
+    currency,
+    fixed,
+    percent
+from
+    unnest(cast(:currencies as text[]), cast(:fixed as numeric[]), cast(:percents as numeric[]))
+        as t (currency, fixed, percent)
