@@ -246,6 +246,7 @@ def small_run(small_shop: Shop, work_folder: Path, made_home: Path) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """The spreadsheet program."""
-    return Office(tmp_path_factory.mktemp("office"))
+    with Office(tmp_path_factory.mktemp("office")).opened() as opened:
+        yield opened

@@ -1,7 +1,5 @@
 """A real Prefect server, and what a test asks it: for the tests of the flows."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,20 +16,13 @@ import requests
 
 from tests.support.catchers import web_hook
 from tests.support.driver import Command, MakeCommand, Shop
+from tests.support.guarded import guarded
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 NO_PREFECT = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", *QUIET))
-GUARD = """
-import os, signal, subprocess, sys, threading
-def end_with_the_tests():
-    os.read(0, 1)
-    os.killpg(0, signal.SIGKILL)
-threading.Thread(target=end_with_the_tests, daemon=True).start()
-sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL))
-"""
 
 
 @dataclass(frozen=True)
@@ -147,22 +138,9 @@ def background(
 
     So it is when the tests themselves are killed: a server left behind would begin a run every minute.
     """
-    with (command.user_home / log).open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", GUARD, *words],
-            cwd=command.folder,
-            env=command.environment(**changes),
-            stdin=subprocess.PIPE,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    path = command.user_home / log
+    with guarded(words, command.folder, path, command.environment(**changes)) as process:
+        yield process
 
 
 @contextmanager

@@ -152,7 +152,6 @@ def test_a_file_with_semicolons_opens_right_where_people_write_so(
 ) -> None:
     """Opened as the country's people open it: amounts are numbers with the right sum, no text and no day is another
     one, and what people wrote comes back from the file that the program saves."""
-    office = Office(tmp_path_factory.mktemp("office"), locale)
     ours = tmp_path / "discrepancies.csv"
     texts = (*TEXTS, *FOREIGN)
     rows = [
@@ -169,7 +168,11 @@ def test_a_file_with_semicolons_opens_right_where_people_write_so(
     cells = [{name: row.get(name, "") for name in DISCREPANCIES} for row in rows]
     write_csv(ours, DISCREPANCIES, cells, Dialect.SEMICOLON)
     as_people_do = "--infilter=CSV:59,34,76,1,,0,false,true"
-    document = office.convert(ours, "fods", as_people_do).read_text("utf-8")
+    with Office(tmp_path_factory.mktemp("office"), locale).opened() as office:
+        document = office.convert(ours, "fods", as_people_do).read_text("utf-8")
+        theirs = office.convert(
+            ours, "csv:Text - txt - csv (StarCalc):59,34,76,1,,0,false,true", as_people_do
+        )
     found = [
         Decimal(one) for one in re.findall(r'office:value-type="float" office:value="([^"]*)"', document)
     ]
@@ -178,8 +181,6 @@ def test_a_file_with_semicolons_opens_right_where_people_write_so(
     assert sum(found) == sum(wanted)
     assert document.count('office:date-value="2026-08-31"') == len(texts)
     assert 'office:value-type="boolean"' not in document
-
-    theirs = office.convert(ours, "csv:Text - txt - csv (StarCalc):59,34,76,1,,0,false,true", as_people_do)
     assert said(read(theirs)) == said(read(ours)) != {}
     shown_there = list(read_csv(theirs))
     place = DISCREPANCIES.index("reference")

@@ -1,6 +1,5 @@
 """A ledger that a spreadsheet program saved."""
 
-import subprocess
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +10,11 @@ from reconcile.core.records import Entry, Rejection
 from reconcile.ledger.profile import Profile
 from tests.support.bad_ledgers import GOOD, NAMES
 from tests.support.ledgers import open_ledger, typed
+from tests.support.office import Office
 
 
 @pytest.mark.desktop
-def test_a_workbook_of_libreoffice(tmp_path: Path) -> None:
+def test_a_workbook_of_libreoffice(office: Office, tmp_path: Path) -> None:
     """Dates and numbers become real cells, formulas have results, and errors are cells of their own kind."""
     source = tmp_path / "a.csv"
     formula = '"=1+2.5",2026-08-03,INR,paid'
@@ -22,19 +22,8 @@ def test_a_workbook_of_libreoffice(tmp_path: Path) -> None:
         f"Receipts\n\n{','.join(NAMES)}\n{GOOD}\nL2,x,{formula}\nL3,x,=1/0,2026-08-03,INR,paid\n"
     )
     options = "CSV:44,34,76,1,,1033,false,true,false,false,false,-1,true,true"
-    program = [
-        "soffice",
-        f"-env:UserInstallation=file://{tmp_path}/profile",
-        "--headless",
-        f"--infilter={options}",
-    ]
-    subprocess.run(
-        [*program, "--convert-to", "xlsx", "--outdir", str(tmp_path), str(source)],
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
-    first, second, third = typed(open_ledger(tmp_path / "a.xlsx"), Profile("default"))
+    saved = office.convert(source, "xlsx", f"--infilter={options}")
+    first, second, third = typed(open_ledger(saved), Profile("default"))
     assert isinstance(first, Entry)
     assert (first.amount, first.dated_on, first.place.row) == (Decimal("10.5"), date(2026, 8, 1), 4)
     assert isinstance(second, Entry)
