@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -74,8 +75,8 @@ class Session:
 class Connections:
     """Gives each thread a session of its own, because a session of requests is safe for one thread only.
 
-    Once aborted, every connection is ended, even one that a thread is waiting on, and every new one as soon as it is
-    made.
+    Once aborted, every connection is ended, even one that a thread is waiting on, and one that is just being made as
+    soon as it is made. No other one is made any more.
     """
 
     def __init__(self, base_url: str, *, is_local: bool) -> None:
@@ -142,6 +143,9 @@ class _Adapter(HTTPAdapter):
                 is_reported = True
 
                 def connect(self) -> None:
+                    # A thread that was about to send finds its kept connection ended.
+                    if connections.aborted.is_set():
+                        raise CancelledError
                     super().connect()
                     connections.add(self.sock)
 

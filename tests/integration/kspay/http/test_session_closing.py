@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 
 from reconcile.core.records import Period
 from reconcile.kspay import KSPay
+from reconcile.kspay.http.server_clock import ServerClock
+from reconcile.kspay.http.transport import Request, Transport
 from tests.support.kspay_server import Asked, KSPayServer, Reply, paged, record, success
 
 MARCH = Period(date(2026, 3, 1), date(2026, 3, 31))
@@ -99,6 +102,24 @@ def test_closing_from_another_thread_frees_the_caller(server: KSPayServer) -> No
         assert [type(error).__name__ for error in ended] == ["CancelledError"]
     finally:
         hanging.freed.set()
+
+
+def test_what_was_about_to_be_sent_makes_no_connection_anew(server: KSPayServer) -> None:
+    """A worker may find its kept connection ended: the client was left just before it sends."""
+    server.on("GET", "/currencies", success([]))
+    transports = [Transport(server.credentials, ServerClock(), PATIENT, 0.01) for _ in range(2)]
+    left, other = transports
+
+    def leave() -> None:
+        left.abort()
+
+    left.ask(Request("first", "GET", "/currencies"))
+    with pytest.raises(CancelledError):
+        left.ask(Request("second", "GET", "/currencies", authorization=leave))
+    other.ask(Request("third", "GET", "/currencies"))  # the server takes connections in their order
+    for transport in transports:
+        transport.close()
+    assert (server.connections, server.times("GET", "/currencies")) == (2, 2)
 
 
 def interrupted(process: subprocess.Popen[str]) -> str:
