@@ -28,7 +28,6 @@ USER_PROGRAM = """
 import json, os, sys
 os.environ.update(json.loads(sys.argv[2]))
 from pathlib import Path
-import psycopg
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.core.errors import ReconcileError
 
@@ -40,6 +39,7 @@ try:
         answer((Path(sys.argv[1]) / "postgres" / "postmaster.pid").read_text().splitlines())
         url = url.replace("+psycopg", "", 1)  # as libpq writes it; importing SQLAlchemy would take longer
         for line in sys.stdin:
+            import psycopg  # many only enter and leave, and it takes most of the time until then
             with psycopg.connect(url) as connection:
                 cursors = [connection.execute(statement) for statement in json.loads(line)]
                 answer(cursors[-1].fetchall() if cursors[-1].description else None)
