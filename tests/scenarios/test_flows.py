@@ -23,6 +23,7 @@ from flows.page import ended
 from flows.summary import escaped
 from reconcile.pipeline import Finished
 from reconcile.settings import Settings
+from tests.support.asker import ITSELF
 from tests.support.desk import PERSON
 from tests.support.driver import CSVS, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
@@ -39,11 +40,14 @@ from tests.support.prefect_server import (
     serving,
     until,
 )
+from tests.support.warm import interpreter
 
 ROOT = Path(__file__).parents[2]
 ZONE = "America/New_York"
 """Where nights end, as the deployments are made."""
 BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
+ALONE = {"OWN_PROCESS": "1"}
+"""In the environment of a run that no process is to be forked for: where its own is killed or cancelled."""
 EVERY_MINUTE = """
   - name: every-minute
     entrypoint: flows/reconcile_period.py:reconcile_period
@@ -72,8 +76,10 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         prefect(project, "deploy", "--all", RECONCILE_TIMEZONE=ZONE)
         foreign = found.ask("POST", "/flows/", name="backfill")["id"]
         found.ask("POST", "/deployments/", name="foreign", flow_id=foreign, entrypoint="other.py:backfill")
-        good(project, BIN / "python", "-m", "flows.dates")
-        worker: list[str | Path] = [BIN / "prefect", "worker", "start", "--pool", "reconcile", "--limit", "1"]
+        good(project, "-m", "flows.dates")
+        forking = interpreter(project.user_home)
+        worker: list[str | Path] = [BIN / "python", "-c", ITSELF, forking, BIN / "prefect", "worker", "start"]
+        worker += ["--pool", "reconcile", "--limit", "1"]
         for log in ("worker.log", "worker2.log"):
             stack.enter_context(background(worker, project, log, PREFECT_WORKER_QUERY_SECONDS="4"))
         yield found
@@ -88,7 +94,11 @@ def left_alone(world: Prefect, calm_shop: Shop) -> Iterator[dict[str, Any]]:
     """
     hold = Hold("/transaction?")
     with gate(calm_shop[1], hold) as held, cable(world.api) as (address, cut):
-        env = {"KSPAY_BASE_URL": held.base_url, "PREFECT_API_URL": address, "PREFECT_CLIENT_MAX_RETRIES": "1"}
+        env = ALONE | {
+            "KSPAY_BASE_URL": held.base_url,
+            "PREFECT_API_URL": address,
+            "PREFECT_CLIENT_MAX_RETRIES": "1",
+        }
         # Prefect keeps the error that it could not send; no other run leaves anything in the storage.
         env["PREFECT_LOCAL_STORAGE_PATH"] = str(world.project.folder / "unsent")
         days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
@@ -185,7 +195,7 @@ def test_nights_end_in_the_business_time_zone(world: Prefect) -> None:
 def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         run = world.start(
-            job_variables={"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
+            job_variables={"env": ALONE | {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
             from_date=world.days[0],
             to_date=world.days[1],
             ledger="ledger.csv",
@@ -213,7 +223,7 @@ def killed_in_the_middle(world: Prefect, shop: Shop, *, its_worker: bool) -> Non
     days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
     hold = Hold("/transaction?")
     with gate(shop[1], hold) as held:
-        run = world.start(job_variables={"env": {"KSPAY_BASE_URL": held.base_url}}, **days)
+        run = world.start(job_variables={"env": ALONE | {"KSPAY_BASE_URL": held.base_url}}, **days)
         until(hold.held.is_set)
         flow = process = process_of(run)
         if its_worker:

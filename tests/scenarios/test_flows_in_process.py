@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -75,42 +73,46 @@ import cloudpickle, dask, distributed
 from distributed.utils import get_mp_context
 from prefect.flows import load_flow_from_entrypoint
 from reconcile.settings import Settings
-# Processes of their own, whose imports are done once.
-dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-get_mp_context()
-multiprocessing.set_forkserver_preload(["distributed", "flows.workers", "great_expectations"])
-cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-os.environ["RECONCILE_TASK_RUNNER"] = f"dask {cluster.scheduler_address}"
-submit = distributed.Client.submit
-def watched(self, *parts, **named):
-    sent = cloudpickle.dumps((parts, named))
-    settings = Settings.read()
-    for secret in (settings.database_url, *(key for app in settings.apps for key in (app.access_key, app.secret_key))):
-        assert secret.encode() not in sent
-    return submit(self, *parts, **named)
-distributed.Client.submit = watched
-first, last, flows = sys.argv[1:]
-backfill = load_flow_from_entrypoint(f"{flows}/backfill.py:backfill")  # as a deployment does
-said = backfill(from_date=first, to_date=last, ledger="both.csv", return_state=True)
-assert said.message == "2 months, 2 of them reconciled now, 0 before", said
-on_demand = load_flow_from_entrypoint(f"{flows}/reconcile_period.py:reconcile_period")
-killed = []
-def kill():
-    while not Path("held").exists():
-        time.sleep(0.05)
-    busy = [address for address, tasks in distributed.get_client().processing().items() if tasks]
-    for nanny in cluster.workers.values():
-        if nanny.worker_address in busy:
-            os.kill(nanny.pid, signal.SIGKILL)
-            killed.append(nanny.pid)
-    Path("hold").unlink()
-Path("hold").touch()
-watching = distributed.Client(cluster, set_as_default=True)
-threading.Thread(target=kill, daemon=True).start()
-assert on_demand(from_date=first, to_date=last, return_state=True).is_completed()
-assert killed, "every worker that was at work"
-watching.close()
-cluster.close()
+def main():
+    # Processes of their own, whose imports are done once.
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    get_mp_context()
+    multiprocessing.set_forkserver_preload(["distributed", "flows.workers", "great_expectations"])
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    os.environ["RECONCILE_TASK_RUNNER"] = f"dask {cluster.scheduler_address}"
+    submit = distributed.Client.submit
+    def watched(self, *parts, **named):
+        sent = cloudpickle.dumps((parts, named))
+        settings = Settings.read()
+        keys = [key for app in settings.apps for key in (app.access_key, app.secret_key)]
+        for secret in (settings.database_url, *keys):
+            assert secret.encode() not in sent
+        return submit(self, *parts, **named)
+    distributed.Client.submit = watched
+    first, last, flows = sys.argv[1:]
+    backfill = load_flow_from_entrypoint(f"{flows}/backfill.py:backfill")  # as a deployment does
+    said = backfill(from_date=first, to_date=last, ledger="both.csv", return_state=True)
+    assert said.message == "2 months, 2 of them reconciled now, 0 before", said
+    on_demand = load_flow_from_entrypoint(f"{flows}/reconcile_period.py:reconcile_period")
+    killed = []
+    def kill():
+        while not Path("held").exists():
+            time.sleep(0.05)
+        busy = [address for address, tasks in distributed.get_client().processing().items() if tasks]
+        for nanny in cluster.workers.values():
+            if nanny.worker_address in busy:
+                os.kill(nanny.pid, signal.SIGKILL)
+                killed.append(nanny.pid)
+        Path("hold").unlink()
+    Path("hold").touch()
+    watching = distributed.Client(cluster, set_as_default=True)
+    threading.Thread(target=kill, daemon=True).start()
+    assert on_demand(from_date=first, to_date=last, return_state=True).is_completed()
+    assert killed, "every worker that was at work"
+    watching.close()
+    cluster.close()
+if __name__ == "__main__":  # its workers import this, too
+    main()
 """
 
 
@@ -315,16 +317,9 @@ def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeC
         whole = (months[0][0], months[1][1])
         alone.good("run", "--from", whole[0], "--to", whole[1])
         command.settings["PREFECT_HOME"] = str(command.folder / "prefect")
-        done = subprocess.run(
-            [sys.executable, "-c", FANNED_OUT, *whole, ROOT / "flows"],
-            cwd=command.folder,
-            env=command.environment(),
-            capture_output=True,
-            text=True,
-            timeout=250,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
+        with script(command, FANNED_OUT, *whole, str(ROOT / "flows")) as running:
+            outcome = running.ended(250)
+    assert outcome.code == 0, outcome
     for first, last in (*months, whole):
         folder = Path("reports") / f"{first}_{last}_1"
         theirs, ours = (Report(each.folder / folder) for each in (command, alone))
@@ -339,7 +334,7 @@ def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeC
     tasks = world.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
     fetches = {task["name"] for task in tasks if task["name"].startswith("fetch ap_")}
     assert fetches == {f"fetch {shop.app_id} {' to '.join(month)}" for shop in shops for month in months}
-    page = json.dumps([run, tasks, world.logs(run), done.stdout, done.stderr])
+    page = json.dumps([run, tasks, world.logs(run), outcome.out, outcome.err])
     for key in (one.access_key, one.secret_key, two.secret_key, command.settings["RECONCILE_DATABASE_URL"]):
         assert key not in page
 

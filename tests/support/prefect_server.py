@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.support.catchers import web_hook
-from tests.support.driver import Command, MakeCommand, Shop
+from tests.support.driver import Command, MakeCommand, Running, Shop
 from tests.support.guarded import guarded
 
 T = TypeVar("T")
@@ -186,21 +186,14 @@ def free_port() -> int:
 
 
 def prefect(command: Command, *arguments: str, **changes: str) -> None:
-    good(command, BIN / "prefect", "--no-prompt", *arguments, **changes)
+    good(command, str(BIN / "prefect"), "--no-prompt", *arguments, **changes)
 
 
-def good(command: Command, *words: str | Path, **changes: str) -> None:
-    """Run another program where the command works. It ends well."""
-    done = subprocess.run(
-        words,
-        cwd=command.folder,
-        env=command.environment(**changes),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def good(command: Command, *words: str, **changes: str) -> None:
+    """Run a program of Python, or `-m` and a module, where the command works. It ends well."""
+    with Running([*words], command.folder, command.environment(**changes), warm=True) as running:
+        outcome = running.ended()
+    assert outcome.code == 0, outcome
 
 
 def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:

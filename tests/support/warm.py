@@ -4,26 +4,35 @@ A run takes 4 s of processor time, and more than 2 s of them import. All process
 forks, since to import all of it takes 4 s, too. Nothing but imports is done before the fork: each command is a process
 with an environment, a folder, a session and an end of its own, and runs the installed script. That a module reads
 nothing of its process when it is imported is tested in tests/unit/test_layers.py.
+
+Where a command will work with Prefect, it is forked by a second such process, a fork of the first that has imported
+Prefect, too. `interpreter` gives Prefect's workers a program that has its Python processes forked there: see asker.py
+beside this.
 """
 
 import atexit
 import gc
 import importlib
+import importlib.abc
+import importlib.machinery
 import json
 import os
 import pkgutil
 import resource
 import runpy
 import select
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 FOLDER = os.environ.get("MEASURED_FOLDER") or None
@@ -31,8 +40,10 @@ FOLDER = os.environ.get("MEASURED_FOLDER") or None
 
 LIBRARIES = (
     "great_expectations",
+    "multiprocessing.synchronize",
     "pandas.core.arrays.string_arrow",
     "pyarrow.csv",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "python_calamine",
     "rich._emoji_replace",
@@ -43,8 +54,25 @@ LIBRARIES = (
 )
 """Those that the product imports only where it needs them, and what they import when they are used."""
 
+PREFECT = (
+    "fastapi",
+    "prefect.artifacts",
+    "prefect.automations",
+    "prefect.cli.deploy",
+    "prefect.flow_engine",
+    "prefect.main",
+    "prefect.runner._workspace_resolver",
+)
+"""What flows, the processes of a worker and `prefect deploy` import of Prefect."""
+
+PROGRAMS = ("prefect.engine", "prefect.runner._workspace_supervisor")
+"""What a worker runs with `python -m`, each in a process of its own."""
+
 ADDRESS = "FORKED_AT"
 """The variable that names the socket at which the process that forks is asked."""
+
+PREFECT_ADDRESS = "FORKED_WITH_PREFECT_AT"
+"""The same, of the one that has imported Prefect."""
 
 LANG = "C.UTF-8"
 """Text is encoded as it was when the process began, so a command in another language is none of its forks."""
@@ -67,11 +95,13 @@ class Forked:
         files: tuple[int, int, int],
         closed: tuple[int, ...] = (),
         most_bytes: int = resource.RLIM_INFINITY,
+        imports: tuple[str, ...] = (),
     ) -> None:
         self._status, theirs = socket.socketpair()
-        asked = {"words": words, "folder": str(folder), "environment": environment}
+        asked = {"words": words, "folder": str(folder), "environment": environment, "imports": imports}
         job = json.dumps(asked | {"closed": closed, "most_bytes": most_bytes}).encode()
-        socket.send_fds(_warm(), [job], [*files, theirs.fileno()])
+        way = _warm(PREFECT_ADDRESS if "PREFECT_API_URL" in environment else ADDRESS)
+        socket.send_fds(way, [job], [*files, theirs.fileno()])
         theirs.close()
         self.pid = self._number()
         self.returncode: int | None = None
@@ -103,51 +133,75 @@ class Forked:
 
 
 @cache
-def _warm() -> socket.socket:
-    """The way to the process that forks."""
+def _warm(address: str) -> socket.socket:
+    """The way to a process that forks."""
     way = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    way.connect(os.environ[ADDRESS])
+    way.connect(os.environ[address])
     return way
 
 
 def start_when_asked() -> None:
-    """Let the process that forks be started by the first command of this process and of those that it starts.
+    """Let the processes that fork be started by the first command of this process and of those that it starts.
 
-    It ends with this one.
+    They end with this one.
     """
     folder = tempfile.TemporaryDirectory(prefix="reconcile-warm-")  # nobody else may ask
-    os.environ[ADDRESS] = f"{folder.name}/asked"
-    asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    asked.bind(os.environ[ADDRESS])
-    asked.listen()
-    alive, until_the_end = os.pipe()
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[tuple[subprocess.Popen[bytes] | Forked, int]] = []
 
-    def start() -> None:
+    def asked_at(address: str) -> socket.socket:
+        os.environ[address] = f"{folder.name}/{address}"
+        asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asked.bind(os.environ[address])
+        asked.listen()
+        return asked
+
+    def start(asked: socket.socket) -> None:
         select.select([asked], [], [])
+        alive, until_the_end = os.pipe()
         command = [sys.executable, __file__, str(asked.fileno()), str(alive)]
         environment = {"PATH": os.environ["PATH"], "LANG": LANG, "GX_ANALYTICS_ENABLED": "false"}
         environment |= {"MEASURED_FOLDER": FOLDER} if FOLDER else {}
-        started.append(
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[asked.fileno(), alive],
-                start_new_session=True,
-            )
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[asked.fileno(), alive],
+            start_new_session=True,
         )
+        started.append((process, until_the_end))
+        asked.close()
+        os.close(alive)
+
+    def start_with_prefect(asked: socket.socket) -> None:
+        select.select([asked], [], [])
+        alive, until_the_end = os.pipe()
+        environment = {"PATH": os.environ["PATH"], "LANG": LANG, "HOME": folder.name}
+        environment |= {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+        files = (asked.fileno(), alive, sys.__stderr__.fileno())  # type: ignore[union-attr]
+        process = Forked([__file__], Path(folder.name), environment, files, imports=PREFECT)
+        started.append((process, until_the_end))
         asked.close()
         os.close(alive)
 
     def end() -> None:
-        os.close(until_the_end)
-        for process in started:
-            process.wait()
+        for process, until_the_end in reversed(started):  # the second is a child of the first
+            os.close(until_the_end)
+            process.wait(60)
         folder.cleanup()
 
-    threading.Thread(target=start, daemon=True).start()
+    for begin, address in ((start, ADDRESS), (start_with_prefect, PREFECT_ADDRESS)):
+        threading.Thread(target=begin, args=[asked_at(address)], daemon=True).start()
     atexit.register(end)
+
+
+def interpreter(folder: Path) -> Path:
+    """Make a program that stands for this interpreter: what it is asked to run is forked where Prefect is imported."""
+    path = folder / "python"
+    asker = Path(__file__).with_name("asker.py")
+    words = shlex.join([sys.executable, "-ISE", str(asker), os.environ[PREFECT_ADDRESS], sys.executable])
+    path.write_text(f'#!/bin/sh\nexec {words} "$0" "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 def import_product() -> None:
@@ -164,17 +218,25 @@ def _serve(asked: socket.socket, alive: int) -> tuple[dict[str, Any], list[int]]
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waker)
     working: dict[int, socket.socket] = {}
+    bound: dict[socket.socket, int] = {}
+    """Processes that end with the one that asked for them."""
     asking: set[socket.socket] = set()
     while True:
-        ready, _, _ = select.select([asked.fileno(), *(way.fileno() for way in asking), woken, alive], [], [])
+        ways = [way.fileno() for way in (asked, *asking, *bound)]
+        ready, _, _ = select.select([*ways, woken, alive], [], [])
         if woken in ready:
             os.read(woken, 1024)
             for pid in list(working):
                 ended, how = os.waitpid(pid, os.WNOHANG)
                 if ended:
                     with working.pop(pid) as status:
+                        bound.pop(status, None)
                         _say(status, os.waitstatus_to_exitcode(how))
+        for status in [status for status in bound if status.fileno() in ready]:
+            os.kill(bound.pop(status), signal.SIGKILL)
         if alive in ready:
+            for pid in bound.values():
+                os.kill(pid, signal.SIGKILL)
             return None
         if asked.fileno() in ready:
             asking.add(asked.accept()[0])
@@ -196,6 +258,8 @@ def _serve(asked: socket.socket, alive: int) -> tuple[dict[str, Any], list[int]]
             for file in files[:3]:
                 os.close(file)
             working[pid] = socket.socket(fileno=files[3])
+            if json.loads(job).get("bound"):
+                bound[working[pid]] = pid
             _say(working[pid], pid)
 
 
@@ -204,8 +268,8 @@ def _say(status: socket.socket, number: int) -> None:
         status.sendall(number.to_bytes(4, "big", signed=True))
 
 
-def _become(job: dict[str, Any], files: list[int]) -> None:
-    """Be the command, from its own session and signals to its end."""
+def _enter(job: dict[str, Any], files: list[int]) -> None:
+    """Be the process of the job: its session, signals, folder, environment, files and arguments."""
     os.setsid()
     os.chdir(job["folder"])
     for number, file in enumerate(files):
@@ -219,18 +283,75 @@ def _become(job: dict[str, Any], files: list[int]) -> None:
         resource.RLIMIT_FSIZE, (job["most_bytes"], resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     )
     sys.argv = job["words"]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
+    sys.executable = job.get("executable", sys.executable)
+
+
+def _become(job: dict[str, Any]) -> None:
+    """Be the command, to its end."""
+    module = sys.argv[1] if sys.argv[0] == "-m" else None
+    if module:
+        sys.argv[:2] = [module]
+    sys.path[0] = os.getcwd() if module else str(Path(sys.argv[0]).parent)
+    if more := job["environment"].get("PYTHONPATH"):
+        sys.path[1:1] = more.split(os.pathsep)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
     for number in job["closed"]:  # Python then has no such stream
         os.close(number)
         setattr(sys, {1: "stdout", 2: "stderr"}[number], None)
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        if module:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
-        if isinstance(end.code, int):
-            _end(end.code)
+        if end.code is None or isinstance(end.code, int):
+            _end(end.code or 0)
         raise
     _end(0)
+
+
+class Shelf(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Prefect's modules in a fork, where they seem to be imported anew: the first import reads the settings.
+
+    Prefect reads the environment when it is imported, and our command changes it before.
+    """
+
+    def __init__(self) -> None:
+        self._held = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "prefect"}
+        for name in self._held:
+            del sys.modules[name]
+        for name in PROGRAMS:
+            self._held.pop(name, None)
+        self._begun = False
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in self._held:
+            return None
+        spec = importlib.machinery.ModuleSpec(name, self, is_package="__path__" in vars(self._held[name]))
+        spec.loader_state = self._held[name].__spec__
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self._held[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__
+        module.__spec__ = module.__spec__.loader_state
+        if not self._begun:
+            self._begun = True
+            importlib.import_module("prefect.context").refresh_global_settings_context()
+            logging = importlib.import_module("prefect.logging.configuration")
+            logging.PROCESS_LOGGING_CONFIG.clear()
+            logging.setup_logging()
+
+
+def _keep() -> None:
+    """Leave what was imported alone: no search for garbage touches it, so that all forks share its memory."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _end(code: int) -> None:
@@ -255,9 +376,20 @@ if __name__ == "__main__":
         importlib.import_module(library)
     import_product()
     importlib.import_module("reconcile.report.html").page_template()  # to compile it takes a tenth of a run
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    _keep()
     found = _serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
-    if found:
-        _become(*found)
+    while found:
+        _enter(*found)
+        if not found[0]["imports"]:
+            _become(found[0])
+        gc.disable()
+        for name in found[0]["imports"]:
+            importlib.import_module(name)
+        _keep()
+        waits_for, ends_with = os.dup(0), os.dup(1)
+        with open(os.devnull, "r+b") as nothing:
+            for number in (0, 1):
+                os.dup2(nothing.fileno(), number)
+        found = _serve(socket.socket(fileno=waits_for), ends_with)
+        if found:
+            sys.meta_path.insert(0, Shelf())

@@ -1,0 +1,64 @@
+"""What stands for the interpreter where Prefect's workers start processes: it has them forked, see warm.py beside this.
+
+Its arguments: where to ask, the interpreter, the path that stands for it, and what the interpreter is asked to run. It
+hands on its environment, folder and files, passes signals on, and ends as the fork ends; the fork ends when it is
+killed. For whatever is no module and no program, it becomes the interpreter itself. So it does for a module where
+OWN_PROCESS is set.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+ITSELF = """
+import runpy, sys
+sys.executable, *sys.argv = sys.argv[1:]
+if sys.argv[0] == "-m":
+    sys.argv[:2] = sys.argv[1:2]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+else:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""A program that is no fork, but takes what stands for the interpreter for the interpreter: the path comes first."""
+
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def main() -> int:
+    address, python, path, *words = sys.argv[1:]
+    if "OWN_PROCESS" in os.environ and words[:1] == ["-m"]:
+        os.execv(python, [python, "-c", ITSELF, path, *words])  # noqa: S606
+    if not words or (words[0].startswith("-") and words[0] != "-m"):
+        os.execv(python, [python, *words])  # noqa: S606
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    job: dict[str, object] = {"words": words, "folder": os.getcwd(), "executable": path}
+    job |= {"environment": dict(os.environ)}
+    job |= {"imports": [], "closed": [], "most_bytes": -1, "bound": True}
+    status, theirs = socket.socketpair()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as way:
+        way.connect(address)
+        socket.send_fds(way, [json.dumps(job).encode()], [0, 1, 2, theirs.fileno()])
+        theirs.close()
+        pid = said(status)
+        for one in PASSED_ON:
+            signal.signal(one, lambda number, _: os.kill(pid, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        code = said(status)
+    if code < 0:
+        with suppress(OSError):  # it is SIGKILL
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def said(status: socket.socket) -> int:
+    """A number that the process that forks says next: the process id, and how it ended."""
+    told = status.recv(4, socket.MSG_WAITALL)
+    return int.from_bytes(told, "big", signed=True) if len(told) == 4 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
