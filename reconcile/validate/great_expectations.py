@@ -257,9 +257,9 @@ class GreatExpectations:
                 definition = self._gx.ValidationDefinition(
                     name=f"{name} {next(self._numbers)}", data=batches, suite=suite
                 )
-                outcome = self._context.validation_definitions.add(definition).run(
-                    batch_parameters=parameters, result_format=form
-                )
+                definition = self._context.validation_definitions.add(definition)
+                with each_made_once():
+                    outcome = definition.run(batch_parameters=parameters, result_format=form)
             else:
                 with each_made_once():
                     outcome = batches.get_batch(parameters).validate(suite, result_format=form)

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import DATE, NUMERIC, TEXT, TIMESTAMP, Select, text
@@ -47,6 +47,7 @@ def load() -> Any:
         _compute_once()
         _describe_quickly()
         _ask_for_no_rows_quickly()
+        _compile_each_template_once()
 
         return great_expectations
 
@@ -173,6 +174,27 @@ def _ask_for_no_rows_quickly() -> None:
         return carefully(self, query)
 
     SqlAlchemyExecutionEngine.execute_query = execute_query
+
+
+@cache
+def _compile_each_template_once() -> None:
+    """Let the kinds of Great Expectations' own pages share what is compiled: each would compile the same templates."""
+    from great_expectations.render.view import view
+    from jinja2 import BytecodeCache
+    from jinja2.bccache import Bucket
+
+    class InMemory(BytecodeCache):
+        def __init__(self) -> None:
+            self.held: dict[str, bytes] = {}
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            if bucket.key in self.held:
+                bucket.bytecode_from_string(self.held[bucket.key])
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            self.held[bucket.key] = bucket.bytecode_to_string()
+
+    view.Environment = partial(view.Environment, bytecode_cache=InMemory())
 
 
 def preload() -> threading.Thread:
