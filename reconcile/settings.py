@@ -122,6 +122,9 @@ def _dialect(text: str) -> Dialect:
 
 
 def _path(text: str) -> Path:
+    # Its value is not repeated: an address may hold a password. Taken for a path it would be a folder `s3:`.
+    if "://" in text:
+        raise ValueError("is an address: it must be a path of this machine")
     return Path(text.strip())
 
 

@@ -26,12 +26,24 @@ class Day(click.ParamType[date]):
 
 
 class SomePath(click.Path):
-    """A path. An empty one is refused: to Python it is the working folder, to people a variable that is not set."""
+    """A path. An empty one is refused: to Python it is the working folder, to people a variable that is not set. So is
+    an address: to Python `s3://books/x` is a file of a folder `s3:`, and what people keep there they would miss later.
+    """
+
+    takes_addresses = False
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty: name a file or a folder", param, ctx)
+        if not self.takes_addresses and isinstance(value, str) and "://" in value:  # it may hold a password
+            self.fail("this is an address: name a path of this machine", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class FolderOrAddress(SomePath):
+    """A folder of this machine, or the address of one elsewhere."""
+
+    takes_addresses = True
 
 
 def period_options(command: Callable[..., Any]) -> Callable[..., Any]:

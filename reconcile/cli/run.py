@@ -11,6 +11,7 @@ import click
 
 from reconcile.cli.console import showing_progress, tell
 from reconcile.cli.options import (
+    FolderOrAddress,
     SomePath,
     allow_option,
     chosen_period,
@@ -64,7 +65,7 @@ def demo(seed: int, as_json: bool) -> None:
 @click.option("--profile", metavar="NAME", help="How to read the ledger: [ledger.NAME] in reconcile.toml.")
 @click.option(
     "--out",
-    type=SomePath(),
+    type=FolderOrAddress(),
     default="reports",
     show_default=True,
     metavar="DIR",

@@ -4,16 +4,20 @@ fsspec reaches it, and the library that fsspec names for its kind of storage. St
 a file that holds the id of the run.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.report.csv_files import newer
 
 LAST = "run.json"
 """It comes when all other files are there, so a folder that has it is whole."""
+PROBE = ".reconcile"
+"""An empty file that is written, and removed at once, before a run begins its work."""
 
 
 class Elsewhere:
@@ -22,23 +26,45 @@ class Elsewhere:
     def __init__(self, address: str) -> None:
         from fsspec.core import url_to_fs  # only those wait for it who have such a folder
 
-        # A password may stand before the @.
-        found = re.search(r"//([^/]*)@", address)
-        self._secret = found[1] if found else ""
-        self.shown = address.replace(f"//{self._secret}@", "//…@") if found else address
+        # A library that tries again leaves the error of each try to asyncio, which logs its traceback.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        # A password may stand before the @. That of a bucket often has a slash in it.
+        found = re.search(r"//([^/@]*:.*|[^/]*)@", address)
+        before_at = found[1] if found else ""
+        password = before_at.partition(":")[2]
+        # A library may show all of it, the password alone or decoded, or what it takes for the bucket.
+        secrets = {before_at, password, unquote(password), *before_at.split("/")} - {""}
+        self._secrets = sorted(secrets, key=len, reverse=True)
+        self.shown = address.replace(f"//{before_at}@", "//…@") if found else address
         try:
             with self._reaching("cannot be written"):
                 self._storage, self._root = url_to_fs(address)
-                self._storage.makedirs(self._root, exist_ok=True)
+                self._check_root()
         except ReconcileError as error:
             raise UsageError(str(error)) from error.__cause__
+
+    def _check_root(self) -> None:
+        if not self._root:
+            raise ValueError("it names no place")
+        self._make(self._root)
+        # Only writing shows that the bucket is there and that the key may write: rights to look are others.
+        probe = f"{self._root}/{PROBE}"
+        self._storage.pipe_file(probe, b"")
+        with suppress(FileNotFoundError, PermissionError):  # of a run beside; nobody may remove anything
+            self._storage.rm_file(probe)
+
+    def _make(self, folder: str) -> None:
+        # Where the first part is a bucket, what is below it needs no folders. To make them would make a bucket of every
+        # name that is mistyped, and takes a right that this one folder does not need.
+        if folder.startswith("/"):
+            self._storage.makedirs(folder, exist_ok=True)
 
     def copy(self, folder: Path) -> None:
         """Copy the files of a run."""
         target = f"{self._root}/{folder.name}"
         names = sorted((path.name for path in folder.iterdir()), key=lambda name: (name == LAST, name))
         with self._reaching("the copy of the report failed"):
-            self._storage.makedirs(target, exist_ok=True)
+            self._make(target)
             for name in names:
                 self._storage.put_file(str(folder / name), f"{target}/{name}")
 
@@ -62,6 +88,6 @@ class Elsewhere:
             yield
         except Exception as error:
             says = " ".join(str(error).split()) or type(error).__name__
-            if self._secret:
-                says = says.replace(self._secret, "…")
+            for secret in self._secrets:
+                says = says.replace(secret, "…")
             raise ReconcileError(f"--out {self.shown}: {what}: {says}") from error

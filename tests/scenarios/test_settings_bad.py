@@ -166,6 +166,20 @@ CASES = {
         f"{' '.join(words)} of an empty path": Case((*words, ""), (says, "is empty"))
         for words, says in (((*RUN, "--out"), "--out"), (("ledger", "import"), "PATH"), (("resolve",), "FILE"))
     },
+    # To Python it is a file of a folder `s3:`: what people keep there they would miss later.
+    **{
+        f"{' '.join(words)} of an address": Case((*words, "s3://key:QS3cretQ@books/x"), (says, "address"))
+        for words, says in (
+            (("backup",), "FILE"),
+            (("close", "2026-08", "--by", "asha", "--out"), "--out"),
+            (("ledger", "import"), "PATH"),
+            (("metrics", "--textfile"), "--textfile"),
+        )
+    },
+    **{
+        f"{name} of an address": setting(name, "s3://key:QS3cretQ@books/x", "address")
+        for name in ("RECONCILE_HOME", "RECONCILE_INBOX", "RECONCILE_LEDGER", "RECONCILE_OUT_ROOT")
+    },
     "out is a file": Case((*RUN, "--out", "ledger.csv"), ("--out", "ledger.csv")),
     "out below a file": Case((*RUN, "--out", "ledger.csv/reports"), ("--out", "ledger.csv/reports")),
     "latest is a folder": Case((*RUN, "--out", "taken"), ("taken/latest",)),
