@@ -29,6 +29,12 @@ begin;
 create role reconcile_owner nologin;
 create role reconcile_runner login password :'runner_password' in role reconcile_owner;
 create role reconcile_reader login password :'reader_password';
+-- A machine that loses its power or its network says no goodbye: without this its run holds the lock of its apps for more
+-- than two hours. Now for two minutes.
+alter role reconcile_runner set tcp_keepalives_idle = 60;
+alter role reconcile_runner set tcp_keepalives_interval = 10;
+alter role reconcile_runner set tcp_keepalives_count = 6;
+alter role reconcile_runner set tcp_user_timeout = 120000;
 alter role reconcile_reader set default_transaction_read_only = on;
 alter role reconcile_reader set search_path = reconcile;
 \endif

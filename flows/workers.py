@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -32,6 +33,12 @@ _MISSING = (
     "or set it to threads"
 )
 
+NO_WORKER_SECONDS = 120
+"""How long a scheduler may have no worker at all: one that ends is replaced sooner."""
+
+_LOOK_SECONDS = 2
+"""How often somebody who waits for a worker looks whether there is any."""
+
 
 def task_runner() -> TaskRunner[Any] | None:
     """The task runner of a flow, as RECONCILE_TASK_RUNNER has it; None is Prefect's own, of threads.
@@ -51,6 +58,8 @@ def task_runner() -> TaskRunner[Any] | None:
         "prefect.task_runner.dask",
     ):  # their comings and goings, and a page that is off
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A scheduler that is gone is said in a line of ours.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     where = asked.removeprefix("dask").strip()
     if "://" in where:
         return DaskTaskRunner(address=where)
@@ -138,6 +147,7 @@ class DaskWorkers:
 
     def _result(self, future: PrefectFuture[PartDone]) -> PartDone | ReconcileError:
         with self._explained():
+            await_end(self._runner.client, future.wrapped_future)  # type: ignore[attr-defined]
             found = future.result(raise_on_failure=False)
         if isinstance(found, BaseException) and not isinstance(found, ReconcileError):
             raise found
@@ -157,6 +167,23 @@ class DaskWorkers:
             raise UsageError(
                 f"RECONCILE_TASK_RUNNER: Dask's scheduler does not answer: {' '.join(str(error).split())}"
             ) from None
+
+
+def await_end(client: Any, future: Any) -> None:
+    """Wait until this future of Dask has ended. Raises UsageError where the scheduler has no worker left: it would wait
+    for one without an end, and say nothing."""
+    seen = monotonic()
+    while not future.done():
+        try:
+            future.result(timeout=_LOOK_SECONDS)
+        except TimeoutError:
+            if client.nthreads():
+                seen = monotonic()
+            elif monotonic() - seen > NO_WORKER_SECONDS:
+                raise UsageError(
+                    f"RECONCILE_TASK_RUNNER: Dask's scheduler has had no worker for {NO_WORKER_SECONDS} seconds: "
+                    "start its workers again"
+                ) from None
 
 
 def _fetch(part: Part, turn: str) -> PartDone:

@@ -22,7 +22,10 @@ def stored_report(record: RunRecord) -> tuple[Mapping[str, Any], Path]:
         raise UsageError(f"{record.run_id} is a {record.command} that is {record.state}: it has no files")
     folder = Path(record.folder)
     if not folder.is_dir():
-        raise UsageError(f"the files of run {record.run_id} are no longer at {folder}: move them back there")
+        raise UsageError(
+            f"the files of run {record.run_id} are not in {folder} on this machine: "
+            "move them back there, or, if another machine wrote them, do this there"
+        )
     return record.report, folder
 
 

@@ -58,6 +58,9 @@ def test_the_runner_works_and_the_reader_reads_the_views(make_empty_database: Ca
         with engine.connect() as connection:
             owners = "select distinct tableowner from pg_tables where schemaname = 'reconcile'"
             assert connection.exec_driver_sql(owners).scalars().all() == ["reconcile_owner"]
+            # Over a socket they read 0. A machine that vanished must not hold the lock of an app for hours.
+            settings = "select unnest(rolconfig) from pg_roles where rolname = 'reconcile_runner'"
+            assert "tcp_keepalives_idle=60" in connection.exec_driver_sql(settings).scalars().all()
 
     reader = create_engine(url.set(username="reconcile_reader", password="read"), poolclass=NullPool)
     with reader.connect() as connection:

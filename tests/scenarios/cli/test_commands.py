@@ -169,6 +169,14 @@ def test_show_verifies_the_files(small: tuple[Command, Outcome]) -> None:
         assert "notes.txt does not belong to the run" in command("show", "latest", "--verify").complaint
     finally:
         more.unlink()
+    aside = report.folder.rename(report.folder.with_name("aside"))
+    try:  # as on a machine that shares only the database with the one of the run
+        for words in (("show", report.run_id, "--verify"), ("report", report.run_id)):
+            refused = command(*words)
+            assert refused.code == 2
+            assert f"are not in {report.folder} on this machine" in refused.complaint
+    finally:
+        aside.rename(report.folder)
     command.good("show", "latest", "--verify")
 
 

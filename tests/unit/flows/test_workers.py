@@ -1,5 +1,6 @@
 """Dask as the task runner of the flows: how it is asked for, and what a worker refuses."""
 
+import logging
 import pickle
 from dataclasses import replace
 from datetime import date
@@ -69,3 +70,9 @@ def test_a_worker_with_other_settings_fetches_nothing(monkeypatch: pytest.Monkey
         UsageError, match="differ from those of the run in RECONCILE_REREAD_DAYS, RECONCILE_TIMEZONE: "
     ):
         fetch_part(part, "", lambda *_: None, lambda: None)
+
+
+def test_no_traceback_of_a_scheduler_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONCILE_TASK_RUNNER", "dask tcp://10.0.0.7:8786")
+    workers.task_runner()
+    assert not logging.getLogger("distributed.client").isEnabledFor(logging.ERROR)
