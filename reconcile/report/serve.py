@@ -58,7 +58,7 @@ def app_of(folder: Path, token: str) -> Starlette:
         if not request.url.path.endswith("/"):
             # Relative: `//host` would be another server's address.
             return RedirectResponse(f"./{quote(request.url.path.rpartition('/')[2])}/")
-        body = _runs(found) if is_root else _files(found)
+        body = _runs(found) if is_root else _files(folder, found)
         return HTMLResponse(_PAGE.format(escape("Reports" if is_root else found.name), body))
 
     def guarded(request: Request) -> Response:
@@ -127,12 +127,18 @@ def _inside(folder: Path, path: str) -> Path | None:
         return None
     if not found.is_relative_to(root) or not os.access(found, os.R_OK):
         return None
+    if not (found.is_file() or found.is_dir()):  # a pipe, a socket
+        return None
     return None if any(part.startswith(".") for part in found.relative_to(root).parts) else found
 
 
 def _runs(folder: Path) -> str:
     """The runs, that of the newest as-of day first, and the files beside them."""
-    names = [path.name for path in folder.iterdir() if (path / "run.json").is_file() and path.name[0] != "."]
+    names = [
+        path.name
+        for path in folder.iterdir()
+        if (path / "run.json").is_file() and path.name[0] != "." and _is_text(path.name)
+    ]
     runs = sorted((name for name in names if name.count("_") == 2), key=_order, reverse=True)
     rows = "".join(
         f"<tr><td>{_link(name + '/', _title(name))}</td>"
@@ -146,7 +152,7 @@ def _runs(folder: Path) -> str:
         + "</tr>"
         for name in runs
     )
-    return f"<table>{rows}</table>{_files(folder, leave_out=[*names, 'latest'])}"
+    return f"<table>{rows}</table>{_files(folder, folder, leave_out=[*names, 'latest'])}"
 
 
 def _order(name: str) -> tuple[str, str, int]:
@@ -159,10 +165,24 @@ def _title(name: str) -> str:
     return f"{first} to {last}, run {number}"
 
 
-def _files(folder: Path, leave_out: Sequence[str] = ()) -> str:
-    found = [path for path in sorted(folder.iterdir()) if path.name[0] != "." and path.name not in leave_out]
+def _files(root: Path, folder: Path, leave_out: Sequence[str] = ()) -> str:
+    """Those that would be given: a link that leads out of `root` is not named either."""
+    below = folder.resolve().relative_to(root.resolve())
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if _is_text(path.name)
+        and path.name[0] != "."
+        and path.name not in leave_out
+        and _inside(root, str(below / path.name))
+    ]
     names = [f"{path.name}/" if path.is_dir() else path.name for path in found]
     return f"<ul>{''.join(f'<li>{_link(name, name)}' for name in names)}</ul>"
+
+
+def _is_text(name: str) -> bool:
+    """Whether an address can hold this name: one that is not UTF-8 would break the page of all others."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in name)
 
 
 def _link(target: str, text: str) -> str:

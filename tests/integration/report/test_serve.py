@@ -1,6 +1,7 @@
 """The reports as a page: only with the token, only what lies in the folder, and nothing can be changed."""
 
 import base64
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -107,3 +108,20 @@ def test_a_short_token_and_a_folder_that_is_none_are_refused(reports: Path) -> N
         server_of(reports, "short")
     with pytest.raises(UsageError, match="is no folder"):
         server_of(reports / "none", TOKEN)
+
+
+def test_a_stray_file_breaks_no_page(ask: Callable[..., Answer], reports: Path) -> None:
+    """A name that is not UTF-8 came from another machine, a pipe from a slip: neither is given, all others are."""
+    (reports / b"M\xc4RZ.txt".decode("utf-8", "surrogateescape")).write_text("x")
+    run = reports / b"M\xc4RZ_1_1".decode("utf-8", "surrogateescape")
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    os.mkfifo(reports / "pipe")
+    known = basic(TOKEN)
+    index = ask("/", known)
+    assert index.status == 200
+    assert all(name in index.text for name in (*RUNS, "statement-2026-08"))
+    for name in ("RZ", "pipe", "out"):  # nor a link that leads out of the folder
+        assert name not in index.text
+    assert ask("/pipe", known).status == ask("/pipe/", known).status == 404
+    assert "report.html" in ask("/latest/", known).text
