@@ -101,6 +101,11 @@ def check_database(connection: Connection) -> None:
             f"RECONCILE_DATABASE_URL: the role {row.role} may not make temporary tables: as an administrator, run: "
             f"grant temporary on database {row.database} to {row.role}"
         )
+    if not row.may_make_tables and row.schema_owner not in (None, row.role):
+        raise UsageError(
+            f"RECONCILE_DATABASE_URL: the role {row.role} may not use the schema {SCHEMA}, which the role "
+            f"{row.schema_owner} owns: sign in as that role, or name another database"
+        )
     if not row.may_make_tables:
         raise UsageError(
             f"RECONCILE_DATABASE_URL: the role {row.role} has no schema {SCHEMA} of its own and may not make one: "

@@ -1,7 +1,8 @@
 -- Grain: one row.
 -- Purpose: Whether the role may do what the program needs: make temporary tables, and tables in its schema or, where
--- there is none, the schema; and one of the `tables` there that it may not read and write, as after a restore by
--- another role. Names are as a statement needs them, with quotes where those are needed.
+-- there is none, the schema; who owns the schema, null if there is none; and one of the `tables` there that it may not
+-- read and write, as after a restore by another role. Names are as a statement needs them, with quotes where those are
+-- needed.
 -- Reads: none
 -- Makes: none
 
@@ -13,6 +14,10 @@ select
         when to_regnamespace(:schema) is null then has_database_privilege(current_database(), 'CREATE')
         else has_schema_privilege(:schema, 'CREATE') and has_schema_privilege(:schema, 'USAGE')
     end as may_make_tables,
+    (
+        select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace
+        where oid = to_regnamespace(:schema)
+    ) as schema_owner,
     (
         select quote_ident(relname)
         from pg_class

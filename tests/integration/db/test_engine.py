@@ -312,6 +312,20 @@ def role(postgres_url: str, make_empty_database: Callable[[], str]) -> Iterator[
         connection.execute(text('drop role "night runner"'))
 
 
+def test_the_schema_of_another_role_is_not_to_be_made_again(role: tuple[Engine, str]) -> None:
+    admin, url = role
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'grant temporary on database {make_url(url).database} to "night runner"')
+        connection.exec_driver_sql("create schema reconcile")
+        owner = connection.scalar(text("select quote_ident(current_user)"))
+    with pytest.raises(UsageError) as refused, open_store(Settings(database_url=url)):
+        pass
+    assert str(refused.value) == (
+        'RECONCILE_DATABASE_URL: the role "night runner" may not use the schema reconcile, which the role '
+        f"{owner} owns: sign in as that role, or name another database"
+    )
+
+
 def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engine, str]) -> None:
     admin, url = role
     settings = Settings(database_url=url)
