@@ -7,6 +7,7 @@ from reconcile.core.records import bare_word
 from reconcile.decide.manual_match import MatchedRecord
 from reconcile.decide.result import short
 from reconcile.decide.sheet import MATCH, PERSON, WORDS, Row
+from reconcile.ledger.dates import DateStyle
 
 NOBODY = "-"
 """What takes an assignee or a due day away; an empty cell says nothing of it."""
@@ -53,7 +54,9 @@ def read_request(row: Row, *, is_known: bool, named_by_row: bool) -> RowRequest:
     if not is_known:
         raise ValueError("has no discrepancy_id: copy the row from a report again")
     if row.due and row.due != NOBODY and not _is_day(row.due):
-        raise ValueError(f"due {short(row.due)!r} is not a day: write it as 2026-08-31")
+        raise ValueError(
+            f"due {short(row.due)!r} {_why_no_day(row.due)}: write the year first, as 2026-08-31"
+        )
     if named_by_row and not row.by:
         raise ValueError(f"says something new, and its column {PERSON} names nobody")
     if len(row.assignee) > _LONGEST_NAME:
@@ -71,3 +74,14 @@ def _is_day(written: str) -> bool:
         return date.fromisoformat(written).isoformat() == written
     except ValueError:
         return False
+
+
+def _why_no_day(written: str) -> str:
+    """Of a day whose numbers have two orders, both days: it is one, only not known which."""
+    try:
+        DateStyle().read(written)
+    except ValueError as error:
+        reason = str(error).partition(": ")[0]
+        if reason.startswith("may be ") and " or " in reason:
+            return reason
+    return "is not a day"

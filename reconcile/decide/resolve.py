@@ -47,7 +47,12 @@ def resolve_sheet(
     with engine.connect() as connection:
         audit_trail.lock(connection)
         checker = RowChecker(
-            connection, settings, by, of_resolved=sheet.is_resolved, named_by_row=named_by_row
+            connection,
+            settings,
+            by,
+            of_resolved=sheet.is_resolved,
+            named_by_row=named_by_row,
+            hidden=sheet.hidden,
         )
         checked = checker.check(rows)
         if checked.refusals:

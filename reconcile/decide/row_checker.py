@@ -1,7 +1,7 @@
 """Checks the rows of a decision file against the discrepancies and decisions in the database."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -19,12 +19,16 @@ from reconcile.match.engine import suggested
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 
+_NAMED = 10
+"""Hidden rows that a warning names."""
+
 
 class RowChecker:
     """Collects what the rows of one file add to the audit trail, and why rows cannot be used.
 
     `of_resolved`: the decisions in force stand in the file, and nobody wrote them there. `named_by_row`: only the
-    column `by` says who decided, so each row that says something new must name the person.
+    column `by` says who decided, so each row that says something new must name the person. `hidden`: the numbers of
+    the rows that nobody sees who opens the file.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class RowChecker:
         *,
         of_resolved: bool = False,
         named_by_row: bool = False,
+        hidden: Set[int] = frozenset(),
     ) -> None:
         self._connection = connection
         self._settings = settings
@@ -48,6 +53,8 @@ class RowChecker:
         self.changes: list[Change] = []
         self.warnings: list[str] = []
         self.unchanged = 0
+        self._hidden = hidden
+        self._decided_hidden: list[int] = []
 
     def check(self, rows: Sequence[Row]) -> "RowChecker":
         """Check all rows of the file; returns itself."""
@@ -65,6 +72,7 @@ class RowChecker:
         self.refusals += matches.refusals
         for request in matches.usable():
             self._decide(request)
+        self._warn_of_hidden()
         return self
 
     def _refuse(self, row: Row, reason: str) -> None:
@@ -72,6 +80,18 @@ class RowChecker:
 
     def _warn(self, row: Row, says: str) -> None:
         self.warnings.append(f"row {row.number}, {row.discrepancy_id}: {says}")
+
+    def _warn_of_hidden(self) -> None:
+        """Say which decisions stand in hidden rows: whoever fills down over a filter decides about these too."""
+        found = self._decided_hidden
+        if not found:
+            return
+        rows = ", ".join(map(str, found[:_NAMED])) + (", …" if len(found) > _NAMED else "")
+        stand = "1 decision stands in a row" if len(found) == 1 else f"{len(found):,} decisions stand in rows"
+        self.warnings.append(
+            f"{stand} hidden by a filter, a group or by hand ({rows}); hidden rows count like all others: "
+            "reopen takes back what was not meant"
+        )
 
     def _request(self, row: Row) -> RowRequest | None:
         """What a row asks for; None if it is refused, or nothing."""
@@ -161,6 +181,8 @@ class RowChecker:
             **assigned,
         )
         self.decisions.append(decision)
+        if row.number in self._hidden and decision.decision is not None:
+            self._decided_hidden.append(row.number)
         self.changes.append(_change(decision, asked, held))
         if decision.decision == ACCEPT and decision.discrepancy_id in self._suggested:
             counterpart = one_line(self._suggested[decision.discrepancy_id])

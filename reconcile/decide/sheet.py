@@ -6,7 +6,7 @@ Columns are found by their names, in any order. Only six of them are read, and s
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -103,6 +103,11 @@ class Sheet:
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, in hexadecimal digits."""
         return self.table.sha256
+
+    @property
+    def hidden(self) -> Set[int]:
+        """The numbers of the rows that nobody sees who opens the workbook."""
+        return self.table.seen.hidden if isinstance(self.table, SheetTable) else frozenset()
 
     def rows(self) -> Iterator[Row | None]:
         """Every row below the header; None for a row that says nothing.

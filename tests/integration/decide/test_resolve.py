@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from sqlalchemy import Engine
 
 from reconcile.core.money import Currencies
@@ -90,6 +91,9 @@ def test_an_assignment_comes_back_and_decides_nothing(desk: Desk) -> None:
     resolved = desk.one("MISSING_IN_LEDGER")
     assert (resolved["assignee"], resolved["due"]) == ("Ravi", None)
     assert refused(desk, resolved | {"due": "31/02/2026"}).startswith("due '31/02/2026' is not a day")
+    assert refused(desk, resolved | {"due": "12/11/2026"}) == (
+        "due '12/11/2026' may be 12 November 2026 or 11 December 2026: write the year first, as 2026-08-31"
+    )
     assert "more than 100 characters" in refused(desk, resolved | {"assignee": "x" * 101})
     with desk.engine.connect() as connection:
         verify(connection)
@@ -331,6 +335,31 @@ def test_accept_beside_a_suggestion_warns_and_is_taken(desk: Desk) -> None:
     ]
     assert desk.resolve(*rows.values()).warnings == ()  # it is in force, and was said
     assert desk.resolve(rows["tx_2"] | {"resolution": "ignore"}).warnings == ()
+
+
+@story
+def test_decisions_in_hidden_rows_are_taken_with_a_warning(desk: Desk) -> None:
+    """Whoever fills down over a filter may decide about rows that nobody sees."""
+    desk.night(of(desk, *(tx(number, f"R{number}") for number in range(1, 16))))
+    path = desk.folder / f"filtered-{desk.apps[0]}.xlsx"
+    columns = ("discrepancy_id", "facts", "resolution", "note")
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, columns)
+        for number, row in enumerate(desk.rows, 1):
+            decided = row | {"resolution": "ignore" if number < 15 else "", "note": "seen"}
+            sheet.write_row(number, 0, [decided[column] for column in columns])
+            if number > 2:
+                sheet.set_row(number, options={"hidden": True})
+    for dry_run in (True, False):
+        taken = desk.take(path, dry_run=dry_run)
+        assert (taken.decisions, taken.notes) == (14, 1)
+        assert taken.warnings == (
+            "12 decisions stand in rows hidden by a filter, a group or by hand "
+            "(4, 5, 6, 7, 8, 9, 10, 11, 12, 13, …); hidden rows count like all others: "
+            "reopen takes back what was not meant",
+        )
+    assert desk.take(path).warnings == ()  # they are in force, and were said
 
 
 @pytest.mark.parametrize("written", ["Write off", "write-off", "WRITE_OFF", "writeoff", " write  Off "])
