@@ -123,7 +123,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An open discrepancy with the amount at stake: the difference of an amount mismatch, else its amount."""
+    """An open discrepancy with the amount at stake."""
 
     row: Mapping[str, str]
     currency: str

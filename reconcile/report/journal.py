@@ -40,7 +40,15 @@ from reconcile.report.journal_bookings import (
     stated_entry,
 )
 from reconcile.report.journal_files import TALLY_CURRENCY, Line, write_journals
-from reconcile.report.statement import Position, closing_of, month_days, openings, positions, runs_between
+from reconcile.report.statement import (
+    Position,
+    closing_of,
+    month_days,
+    no_run,
+    openings,
+    positions,
+    runs_between,
+)
 from reconcile.report.statement_files import write_whole
 from reconcile.report.verify import changed_files, stored_report
 from reconcile.settings import Settings
@@ -158,9 +166,7 @@ def _new_lines(
         else closing_of(connection, closed.content["closing"])
     )
     if not closing or not any(position.as_of.isoformat()[:7] == month for position in closing.values()):
-        raise UsageError(
-            f"{month}: no finished run is as of a day of that month; reconcile runs lists all runs"
-        )
+        raise UsageError(f"{month}: {no_run(month)}")
     opening = openings(connection, month)
     made: dict[tuple[int, str], list[Line]] = {}
     left: list[Left] = []

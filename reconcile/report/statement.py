@@ -134,6 +134,15 @@ def month_days(month: str, what: str = "--period") -> tuple[date, date]:
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
+def no_run(month: str) -> str:
+    """What is wrong with a month that has no run, and what to do."""
+    first, last = month_days(month)
+    return (
+        f"no finished run is as of a day of that month: run it with reconcile run --from {first} --to {last}; "
+        "reconcile runs lists all runs"
+    )
+
+
 def statement_of(connection: Connection, month: str) -> Statement:
     """Work out the statement of a month, on a connection that sees one state of the database.
 
@@ -142,9 +151,7 @@ def statement_of(connection: Connection, month: str) -> Statement:
     first, last = month_days(month)
     closing = positions(connection, last)
     if not any(first <= position.as_of for position in closing.values()):
-        raise UsageError(
-            f"--period {month}: no finished run is as of a day of that month; reconcile runs lists all runs"
-        )
+        raise UsageError(f"--period {month}: {no_run(month)}")
     return between(connection, month, openings(connection, month), closing)
 
 

@@ -340,9 +340,10 @@ def tampered(engine: Engine, change: str) -> Iterator[None]:
 
 def test_a_month_without_a_run_has_no_statement(month: Month) -> None:
     with month.engine() as engine:
-        for empty in ("2026-06", "2026-10"):
-            with pytest.raises(UsageError, match=f"--period {empty}: no finished run"):
+        for empty, last in (("2026-06", 30), ("2026-10", 31)):
+            with pytest.raises(UsageError, match=f"--period {empty}: no finished run") as error:
                 read_statement(engine, empty)
+            assert f"run it with reconcile run --from {empty}-01 --to {empty}-{last};" in str(error.value)
 
 
 def test_a_run_of_long_ago_is_drawn_again_as_it_was(month: Month) -> None:

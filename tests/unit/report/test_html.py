@@ -230,6 +230,21 @@ def test_at_stake_is_the_difference_of_an_amount_mismatch_and_else_the_amount(ma
     assert (page.open, page.without_amount, page.not_listed) == (8, 3, 3)
 
 
+def test_at_stake_of_a_refund_mismatch_is_what_was_given_back_on_one_side_only(make: Make) -> None:
+    wrong = {
+        "type": "REFUND_MISMATCH",
+        "kspay_amount": "100.00",
+        "ledger_amount": "100.00",
+        "difference": "0.00",
+    }
+    page = make(
+        row(1, **wrong, kspay_refunded="100.00", ledger_refunded="40.00"),
+        row(2, **wrong, kspay_refunded="", ledger_refunded="30.00"),
+    )
+    assert [str(money) for money in page.at_stake] == ["90.00"]
+    assert "for a refund mismatch the difference of what was given back" in render_page(page)
+
+
 def test_amounts_are_exact_and_sorted_exactly(make: Make) -> None:
     big = ("123456789012345678901234567.01", "123456789012345678901234567.02", "0.10", "0.20")
     page = make(*(row(number, kspay_amount=amount) for number, amount in enumerate(big)))
