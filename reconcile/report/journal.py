@@ -213,11 +213,12 @@ def _new_lines(
 
 
 def _decided(connection: Connection, opening: Position | None, closing: Position) -> Sequence[Any]:
-    chain, news = runs_between(connection, opening, closing)
+    chain, before = runs_between(connection, opening, closing)
     asked = {
         "app_id": closing.app_id,
         "runs": chain,
-        "news": news,
+        "before": before,
+        "news": sorted({*chain} - {*before}),
         "head": closing.decisions,
         "opened": opening.decisions if opening else 0,
     }

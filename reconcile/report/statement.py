@@ -248,9 +248,8 @@ def _with_records(connection: Connection, items: Sequence[Movement], closing: Po
 def runs_between(
     connection: Connection, opening: Position | None, closing: Position
 ) -> tuple[list[int], list[int]]:
-    """The runs that lead to the closing, and those of them that came after the opening."""
-    after = _chain(connection, closing)
-    return after, sorted(set(after) - set(_chain(connection, opening)))
+    """The runs that lead to the closing, and those that lead to the opening."""
+    return _chain(connection, closing), _chain(connection, opening)
 
 
 def out_of_order(opening: Mapping[str, Position], closing: Mapping[str, Position]) -> dict[str, str]:

@@ -1,7 +1,9 @@
 -- Grain: one row an item that a month's closing run no longer has open because of a decision, or whose exported
 -- decision was replaced by any other.
 -- Purpose: What of it was decided in this month: the movement is in one of its runs (`news`), or the decision replaced
--- another (after the first `opened`) while the item was not open. `earlier` is its newest export.
+-- another (after the first `opened`) while the item was not open. A night of this month that came before the run with
+-- which the month begins (`before` leads to it) has movements that are in that run too: these are the month before's.
+-- `earlier` is its newest export.
 -- Reads: decisions_that_count, journal_exports, movements
 -- Makes: none
 
@@ -10,6 +12,20 @@ with newest as (
     from movements
     where app_id = :app_id and run = any(cast(:runs as integer[]))
     order by discrepancy_id asc, run desc
+),
+
+-- Decided already when the month began.
+begins_decided as (
+    select discrepancy_id
+    from (
+        select distinct on (discrepancy_id)
+            discrepancy_id,
+            kind
+        from movements
+        where app_id = :app_id and run = any(cast(:before as integer[]))
+        order by discrepancy_id asc, run desc
+    ) as at_opening
+    where kind = 'resolved'
 ),
 
 decided as (
@@ -50,12 +66,18 @@ unbooked as (
     ) as earlier on true
     where
         ((decided.kind = 'resolved' and decided.decision in ('accept', 'write_off')) or earlier.journal is not null)
-        and (decided.run = any(cast(:news as integer[])) or (
-            -- A proposal counts from its confirmation on.
-            select min(counted.decision_id)
-            from decisions_that_count as counted
-            where counted.discrepancy_id = decided.discrepancy_id and counted.first_id = decided.first_id
-        ) > :opened)
+        and (
+            (
+                decided.run = any(cast(:news as integer[]))
+                and decided.discrepancy_id not in (select discrepancy_id from begins_decided)
+            )
+            or (
+                -- A proposal counts from its confirmation on.
+                select min(counted.decision_id)
+                from decisions_that_count as counted
+                where counted.discrepancy_id = decided.discrepancy_id and counted.first_id = decided.first_id
+            ) > :opened
+        )
         and decided.first_id not in (select decision_id from journal_exports)
 )
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from sqlalchemy import Engine, text
 
 from reconcile.core.errors import CheckFailed, UsageError
 from reconcile.core.journal import Accounts
+from reconcile.core.records import Period
 from reconcile.db.engine import open_store
 from reconcile.kspay import Credentials
 from reconcile.report import close_trail
 from reconcile.report.bridge import LINES
 from reconcile.report.close_month import NotClosed, close_month, write_closed
 from reconcile.report.journal import export_journal
-from reconcile.report.statement import Line
+from reconcile.report.statement import Line, statement_of
 from reconcile.sandbox.server import serve
 from reconcile.settings import Settings
 from tests.support.driver import Command, MakeCommand
@@ -51,8 +52,9 @@ def database(make_database: Callable[[], str]) -> str:
     return make_database()
 
 
-@pytest.fixture(scope="module")
-def quarter(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
+@contextmanager
+def merchant_of(database: str, folder: Path) -> Iterator[Quarter]:
+    """The merchant and its books in this database, before any run."""
     with serve(merchant()) as sandbox:
         app = Credentials(sandbox.base_url, sandbox.app_id, sandbox.access_key, sandbox.secret_key)
         settings = replace(
@@ -63,9 +65,14 @@ def quarter(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             tolerances=TOLERANCES,
         )
         with open_store(settings) as engine:
-            played = Quarter(tmp_path_factory.mktemp("quarter"), settings, engine)
-            play(played)
-            yield played
+            yield Quarter(folder, settings, engine)
+
+
+@pytest.fixture(scope="module")
+def quarter(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
+    with merchant_of(database, tmp_path_factory.mktemp("quarter")) as played:
+        play(played)
+        yield played
 
 
 def play(quarter: Quarter) -> None:
@@ -404,6 +411,30 @@ def test_the_journals_book_what_the_oracle_says_was_decided(quarter: Quarter, tm
         ), month
     # July: a payment of 2000 that was accepted, and half a dinar that was written off.
     assert lines_of(newest["2026-07"])["INR", "accept"][2] == -2000
+
+
+def test_what_was_decided_before_a_month_was_run_again_is_booked_in_that_month(
+    make_database: Callable[[], str], tmp_path: Path
+) -> None:
+    """Nights of July have the movements of these decisions too; the journal follows the statements."""
+    with merchant_of(make_database(), tmp_path) as books:
+        books.run(JUNE)
+        books.run(Period(date(2026, 7, 1), date(2026, 7, 2)))
+        books.decide("Asha Rao", ORD_2="write_off", ORD_3="accept")
+        books.run(Period(date(2026, 7, 1), date(2026, 7, 3)))
+        books.run(JUNE)
+        books.run(JULY)
+        books.decide("Asha Rao", ORD_6="accept")
+        books.run(JULY)
+        settings = replace(books.settings, journal=ACCOUNTS)
+        for month, booked in (("2026-07", {"ORD-6"}), ("2026-06", {"ORD-2", "ORD-3"})):  # the later one first
+            with books.engine.connect() as connection:
+                statement = statement_of(connection, month)
+            decided = [one for one in statement.lines if one.line in ("accept", "write_off") and one.items]
+            assert sum(one.items for one in decided) == len(booked)
+            done = export_journal(books.engine, settings, month, "default", tmp_path)
+            assert {line["reference"] for line in rows_of(done.files[0])} == booked
+            assert list(done.left) == []
 
 
 def test_what_replaces_an_exported_decision_is_booked_and_that_one_taken_back(
