@@ -92,7 +92,7 @@ def bookings(
         if paid.fee is not None and abs(difference - paid.fee) < abs(difference):
             difference -= paid.fee  # the ledger books amounts less their fee
         if entry.amount + difference <= 0:
-            raise NotBookedError("it takes more than one entry has")
+            raise NotBookedError("it takes more than one entry has: book it by hand")
         after = replace(entry, amount=entry.amount + difference)
         return [_booking(settings, after, difference if _counts(settings, entry, entries) else Decimal(0))]
     if kind == "CURRENCY_MISMATCH" and len(entries) == 1 and others and row["kspay_amount"]:
@@ -112,12 +112,27 @@ def bookings(
             _booking(settings, replace(entry, status=status, counts=by > 0), by * entry.amount)
             for entry in positive
         ]
-    if kind == "REFUND_MISMATCH" and row["kspay_refunded"]:
-        change = Decimal(row["ledger_refunded"]) - Decimal(row["kspay_refunded"])
-        entry = min(entries, key=lambda held: held.amount)
+    if kind == "REFUND_MISMATCH" and row["kspay_refunded"] and positive:
+        booked, given = Decimal(row["ledger_refunded"]), Decimal(row["kspay_refunded"])
+        refunds = [entry for entry in entries if entry.amount < 0]
+        if not given and sum(entry.amount for entry in refunds) == -booked:  # KS Pay gave nothing back
+            return [_booking(settings, replace(entry, status=GONE), -entry.amount) for entry in refunds]
+        change, entry = booked - given, min(entries, key=lambda held: held.amount)
         if entry.amount < 0 and entry.amount + change < 0:
             return [_booking(settings, replace(entry, amount=entry.amount + change), change)]
-    raise NotBookedError("no amount to book is known")
+        raise NotBookedError("it takes more than one entry has: book it by hand")
+    raise NotBookedError(_why_unknown(kind, has_payment=bool(positive)))
+
+
+def _why_unknown(kind: str, *, has_payment: bool) -> str:
+    """Why a decision of this type has no amount to book, and what to do about it."""
+    if kind == "DATE_MISMATCH":
+        return "it moves no money, so there is nothing to book"
+    if kind in ("AMOUNT_MISMATCH", "REFUND_MISMATCH") and not has_payment:
+        return "its entry is a refund, and the payment has none: book it by hand"
+    if kind == "REFUND_MISMATCH":
+        return "KS Pay does not say how much was given back: book it by hand"
+    return "no amount to book is known: book it by hand, if anything is to be booked"
 
 
 def _booking(settings: Settings, after: Entry, change: Decimal) -> Booking:

@@ -66,6 +66,11 @@ CASES: dict[str, tuple[tuple[str, str, str] | None, tuple[tuple[str, str, str], 
     "STATUS_MISMATCH": (("paid", "INR", "70"), (("open", "INR", "70"),)),
     "STATUS_OF_FAILED": (("failed", "INR", "80"), (("paid", "INR", "80"),)),
     "REFUND_MISMATCH": (("refunded", "INR", "90"), (("paid", "INR", "90"), ("refunded", "INR", "-60"))),
+    "REFUND_OF_PAID": (("paid", "INR", "95"), (("paid", "INR", "95"), ("refunded", "INR", "-60"))),
+    "REFUNDS_OF_PAID": (
+        ("paid", "INR", "85"),
+        (("paid", "INR", "85"), ("paid", "INR", "-20"), ("refunded", "INR", "-30")),
+    ),
     "DUPLICATE_IN_LEDGER": (("paid", "INR", "20"), (("paid", "INR", "20"), ("paid", "INR", "20"))),
     "STATUS_OF_COLON": (("paid", "INR", "55"), (("open", "INR", "55"),)),
     "BOTH_OF_FAILED": (("failed", "INR", "100"), (("paid", "INR", "90"),)),
@@ -86,6 +91,8 @@ CHANGE = {  # by currency and case, by how much the ledger's account rises
     "STATUS_MISMATCH": {"INR": "70"},
     "STATUS_OF_FAILED": {"INR": "-80"},
     "REFUND_MISMATCH": {"INR": "-30"},
+    "REFUND_OF_PAID": {"INR": "60"},
+    "REFUNDS_OF_PAID": {"INR": "50"},
     "DUPLICATE_IN_LEDGER": {"INR": "-20"},
     "STATUS_OF_COLON": {"INR": "55"},
     "BOTH_OF_FAILED": {"INR": "-90"},
@@ -367,7 +374,7 @@ def test_what_is_read_back_clears_what_it_books(books: Books) -> None:
     report = books.run()
     assert report.rows("discrepancies") == []
     assert [row["ledger_id"] for row in report.rows("resolved")] == ["bank:12"]
-    assert len(report.rows("matched")) == 16
+    assert len(report.rows("matched")) == 18
     # The same file again changes nothing, as a workbook either.
     workbook = books.command.folder / "saved.xlsx"
     with xlsxwriter.Workbook(workbook) as book:
