@@ -2,8 +2,10 @@
 SQLAlchemy."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, text
 
 from reconcile.db.sql_files import read_sql
@@ -26,6 +28,13 @@ def copy_rows(
             copy.write_row(row)
             count += 1
     return count
+
+
+def cancel(connection: Connection) -> None:
+    """End the statement that another thread waits for on this connection; there it raises an error."""
+    # If the server cannot be reached, that thread hears of it, too.
+    with suppress(psycopg.Error):
+        _driver(connection).cancel_safe()
 
 
 def _driver(connection: Connection) -> Any:

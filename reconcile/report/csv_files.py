@@ -32,6 +32,12 @@ _ROWS_AT_A_TIME = 5_000
 
 def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
     """Write the six CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
+    write_small_tables(connection, settings, folder)
+    write_matched(connection, settings.currencies, folder / "matched.csv", settings.dialect)
+
+
+def write_small_tables(connection: Connection, settings: Settings, folder: Path) -> None:
+    """Write all of these files but matched.csv, which may have a hundred times the rows of the others."""
     from reconcile.report import parquet  # it imports pyarrow, and `show` only reads files
 
     currencies, dialect = settings.currencies, settings.dialect
@@ -89,7 +95,6 @@ def write_tables(connection: Connection, settings: Settings, folder: Path) -> No
             form = parquet.schema(DISCREPANCIES, currencies)
             rows = parquet.write_alongside(folder / f"{name}.parquet", form, rows)
         write_csv(folder / f"{name}.csv", columns, (write(row) for row in rows), dialect)
-    write_matched(connection, currencies, folder / "matched.csv", dialect)
 
 
 def _decision(row: Mapping[str, Any]) -> str:

@@ -8,7 +8,9 @@ write the same bytes, which a test proves.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, text
 from reconcile.core.dialect import Dialect
 from reconcile.core.money import Currencies
 from reconcile.core.wording import MAX_CELL_LENGTH
-from reconcile.db.copy import copied_lines
+from reconcile.db.copy import cancel, copied_lines
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.report.columns import FILES, MATCHED, Form
 from reconcile.report.csv_cells import (
@@ -32,6 +34,7 @@ from reconcile.report.csv_cells import (
 
 _BLOCK = 1 << 16  # bytes that are looked at together
 _FIRST_WORD = 40  # letters
+_CANCEL_AGAIN_SECONDS = 0.5
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -106,6 +109,27 @@ def write_matched(connection: Connection, currencies: Currencies, path: Path, di
                 )
             else:
                 file.writelines(written(block, currencies, dialect))
+
+
+@contextmanager
+def writing_matched(
+    connection: Connection, currencies: Currencies, path: Path, dialect: Dialect
+) -> Iterator[Callable[[], None]]:
+    """Write matched.csv in a thread, while the block does what needs neither this file nor `connection`.
+
+    Gives a function that waits until the file is whole; when the block ends, it is. Of a million matches Postgres works
+    for seconds before the first row comes. A block that fails, or is interrupted, does not wait for that.
+    """
+    with ThreadPoolExecutor(1, "matched.csv") as worker:
+        writing = worker.submit(write_matched, connection, currencies, path, dialect)
+        try:
+            yield writing.result
+            writing.result()
+        except BaseException:
+            while not writing.done():  # again: it may have been between two statements
+                cancel(connection)
+                wait([writing], _CANCEL_AGAIN_SECONDS)
+            raise
 
 
 def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:

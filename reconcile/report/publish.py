@@ -13,7 +13,7 @@ from reconcile.db import runs
 from reconcile.report import csv_files
 from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.html import page_template
-from reconcile.report.matched_csv import plain_lines
+from reconcile.report.matched_csv import plain_lines, writing_matched
 from reconcile.report.render import render_all
 from reconcile.report.run_json import StageResults, document
 from reconcile.settings import Settings
@@ -38,10 +38,12 @@ def publish(
 
     `connection` is the one of the matching. `elsewhere` gets a copy before the commit: if that fails, the run failed.
     """
-    started = monotonic()
-    csv_files.write_tables(connection, run.settings, aside)
+    started, settings = monotonic(), run.settings
+    csv_files.write_small_tables(connection, settings, aside)
     report = document(connection, run, results)
-    render_all(report, aside)
+    matched = aside / "matched.csv"
+    with writing_matched(connection, settings.currencies, matched, settings.dialect) as wait_for_matched:
+        render_all(report, aside, wait_for_matched)
     report["seconds"]["report"] = round(monotonic() - started, 3)
     report["files"] = {path.name: {"sha256": csv_files.digest(path)} for path in sorted(aside.iterdir())}
     csv_files.write_json(aside / "run.json", report)

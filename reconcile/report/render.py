@@ -6,7 +6,7 @@ and the same files give the same bytes.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ from reconcile.report.html import write_page
 from reconcile.report.verify import changed_files, read_run_json, stored_report
 from reconcile.report.workbook import write_workbook
 
-Renderer = Callable[[Mapping[str, Any], Path], Path]
-"""Takes the content of run.json and the folder of the run; writes one file there and returns its path."""
 
-RENDERERS: Sequence[Renderer] = (write_page, write_workbook)
+def render_all(
+    run: Mapping[str, Any], folder: Path, wait_for_matched: Callable[[], None] = lambda: None
+) -> list[str]:
+    """Render everything into the folder of the run, from the content of its run.json and its CSV files.
 
-
-def render_all(run: Mapping[str, Any], folder: Path) -> list[str]:
-    """Render everything into the folder of the run; returns the names of the files."""
-    return [renderer(run, folder).name for renderer in RENDERERS]
+    `wait_for_matched` is called before matched.csv is read. Returns the names of the files.
+    """
+    return [write_page(run, folder).name, write_workbook(run, folder, wait_for_matched).name]
 
 
 def render_again(engine: Engine, run_id: str) -> list[Path]:

@@ -107,10 +107,13 @@ _Write = Callable[[int, int, str, Row], object]
 """Writes one cell: takes its row and column, its text, and the whole CSV row."""
 
 
-def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
+def write_workbook(
+    run: Mapping[str, Any], folder: Path, wait_for_matched: Callable[[], None] = lambda: None
+) -> Path:
     """Write the workbook into the folder of a run; returns its path.
 
-    `run` is the content of run.json. The same files give the same bytes.
+    `run` is the content of run.json. The same files give the same bytes. `wait_for_matched` is called before
+    matched.csv is read.
     """
     path = folder / f"report-{run['run_id']}.xlsx"
     book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)})
@@ -132,6 +135,8 @@ def write_workbook(run: Mapping[str, Any], folder: Path) -> Path:
         ("Bridge rows", "bridge", BRIDGE),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
+        if name == "matched":
+            wait_for_matched()
         if not (folder / f"{name}.csv").exists():
             continue  # a run of an older version has no rows of its bridge
         sheet = book.add_worksheet(title, FastSheet)
