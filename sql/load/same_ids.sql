@@ -61,6 +61,15 @@ with_reason as (
 select *
 from with_reason;
 
+-- What is left is what the file says, an id a row.
+with gone as (
+    delete from staged_entries as staged using contested
+    where
+        staged.app_id = contested.app_id and staged.source = contested.source
+        and staged.ledger_id = contested.ledger_id
+    returning staged.*, contested.reason
+)
+
 insert into staged_rejections
 select
     app_id, 'ledger', source, ledger_id, file, row_number, 'ledger_id', ledger_id, reason,
@@ -73,11 +82,4 @@ select
         )
     )::text,
     currency, amount, dated_on, dated_at, null, null
-from staged_entries
-inner join contested using (app_id, source, ledger_id);
-
--- What is left is what the file says, an id a row.
-delete from staged_entries as staged using contested
-where
-    staged.app_id = contested.app_id and staged.source = contested.source
-    and staged.ledger_id = contested.ledger_id;
+from gone;

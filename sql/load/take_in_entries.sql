@@ -4,7 +4,7 @@
 -- any other import, `lacking` names the entries of its days that an earlier file had. A withdrawn entry that comes
 -- again counts again.
 -- Reads: entries, incoming_ids, staged_entries, staged_scope, this_import, this_load
--- Makes: changes, compared, entries, entry_versions, in_span, lacking, loaded, missing, this_book
+-- Makes: changes, changes_of_load, compared, entries, entry_versions, in_span, lacking, loaded, missing, this_book
 
 -- The first import of a source has nothing to be compared with. In its order the index says at once that there is none.
 create temp table this_book on commit drop as
@@ -140,14 +140,24 @@ where
         where incoming_ids.app_id = held_entry.app_id and incoming_ids.record_id = held_entry.ledger_id
     );
 
+-- Grain: one row a load that brought a change: how many there are. Kept, so that a million changes are counted once.
+create temp table changes_of_load on commit drop as
+select
+    load_id,
+    count(*) filter (where held_number is null or held_withdrawn) as added,
+    count(*) filter (where not held_withdrawn) as changed,
+    count(*) filter (where moved) as moved
+from changes
+group by load_id;
+
 create temp table loaded on commit drop as
 select
     (select count(*) from staged_entries) as usable,
-    count(*) filter (where held_number is null or held_withdrawn) as added,
-    count(*) filter (where not held_withdrawn) as changed,
+    coalesce(sum(added), 0)::bigint as added,
+    coalesce(sum(changed), 0)::bigint as changed,
     (select count(*) from in_span) as in_force,
     (select count(*) from missing) as withdrawn
-from changes;
+from changes_of_load;
 
 insert into entry_versions (
     app_id, source, ledger_id, reference, comparable, currency, amount, status, dated_on, dated_at,

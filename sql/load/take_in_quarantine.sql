@@ -3,7 +3,7 @@
 -- is taken out when the id comes again, usable or with another fault. A record without an id is taken out when the same
 -- file no longer holds it, or when an answer that covers the day of its creation does not. If that day cannot be read,
 -- the answer must cover all days on which it may be: those of every answer that had it.
--- Reads: changes, incoming_ids, loaded, quarantine, rejected, staged_scope, this_import, this_load
+-- Reads: changes_of_load, incoming_ids, loaded, quarantine, rejected, staged_scope, this_import, this_load
 -- Makes: entries, loads, quarantine, quarantine_versions, released, transactions
 
 create temp table released on commit drop as
@@ -124,7 +124,8 @@ select
     (select count(*) from shifted_transaction) + (select count(*) from shifted_entry);
 
 update loads set
-    records = records + (select count(*) from changes where changes.load_id = loads.load_id and changes.moved)
+    records = records
+    + coalesce((select moved from changes_of_load where changes_of_load.load_id = loads.load_id), 0)
     + (select withdrawn from loaded) + (select count(*) from released) + (select count(*) from rejected)
 from this_load
 where loads.load_id = this_load.load_id;

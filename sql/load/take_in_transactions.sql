@@ -3,8 +3,8 @@
 -- `updatedAt` wins; different ones with one `updatedAt` are all quarantined, so the result does not depend on the
 -- order of pages. Older versions are kept.
 -- Reads: contested, staged_rejections, staged_scope, staged_transactions, this_load, transactions
--- Makes: changes, compared, incoming_ids, loaded, newest, staged_rejections, staged_transactions, this_book,
---   transaction_versions, transactions
+-- Makes: changes, changes_of_load, compared, incoming_ids, loaded, newest, staged_rejections, staged_transactions,
+--   this_book, transaction_versions, transactions
 
 create temp table newest on commit drop as
 with distinct_records as (
@@ -137,14 +137,24 @@ from staged_transactions as staged
 inner join this_load using (app_id)
 where (select is_empty from this_book);
 
+-- Grain: one row a load that brought a change: how many there are. Kept, so that a million changes are counted once.
+create temp table changes_of_load on commit drop as
+select
+    load_id,
+    count(*) filter (where held_number is null) as added,
+    count(held_number) as changed,
+    count(*) filter (where moved) as moved
+from changes
+group by load_id;
+
 create temp table loaded on commit drop as
 select
     (select count(*) from staged_transactions) as usable,
-    count(*) filter (where held_number is null) as added,
-    count(held_number) as changed,
+    coalesce(sum(added), 0)::bigint as added,
+    coalesce(sum(changed), 0)::bigint as changed,
     0 as in_force,
     0 as withdrawn
-from changes;
+from changes_of_load;
 
 insert into transaction_versions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at,
