@@ -27,6 +27,7 @@ from reconcile.match.engine import match
 from reconcile.report import csv_files as files
 from reconcile.report.figures import figures
 from reconcile.report.html import write_page
+from reconcile.report.matched_csv import write_matched
 from reconcile.settings import Settings
 
 SECONDS = 2
@@ -87,7 +88,8 @@ def measure(engine: Engine, settings: Settings, folder: Path, rounds: int) -> in
     run_folder.mkdir()
     with engine.connect() as connection:
         matched = match(connection, settings, run_id, (APP,), PERIOD, silent)
-        files.write_tables(connection, settings, run_folder)
+        files.write_small_tables(connection, settings, run_folder)
+        write_matched(connection, settings.currencies, run_folder / "matched.csv", settings.dialect)
         run: dict[str, Any] = {
             "run_id": run_id,
             "from": str(PERIOD.first),

@@ -31,7 +31,7 @@ from reconcile.match.engine import match
 from reconcile.report import csv_files as files
 from reconcile.report.columns import AMOUNTS, DISCREPANCIES, MATCHED, QUARANTINE, SUMMARY
 from reconcile.report.csv_cells import EXACT_DIGITS, shown
-from reconcile.report.matched_csv import state_digits
+from reconcile.report.matched_csv import state_digits, write_matched
 from reconcile.report.workbook import write_workbook
 from reconcile.settings import Settings
 
@@ -65,7 +65,7 @@ def main() -> int:
                 copied, written = by_turns(
                     asked.rounds,
                     lambda: copy(connection, folder / "bare.csv"),
-                    lambda: files.write_tables(connection, settings, folder),
+                    lambda: write_tables(connection, settings, folder),
                 )
                 tables = peak()
         # The million matches are no part of the workbook's target.
@@ -90,6 +90,12 @@ def by_turns(rounds: int, one: Callable[[], object], other: Callable[[], object]
     """The median seconds of two pieces of work that are done by turns."""
     times = [(timed(one)[0], timed(other)[0]) for _ in range(rounds)]
     return median(first for first, _ in times), median(second for _, second in times)
+
+
+def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
+    """The tables of a report, one after the other."""
+    files.write_small_tables(connection, settings, folder)
+    write_matched(connection, settings.currencies, folder / "matched.csv", settings.dialect)
 
 
 def copy(connection: Connection, path: Path) -> None:

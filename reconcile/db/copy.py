@@ -1,6 +1,8 @@
 """Rows into a table, and out of a query, by COPY: a million take seconds. psycopg 3 does it on the connection of
 SQLAlchemy."""
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,6 +11,9 @@ import psycopg
 from sqlalchemy import Connection, text
 
 from reconcile.db.sql_files import read_sql
+
+_CANCEL_SECONDS = 5
+"""How long a server is asked to end a statement."""
 
 
 def copy_rows(
@@ -32,9 +37,23 @@ def copy_rows(
 
 def cancel(connection: Connection) -> None:
     """End the statement that another thread waits for on this connection; there it raises an error."""
-    # If the server cannot be reached, that thread hears of it, too.
+    # If the server cannot be reached, the other thread hears of it, too.
     with suppress(psycopg.Error):
-        _driver(connection).cancel_safe()
+        _connected(connection).cancel_safe(timeout=_CANCEL_SECONDS)
+
+
+def cut(connection: Connection) -> None:
+    """End the network connection, whatever the server does: who waits for an answer gets an error."""
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(_connected(connection).fileno())) as end,
+    ):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _connected(connection: Connection) -> Any:
+    """Unlike `_driver`, it may be asked by another thread than the one that works."""
+    return connection.connection.driver_connection
 
 
 def _driver(connection: Connection) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection, Error
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconcile.core.errors import DatabaseUnreachable, UsageError
 from reconcile.db import SCHEMA
@@ -16,6 +17,7 @@ from reconcile.db.migrations import migrate
 from reconcile.settings import Settings
 
 CONNECT_SECONDS = 10
+_RECYCLE_SECONDS = 60
 
 _FOR_GOOD = (
     "authentication failed",
@@ -50,11 +52,13 @@ def open_database(settings: Settings) -> Iterator[Engine]:
         engine = create_engine(
             url,
             # A night connects twenty times, and a server needs some milliseconds for each new process. So a
-            # connection is used again, as if it were new (`_clear`), and one that was lost meanwhile is replaced.
+            # connection is used again, as if it were new (`_clear`), and one that was lost meanwhile is replaced. An
+            # old one is replaced unasked: where a network has dropped it in silence, the question would hang.
             max_overflow=-1,
             pool_reset_on_return=None,
             pool_pre_ping=True,
-            # Each statement is planned for its values. A prepared one would be gone when the connection is used again.
+            pool_recycle=_RECYCLE_SECONDS,
+            # Each statement is planned for its values, also one that was asked in an earlier use of the connection.
             connect_args={"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None},
             hide_parameters=True,  # an error must not carry the values of a row into a log
             use_native_hstore=False,  # no column has this type, and each engine would ask for it
@@ -106,13 +110,22 @@ def _prepare(connection: Connection[Any], _record: object) -> None:
     connection.commit()
 
 
-def _clear(connection: Connection[Any], _record: object, _state: object) -> None:
+# What of `discard all` concerns us, in one message: that statement may not stand beside others.
+_CLEARING = f"""
+close all;
+discard temp;
+reset all;
+select pg_advisory_unlock_all();
+{_SETTINGS}
+"""
+
+
+def _clear(connection: Connection[Any], record: ConnectionPoolEntry, _state: object) -> None:
     """Leave nothing of a use to the next: no transaction, temporary table, setting or lock."""
     try:
         connection.rollback()
         connection.autocommit = True
-        connection.execute("discard all")
-        connection.execute(_SETTINGS)
+        connection.execute(_CLEARING)
         connection.autocommit = False
     except Error:
-        connection.close()  # it is lost, and the pool makes a new one
+        record.invalidate()  # it is lost, and the pool makes a new one

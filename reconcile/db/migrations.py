@@ -104,7 +104,7 @@ def check_database(connection: Connection) -> None:
     if not row.may_make_tables and row.schema_owner not in (None, row.role):
         raise UsageError(
             f"RECONCILE_DATABASE_URL: the role {row.role} may not use the schema {SCHEMA}, which the role "
-            f"{row.schema_owner} owns: sign in as that role, or name another database"
+            f"{row.schema_owner} owns: sign in as a role that acts as it, or name another database"
         )
     if not row.may_make_tables:
         raise UsageError(

@@ -23,21 +23,18 @@ from reconcile.db.sql_files import read_sql
 from reconcile.report.bridge import LINES
 from reconcile.report.columns import AMOUNTS, BRIDGE, DISCREPANCIES, QUARANTINE, RESOLVED, SUMMARY
 from reconcile.report.csv_cells import amount_cell, cell, text_cell
-from reconcile.report.matched_csv import write_matched
 from reconcile.report.sentences import sentence
 from reconcile.settings import Settings
 
 _ROWS_AT_A_TIME = 5_000
 
 
-def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write the six CSV files and the Parquet file into `folder`; `connection` has the results of the matching."""
-    write_small_tables(connection, settings, folder)
-    write_matched(connection, settings.currencies, folder / "matched.csv", settings.dialect)
-
-
 def write_small_tables(connection: Connection, settings: Settings, folder: Path) -> None:
-    """Write all of these files but matched.csv, which may have a hundred times the rows of the others."""
+    """Write the CSV files but matched.csv, and the Parquet file, into `folder`.
+
+    `connection` has the results of the matching. matched.csv may have a hundred times the rows of all others
+    (`reconcile.report.matched_csv`).
+    """
     from reconcile.report import parquet  # it imports pyarrow, and `show` only reads files
 
     currencies, dialect = settings.currencies, settings.dialect

@@ -16,7 +16,7 @@ from reconcile.report.csv_files import newer
 
 LAST = "run.json"
 """It comes when all other files are there, so a folder that has it is whole."""
-PROBE = ".reconcile"
+PROBE = ".reconcile-probe"
 """An empty file that is written, and removed at once, before a run begins its work."""
 
 
@@ -33,7 +33,8 @@ class Elsewhere:
         before_at = found[1] if found else ""
         password = before_at.partition(":")[2]
         # A library may show all of it, the password alone or decoded, or what it takes for the bucket.
-        secrets = {before_at, password, unquote(password), *before_at.split("/")} - {""}
+        parts = {part for part in before_at.split("/") if len(part) > 2}  # a shorter one is in many words
+        secrets = {before_at, password, unquote(password), *parts} - {""}
         self._secrets = sorted(secrets, key=len, reverse=True)
         self.shown = address.replace(f"//{before_at}@", "//…@") if found else address
         try:

@@ -43,11 +43,11 @@ from reconcile.report.journal_files import TALLY_CURRENCY, Line, write_journals
 from reconcile.report.statement import (
     Position,
     closing_of,
+    leading_runs,
     month_days,
     no_run,
     openings,
     positions,
-    runs_between,
 )
 from reconcile.report.statement_files import write_whole
 from reconcile.report.verify import changed_files, stored_report
@@ -213,7 +213,7 @@ def _new_lines(
 
 
 def _decided(connection: Connection, opening: Position | None, closing: Position) -> Sequence[Any]:
-    chain, before = runs_between(connection, opening, closing)
+    chain, before = leading_runs(connection, opening, closing)
     asked = {
         "app_id": closing.app_id,
         "runs": chain,

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -20,7 +21,7 @@ from sqlalchemy import Connection, text
 from reconcile.core.dialect import Dialect
 from reconcile.core.money import Currencies
 from reconcile.core.wording import MAX_CELL_LENGTH
-from reconcile.db.copy import cancel, copied_lines
+from reconcile.db.copy import cancel, copied_lines, cut
 from reconcile.db.sql_files import read_sql, run_file
 from reconcile.report.columns import FILES, MATCHED, Form
 from reconcile.report.csv_cells import (
@@ -35,6 +36,7 @@ from reconcile.report.csv_cells import (
 _BLOCK = 1 << 16  # bytes that are looked at together
 _FIRST_WORD = 40  # letters
 _CANCEL_AGAIN_SECONDS = 0.5
+_CANCELS = 4
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -126,10 +128,12 @@ def writing_matched(
             yield writing.result
             writing.result()
         except BaseException:
-            while not writing.done():  # again: it may have been between two statements
-                cancel(connection)
+            for number in count(1):
+                if writing.done():
+                    raise
+                # Again: it may have been between two statements. A server that does not answer is left.
+                (cancel if number <= _CANCELS else cut)(connection)
                 wait([writing], _CANCEL_AGAIN_SECONDS)
-            raise
 
 
 def _blocks(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:

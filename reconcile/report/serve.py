@@ -137,7 +137,7 @@ def _runs(folder: Path) -> str:
     names = [
         path.name
         for path in folder.iterdir()
-        if (path / "run.json").is_file() and path.name[0] != "." and _is_text(path.name)
+        if path.name[0] != "." and _is_text(path.name) and _inside(folder, f"{path.name}/run.json")
     ]
     runs = sorted((name for name in names if name.count("_") == 2), key=_order, reverse=True)
     rows = "".join(

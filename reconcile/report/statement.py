@@ -245,7 +245,7 @@ def _with_records(connection: Connection, items: Sequence[Movement], closing: Po
     ]
 
 
-def runs_between(
+def leading_runs(
     connection: Connection, opening: Position | None, closing: Position
 ) -> tuple[list[int], list[int]]:
     """The runs that lead to the closing, and those that lead to the opening."""

@@ -201,7 +201,7 @@ class GreatExpectations:
         assert driver is not None
         adapters = driver.adapters
         usual = adapters.get_loader(_NUMERIC, Format.TEXT)
-        usual_float = adapters.get_dumper(float, PyFormat.TEXT)
+        usual_floats = [adapters.get_dumper(float, form) for form in (PyFormat.TEXT, PyFormat.BINARY)]
         adapters.register_dumper(float, _ExactFloat)
         adapters.register_loader(_NUMERIC, _ExactLoader)
         connection.execute(
@@ -232,7 +232,8 @@ class GreatExpectations:
             if self._docs is None:
                 self._context.data_sources.delete(name)
             adapters.register_loader(_NUMERIC, usual)
-            adapters.register_dumper(float, usual_float)
+            for dumper in usual_floats:
+                adapters.register_dumper(float, dumper)
             driver.rollback()
             driver.autocommit = False
             connection.execute(text("reset statement_timeout"))

@@ -7,7 +7,6 @@ of the one it rests on as far as they are its own, not with all that these refer
 
 import gc
 import inspect
-import pprint
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ def importing_late() -> Iterator[None]:
     was_on = gc.isenabled()
     gc.disable()
     try:
-        with _models_made_quickly(), _one_reader(), _nothing_printed():
+        with _models_made_quickly(), _one_reader():
             yield
     finally:
         gc.freeze()
@@ -113,17 +112,6 @@ def _flat_copier(kind: type) -> Callable[[Any], Any]:
         return made
 
     return copied
-
-
-@contextmanager
-def _nothing_printed() -> Iterator[None]:
-    """What is made is printed for a log that nobody reads."""
-    printed = pprint.pformat
-    pprint.pformat = lambda *_, **__: ""
-    try:
-        yield
-    finally:
-        pprint.pformat = printed
 
 
 @contextmanager

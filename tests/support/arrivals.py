@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, text
 
@@ -9,6 +10,9 @@ from reconcile.core.records import Period, comparable
 from reconcile.db.copy import copy_rows
 from reconcile.db.sql_files import run_file
 from reconcile.load.staging_tables import number_load
+from reconcile.report.csv_files import write_small_tables
+from reconcile.report.matched_csv import write_matched
+from reconcile.settings import Settings
 from tests.oracle import E, T
 
 
@@ -120,3 +124,9 @@ def record_run(connection: Connection, run_id: str, apps: Sequence[str], period:
         ),
         {"id": run_id, "apps": list(apps), "first": period.first, "last": period.last, "state": state},
     )
+
+
+def write_tables(connection: Connection, settings: Settings, folder: Path) -> None:
+    """Write the tables of a report into `folder`; `connection` has the results of the matching."""
+    write_small_tables(connection, settings, folder)
+    write_matched(connection, settings.currencies, folder / "matched.csv", settings.dialect)

@@ -43,10 +43,14 @@ def main() -> int:
         socket.send_fds(way, [json.dumps(job).encode()], [0, 1, 2, theirs.fileno()])
         theirs.close()
         pid = said(status)
+        if pid is None:
+            return 1
         for one in PASSED_ON:
             signal.signal(one, lambda number, _: os.kill(pid, number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         code = said(status)
+    if code is None:
+        return 1
     if code < 0:
         with suppress(OSError):  # it is SIGKILL
             signal.signal(-code, signal.SIG_DFL)
@@ -54,10 +58,10 @@ def main() -> int:
     return code
 
 
-def said(status: socket.socket) -> int:
-    """A number that the process that forks says next: the process id, and how it ended."""
+def said(status: socket.socket) -> int | None:
+    """A number that the process that forks says next: the process id, and how it ended. None if it is gone."""
     told = status.recv(4, socket.MSG_WAITALL)
-    return int.from_bytes(told, "big", signed=True) if len(told) == 4 else 1
+    return int.from_bytes(told, "big", signed=True) if len(told) == 4 else None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """LibreOffice for tests: a profile of its own, and no window."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ class Office:
         """Open a file and save it as another kind (`csv`, `xlsx:Calc MS Excel 2007 XML`); the path of that."""
         out = self.folder / "out"
         saved = out / f"{path.stem}.{target.partition(':')[0]}"
-        saved.unlink(missing_ok=True)  # that of another file of this name
+        shutil.rmtree(out, ignore_errors=True)  # what another file was saved as
         done = subprocess.run(
             [*self._program, *options, "--convert-to", target, "--outdir", out, path],
             capture_output=True,

@@ -99,6 +99,19 @@ def test_a_connection_that_was_lost_between_two_uses_is_replaced(database_url: s
             assert connection.scalar(pid) != lost
 
 
+def test_a_connection_that_is_lost_while_it_is_idle_is_no_error_at_the_end_of_its_use(
+    database_url: str,
+) -> None:
+    """It holds a lock, say, and nothing more is asked on it."""
+    with open_store(Settings(database_url=database_url)) as engine:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            lost = connection.scalar(text("select pg_backend_pid()"))
+            with engine.connect() as other:
+                other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": lost})
+        with engine.connect() as connection:
+            assert connection.scalar(text("select pg_backend_pid()")) != lost
+
+
 def test_a_time_zone_that_the_server_does_not_know(make_empty_database: Callable[[], str]) -> None:
     with resources.files("tzdata.zoneinfo.Asia").joinpath("Kolkata").open("rb") as file:
         zone = ZoneInfo.from_file(file, key="Mars/Olympus")
@@ -322,7 +335,7 @@ def test_the_schema_of_another_role_is_not_to_be_made_again(role: tuple[Engine, 
         pass
     assert str(refused.value) == (
         'RECONCILE_DATABASE_URL: the role "night runner" may not use the schema reconcile, which the role '
-        f"{owner} owns: sign in as that role, or name another database"
+        f"{owner} owns: sign in as a role that acts as it, or name another database"
     )
 
 

@@ -62,6 +62,17 @@ def test_the_runner_works_and_the_reader_reads_the_views(make_empty_database: Ca
             settings = "select unnest(rolconfig) from pg_roles where rolname = 'reconcile_runner'"
             assert "tcp_keepalives_idle=60" in connection.exec_driver_sql(settings).scalars().all()
 
+    # The role of the owner stays in a connection that is used again, so that what is made later is the owner's too.
+    with open_store(Settings(database_url=runner)) as engine:
+        for _ in range(2):
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("select current_user").scalar_one() == "reconcile_owner"
+        with engine.begin() as connection:
+            connection.exec_driver_sql("create table made_later ()")
+    with open_store(Settings(database_url=runner)) as engine, engine.begin() as connection:
+        assert connection.exec_driver_sql(owners).scalars().all() == ["reconcile_owner"]
+        connection.exec_driver_sql("drop table made_later")
+
     reader = create_engine(url.set(username="reconcile_reader", password="read"), poolclass=NullPool)
     with reader.connect() as connection:
 

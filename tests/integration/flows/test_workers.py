@@ -28,7 +28,8 @@ def test_a_scheduler_without_workers_is_waited_for_only_a_while(monkeypatch: pyt
         future = client.submit(_work)
         with pytest.raises(UsageError, match="Dask's scheduler has had no worker for 2 seconds: start its"):
             workers.await_end(client, future)
-        threading.Timer(1, cluster.scale, [1]).start()
-        threading.Timer(5, _goes_on.set).start()
+        monkeypatch.setattr(workers, "NO_WORKER_SECONDS", 5)
+        threading.Timer(0.5, cluster.scale, [1]).start()
+        threading.Timer(8, _goes_on.set).start()
         workers.await_end(client, future)
         assert future.result() is True

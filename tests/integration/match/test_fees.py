@@ -18,11 +18,10 @@ from reconcile.core.money import Currencies, Tolerances
 from reconcile.core.progress import silent
 from reconcile.db.sql_files import read_sql
 from reconcile.match.engine import match
-from reconcile.report.csv_files import write_tables
 from reconcile.settings import Settings
 from tests.oracle import E, T
 from tests.oracle.words import AUGUST
-from tests.support.arrivals import arrive, record_run
+from tests.support.arrivals import arrive, record_run, write_tables
 from tests.support.desk import Desk, Pair
 from tests.support.worlds import entry, tx
 

@@ -20,10 +20,9 @@ from reconcile.db.partition import partition
 from reconcile.db.sql_files import read_sql
 from reconcile.load import staging_tables
 from reconcile.match.engine import match
-from reconcile.report.csv_files import write_tables
 from reconcile.report.matched_csv import state_digits
 from reconcile.settings import Settings
-from tests.support.arrivals import record_run
+from tests.support.arrivals import record_run, write_tables
 from tests.support.plans import Planning, Tables, nodes, report
 
 APP = "ap_1"

@@ -16,9 +16,8 @@ from reconcile.core.records import Entry, Period, Place, Rejection, Side, Transa
 from reconcile.db.sql_files import read_sql
 from reconcile.load.staging_tables import staging_tables
 from reconcile.match.engine import match
-from reconcile.report.csv_files import write_tables
 from reconcile.settings import Settings
-from tests.support.arrivals import record_run
+from tests.support.arrivals import record_run, write_tables
 
 APPS = ("ap_1",)
 AUGUST = Period(date(2026, 8, 1), date(2026, 8, 31))

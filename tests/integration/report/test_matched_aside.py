@@ -1,11 +1,11 @@
 """matched.csv is written while other files are drawn: who fails or is interrupted meanwhile does not wait for it."""
 
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from psycopg.errors import DivisionByZero
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.money import Currencies
@@ -13,11 +13,22 @@ from reconcile.report import matched_csv
 from reconcile.report.matched_csv import writing_matched
 
 SECONDS = 60
+SLEEPS = "select exists (select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep')"
 
 
 def says(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     """Let this be the query of matched.csv."""
     monkeypatch.setattr(matched_csv, "read_sql", lambda _: query)
+
+
+def fail_during_it(other: Connection, error: type[BaseException]) -> None:
+    """Raise this once the query works."""
+    until = monotonic() + SECONDS / 2
+    while not other.scalar(text(SLEEPS)):
+        assert monotonic() < until
+        sleep(0.05)
+        other.rollback()
+    raise error
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
@@ -26,12 +37,13 @@ def test_what_fails_beside_it_ends_it(
 ) -> None:
     says(monkeypatch, f"select pg_sleep({SECONDS})")
     began = monotonic()
-    with fresh_engine.connect() as connection:
+    with fresh_engine.connect() as connection, fresh_engine.connect() as other:
+        connection.execute(text("select 1"))  # as in a run, a transaction has begun
         with (
             pytest.raises(error),
             writing_matched(connection, Currencies(), tmp_path / "matched.csv", Dialect.COMMA),
         ):
-            raise error
+            fail_during_it(other, error)
         connection.rollback()
         assert connection.scalar(text("select 1")) == 1  # nobody else is at work on it
     assert monotonic() - began < SECONDS / 2

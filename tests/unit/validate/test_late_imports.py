@@ -25,9 +25,8 @@ print(altair.Chart is divergence.alt.Chart, scipy.stats.entropy is divergence.st
 AS_USUAL = """
 from contextlib import nullcontext
 
-for name in ("_models_made_quickly", "_nothing_printed"):
-    assert callable(getattr(late_imports, name))
-    setattr(late_imports, name, nullcontext)
+assert callable(late_imports._models_made_quickly)
+late_imports._models_made_quickly = nullcontext
 """
 MODELS = """
 import re
