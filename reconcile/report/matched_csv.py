@@ -89,10 +89,7 @@ def state_digits(connection: Connection, currencies: Currencies) -> None:
     """State the decimals of each currency as a temporary table, which the query of the file reads."""
     run_file(connection, "report/currency_digits")
     connection.execute(
-        text(
-            "insert into currency_digits (currency, digits)"
-            " select * from unnest(cast(:currencies as text[]), cast(:digits as integer[])) on conflict do nothing"
-        ),
+        text(read_sql("report/state_digits")),
         {"currencies": list(currencies.digits), "digits": list(currencies.digits.values())},
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, text
 
 from reconcile.core.dialect import Dialect
 from reconcile.core.money import Currencies
+from reconcile.db.sql_files import read_sql
 from reconcile.report import matched_csv
 from reconcile.report.matched_csv import writing_matched
 
@@ -18,7 +19,9 @@ SLEEPS = "select exists (select from pg_stat_activity where datname = current_da
 
 def says(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     """Let this be the query of matched.csv."""
-    monkeypatch.setattr(matched_csv, "read_sql", lambda _: query)
+    monkeypatch.setattr(
+        matched_csv, "read_sql", lambda name: query if name == "report/matched" else read_sql(name)
+    )
 
 
 def fail_during_it(other: Connection, error: type[BaseException]) -> None:
