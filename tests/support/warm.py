@@ -275,8 +275,10 @@ def _enter(job: dict[str, Any], files: list[int]) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    # Whatever is ignored around the tests: a process that a shell starts in the background ignores Ctrl-C.
+    # Whatever is ignored around the tests: a process that a shell starts in the background ignores Ctrl-C, and one
+    # under nohup the end of its terminal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(job["environment"])
     resource.setrlimit(
