@@ -37,7 +37,7 @@ def copy_rows(
 
 def cancel(connection: Connection) -> None:
     """End the statement that another thread waits for on this connection; there it raises an error."""
-    # If the server cannot be reached, the other thread hears of it, too.
+    # A server that does not answer cannot be told; `cut` is for that.
     with suppress(psycopg.Error):
         _connected(connection).cancel_safe(timeout=_CANCEL_SECONDS)
 

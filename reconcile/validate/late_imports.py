@@ -2,7 +2,8 @@
 
 It imports scipy.stats and altair for one expectation and for pictures. Here stand-ins take their places, which import
 the real modules when something of them is asked for. While it makes its hundreds of models, each takes over the fields
-of the one it rests on as far as they are its own, not with all that these refer to. And it makes none for files.
+of the one it rests on as far as they are its own, not with all that these refer to. And of pandas'
+functions that read files it makes one, not all.
 """
 
 import gc
