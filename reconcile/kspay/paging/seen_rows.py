@@ -148,8 +148,12 @@ class SeenRows:
         if not self._newest:
             return
         count = len(self._newest)
-        keys = numpy.concatenate([self._keys, numpy.fromiter(self._newest.keys(), numpy.int64, count)])
-        seen = numpy.concatenate([self._seen, numpy.fromiter(self._newest.values(), numpy.int64, count)])
+        keys = numpy.fromiter(self._newest.keys(), numpy.int64, count)
+        seen = numpy.fromiter(self._newest.values(), numpy.int64, count)
         self._newest.clear()
         order = keys.argsort(kind="stable")
-        self._keys, self._seen = keys[order], seen[order]
+        keys = keys[order]
+        places = self._keys.searchsorted(keys)
+        # One array after the other: only one of them is there twice for a moment.
+        self._keys = numpy.insert(self._keys, places, keys)
+        self._seen = numpy.insert(self._seen, places, seen[order])
