@@ -26,7 +26,7 @@ from reconcile.report.csv_cells import amount_cell, cell, text_cell
 from reconcile.report.sentences import sentence
 from reconcile.settings import Settings
 
-_ROWS_AT_A_TIME = 5_000
+_ROWS_AT_A_TIME = 1_000
 
 
 def write_small_tables(connection: Connection, settings: Settings, folder: Path) -> None:

@@ -1,7 +1,6 @@
 """`discrepancies.parquet`: the open discrepancies for programs, with decimals, dates and whole texts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +36,23 @@ def write_alongside(
 
     A missing value and an empty text are null there. The same rows give the same bytes.
     """
-    source = iter(rows)
+    columns: list[list[object]] = [[] for _ in form.names]
     with pq.ParquetWriter(path, form, compression="zstd") as writer:
-        while block := list(islice(source, _ROWS_AT_A_TIME)):
-            yield from block  # first: whoever takes them says of an amount that has too many decimals whose it is
-            columns = [[row.get(name) or _zero(row.get(name)) for row in block] for name in form.names]
-            writer.write_table(
-                pa.table(
-                    [pa.array(cells, kind) for cells, kind in zip(columns, form.types, strict=True)],
-                    schema=form,
-                )
-            )
+
+        def write() -> None:
+            cells = [pa.array(column, kind) for column, kind in zip(columns, form.types, strict=True)]
+            writer.write_table(pa.table(cells, schema=form))
+            for column in columns:
+                column.clear()
+
+        for number, row in enumerate(rows, 1):
+            yield row  # first: whoever takes it says of an amount that has too many decimals whose it is
+            for column, name in zip(columns, form.names, strict=True):
+                column.append(row.get(name) or _zero(row.get(name)))
+            if number % _ROWS_AT_A_TIME == 0:
+                write()
+        if columns[0]:
+            write()
 
 
 def _zero(value: object) -> object:
