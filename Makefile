@@ -12,8 +12,8 @@ PYTEST := $(BIN)/python -m pytest $(SPREAD)
 # Many tests wait, for retries, signals or Prefect: two processes more than there are cores.
 test coverage: export PYTEST_XDIST_AUTO_NUM_WORKERS := $(shell echo $$(($$(nproc) + 2)))
 
-# Else each process may have to rewrite the asserts of all tests anew: more than a second of its time.
-test test-unit coverage: export PYTHONDONTWRITEBYTECODE :=
+# Else each process compiles what it imports, and rewrites the asserts of all tests: more than a second of its time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test test-unit test-desktop test-full coverage lint docs lock clean
 .DEFAULT_GOAL := help
@@ -39,9 +39,11 @@ setup: .venv/.complete
 	  { echo "kspay-reconcile needs Python 3.11 or later; $(PYTHON) is older. Name another: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	# Compiled now: where nothing may be written later, each start would compile it all again (4 s, our code 0.15 s).
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	# What is imported is compiled now: where nothing may be written later, each start would compile it again (4 s). To
+	# compile all that is installed, most of which nothing uses, took longer than all the rest.
+	PREFECT_HOME=.venv/prefect $(BIN)/python -c 'from tests.support import warm; warm.import_all()'
 	$(BIN)/python -m compileall -q reconcile flows
 	@touch $@
 
