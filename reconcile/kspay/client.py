@@ -92,6 +92,11 @@ class KSPay:
             self._workers.shutdown(cancel_futures=True)
         self._transport.close()
 
+    @property
+    def refused_requests(self) -> int:
+        """Requests that KS Pay refused or gave no good answer to, and that were made again."""
+        return self._transport.refused
+
     def server_now(self) -> datetime:
         """The server's time, aware, in UTC. Gets tokens first if the server has not answered yet."""
         if not self._clock.known:

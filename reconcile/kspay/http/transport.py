@@ -109,6 +109,8 @@ class Transport:
         self._trouble_since: float | None = (
             None  # when the first failed try after the last good answer began, monotonic
         )
+        self.refused = 0
+        """Requests that were refused or got no good answer, and were made again."""
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
         self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
         self._rate_limiter = RateLimiter(self._wait_after_refusals)
@@ -181,6 +183,7 @@ class Transport:
 
     def _note_trouble(self, started: float) -> None:
         with self._lock:
+            self.refused += 1
             if self._trouble_since is None:
                 self._trouble_since = started
 

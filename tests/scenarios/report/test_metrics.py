@@ -53,6 +53,15 @@ def test_the_figures_of_a_run(small_shop: Shop, small_run: tuple[Command, Outcom
     quarantined = Counter(row["side"] for row in report.rows("quarantine"))
     for labels, value in samples["reconcile_quarantined_records"].items():
         assert int(value) == quarantined[dict(labels)["side"]]
+    [fetched] = report.document()["fetched"]
+    for name, figure in {
+        "reconcile_fetched_records": fetched["records"],
+        "reconcile_fetched_pages": fetched["pages"],
+        "reconcile_refused_requests": fetched["refused_requests"],
+    }.items():
+        assert samples[name] == {frozenset({("app", fetched["app_id"])}): str(figure)}
+    took = {dict(labels)["stage"]: value for labels, value in samples["reconcile_stage_seconds"].items()}
+    assert took == {stage: str(seconds) for stage, seconds in report.document()["seconds"].items()}
     [failed] = samples["reconcile_last_run_failed"].values()
     assert failed == "0"
     target = tmp_path / "reconcile.prom"
@@ -80,7 +89,7 @@ def run_json(run_id: str, apps: list[str]) -> dict[str, Any]:
         ],
         "discrepancies": {"MISSING_IN_LEDGER": len(apps)},
         "quarantined": {},
-        "fetched": [{"app_id": app, "records": 1, "pages": 1} for app in apps],
+        "fetched": [{"app_id": app, "records": 1, "pages": 1, "refused_requests": 2} for app in apps],
         "inbox": {"refused": []},
         "warnings": [],
     }

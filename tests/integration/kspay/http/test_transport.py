@@ -56,7 +56,9 @@ PASSING = [
 @pytest.mark.parametrize("trouble", PASSING, ids=lambda r: f"{r.status} {r.fault or str(r.body)[:20]}")
 def test_what_may_pass_is_tried_again(server: KSPayServer, trouble: Reply) -> None:
     server.on("GET", ONE, trouble, trouble, GOOD)
-    assert ask(server, give_up_seconds=30)["id"] == "tx_000000001"
+    with server.client(give_up_seconds=30) as client:
+        assert client.transaction("tx_000000001")["id"] == "tx_000000001"
+        assert client.refused_requests == 2
     assert server.times("GET", ONE) == 3
 
 
