@@ -25,6 +25,7 @@ ENV PATH=/opt/reconcile/bin:$PATH \
     DO_NOT_TRACK=1 \
     PREFECT_SERVER_ANALYTICS_ENABLED=false \
     GX_ANALYTICS_ENABLED=false
-USER reconcile
+# By its number: an orchestrator that lets no root in cannot look a name up.
+USER 10001
 ENTRYPOINT ["reconcile"]
 CMD ["--help"]

@@ -25,7 +25,7 @@ help:
 	@echo "make test-desktop   only those that need LibreOffice or Chromium"
 	@echo "make test-full      all of them, with thousands of random cases"
 	@echo "make coverage       run the tests, and fail where they reach less than 92 % of lines and branches"
-	@echo "make lint           set up, then run ruff, sqlfluff and mypy"
+	@echo "make lint           set up, then run ruff, sqlfluff, hadolint, check-jsonschema and mypy"
 	@echo "make docs           set up, then build the documentation: open site/index.html"
 	@echo "make setup          only set up: .venv with the reconcile command in it"
 	@echo "make lock           resolve the dependencies of pyproject.toml again into requirements.lock and"
@@ -75,6 +75,8 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/mypy
 
 lock:

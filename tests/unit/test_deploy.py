@@ -41,7 +41,7 @@ def test_the_image_is_small_and_not_of_root() -> None:
     lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
     instructions = [line.split() for line in lines if line[:1].isupper()]
     users = [words[1] for words in instructions if words[0] == "USER"]
-    assert users[-1:] == ["reconcile"]
+    assert users[-1:] == ["10001"]
     assert not [line for line in lines if "requirements-dev" in line or "[dev]" in line]
     assert [line for line in lines if "--require-hashes -r requirements.lock" in line]
     sources = [
