@@ -20,6 +20,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -112,7 +113,7 @@ def main() -> int:
     arguments.add_argument(
         "--apps",
         type=int,
-        help="instead: this many apps of --rows in tables that are divided by app, and in whole ones",
+        help="instead: this many apps of --rows in whole tables, in ones by app, and in ones by app and month",
     )
     arguments.add_argument("--settleflow", help="the Python of an environment that has it")
     arguments.add_argument("--datacompy", help="likewise")
@@ -235,39 +236,47 @@ class Bench:
         return medians[1] <= OF_NO_HISTORY * medians[0]
 
     def divided(self, apps: int, rows: int) -> None:
-        """The matching of the last of several apps, and again, in whole tables and in divided ones, by turns."""
+        """The matching of the last of several apps with years of history, in whole tables and in divided ones, by
+        turns: first, again, and what a night brings."""
         names = [f"ap_{number:02}" for number in range(apps)]
-        took: dict[str, list[tuple[float, ...]]] = {"whole": [], "divided": []}
-        moved = []
+        kinds: dict[str, bool | None] = {"whole": None, "by app": False, "by app and month": True}
+        took: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in kinds}
+        spent: dict[str, list[float]] = {kind: [] for kind in kinds}
         for number in range(self.rounds):
-            for kind, taken in took.items():
-                settings, stack, engine = self.store(f"{kind}_{number}")
+            for kind, months in kinds.items():
+                settings, stack, engine = self.store(f"{kind.replace(' ', '_')}_{number}")
                 with stack:
                     for name in names:
-                        fill(engine, rows, app=name)
-                    if kind == "divided":
-                        started = perf_counter()
-                        partition(engine, names)
-                        moved.append(perf_counter() - started)
+                        fill(engine, rows, HISTORY_DAYS, app=name)
+                    started = perf_counter()
+                    if months is not None:
+                        partition(engine, names, months=months)
+                    spent[kind].append(perf_counter() - started)
                     for name in names[:-1]:
                         matching(engine, settings, PERIOD, app=name)
-                    marks = [self.server_seconds()]
+                    marks = [self.server_seconds(engine)]
                     for _ in range(2):
                         matching(engine, settings, PERIOD, app=names[-1])
-                        marks.append(self.server_seconds())
-                    marks.append(self.server_seconds())
-                    fill(engine, rows + rows // 10, first=rows + 1, app=names[-1])
-                    marks.append(self.server_seconds())
-                    taken.append((marks[1] - marks[0], marks[2] - marks[1], marks[4] - marks[3]))
-        print(f"\n{apps} apps of {rows:,} a side. Processor seconds of the server, for the last app\n")
-        print(f"| tables | matched first | again, nothing new | {rows // 10:,} more a side taken in |")
-        print("|---|---|---|---|")
+                        marks.append(self.server_seconds(engine))
+                    fill(engine, rows + NIGHTLY // 2, NIGHT_DAYS, first=rows + 1, app=names[-1])
+                    marks.append(self.server_seconds(engine))
+                    matching(engine, settings, NIGHT, app=names[-1])
+                    marks.append(self.server_seconds(engine))
+                    took[kind].append(tuple(after - before for before, after in pairwise(marks)))
+        print(
+            f"\n{apps} apps of {rows:,} a side, {HISTORY_DAYS} days. Processor seconds of the server, for the last\n"
+        )
+        print(
+            f"| tables | matched first | again | {NIGHTLY // 2:,} more a side taken in | and matched | divided in, s |"
+        )
+        print("|---|---|---|---|---|---|")
         for kind, taken in took.items():
-            print(f"| {kind} | {' | '.join(f'{median(one):.2f}' for one in zip(*taken, strict=True))} |")
-        print(f"\ndividing them took {median(moved):.1f} s")
+            cells = [f"{median(one):.2f}" for one in zip(*taken, strict=True)]
+            print(f"| {kind} | {' | '.join(cells)} | {median(spent[kind]):.1f} |")
 
-    def server_seconds(self) -> float:
-        """Processor time of the server's processes that have ended: of every connection that was closed."""
+    def server_seconds(self, engine: Engine) -> float:
+        """Processor time of the server's processes that have ended: of every connection, since all are closed."""
+        engine.dispose()
         pid = int(next((self.folder / "home").rglob("postmaster.pid")).read_text("utf-8").split()[0])
         ticks, before = 0, -1
         while ticks != before:  # the last of them may be ending

@@ -182,15 +182,18 @@ def prune(*, before: date, dry_run: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--months", is_flag=True, help="Divide records by month too, within each app.")
 @json_option
-def partition(*, as_json: bool) -> None:
+def partition(*, months: bool, as_json: bool) -> None:
     """Divide the large tables by app, and former states by month too.
 
-    For a database of several large apps; docs/growing says when it pays. Once, and again after an app was added or a
-    year has passed: then only what is lacking is added. No report changes. Nothing else can be done meanwhile, and the
-    disk must hold the largest table twice.
+    For a database of several large apps, or with --months of a long history; docs/growing says when it pays. Once, and
+    again after an app was added or a year has passed: then only what is lacking is added. What is divided by month
+    stays so. No report changes. Nothing else can be done meanwhile, and the disk must hold the largest table twice.
 
+    \b
     Example:  reconcile partition
+              reconcile partition --months
     """
     from reconcile.db.engine import open_store
     from reconcile.db.partition import partition as divide
@@ -198,7 +201,7 @@ def partition(*, as_json: bool) -> None:
 
     settings = Settings.read()
     with open_store(settings) as engine:
-        moved = divide(engine, settings.app_ids)
+        moved = divide(engine, settings.app_ids, months=months)
     if as_json:
         click.echo(json_text({"moved": moved}))
         return

@@ -1,31 +1,56 @@
-"""Divides the large tables by app, in a database that holds several apps or is to be spread over several disks."""
+"""Divides the large tables by app, or by app and month: for several apps, a long history, or several disks."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from psycopg.errors import DependentObjectsStillExist
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
+from reconcile.core.errors import UsageError
 from reconcile.db.locks import app_locks
 from reconcile.db.sql_files import read_sql, run_file
 
-TABLES = {"transactions": False, "entries": False, "transaction_versions": True, "entry_versions": True}
-"""What is divided by app, and whether by month too."""
+
+class _Table(NamedTuple):
+    month_of: str
+    """What says the month of a row, in UTC. The entries' one is an index too."""
+    key: str | None = None
+    """What no two rows may have alike; former states have no such key, and are always divided by month."""
 
 
-def partition(engine: Engine, app_ids: Sequence[str]) -> Mapping[str, int]:
+_TABLES = {
+    "transactions": _Table("created_at", "app_id, transaction_id"),
+    "entries": _Table("coalesce(dated_on, (dated_at at time zone 'UTC')::date)", "app_id, source, ledger_id"),
+    "transaction_versions": _Table("replaced_at"),
+    "entry_versions": _Table("replaced_at"),
+}
+
+
+def partition(engine: Engine, app_ids: Sequence[str], *, months: bool = False) -> Mapping[str, int]:
     """Divide the tables, or add the partitions that are lacking; gives by table the rows that were moved.
 
-    `app_ids` are further apps, beside those that the database knows. All in one transaction. Raises Busy while a run is
-    at work.
+    `app_ids` are further apps, beside those that the database knows. With `months`, records are divided by month too,
+    and so they stay. All in one transaction. Raises Busy while a run is at work, and UsageError where somebody else's
+    view reads a table that is to be replaced.
     """
     with engine.connect() as connection:
         known = connection.execute(text(read_sql("load/apps_with_states"))).scalars().all()
     apps = sorted({*known, *app_ids})
-    with app_locks(engine, apps, wait=False), engine.begin() as connection:
-        run_file(connection, "db/partition")
-        return {
-            table: connection.execute(
-                text("select pg_temp.partition(:table, :apps, :by_month)"),
-                {"table": table, "apps": apps, "by_month": by_month},
-            ).scalar_one()
-            for table, by_month in TABLES.items()
-        }
+    try:
+        with app_locks(engine, apps, wait=False), engine.begin() as connection:
+            run_file(connection, "db/partition")
+            return {
+                name: connection.execute(
+                    text("select pg_temp.partition(:table, :apps, :month_of, :key, :months)"),
+                    {"table": name, "apps": apps, "months": months, **table._asdict()},
+                ).scalar_one()
+                for name, table in _TABLES.items()
+            }
+    except DBAPIError as error:
+        if not isinstance(error.orig, DependentObjectsStillExist):
+            raise
+        depends = " ".join(str(error.orig.diag.message_detail).replace("_whole", "").split())
+        raise UsageError(
+            f"partition: {depends}: drop what depends on it, and make it again afterwards"
+        ) from None

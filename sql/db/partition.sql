@@ -1,8 +1,10 @@
 -- Grain: a function, gone with the session.
--- Purpose: `pg_temp.partition` divides a table by app, and a table of former states also by the month in which they
--- were replaced. It adds what is lacking: partitions of new apps, and of months to come. Every key holds the app, so a
--- record stays unique by app and id. A month could not be in the key of the records: the same id could then be there
--- twice, in two months. The numbers of records are unique within each partition, and come from one sequence.
+-- Purpose: `pg_temp.partition` divides a table by app, and within an app by month (of `month_of`) where that is asked
+-- for, where the table is divided so already, and where it has no key, as former states. It adds what is lacking:
+-- partitions of new apps, of months that records came for, and of a year to come. A key that holds the app is one of
+-- the whole table. A month cannot be in it: the same id could then be there twice, in two months. So a table that is
+-- divided by month has its `key` in each partition, and a trigger (0004_months) for what is inserted. The numbers of
+-- records are unique within each partition, and come from one sequence.
 -- Reads: none
 -- Makes: none
 
@@ -28,30 +30,57 @@ begin
 end
 $$;
 
-create or replace function pg_temp.partition(parent text, app_ids text[], by_month boolean) returns bigint
-language plpgsql as $$
+create or replace function pg_temp.partition(
+    parent text, app_ids text[], month_of text, key text, months boolean
+) returns bigint language plpgsql as $$
 declare
     whole text := parent || '_whole';
     rest text := parent || '_rest';
-    is_new boolean := (select relkind = 'r' from pg_class where oid = parent::regclass);
     numbered text := pg_get_serial_sequence(parent, 'number');
-    keys text[] := '{}';
+    has_key boolean := exists (select from pg_constraint where conrelid = parent::regclass and contype = 'p');
+    by_month boolean := months or not has_key;
+    is_new boolean := by_month and has_key or (select relkind = 'r' from pg_class where oid = parent::regclass);
+    again text[] := '{}';
     app text;
     child text;
     month date;
+    came bigint;
     moved bigint := 0;
     made text;
 begin
+    -- Whoever asks for it: the tables stay those of their owner.
+    perform
+        set_config('role', pg_get_userbyid(relowner), true)
+    from pg_class
+    where oid = parent::regclass;
     execute format('lock table %I in access exclusive mode', parent);
     if is_new then
-        keys := array(
+        again := array(
             select format('alter table %I add %s', parent, pg_get_constraintdef(oid))
-            from pg_constraint where conrelid = parent::regclass and contype = 'p'
+            from pg_constraint where conrelid = parent::regclass and contype = 'p' and not by_month
         ) || array(
-            select pg_get_indexdef(indexrelid)
+            select replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ')
             from pg_index where indrelid = parent::regclass and not indisunique
             order by indexrelid
+        ) || array(
+            select format(
+                'grant %s%s on %I to %s%s', given.privilege_type, granted.columns, parent,
+                case given.grantee when 0 then 'public' else given.grantee::regrole::text end,
+                case when given.is_grantable then ' with grant option' else '' end
+            )
+            from (
+                select '' as columns, relacl as acl from pg_class where oid = parent::regclass
+                union all
+                select format(' (%I)', attname), attacl from pg_attribute where attrelid = parent::regclass
+            ) as granted
+            cross join lateral aclexplode(granted.acl) as given
         );
+        -- Partitions by app free their names.
+        for child in
+            select relid::regclass::text from pg_partition_tree(parent::regclass) where level > 0
+        loop
+            execute format('alter table %s rename to %I', child, whole || child::regclass::oid);
+        end loop;
         execute format('alter table %I rename to %I', parent, whole);
         execute format(
             'create table %I (like %I including defaults including constraints including identity) '
@@ -61,25 +90,29 @@ begin
     end if;
     foreach app in array app_ids loop
         child := parent || '_' || app;
-        if octet_length(child) > 50 then
+        -- Too long, or like what stands behind the name of another table.
+        if octet_length(child) > 50 or app ~ '(^|_)(rest|whole|pkey|(seq|idx)\d*|\d{4}_\d{2})$' then
             child := parent || '_' || md5(app);
         end if;
-        moved := moved + pg_temp.add_partition(
+        came := pg_temp.add_partition(
             parent, rest, child, format('in (%L)', app), format('app_id = %L', app),
-            case when by_month then 'partition by range (replaced_at)' else '' end
+            case when by_month then format('partition by range ((%s))', month_of) else '' end
         );
-        if by_month then
+        if not by_month then
+            moved := moved + came;
+        else
+            -- Rows of a new app are among the rest of it by now.
             for month in
                 execute format(
-                    'select generate_series(date_trunc(''month'', least(min(replaced_at), now())), '
-                    'now() + interval ''1 year'', ''1 month'')::date from %I where app_id = %L',
-                    case when is_new then whole else parent end, app
+                    'select date_trunc(''month'', %1$s)::date from %2$I where app_id = %3$L and %1$s < %4$L '
+                    'union select generate_series(date_trunc(''month'', now()), %4$L, ''1 month'')::date order by 1',
+                    month_of, case when is_new then whole else child || '_rest' end, app, now() + interval '1 year'
                 )
             loop
-                perform pg_temp.add_partition(
+                moved := moved + pg_temp.add_partition(
                     child, child || '_rest', child || to_char(month, '_YYYY_MM'),
                     format('from (%L) to (%L)', month, (month + interval '1 month')::date),
-                    format('replaced_at >= %L and replaced_at < %L', month, (month + interval '1 month')::date), ''
+                    format('%1$s >= %2$L and %1$s < %3$L', month_of, month, (month + interval '1 month')::date), ''
                 );
             end loop;
         end if;
@@ -96,11 +129,25 @@ begin
             );
         end if;
         execute format('drop table %I', whole);
-        foreach made in array keys loop
+        foreach made in array again loop
             execute made;
         end loop;
+        if by_month and key is not null then
+            execute format(
+                'create trigger keep_ids_unique after insert on %I referencing new table as arrived '
+                'for each statement execute function keep_ids_unique(%L)', parent, key
+            );
+            execute format(
+                'create trigger keep_ids before update of %s on %I '
+                'for each statement execute function keep_ids_unique(%L)', key, parent, key
+            );
+            -- As the key that they stand for, also in a session that replays changes.
+            execute format(
+                'alter table %I enable always trigger keep_ids_unique, enable always trigger keep_ids', parent
+            );
+        end if;
     end if;
-    if pg_get_serial_sequence(parent, 'number') is not null then
+    if key is not null then
         for child in
             select relid::regclass::text from pg_partition_tree(parent::regclass)
             where isleaf and not exists (
@@ -109,6 +156,9 @@ begin
             )
         loop
             execute format('create unique index on %s (number)', child);
+            if by_month then
+                execute format('alter table %s add primary key (%s)', child, key);
+            end if;
         end loop;
     end if;
     execute format('analyze %I', parent);

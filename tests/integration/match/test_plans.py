@@ -6,6 +6,7 @@ has, or has not.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ TABLES = Tables(
 )
 
 
+SPREAD = Period(date(2026, 7, 16), date(2026, 8, 15))
+"""Of two months, as long as August."""
+
 TRANSACTIONS = """
 insert into staged_transactions (
     app_id, transaction_id, reference, comparable, currency, amount, status, created_at, updated_at, file, row_number
@@ -47,7 +51,7 @@ from (
     select
         i,
         case i % 100 when 32 then i - 31 else i end as r,  -- of the same day
-        timestamptz '2026-08-01 06:00+00' + i % 31 * interval '1 day' as at
+        cast(:first as timestamptz) + interval '6 hours' + i % 31 * interval '1 day' as at
     from generate_series(1, :records) as i
     where i % 100 <> 2
     order by hashint4(i)
@@ -59,7 +63,7 @@ insert into staged_entries (
 )
 select
     :app, 'default', 'L' || i || more, 'R' || i, 'r' || i, 'INR', case i % 100 when 4 then 99 else 100 end, 'paid',
-    date '2026-08-01' + i % 31, '', 1
+    cast(:first as date) + i % 31, '', 1
 from generate_series(1, :records) as i
 cross join (values (''), ('b')) as copies (more)
 where i % 100 not in (32, 3) and (more = '' or i % 100 = 5)
@@ -67,13 +71,13 @@ order by hashint4(i)
 """
 
 
-def load_night(engine: Engine, records: int = RECORDS) -> None:
+def load_night(engine: Engine, records: int = RECORDS, days: Period = AUGUST) -> None:
     """Of a hundred, one is twice at KS Pay, one twice in the ledger, one is missing on each side, one differs."""
     for statement in (TRANSACTIONS, ENTRIES):
         with staging_tables.staging_tables(engine) as tables:
-            tables._connection.execute(text(statement), {"app": APP, "records": records})
+            tables._connection.execute(text(statement), {"app": APP, "records": records, "first": days.first})
             if statement == TRANSACTIONS:
-                tables.take_in_transactions(APP, [AUGUST])
+                tables.take_in_transactions(APP, [days])
             else:
                 tables.take_in_entries([APP], "default", "ledger.csv", sha256="")
 
@@ -95,17 +99,19 @@ def planning(connection: Connection) -> Iterator[type[Planning]]:
         driver.cursor_factory = usual
 
 
-def bad_plans(engine: Engine, folder: Path, run_id: str = "r") -> list[str]:
+def bad_plans(
+    engine: Engine, folder: Path, run_id: str = "r", days: Period = AUGUST, tables: Tables = TABLES
+) -> list[str]:
     """What is bad about the plans of a matching and of the report that follows it, which are committed."""
     settings = Settings(app_ids=(APP,))
     with engine.connect() as connection:
         with planning(connection) as kept:
-            record_run(connection, run_id, (APP,), AUGUST, "running")
-            match(connection, settings, run_id, (APP,), AUGUST, silent)
+            record_run(connection, run_id, (APP,), days, "running")
+            match(connection, settings, run_id, (APP,), days, silent)
             write_tables(connection, settings, folder)
         connection.commit()
     assert len(kept.plans) > 100, len(kept.plans)
-    return report(kept.plans, TABLES, kept.sizes)
+    return report(kept.plans, tables, kept.sizes)
 
 
 @pytest.fixture
@@ -135,6 +141,19 @@ def test_nor_where_the_tables_are_divided(engine: Engine, tmp_path: Path) -> Non
             text("select indexname from pg_indexes where tablename = 'transactions_ap_1'")
         )
         assert (count, len(made.all())) == (RECORDS * 99 // 100, 10)
+
+
+def test_nor_where_they_are_divided_by_month_too(engine: Engine, tmp_path: Path) -> None:
+    load_night(engine, days=SPREAD)
+    assert partition(engine, [APP, "ap_2"], months=True)["transactions"] == RECORDS * 99 // 100
+    # Months to come are empty, and read whole at no cost.
+    parts = {f"{table}_ap_1_2026_0{month}" for table in ("transactions", "entries") for month in (7, 8)}
+    with engine.connect() as connection:
+        filled = "select tableoid::regclass::text from transactions union select tableoid::regclass::text from entries"
+        assert set(connection.scalars(text(filled))) == parts
+    divided = replace(TABLES, big=TABLES.big | parts)
+    assert not bad_plans(engine, tmp_path, days=SPREAD, tables=divided)
+    assert not bad_plans(engine, tmp_path, "r2", days=SPREAD, tables=divided)
 
 
 def test_without_the_statistics_of_a_load_plans_are_bad(
@@ -168,7 +187,10 @@ def test_many_new_records_beside_those_held(engine: Engine, statement: str) -> N
     for first in (True, False):
         with staging_tables.staging_tables(engine) as tables:
             connection = tables._connection
-            connection.execute(text(statement), {"app": APP, "records": RECORDS // (4 if first else 1)})
+            connection.execute(
+                text(statement),
+                {"app": APP, "records": RECORDS // (4 if first else 1), "first": AUGUST.first},
+            )
             connection.execute(text("set work_mem = '64kB'"))
             connection.commit()
             with planning(connection) as kept:
