@@ -137,7 +137,7 @@ def _fail(connection: Connection, run_ids: Sequence[str], error: str) -> None:
 
 
 def mishap(error: BaseException) -> ReconcileError | None:
-    """The error to report for a failure that is no fault of ours: a full disk, or a database that went away.
+    """The error to report for a failure that is no fault of ours: a full disk, too few locks, a database that is gone.
 
     None for any other failure.
     """
@@ -150,6 +150,11 @@ def mishap(error: BaseException) -> ReconcileError | None:
             return unwritten(cause.filename or "the disk", cause)
         if state == _DISK_FULL or "could not extend file" in words:
             return DiskFull(f"the database's disk is full ({words}): free space and start again")
+        if state == _OUT_OF_MEMORY and "shared memory" in words:
+            return ReconcileError(
+                "the database has room for too few locks: set max_locks_per_transaction of its server higher "
+                "(docs/growing.md), start the server again, then this"
+            )
         if _is_lost(cause, driver, state):
             return DatabaseLost(f"the database went away ({words}): when it is back, start it again")
         cause = cause.__cause__ or cause.__context__
@@ -157,6 +162,7 @@ def mishap(error: BaseException) -> ReconcileError | None:
 
 
 _DISK_FULL = "53100"  # as Postgres says it
+_OUT_OF_MEMORY = "53200"
 _SHUT_DOWN = ("57P01", "57P02", "57P03")
 
 

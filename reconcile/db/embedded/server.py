@@ -62,6 +62,8 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": str(_PORT),
     "max_connections": "50",
+    # A statement locks every partition and its indexes: of twenty apps that are divided by month, for two years.
+    "max_locks_per_transaction": "256",
     "shared_buffers": "256MB",
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",

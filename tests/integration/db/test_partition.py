@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from reconcile.core.errors import UsageError
 from reconcile.db.engine import open_store
 from reconcile.db.partition import partition
+from reconcile.db.runs import mishap
 from reconcile.settings import Settings
 from tests.oracle import E, T
 from tests.support.arrivals import arrive
@@ -274,6 +275,19 @@ def test_a_later_version_may_change_the_tables(engine: Engine) -> None:
             " and relid::regclass::text not like '%AP-2%'"
         )
         assert connection.scalar(lacking) == 0
+
+
+def test_a_server_with_too_few_locks(engine: Engine) -> None:
+    """Many apps by month need more than its default."""
+    with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(
+                text("select pg_advisory_xact_lock(one) from generate_series(1, 1000000) as one")
+            )
+        connection.rollback()
+    assert str(mishap(caught.value)).startswith(
+        "the database has room for too few locks: set max_locks_per_tran"
+    )
 
 
 @pytest.mark.parametrize("months", [False, True])

@@ -16,6 +16,7 @@ from reconcile.core.records import Period
 from reconcile.db import runs
 from reconcile.db.embedded.cluster import find_programs
 from reconcile.db.engine import open_store
+from reconcile.db.partition import partition
 from reconcile.settings import Settings
 
 ROLES = Path(__file__).parents[3] / "deploy" / "roles.sql"
@@ -55,6 +56,7 @@ def test_the_runner_works_and_the_reader_reads_the_views(make_empty_database: Ca
             run_id = runs.start(engine, "run", ("ap_1",), period, None)
             with engine.begin() as connection:
                 runs.finish(connection, run_id, report(new))
+        partition(engine, ["ap_1"], months=True)
         with engine.connect() as connection:
             owners = "select distinct tableowner from pg_tables where schemaname = 'reconcile'"
             assert connection.exec_driver_sql(owners).scalars().all() == ["reconcile_owner"]
