@@ -11,6 +11,7 @@ from reconcile.core.progress import silent
 from reconcile.core.records import Entry, Rejection
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.open import open_ledgers
+from reconcile.load.import_ledger import Imported
 from reconcile.normalise.entries import EntryNormaliser
 from reconcile.settings import Profile, Settings
 from reconcile.validate.validator import Validator
@@ -28,6 +29,15 @@ def open_ledger(
 def context_of(engine: Engine, validator: Validator) -> Context:
     """To import ledgers of one app, `ap_1`."""
     return Context(Settings(app_ids=("ap_1",)), engine, ("ap_1",), validator, silent)
+
+
+def made(done: Imported) -> str:
+    """What `ledger inspect` says that an import makes of the file, where it makes this."""
+    return (
+        f"An import makes of it: {done.entries:,} {'entry' if done.entries == 1 else 'entries'}, "
+        f"{done.repeats:,} repeated, "
+        f"{done.quarantined:,} in quarantine, {done.passed_over:,} passed over."
+    )
 
 
 def typed(ledger: LedgerFile, profile: Profile) -> list[Entry | Rejection]:

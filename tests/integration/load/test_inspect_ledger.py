@@ -12,8 +12,7 @@ from reconcile.core.money import Currencies
 from reconcile.ledger.profile import Profile, read_profile
 from reconcile.load import inspect_ledger as inspection
 from reconcile.settings import Settings
-from tests.support import bad_ledgers
-from tests.support.bad_ledgers import ALL, GOOD, text
+from tests.support.bad_ledgers import GOOD, text
 from tests.support.ledgers import open_ledger, read
 
 PAGE = Path(__file__).parents[3] / "docs" / "ledger-profiles.md"
@@ -152,14 +151,3 @@ def test_inspect_proposes_a_sheet_only_where_there_is_a_choice(tmp_path: Path, s
                 sheet.write_row(1, 0, ["V1", 10.5, "2026-08-01", "INR"])
         lines = inspection.describe(settings, path, profile)
         assert [line for line in lines if line.startswith("sheet = ")] == proposed
-
-
-@pytest.mark.parametrize("name", [name for name, bad in ALL.items() if isinstance(bad.content, bytes)])
-def test_inspect_says_what_it_sees_or_refuses(name: str, settings: Settings) -> None:
-    profile = read_profile("x", dict(ALL[name].profile), Currencies())
-    try:
-        lines = list(inspection.describe(settings, bad_ledgers.FOLDER / name, profile))
-    except InputRefused as error:
-        lines = [str(error)]
-    assert lines
-    assert all("\n" not in line for line in lines)

@@ -1,4 +1,7 @@
-"""`ledger inspect` counts what an import makes of a file; an import says what it passes over and lacks."""
+"""`ledger inspect` counts what an import makes of a file; an import says what it passes over and lacks.
+
+That it does so for each bad ledger is tested in test_bad_ledgers.py.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,13 +20,12 @@ from reconcile.load.inspect_ledger import describe
 from reconcile.settings import Expect, Settings
 from reconcile.validate.rules import Weight
 from reconcile.validate.validator import Validator
-from tests.support.bad_ledgers import ALL, HEADER, NAMES, Bad, Sheet, cells
+from tests.support.bad_ledgers import HEADER, NAMES, Sheet, cells
 from tests.support.bad_ledgers import text as lines
-from tests.support.ledgers import context_of, open_ledger
+from tests.support.ledgers import context_of, made, open_ledger
 
 SETTINGS = Settings(app_ids=("ap_1",))
 MAKES = "An import makes of it: "
-SMALL = {name: bad for name, bad in ALL.items() if isinstance(bad.content, bytes) and not bad.refused}
 
 
 @pytest.fixture(scope="module")
@@ -44,29 +46,6 @@ def imported(
 ) -> Imported:
     ledger = open_ledger(path, profile=profile)
     return import_ledger(context_of(engine, validator), ledger, profile, snapshot=snapshot)
-
-
-def made(done: Imported) -> str:
-    return (
-        f"An import makes of it: {done.entries:,} {'entry' if done.entries == 1 else 'entries'}, "
-        f"{done.repeats:,} repeated, "
-        f"{done.quarantined:,} in quarantine, {done.passed_over:,} passed over."
-    )
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_inspect_counts_what_an_import_makes(
-    name: str, tmp_path: Path, fresh_engine: Engine, database_url: str, validator: Validator
-) -> None:
-    bad: Bad = SMALL[name]
-    path = tmp_path / name
-    path.write_bytes(bad.bytes)
-    profile = read_profile(name, dict(bad.profile), Currencies())
-    try:
-        done = imported(fresh_engine, validator, path, profile)
-    except InputRefused as error:
-        pytest.fail(str(error))
-    assert counted(database_url, path, profile) == made(done)
 
 
 def test_the_same_id_in_many_ways(
