@@ -79,7 +79,7 @@ def shops(draw: st.DrawFn) -> tuple[Shop, Period]:
         return min(at, now)
 
     rows = []
-    for number in range(draw(st.integers(0, 40))):
+    for number in range(draw(st.integers(0, 30))):
         created = instant()
         updated = created + draw(st.sampled_from([0, 0, 0, 1, 6])) * DAY
         rows.append(transaction(number, created.isoformat(), min(updated, now).isoformat()))
@@ -252,7 +252,7 @@ def test_two_rows_of_one_instant_on_the_border_of_two_pages(
     server: KSPayServer, changed: str, concurrency: int
 ) -> None:
     rows = [transaction(n, f"2026-03-0{min(n, 2) + 1}T00:00:00+00:00", changed) for n in range(4)]
-    for seed in range(50):
+    for seed in range(25):
         shop = Shop(rows, Behaviour(order="random oldest first", cap=3), seed=seed)
         fetched, _ = run(server, shop, MARCH, concurrency=concurrency)
         assert len(fetched) == 4
@@ -324,8 +324,7 @@ def test_the_last_page_again_in_a_new_order_each_time(
     assert len(fetched) == count
 
 
-@pytest.mark.parametrize(("after", "seed"), [(9, 2), (11, 6), (14, 4)])
-def test_a_reading_whose_end_was_not_seen_has_no_length(server: KSPayServer, after: int, seed: int) -> None:
+def test_a_reading_whose_end_was_not_seen_has_no_length(server: KSPayServer) -> None:
     """In the first reading the last page is short. Then it fills, and every page beyond it is that page in a new order:
     nothing shows the end, and the length of the first reading must not stand for that of the others."""
     now = datetime.now(UTC)
@@ -333,7 +332,7 @@ def test_a_reading_whose_end_was_not_seen_has_no_length(server: KSPayServer, aft
     at = [f"{days[number % 5]}T00:00:00+00:00" for number in range(39)]
     rows = [transaction(number, instant, instant) for number, instant in enumerate(at)]
     how = Behaviour(order="random oldest first", filters="updatedAt", clamps_page=True)
-    shop = Shop(rows, how, [Change(after, "insert")], seed=seed)
+    shop = Shop(rows, how, [Change(14, "insert")], seed=4)
     fetched, _ = run(server, shop, Period(days[0], days[-1]), concurrency=1)
     assert fetched == {row["id"] for row in shop.rows}
 
