@@ -150,8 +150,9 @@ SPOILT = {
 }
 
 
-@pytest.fixture
-def matched(fresh_engine: Engine) -> Iterator[Connection]:
+@pytest.fixture(scope="module")
+def night(fresh_engine: Engine) -> Iterator[Connection]:
+    """The records arrived and were matched; nothing of it is committed."""
     with fresh_engine.connect() as connection:
         arrive(connection, TRANSACTIONS, ENTRIES, APPS, datetime(2026, 9, 1, tzinfo=UTC), BROKEN)
         connection.execute(text("discard temp"))
@@ -160,6 +161,14 @@ def matched(fresh_engine: Engine) -> Iterator[Connection]:
         connection.execute(text(NUMBER))
         yield connection
         connection.rollback()
+
+
+@pytest.fixture
+def matched(night: Connection) -> Iterator[Connection]:
+    """The same, to be spoilt: afterwards all is as it was."""
+    with night.begin_nested() as spoilt:
+        yield night
+        spoilt.rollback()
 
 
 def found(connection: Connection) -> dict[str, list[str]]:
