@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -181,17 +181,7 @@ class Command:
 
     def limited(self, most_bytes: int, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end where no file that it writes grows beyond so many bytes: this stands for a full disk."""
-        with (
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
-            open(os.devnull, "rb") as nothing,
-        ):
-            files = nothing.fileno(), out.fileno(), err.fileno()
-            words = [str(PROGRAM), *map(str, arguments)]
-            environment = self.environment(**changes)
-            code = Forked(words, self.folder, environment, files, most_bytes=most_bytes).wait(SECONDS)
-            said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
-        return Outcome(code, *said)
+        return self._confined(arguments, changes, most_bytes=most_bytes)
 
     def on_disk(self, folder: str, *arguments: str | Path, options: str = "size=64k") -> Outcome | None:
         """Run it where this folder is a small disk, or with `ro` a read-only one; what is left there ends its output.
@@ -199,21 +189,21 @@ class Command:
         None where no disk may be mounted.
         """
         (self.folder / folder).mkdir(exist_ok=True)
-        disk = ["mount", "-t", "tmpfs", "-o", options, "none", str(self.folder / folder)]
-        alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-        if subprocess.run([*alone, *disk], capture_output=True, check=False).returncode:
-            return None
-        words = shlex.join([str(PROGRAM), *map(str, arguments)])
-        ended = subprocess.run(
-            [*alone, "bash", "-c", f"{shlex.join(disk)}; {words}; code=$?; ls -A {folder}; exit $code"],
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return Outcome(ended.returncode, ended.stdout, ended.stderr)
+        return self._confined(arguments, {}, disk=(folder, options)) if may_mount() else None
+
+    def _confined(
+        self, arguments: Iterable[str | Path], changes: Mapping[str, str | None], **limits: Any
+    ) -> Outcome:
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            open(os.devnull, "rb") as nothing,
+        ):
+            files = nothing.fileno(), out.fileno(), err.fileno()
+            words = [str(PROGRAM), *map(str, arguments)]
+            code = Forked(words, self.folder, self.environment(**changes), files, **limits).wait(SECONDS)
+            said = [os.pread(file.fileno(), 1 << 16, 0).decode() for file in (out, err)]
+        return Outcome(code, *said)
 
     def good(self, *arguments: str | Path, **changes: str | None) -> Outcome:
         """Run it to its end, which must be good."""
@@ -245,6 +235,14 @@ class Command:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def may_mount() -> bool:
+    """Whether a process may mount a disk that it alone sees."""
+    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    disk = ["mount", "-t", "tmpfs", "none", tempfile.gettempdir()]
+    return subprocess.run([*alone, *disk], capture_output=True, check=False).returncode == 0
 
 
 MakeCommand = Callable[..., Command]

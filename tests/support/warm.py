@@ -11,6 +11,7 @@ beside this.
 """
 
 import atexit
+import ctypes
 import gc
 import importlib
 import importlib.abc
@@ -74,6 +75,9 @@ ADDRESS = "FORKED_AT"
 PREFECT_ADDRESS = "FORKED_WITH_PREFECT_AT"
 """The same, of the one that has imported Prefect."""
 
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+"""What a process no longer shares: its disks, and its users where it is not root. Python names them from 3.12 on."""
+
 LANG = "C.UTF-8"
 """Text is encoded as it was when the process began, so a command in another language is none of its forks."""
 
@@ -82,7 +86,8 @@ class Forked:
     """A command that runs; as `subprocess.Popen`, as far as tests need it.
 
     `files` are the descriptors of its standard input, output and error; of these, the ones in `closed` are closed
-    when it begins. No file that it writes grows beyond `most_bytes`.
+    when it begins. No file that it writes grows beyond `most_bytes`. With a `disk`, a folder and options of `mount`, it
+    finds a disk there that nobody else sees, and what is left on it ends its output.
     """
 
     stderr: BinaryIO | None = None
@@ -95,11 +100,12 @@ class Forked:
         files: tuple[int, int, int],
         closed: tuple[int, ...] = (),
         most_bytes: int = resource.RLIM_INFINITY,
+        disk: tuple[str, str] | None = None,
         imports: tuple[str, ...] = (),
     ) -> None:
         self._status, theirs = socket.socketpair()
         asked = {"words": words, "folder": str(folder), "environment": environment, "imports": imports}
-        job = json.dumps(asked | {"closed": closed, "most_bytes": most_bytes}).encode()
+        job = json.dumps(asked | {"closed": closed, "most_bytes": most_bytes, "disk": disk}).encode()
         way = _warm(PREFECT_ADDRESS if "PREFECT_API_URL" in environment else ADDRESS)
         socket.send_fds(way, [job], [*files, theirs.fileno()])
         theirs.close()
@@ -291,8 +297,29 @@ def _enter(job: dict[str, Any], files: list[int]) -> None:
     resource.setrlimit(
         resource.RLIMIT_FSIZE, (job["most_bytes"], resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     )
+    if disk := job.get("disk"):
+        _mount(*disk)
     sys.argv = job["words"]
     sys.executable = job.get("executable", sys.executable)
+
+
+def _mount(folder: str, options: str) -> None:
+    """A disk in memory in this folder, seen by this process and those that it starts."""
+    user, group = os.geteuid(), os.getegid()
+    apart = CLONE_NEWNS if user == 0 else CLONE_NEWNS | CLONE_NEWUSER
+    system = ctypes.CDLL(None, use_errno=True)
+    if system.unshare(apart):
+        raise OSError(ctypes.get_errno(), "unshare")
+    if user != 0:
+        for name, says in (
+            ("setgroups", "deny"),
+            ("uid_map", f"0 {user} 1"),
+            ("gid_map", f"0 {group} 1"),
+        ):
+            Path("/proc/self", name).write_text(says)
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
+    atexit.register(lambda: print("".join(f"{name}\n" for name in os.listdir(folder)), end=""))  # noqa: T201
 
 
 def _become(job: dict[str, Any]) -> None:
