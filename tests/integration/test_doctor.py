@@ -2,9 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from reconcile.core.errors import CheckFailed
 from reconcile.db.locks import match_locks
@@ -14,27 +15,33 @@ from tests.support.desk import Desk
 from tests.support.stories import of, story
 from tests.support.worlds import entry, tx
 
+ALTERED = {
+    "unpaired": "delete from pairings"
+    " where transaction_no = (select number from transactions where app_id = :app)",
+    "by_hand": "update pairings set rule = 'manual'"
+    " where transaction_no = (select number from transactions where app_id = :app)",
+    "otherwise": "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
+    "not_found": "delete from findings where app_id = :app",
+}
+"""By app, what is done to it."""
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "delete from pairings where transaction_no = (select number from transactions where app_id = :app)",
-        "update pairings set rule = 'manual'"
-        " where transaction_no = (select number from transactions where app_id = :app)",
-        "update findings set kind = 'CURRENCY_MISMATCH' where app_id = :app",
-        "delete from findings where app_id = :app",
-    ],
-)
-def test_doctor_finds_what_was_altered_behind_our_back(desk: Desk, statement: str) -> None:
+
+def test_doctor_finds_what_was_altered_behind_our_back(fresh_engine: Engine, tmp_path: Path) -> None:
+    desk = Desk(fresh_engine, tmp_path, None, *ALTERED)
     settings = replace(desk.settings, app_ids=desk.apps)
-    desk.night(of(desk, tx(1)), of(desk, entry(1, amount="90")))
-    assert "totals are conserved" in totals(desk.engine, settings)
-    with desk.engine.begin() as connection:
-        connection.execute(text(statement), {"app": desk.apps[0]})
-    with pytest.raises(
-        CheckFailed, match=r"the stored matches of .*tx_1.* differ from those of matching everything again"
-    ):
-        totals(desk.engine, settings)
+    desk.night(
+        [tx(1, app=app) for app in ALTERED],
+        [entry(1, amount="90", app=app) for app in ALTERED],
+    )
+    assert "totals are conserved" in totals(fresh_engine, settings)
+    for app, statement in ALTERED.items():
+        with fresh_engine.begin() as connection:
+            assert connection.execute(text(statement), {"app": app}).rowcount == 1
+        with pytest.raises(
+            CheckFailed,
+            match=r"the stored matches of .*tx_1.* differ from those of matching everything again",
+        ):
+            totals(fresh_engine, replace(settings, app_ids=(app,)))
 
 
 def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:

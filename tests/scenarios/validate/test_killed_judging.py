@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 from tests.support.driver import Command, MakeCommand, Shop
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
-SECONDS = 5
+SECONDS = 3
 
 ENDLESS = r"""
 [[expect]]
