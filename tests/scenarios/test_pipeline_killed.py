@@ -88,6 +88,7 @@ def folder_there(command: Command, running: Running) -> None:
     out = command.folder / "reports"
     while not any(path.name[0] != "." for path in out.glob("*")):
         assert running.process.poll() is None
+        threading.Event().wait(0.002)  # a folder has no event that could be awaited
 
 
 MOMENTS = {
@@ -136,7 +137,7 @@ def test_killed_again_and_again_at_any_time(
     for _ in range(4):
         with command.start(*words) as running:
             # A moment of the clock is what is meant: no event of the command stands for it.
-            threading.Event().wait(chance.uniform(0.3, 5))
+            threading.Event().wait(chance.uniform(0.1, 2))
             running.process.kill()
             running.ended()
         assert check_nothing_half_written(command)[0] == first.run_id

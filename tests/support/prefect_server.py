@@ -1,12 +1,16 @@
 """A real Prefect server, and what a test asks it: for the tests of the flows."""
 
+import fcntl
+import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +21,7 @@ import requests
 from tests.support.catchers import web_hook
 from tests.support.driver import Command, MakeCommand, Running, Shop
 from tests.support.guarded import guarded
+from tests.support.warm import ADDRESS
 
 T = TypeVar("T")
 BIN = Path(sys.executable).parent
@@ -221,22 +226,42 @@ def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
     project.settings["RECONCILE_INBOX"] = "inbox"
     (project.folder / "inbox").mkdir()
     merchant.write_ledger(project.folder / "ledger.csv")
+    database = project.folder / "prefect" / "prefect.db"
+    database.parent.mkdir()
     server: list[str | Path] = [BIN / "prefect", "server", "start", "--port", str(port)]
     scheduler = "PREFECT_SERVER_SERVICES_SCHEDULER_"
     # When something is deployed, the next run of its schedule; and seldom another: not every minute of an hour.
     few = {f"{scheduler}MIN_SCHEDULED_TIME": "0:00:00", f"{scheduler}MIN_RUNS": "1"}
     few |= {f"{scheduler}LOOP_SECONDS": "100"}
-    with (
-        web_hook() as (hook, messages),
-        background(server, project, "server.log", PREFECT_UI_ENABLED="false", **few),
-    ):
+
+    def healthy() -> bool:
+        try:
+            return bool(requests.get(f"{api}/health", timeout=5).ok)
+        except requests.ConnectionError:
+            return False
+
+    with web_hook() as (hook, messages), ExitStack() as stack:
+        with migrated_once(database):
+            stack.enter_context(background(server, project, "server.log", PREFECT_UI_ENABLED="false", **few))
+            until(healthy)
         project.settings["RECONCILE_NOTIFY"] = hook
-
-        def healthy() -> bool:
-            try:
-                return bool(requests.get(f"{api}/health", timeout=5).ok)
-            except requests.ConnectionError:
-                return False
-
-        until(healthy)
         yield Prefect(api, project, days, messages)
+
+
+@contextmanager
+def migrated_once(database: Path) -> Iterator[None]:
+    """Only the first server of all processes of the tests makes its tables, in the block; the others get a copy.
+
+    All the migrations of Prefect take 4 s of processor time.
+    """
+    made = Path(os.environ[ADDRESS]).with_name(
+        "prefect.db"
+    )  # what lies there is removed at the end of the tests
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            shutil.copy(made, database)
+        yield
+        if not made.exists():
+            with closing(sqlite3.connect(database)) as its, closing(sqlite3.connect(made)) as copy:
+                its.backup(copy)
