@@ -294,8 +294,8 @@ def test_engine_and_oracle_agree(connection: Connection, several: list[World]) -
     agree(connection, together(several))
 
 
-@long(10)
-@given(st.data(), st.lists(worlds(most=9), min_size=1, max_size=5))
+@long(7)
+@given(st.data(), st.lists(worlds(most=9), min_size=3, max_size=8))
 def test_any_order_of_arrival_ends_in_the_same_state(
     connection: Connection, data: st.DataObject, several: list[World]
 ) -> None:
