@@ -95,6 +95,9 @@ with_outcome as (
 select *
 from with_outcome;
 
+-- Else the bridge would compare each of thousands of unmatched records with each on a night that brings few.
+analyze outcome (side, number, scope, outcome, rule);
+
 -- Grain: currency, payment method, rule and whether money moved on either side, of the pairs of the period that agree:
 -- the only transaction and the only entry of their match, both of the period, of one currency and amount. The two
 -- fingerprints are of the numbers of each side's records. Of what does not agree, only the numbers of the records
