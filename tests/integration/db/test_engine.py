@@ -21,6 +21,7 @@ from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
 from reconcile.db.sql_files import sql_names
+from reconcile.doctor import Finding, examine
 from reconcile.match.policy import state_policy
 from reconcile.settings import Settings
 
@@ -339,8 +340,12 @@ def test_the_schema_of_another_role_is_not_to_be_made_again(role: tuple[Engine, 
     )
 
 
-def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engine, str]) -> None:
+def test_a_role_needs_its_own_schema_and_temporary_tables_alone(
+    role: tuple[Engine, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And `doctor` finds what a run would."""
     admin, url = role
+    monkeypatch.setenv("RECONCILE_DATABASE_URL", url)
     settings = Settings(database_url=url)
     for says, given in (
         (
@@ -357,6 +362,7 @@ def test_a_role_needs_its_own_schema_and_temporary_tables_alone(role: tuple[Engi
         with pytest.raises(UsageError) as refused, open_store(settings):
             pass
         assert str(refused.value) == f"RECONCILE_DATABASE_URL: {says}{statement}"
+        assert Finding("database", str(refused.value), exit_code=2) in examine(quick=True)
         with admin.connect() as connection:
             connection.exec_driver_sql(statement)
     with open_store(settings) as engine, engine.connect() as connection:
