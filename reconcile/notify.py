@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.money import grouped
-from reconcile.core.occasions import FAILED
+from reconcile.core.occasions import FAILED, NOTHING, Occasion
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
 from reconcile.pipeline import Finished, PartlyDone
@@ -222,8 +222,10 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
     open_items = sum(row["count"] for row in report["open"])
     open_parts = {name: [row for row in parts(report) if row["part"] == name] for name in _PARTS}
     at_risk = sum(row["count"] for row in open_parts["at_risk"])
+    is_empty = Occasion(NOTHING).has_come(report)  # whichever occasion it was
     lines = [
         f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
+        *(["Neither KS Pay nor the ledger has a record of this period: is it the right one?"] * is_empty),
         "",
         *(_part(name, open_parts[part]) for part, name in _PARTS.items()),
         f"In quarantine: {sum(report['quarantined'].values()):,}",
@@ -248,7 +250,8 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
     sheet = finished.folder / "discrepancies.csv"
     failed = "Failed by strict. " if fails else ""
     return Message(
-        f"{failed}Reconciliation {report['from']} to {report['to']}: {open_items:,} open, {at_risk:,} at risk",
+        f"{failed}Reconciliation {report['from']} to {report['to']}: "
+        f"{'nothing to reconcile, ' * is_empty}{open_items:,} open, {at_risk:,} at risk",
         "\n".join(lines),
         sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
         failed=fails,

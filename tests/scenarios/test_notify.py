@@ -100,6 +100,11 @@ def test_only_an_occasion_is_told(command: Command, days: tuple[str, ...]) -> No
             tell_of(finished, Settings.read({"RECONCILE_NOTIFY": hook, WHEN: when}), silent)
             assert len(given) == times, when
             given.clear()
+        quiet = ("--from", "2025-06-02", "--to", "2025-06-03")  # before the merchant's first payment
+        command.good("run", *quiet, **{"RECONCILE_NOTIFY": hook, WHEN: "failed,nothing"})
+    [told] = given
+    assert told["title"].endswith(": nothing to reconcile, 0 open, 0 at risk")
+    assert "Neither KS Pay nor the ledger has a record of this period" in told["message"]
 
 
 def test_a_channel_that_fails_is_shown_and_fails_nothing(command: Command, days: tuple[str, ...]) -> None:
