@@ -159,7 +159,7 @@ def test_a_message_lists_what_is_overdue(tmp_path: Path) -> None:
     write_open(tmp_path, [*rows, {"discrepancy_id": "D-none"}])
     report = {
         "run_id": "r", "from": "2026-08-01", "to": "2026-08-31", "timezone": "Asia/Kolkata", "open": [],
-        "quarantined": {}, "new": 0, "cleared": 0, "warnings": [],
+        "quarantined": {}, "new": 0, "cleared": 0, "warnings": [], "totals": [{"scope": "period", "count": 8}],
     }  # fmt: skip
     finished = Finished("r", tmp_path, report, 0)
     told = of_run(finished, Settings()).text.split("\n\n")[2].splitlines()
