@@ -114,9 +114,14 @@ def twice_decoded(text: str) -> str | None:
             once = (text + tail).encode("cp1252").decode("utf-8")
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-        if len(once) < len(text + tail):
+        if len(once) < len(text + tail) and not (tail and _ENDS_IN_AN_ACCENT.fullmatch(text)):
             return once
     return None
+
+
+_ENDS_IN_AN_ACCENT = re.compile("[\0-\x7f]*(?:[\xc4-\xdf]|[A-Z]\xc3)")
+"""`JOSÉ` and `MANHÃ`: nobody wrote a letter that, with a fixed space behind it, became these. But `99.00Â` had such a
+space alone, and `cittÃ` was `città`."""
 
 
 class BrokenRecord(NamedTuple):

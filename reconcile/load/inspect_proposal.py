@@ -315,16 +315,16 @@ def _reference_pattern(ledger: LedgerFile) -> str | None:
     ]
     forms: Counter[str] = Counter()
     lengths: dict[str, set[tuple[int, ...]]] = {}
-    whole = 0
+    alike = Counter(map(_form, texts))
+    whole = sum(_is_alone(text, alike[_form(text)]) for text in texts)
     for text in texts:
-        for form in {_form(token) for token in _TOKEN.findall(text)}:
-            forms[form] += 1
+        forms.update(dict.fromkeys(map(_form, _TOKEN.findall(text)), 1))
         for token in _TOKEN.findall(text):
             lengths.setdefault(_form(token), set()).add(tuple(map(len, re.findall(r"[0-9]+", token))))
-            whole += token == text
     if not texts or (name == "reference" and 2 * whole >= len(texts)):
         return None
-    form, rows = forms.most_common(1)[0] if forms else ("", 0)
+    # Of equally many the first without a slash, which is no part of a bank's `UPI/412345678901`.
+    form, rows = max(forms.items(), key=lambda found: (found[1], "/" not in found[0]), default=("", 0))
     if rows < 2 or rows < _MOST * len(texts):
         return None
     parts = form.split("0")
@@ -335,6 +335,14 @@ def _reference_pattern(ledger: LedgerFile) -> str | None:
         digits = rf"\d{{{size.copy().pop()}}}" if len(size) == 1 and not last else r"\d+"
         pattern += digits + re.escape(parts[place + 1]).replace(r"\-", "-")
     return pattern
+
+
+def _is_alone(text: str, alike: int) -> bool:
+    """Whether a text is a reference alone, such as `WEB-ORD-1001`, a part of which would be another reference.
+
+    `alike` texts have its form. `UPI/412345678901/ORD-1001/ASHA` has several parts too, but each has other words.
+    """
+    return re.fullmatch(r"\S*\d\S*", text) is not None and ("/" not in text or alike > 1)
 
 
 def _form(token: str) -> str:

@@ -51,6 +51,36 @@ def test_text_that_was_decoded_twice(tmp_path: Path, database_url: str) -> None:
     assert "decoded twice" in inspected(tmp_path, database_url, body)
 
 
+@pytest.mark.parametrize("reference", ["JOSÉ", "MENÜ", "MANHÃ", "Groß", "Ü"])
+def test_a_word_that_ends_in_an_accent_was_not_decoded_twice(
+    tmp_path: Path, database_url: str, reference: str
+) -> None:
+    body = lines(HEADER, f"R1,{reference},5,2026-04-01,INR,paid")
+    for content in (body, body.encode("cp1252")):
+        said = inspected(tmp_path, database_url, content)
+        assert reference in said
+        assert "decoded twice" not in said
+
+
+@pytest.mark.parametrize(
+    ("references", "pattern"),
+    [
+        (("WEB-ORD-1001", "WEB-ORD-1002", "R3"), None),
+        (("ORD-1001-A", "ORD-1001-B", "ORD-1002-C"), None),
+        (("IN/WEB-ORD-1001/26", "IN/WEB-ORD-1002/26", "IN/WEB-ORD-1003/26"), None),
+        (("UPI/41/ORD-1001/ASHA", "UPI/42/ORD-1002/RAVI", "UPI/43/ORD-1003/MEERA"), r"ORD-\d+"),
+        (("NEFT from Asha ORD-1001", "NEFT from Ravi ORD-1002", "NEFT from Meera ORD-1003"), r"ORD-\d+"),
+    ],
+)
+def test_no_part_of_a_reference_is_proposed_as_the_reference(
+    tmp_path: Path, database_url: str, references: tuple[str, ...], pattern: str | None
+) -> None:
+    rows = (f"R{number},{reference},5,2026-04-01,INR,paid" for number, reference in enumerate(references))
+    said = inspected(tmp_path, database_url, lines(HEADER, *rows))
+    proposed = [line for line in said.splitlines() if line.startswith("reference_pattern")]
+    assert proposed == ([] if pattern is None else [f"reference_pattern = '{pattern}'"])
+
+
 @pytest.mark.parametrize(
     ("header", "row", "ids"),
     [
