@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from reconcile.core.money import grouped
+from reconcile.core.money import Currencies, grouped
+from reconcile.report.html import write_page
+from reconcile.report.statement import Movement, Statement
+from reconcile.report.statement_files import render_statement
 from tests.support.browser import Tab, browser
 from tests.support.driver import Command, Outcome, Report
 
@@ -241,3 +245,52 @@ def test_it_is_whole_without_javascript(page: Tab, report: Report) -> None:
 def test_it_prints_on_a_few_pages(page: Tab, tmp_path: Path) -> None:
     printed = page.call("Page.printToPDF", printBackground=False)["data"]
     assert len(printed) > 20_000
+
+
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+LANDSCAPE, PORTRAIT = 1032, 718
+"""How many pixels of A4 are within the margins."""
+
+
+def on_paper(tab: Tab, path: Path, width: int) -> Tab:
+    tab.size(width, 800)
+    tab.call("Emulation.setEmulatedMedia", media="print", features=[])
+    tab.open(path)
+    return tab
+
+
+def test_all_currencies_stand_on_the_paper(tab: Tab, report: Report, tmp_path: Path) -> None:
+    for name in ("discrepancies.csv", "resolved.csv"):
+        (tmp_path / name).write_bytes((report.folder / name).read_bytes())
+    run = report.document()
+    for few in ("totals", "by_rule", "by_payment_method"):
+        inr = [row for row in run[few] if row["currency"] == "INR"]
+        run[few] += [
+            {**row, "currency": f"X{letter}{letter}"} for letter in "ABCDEFGHIJKLMNOPQR" for row in inr
+        ]
+    paper = on_paper(tab, write_page(run, tmp_path), LANDSCAPE)
+    assert paper.value(FITS)
+    # Each amount says whose it is, since a header of so many columns has no room.
+    amount = next(row for row in run["by_payment_method"] if row["currency"] == "XRR")
+    told = paper.value(
+        "[...document.querySelectorAll('#matched td[data-label=XRR]')].filter(c => c.getClientRects().length)"
+        ".map(c => [getComputedStyle(c, '::before').content, c.firstChild.textContent])"
+    )
+    assert ['"XRR "', grouped(amount["matched_amount"], "XRR")] in told
+    assert "–" not in [text for _, text in told]
+
+
+def test_a_long_id_pushes_no_amount_off_the_paper(tab: Tab, tmp_path: Path) -> None:
+    items = [
+        Movement(
+            line, "D-ABCDEFGHJKLMNPQRSTUV", "MISSING_IN_KSPAY", "ap_1", "INR", 1, Decimal("1234567.89"), "r",
+            date(2026, 8, 31), record="L" * 150, decision="accept", by="P" * 90, note="N" * 200,
+        )
+        for line in ("new", "closing")
+    ]  # fmt: skip
+    close = Statement("2026-08", date(2026, 8, 31), {}, {}, [], items)
+    path = tmp_path / "statement.html"
+    path.write_text(render_statement(close, Currencies()), "utf-8")
+    paper = on_paper(tab, path, PORTRAIT)
+    assert len(texts(paper, ".behind td.n")) == len(items)
+    assert paper.value(FITS)
