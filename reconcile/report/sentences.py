@@ -12,6 +12,9 @@ from reconcile.core.wording import amount_text, day, days
 _SHOWN = 40
 """Letters that a sentence shows of a value that cannot be used."""
 
+_TURNS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Invisible characters that turn the direction of what follows. The columns of a value keep its own."""
+
 
 def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:
     """One sentence that says what is wrong, with the values of both sides, and why the records are matched; and one of
@@ -19,10 +22,10 @@ def sentence(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days
 
     `row` is a row of `sql/report/discrepancies.sql` or `resolved.sql`.
     """
-    what = _what(row, currencies, date_tolerance_days)
-    if row.get("proposed_decision") is None:
-        return what
-    return f"{what} {row['proposed_by']} proposes {row['proposed_decision']}: another person must confirm it."
+    told = _what(row, currencies, date_tolerance_days)
+    if row.get("proposed_decision") is not None:
+        told += f" {row['proposed_by']} proposes {row['proposed_decision']}: another person must confirm it."
+    return told.translate(_TURNS)  # one in a reference would write the amounts and words behind it backwards
 
 
 def _what(row: Mapping[str, Any], currencies: Currencies, date_tolerance_days: int) -> str:

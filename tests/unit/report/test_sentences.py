@@ -329,3 +329,12 @@ def test_why_records_are_matched(rule: str, changes: dict[str, Any], why: str) -
 
 def test_every_type_has_a_sentence() -> None:
     assert _SENTENCES.keys() == TYPES.keys()
+
+
+@pytest.mark.parametrize("turn", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_a_value_does_not_turn_the_words_behind_it(turn: str) -> None:
+    row = MATCH | NO_LEDGER | {"reference": f"{turn}ORD-17", "ledger_reference": None}
+    plain = MATCH | NO_LEDGER | {"ledger_reference": None}
+    told, same = (sentence({**one, "type": "MISSING_IN_LEDGER"}, Currencies(), 3) for one in (row, plain))
+    assert "ORD-17" in told
+    assert told == same
