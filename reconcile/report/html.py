@@ -307,11 +307,12 @@ def _largest(items: Sequence[Item], currencies: Sequence[str], most: int = LARGE
 
 def largest_at_risk(folder: Path, most: int) -> list[Item]:
     """The largest open items of a run that are more than information, at most LARGEST: of each currency in turn, the
-    largest first."""
-    items = [
-        item for item in _read_items(folder / "discrepancies.csv")[0] if item.row["severity"] != Severity.INFO
-    ]
-    return _largest(items, sorted({item.currency for item in items}), most)
+    largest first. The currency with the most of them begins, so that a short list does not leave it out."""
+    found, held = _read_items(folder / "discrepancies.csv")
+    items = [item for item in found if item.row["severity"] != Severity.INFO]
+    counts = held[held["severity"] != Severity.INFO]["currency"].value_counts()
+    currencies = {item.currency for item in items}
+    return _largest(items, sorted(currencies, key=lambda currency: (-counts[currency], currency)), most)
 
 
 def _share(row: Mapping[str, Any]) -> Share:

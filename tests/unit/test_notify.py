@@ -139,6 +139,16 @@ def test_the_largest_are_of_every_currency_in_turn(tmp_path: Path) -> None:
     assert found == [("INR", Decimal(17)), ("INR", Decimal(16)), ("USD", Decimal(999999))]
 
 
+def test_a_short_list_begins_with_the_currency_of_the_most(tmp_path: Path) -> None:
+    """And not with the first in the alphabet: five others would leave it out."""
+    others = [{"currency": code, "kspay_amount": "9.00"} for code in ("AED", "BHD", "CHF", "EUR", "GBP")]
+    rupees = [{"currency": "INR", "kspay_amount": amount} for amount in ("7000", "8000")]
+    info = [{"currency": "GBP", "kspay_amount": "1", "severity": "info"}] * 3
+    write_open(tmp_path, [*others, *rupees, *info])
+    found = [(item.currency, str(item)) for item in largest_at_risk(tmp_path, 5)]
+    assert found == [("INR", "8,000"), ("AED", "9.00"), ("BHD", "9.00"), ("CHF", "9.00"), ("EUR", "9.00")]
+
+
 def write_open(folder: Path, rows: Sequence[Mapping[str, str]]) -> None:
     columns = [column.name for column in FILES["discrepancies.csv"]]
     with (folder / "discrepancies.csv").open("w", encoding="utf-8-sig", newline="") as file:
