@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -137,9 +137,12 @@ def month_days(month: str, what: str = "--period") -> tuple[date, date]:
 def no_run(month: str) -> str:
     """What is wrong with a month that has no run, and what to do."""
     first, last = month_days(month)
+    over = datetime.now(UTC).date() - timedelta(days=1)  # a run of a day to come is refused
+    if first > over:
+        return "no day of that month is over yet; reconcile runs lists all runs"
     return (
-        f"no finished run is as of a day of that month: run it with reconcile run --from {first} --to {last}; "
-        "reconcile runs lists all runs"
+        f"no finished run is as of a day of that month: run it with reconcile run --from {first} --to "
+        f"{min(last, over)}; reconcile runs lists all runs"
     )
 
 
