@@ -114,14 +114,14 @@ def twice_decoded(text: str) -> str | None:
             once = (text + tail).encode("cp1252").decode("utf-8")
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-        if len(once) < len(text + tail) and not (tail and _ENDS_IN_AN_ACCENT.fullmatch(text)):
+        if len(once) < len(text + tail) and not _ACCENT_AND_SPACE.search(text + tail):
             return once
     return None
 
 
-_ENDS_IN_AN_ACCENT = re.compile("[\0-\x7f]*(?:[\xc4-\xdf]|[A-Z]\xc3)")
-"""`JOSÉ` and `MANHÃ`: nobody wrote a letter that, with a fixed space behind it, became these. But `99.00Â` had such a
-space alone, and `cittÃ` was `città`."""
+_ACCENT_AND_SPACE = re.compile("(?:[\xc4\xc6-\xdf]|[A-Z]\xc3|\xc5(?=\xa0$))\xa0")
+"""`JOSÉ` and `MANHÃ` before a fixed space: nobody wrote the letters that would have become these. But `99.00Â` had such
+a space alone, `cittÃ` was `città`, and what begins with `Å` and such a space began with `Š`."""
 
 
 class BrokenRecord(NamedTuple):

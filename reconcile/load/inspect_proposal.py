@@ -298,7 +298,10 @@ def _further_keys(ledger: LedgerFile, profile: Profile, scan: ColumnScan) -> Ite
         yield f"reference_pattern = '{pattern}'"
 
 
-_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,12}(?:[-_/#.]?[0-9]+){1,4}(?![A-Za-z0-9])")
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9_-])[A-Za-z]{2,12}(?:[-_/#.]?[0-9]++){1,4}(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
+)
+"""A reference in a text. None is a part of a longer one: `WEB-ORD-1001` and `ORD-1001-A` are other references."""
 _MOST = 0.6
 """Part of the rows that must hold a reference of one form before it is proposed."""
 
@@ -315,8 +318,7 @@ def _reference_pattern(ledger: LedgerFile) -> str | None:
     ]
     forms: Counter[str] = Counter()
     lengths: dict[str, set[tuple[int, ...]]] = {}
-    alike = Counter(map(_form, texts))
-    whole = sum(_is_alone(text, alike[_form(text)]) for text in texts)
+    whole = sum(_TOKEN.fullmatch(text) is not None for text in texts)
     for text in texts:
         forms.update(dict.fromkeys(map(_form, _TOKEN.findall(text)), 1))
         for token in _TOKEN.findall(text):
@@ -335,14 +337,6 @@ def _reference_pattern(ledger: LedgerFile) -> str | None:
         digits = rf"\d{{{size.copy().pop()}}}" if len(size) == 1 and not last else r"\d+"
         pattern += digits + re.escape(parts[place + 1]).replace(r"\-", "-")
     return pattern
-
-
-def _is_alone(text: str, alike: int) -> bool:
-    """Whether a text is a reference alone, such as `WEB-ORD-1001`, a part of which would be another reference.
-
-    `alike` texts have its form. `UPI/412345678901/ORD-1001/ASHA` has several parts too, but each has other words.
-    """
-    return re.fullmatch(r"\S*\d\S*", text) is not None and ("/" not in text or alike > 1)
 
 
 def _form(token: str) -> str:
