@@ -52,7 +52,7 @@ def report(run_id: str | None, month: str | None, out: Path, as_json: bool) -> N
             with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
                 closed = close_trail.newest(connection, month)
                 if closed is None:
-                    shown = statement.statement_of(connection, month)
+                    shown = statement.statement_of(connection, month, settings.timezone)
                     since = None
                     paths = write_statement(shown, settings.currencies, settings.dialect, out)
                     for app_id, says in statement.out_of_order(shown.opening, shown.closing).items():

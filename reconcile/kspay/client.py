@@ -93,9 +93,9 @@ class KSPay:
         self._transport.close()
 
     @property
-    def refused_requests(self) -> int:
-        """Requests that KS Pay refused or gave no good answer to, and that were made again."""
-        return self._transport.refused
+    def repeated_requests(self) -> int:
+        """Requests that were repeated after a refusal, an error or no answer; a token that ended is none of these."""
+        return self._transport.repeated
 
     def server_now(self) -> datetime:
         """The server's time, aware, in UTC. Gets tokens first if the server has not answered yet."""

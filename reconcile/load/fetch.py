@@ -39,7 +39,7 @@ class Fetched:
     utc_days: list[str]  # the ranges asked for, `2026-07-28..2026-09-01`; the first is the period's
     windows: int
     pages: int
-    refused_requests: int  # that KS Pay refused or gave no good answer to, and that were made again
+    repeated_requests: int  # after a refusal, an error or no answer
     asked_by_id: int  # transactions that may have changed outside these days
     unknown_ids: list[str]  # those of them that KS Pay did not give
     accepted_from: str | None  # the first day that KS Pay accepts, where earlier ones were refused
@@ -154,7 +154,7 @@ def read_app(
         utc_days=[f"{days.first}..{days.last}" for days in ranges],
         windows=len(kspay.windows_read),
         pages=sum(read.pages for read in kspay.windows_read),
-        refused_requests=kspay.refused_requests,
+        repeated_requests=kspay.repeated_requests,
         asked_by_id=len(ids),
         unknown_ids=by_id.unknown,
         accepted_from=accepted.isoformat() if accepted else None,

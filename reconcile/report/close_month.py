@@ -95,7 +95,7 @@ def close_month(
         before = close_trail.newest(connection, month)
         if reasons := _reasons(engine, connection, settings, month):
             raise NotClosed(month, reasons)
-        statement = statement_of(connection, month)
+        statement = statement_of(connection, month, settings.timezone)
         warnings = warnings_of(connection, statement)
         if before is not None and _same_runs(before, statement):
             return Closed(before, False, write_closed(connection, before, out), None, warnings)
@@ -296,7 +296,7 @@ def _reasons(engine: Engine, connection: Connection, settings: Settings, month: 
     ]
     if not reasons:
         for check in (
-            lambda: statement_of(connection, month),
+            lambda: statement_of(connection, month, settings.timezone),
             lambda: audit_trail.verify(connection),
             lambda: close_trail.verify(connection),
         ):

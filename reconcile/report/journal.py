@@ -166,7 +166,7 @@ def _new_lines(
         else closing_of(connection, closed.content["closing"])
     )
     if not closing or not any(position.as_of.isoformat()[:7] == month for position in closing.values()):
-        raise UsageError(f"{month}: {no_run(month)}")
+        raise UsageError(f"{month}: {no_run(month, export.settings.timezone)}")
     opening = openings(connection, month)
     made: dict[tuple[int, str], list[Line]] = {}
     left: list[Left] = []

@@ -26,9 +26,9 @@ _METRICS: Mapping[str, tuple[str, str]] = {
     "reconcile_quarantined_records": ("gauge", "Records that cannot be used, by side."),
     "reconcile_fetched_records": ("gauge", "Records that the newest finished run fetched."),
     "reconcile_fetched_pages": ("gauge", "Answers of KS Pay that it took."),
-    "reconcile_refused_requests": (
+    "reconcile_repeated_requests": (
         "gauge",
-        "Requests that KS Pay refused or did not answer well, and that were repeated.",
+        "Requests to KS Pay that were repeated after a refusal, an error or no answer.",
     ),
     "reconcile_refused_files": ("gauge", "Files of the inbox that it refused."),
     "reconcile_warnings": ("gauge", "Its warnings."),
@@ -78,8 +78,8 @@ def _of_app(app: Mapping[str, Any]) -> Iterator[_Sample]:
         if fetched["app_id"] == app["app_id"]:
             yield "reconcile_fetched_records", label, fetched["records"]
             yield "reconcile_fetched_pages", label, fetched["pages"]
-            if "refused_requests" in fetched:  # a run of an older version does not say it
-                yield "reconcile_refused_requests", label, fetched["refused_requests"]
+            if "repeated_requests" in fetched:  # a run of an older version does not say it
+                yield "reconcile_repeated_requests", label, fetched["repeated_requests"]
 
 
 def _of_run(report: Mapping[str, Any]) -> Iterator[_Sample]:

@@ -10,9 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
@@ -134,19 +135,19 @@ def month_days(month: str, what: str = "--period") -> tuple[date, date]:
     return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def no_run(month: str) -> str:
+def no_run(month: str, timezone: ZoneInfo) -> str:
     """What is wrong with a month that has no run, and what to do."""
     first, last = month_days(month)
-    over = datetime.now(UTC).date() - timedelta(days=1)  # a run of a day to come is refused
-    if first > over:
-        return "no day of that month is over yet; reconcile runs lists all runs"
+    today = datetime.now(timezone).date()  # a run of a day to come is refused
+    if first > today:
+        return f"that month has not begun: today is {today} in {timezone.key}"
     return (
         f"no finished run is as of a day of that month: run it with reconcile run --from {first} --to "
-        f"{min(last, over)}; reconcile runs lists all runs"
+        f"{min(last, today)}; reconcile runs lists all runs"
     )
 
 
-def statement_of(connection: Connection, month: str) -> Statement:
+def statement_of(connection: Connection, month: str, timezone: ZoneInfo) -> Statement:
     """Work out the statement of a month, on a connection that sees one state of the database.
 
     Raises UsageError if no run is as of a day of the month, and CheckFailed if the statement does not add up.
@@ -154,7 +155,7 @@ def statement_of(connection: Connection, month: str) -> Statement:
     first, last = month_days(month)
     closing = positions(connection, last)
     if not any(first <= position.as_of for position in closing.values()):
-        raise UsageError(f"--period {month}: {no_run(month)}")
+        raise UsageError(f"--period {month}: {no_run(month, timezone)}")
     return between(connection, month, openings(connection, month), closing)
 
 

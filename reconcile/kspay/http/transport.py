@@ -109,8 +109,8 @@ class Transport:
         self._trouble_since: float | None = (
             None  # when the first failed try after the last good answer began, monotonic
         )
-        self.refused = 0
-        """Requests that were refused or got no good answer, and were made again."""
+        self.repeated = 0
+        """Requests that were repeated after a refusal, an error or no answer."""
         self._secrets: frozenset[str] = frozenset({credentials.access_key, credentials.secret_key})
         self._connections = Connections(credentials.base_url, is_local=credentials.is_local)
         self._rate_limiter = RateLimiter(self._wait_after_refusals)
@@ -150,6 +150,8 @@ class Transport:
                     effort = f"{tries} {'try' if tries == 1 else 'tries'} in {self._give_up_seconds:g} s"
                     error.advice = f"gave up after {effort} without a good answer: {error.advice}"
                     raise
+                with self._lock:
+                    self.repeated += 1
                 # A last try is made when the time is up, even if the server asked for a longer wait.
                 if not isinstance(error, RateLimitError):
                     self._rest(min(self._wait(tries, error.retry_after), left), request)
@@ -183,7 +185,6 @@ class Transport:
 
     def _note_trouble(self, started: float) -> None:
         with self._lock:
-            self.refused += 1
             if self._trouble_since is None:
                 self._trouble_since = started
 

@@ -429,7 +429,7 @@ def test_what_was_decided_before_a_month_was_run_again_is_booked_in_that_month(
         settings = replace(books.settings, journal=ACCOUNTS)
         for month, booked in (("2026-07", {"ORD-6"}), ("2026-06", {"ORD-2", "ORD-3"})):  # the later one first
             with books.engine.connect() as connection:
-                statement = statement_of(connection, month)
+                statement = statement_of(connection, month, settings.timezone)
             decided = [one for one in statement.lines if one.line in ("accept", "write_off") and one.items]
             assert sum(one.items for one in decided) == len(booked)
             done = export_journal(books.engine, settings, month, "default", tmp_path)

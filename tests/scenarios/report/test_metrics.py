@@ -57,7 +57,7 @@ def test_the_figures_of_a_run(small_shop: Shop, small_run: tuple[Command, Outcom
     for name, figure in {
         "reconcile_fetched_records": fetched["records"],
         "reconcile_fetched_pages": fetched["pages"],
-        "reconcile_refused_requests": fetched["refused_requests"],
+        "reconcile_repeated_requests": fetched["repeated_requests"],
     }.items():
         assert samples[name] == {frozenset({("app", fetched["app_id"])}): str(figure)}
     took = {dict(labels)["stage"]: value for labels, value in samples["reconcile_stage_seconds"].items()}
@@ -89,7 +89,7 @@ def run_json(run_id: str, apps: list[str]) -> dict[str, Any]:
         ],
         "discrepancies": {"MISSING_IN_LEDGER": len(apps)},
         "quarantined": {},
-        "fetched": [{"app_id": app, "records": 1, "pages": 1, "refused_requests": 2} for app in apps],
+        "fetched": [{"app_id": app, "records": 1, "pages": 1, "repeated_requests": 2} for app in apps],
         "inbox": {"refused": []},
         "warnings": [],
     }

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from python_calamine import load_workbook
@@ -43,7 +44,7 @@ Key = tuple[str, str]
 
 def read_statement(engine: Engine, month: str) -> Statement:
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        return statement_of(connection, month)
+        return statement_of(connection, month, ZoneInfo("Asia/Kolkata"))
 
 
 class Month:

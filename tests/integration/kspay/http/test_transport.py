@@ -58,7 +58,7 @@ def test_what_may_pass_is_tried_again(server: KSPayServer, trouble: Reply) -> No
     server.on("GET", ONE, trouble, trouble, GOOD)
     with server.client(give_up_seconds=30) as client:
         assert client.transaction("tx_000000001")["id"] == "tx_000000001"
-        assert client.refused_requests == 2
+        assert client.repeated_requests == 2
     assert server.times("GET", ONE) == 3
 
 
