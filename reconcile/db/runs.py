@@ -150,7 +150,9 @@ def mishap(error: BaseException) -> ReconcileError | None:
             return unwritten(cause.filename or "the disk", cause)
         if state == _DISK_FULL or "could not extend file" in words:
             return DiskFull(f"the database's disk is full ({words}): free space and start again")
-        if state == _OUT_OF_MEMORY and "shared memory" in words:
+        # The server may speak another language, which does not translate the names of settings.
+        hint = getattr(getattr(driver, "diag", None), "message_hint", None) or ""
+        if state == _OUT_OF_MEMORY and "max_locks_per_transaction" in hint:
             return ReconcileError(
                 "the database has room for too few locks: set max_locks_per_transaction of its server higher "
                 "(docs/growing.md), start the server again, then this"
