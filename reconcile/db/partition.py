@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from psycopg.errors import DependentObjectsStillExist
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from reconcile.core.errors import UsageError
 from reconcile.db.locks import app_locks
@@ -31,26 +29,26 @@ def partition(engine: Engine, app_ids: Sequence[str], *, months: bool = False) -
     """Divide the tables, or add the partitions that are lacking; gives by table the rows that were moved.
 
     `app_ids` are further apps, beside those that the database knows. With `months`, records are divided by month too,
-    and so they stay. All in one transaction. Raises Busy while a run is at work, and UsageError where somebody else's
-    view reads a table that is to be replaced.
+    and so they stay. All in one transaction. Raises Busy while a run is at work, and UsageError where a table is to be
+    replaced and something would be lost with it: somebody else's view that reads it, row-level security or a trigger.
     """
     with engine.connect() as connection:
         known = connection.execute(text(read_sql("load/apps_with_states"))).scalars().all()
     apps = sorted({*known, *app_ids})
-    try:
-        with app_locks(engine, apps, wait=False), engine.begin() as connection:
-            run_file(connection, "db/partition")
-            return {
-                name: connection.execute(
-                    text("select pg_temp.partition(:table, :apps, :month_of, :key, :months)"),
-                    {"table": name, "apps": apps, "months": months, **table._asdict()},
-                ).scalar_one()
-                for name, table in _TABLES.items()
-            }
-    except DBAPIError as error:
-        if not isinstance(error.orig, DependentObjectsStillExist):
-            raise
-        depends = " ".join(str(error.orig.diag.message_detail).replace("_whole", "").split())
-        raise UsageError(
-            f"partition: {depends}: drop what depends on it, and make it again afterwards"
-        ) from None
+    with app_locks(engine, apps, wait=False), engine.begin() as connection:
+        run_file(connection, "db/partition")
+        in_the_way = text("select pg_temp.in_the_way(:table, :months)")
+        named: list[str] = []
+        for name in _TABLES:
+            named += connection.scalars(in_the_way, {"table": name, "months": months})
+        if named:
+            raise UsageError(
+                f"partition: {'; '.join(named)}: drop or disable this first, and make it again afterwards"
+            )
+        return {
+            name: connection.execute(
+                text("select pg_temp.partition(:table, :apps, :month_of, :key, :months)"),
+                {"table": name, "apps": apps, "months": months, **table._asdict()},
+            ).scalar_one()
+            for name, table in _TABLES.items()
+        }

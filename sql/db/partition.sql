@@ -4,9 +4,63 @@
 -- partitions of new apps, of months that records came for, and of a year to come. A key that holds the app is one of
 -- the whole table. A month cannot be in it: the same id could then be there twice, in two months. So a table that is
 -- divided by month has its `key` in each partition, and a trigger (0004_months) for what is inserted. The numbers of
--- records are unique within each partition, and come from one sequence.
+-- records are unique within each partition, and come from one sequence. `pg_temp.in_the_way` is called first, for all
+-- tables: it locks a table, and says what somebody else has made that would be lost with it.
 -- Reads: none
 -- Makes: none
+
+create or replace function pg_temp.is_to_be_replaced(parent text, months boolean) returns boolean language sql as $$
+select
+    relkind = 'r'
+    or months and exists (select from pg_constraint where conrelid = pg_class.oid and contype = 'p')
+from pg_class
+where oid = parent::regclass
+$$;
+
+create or replace function pg_temp.in_the_way(parent text, months boolean) returns setof text language plpgsql as $$
+declare
+    dependants text;
+begin
+    -- Whoever asks for it: the tables stay those of their owner.
+    perform
+        set_config('role', pg_get_userbyid(relowner), true)
+    from pg_class
+    where oid = parent::regclass;
+    execute format('lock table %I in access exclusive mode', parent);
+    if not pg_temp.is_to_be_replaced(parent, months) then
+        return;
+    end if;
+    return query
+    select format('table %s has %s', relid::regclass, found.what)
+    from (
+        -- Which does not name a table without partitions.
+        select relid from pg_partition_tree(parent::regclass)
+        union
+        select parent::regclass
+    ) as replaced
+    cross join lateral (
+        select 1 as kind, 'row-level security' as what from pg_class where oid = relid and relrowsecurity
+        union all
+        select 2, format('policy %I', polname) from pg_policy where polrelid = relid
+        union all
+        -- A partition's copy of the whole table's trigger has a parent.
+        select 3, format('trigger %I', tgname) from pg_trigger
+        where tgrelid = relid and not tgisinternal and tgparentid = 0
+    ) as found
+    order by relid <> parent::regclass, relid::regclass::text, kind, what;
+    -- Postgres itself says what depends on a table, by the names as they are now. This drop is undone.
+    begin
+        execute format('drop table %I', parent);
+        raise exception 'nothing depends on it';
+    exception
+        when dependent_objects_still_exist then
+            get stacked diagnostics dependants = pg_exception_detail;
+            return query select unnest(string_to_array(dependants, e'\n'));
+        when raise_exception then
+            null;
+    end;
+end
+$$;
 
 create or replace function pg_temp.add_partition(
     parent text, rest text, child text, bounds text, condition text, further text
@@ -39,21 +93,20 @@ declare
     numbered text := pg_get_serial_sequence(parent, 'number');
     has_key boolean := exists (select from pg_constraint where conrelid = parent::regclass and contype = 'p');
     by_month boolean := months or not has_key;
-    is_new boolean := by_month and has_key or (select relkind = 'r' from pg_class where oid = parent::regclass);
+    is_new boolean := pg_temp.is_to_be_replaced(parent, months);
     again text[] := '{}';
     app text;
     child text;
     month date;
     came bigint;
+    spread bigint;
     moved bigint := 0;
     made text;
 begin
-    -- Whoever asks for it: the tables stay those of their owner.
     perform
         set_config('role', pg_get_userbyid(relowner), true)
     from pg_class
     where oid = parent::regclass;
-    execute format('lock table %I in access exclusive mode', parent);
     if is_new then
         again := array(
             select format('alter table %I add %s', parent, pg_get_constraintdef(oid))
@@ -98,9 +151,8 @@ begin
             parent, rest, child, format('in (%L)', app), format('app_id = %L', app),
             case when by_month then format('partition by range ((%s))', month_of) else '' end
         );
-        if not by_month then
-            moved := moved + came;
-        else
+        moved := moved + came;
+        if by_month then
             -- Rows of a new app are among the rest of it by now.
             for month in
                 execute format(
@@ -109,11 +161,15 @@ begin
                     month_of, case when is_new then whole else child || '_rest' end, app, now() + interval '1 year'
                 )
             loop
-                moved := moved + pg_temp.add_partition(
+                spread := pg_temp.add_partition(
                     child, child || '_rest', child || to_char(month, '_YYYY_MM'),
                     format('from (%L) to (%L)', month, (month + interval '1 month')::date),
                     format('%1$s >= %2$L and %1$s < %3$L', month_of, month, (month + interval '1 month')::date), ''
                 );
+                -- Those of a new app are counted: they came.
+                if came = 0 then
+                    moved := moved + spread;
+                end if;
             end loop;
         end if;
     end loop;
@@ -141,7 +197,8 @@ begin
                 'create trigger keep_ids before update of %s on %I '
                 'for each statement execute function keep_ids_unique(%L)', key, parent, key
             );
-            -- As the key that they stand for, also in a session that replays changes.
+            -- As the key that they stand for, also with `session_replication_role = replica`. What a subscriber of
+            -- logical replication applies does not fire them: it fires only triggers of rows.
             execute format(
                 'alter table %I enable always trigger keep_ids_unique, enable always trigger keep_ids', parent
             );

@@ -1,10 +1,9 @@
 """`reconcile partition`: tables by app, or by app and month, hold what they held, and an id only once."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from threading import Event
 from typing import Any
 
 import pytest
@@ -97,10 +96,11 @@ def test_by_app_then_by_month_and_never_back(engine: Engine) -> None:
     with engine.begin() as connection:
         insert(connection, "ap_1", 77, "2019-02-01")
         insert(connection, "ap_new", 77, "2025-02-01")
+        insert(connection, "ap_new", 78, "2999-02-01")  # stays without a month, but goes to its app
     assert {"transactions_ap_1_rest", "transactions_rest"} < set(places(engine))
     before = held(engine)
-    assert partition(engine, ["ap_new"])["transactions"] == 2
-    extra = {"transactions_ap_1_2019_02": 1, "transactions_ap_new_2025_02": 1}
+    assert partition(engine, ["ap_new"])["transactions"] == 3
+    extra = {"transactions_ap_1_2019_02": 1, "transactions_ap_new_2025_02": 1, "transactions_ap_new_rest": 1}
     assert places(engine) == by_month | extra
     assert held(engine) == before
 
@@ -172,13 +172,11 @@ def test_an_id_is_there_once_whatever_its_month(engine: Engine) -> None:
 
 def test_two_who_insert_the_same_id_at_the_same_time(engine: Engine) -> None:
     partition(engine, [], months=True)
-    inserted = Event()
 
     def second() -> str:
         with engine.connect() as connection:
             connection.execute(text("set application_name = 'second'"))
             connection.commit()
-            inserted.set()
             try:
                 insert(connection, "ap_1", 99, "2025-02-01")
             except DBAPIError as error:
@@ -191,9 +189,10 @@ def test_two_who_insert_the_same_id_at_the_same_time(engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool, engine.connect() as connection:
         insert(connection, "ap_1", 99, "2025-01-01")
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+            looking.execute(text("set lock_timeout = '5s'"))
             waiting = pool.submit(second)
-            while not looking.scalar(waits) and not waiting.done():
-                inserted.wait(1)
+            while not looking.scalar(waits) and not wait([waiting], 0.05).done:
+                pass
             insert(looking, "AP-2", 99, "2025-02-01")  # of another app: does not wait
         connection.commit()
         assert "(ap_1,tx_99) would be there twice" in waiting.result(60)
@@ -329,12 +328,82 @@ def test_rights_and_the_owner_stay(engine: Engine, months: bool) -> None:
             connection.execute(text("drop role keeper, auditor"))
 
 
+def refuses(engine: Engine, *, months: bool) -> str:
+    """What is said to be in the way; nothing has changed then."""
+    before = shape(engine), held(engine), security(engine)
+    with pytest.raises(UsageError) as caught:
+        partition(engine, ["ap_new"], months=months)
+    assert (shape(engine), held(engine), security(engine)) == before
+    said = str(caught.value)
+    assert said.startswith("partition: ")
+    assert said.endswith(": drop or disable this first, and make it again afterwards")
+    return said.removeprefix("partition: ").rpartition(": ")[0]
+
+
+def security(engine: Engine) -> list[Any]:
+    """Tables with row-level security, policies and triggers."""
+    with engine.connect() as connection:
+        asked = (
+            "select 'secured', oid::regclass::text from pg_class where relrowsecurity union all"
+            " select 'policy ' || polname, polrelid::regclass::text from pg_policy union all"
+            " select 'trigger ' || tgname, tgrelid::regclass::text from pg_trigger where not tgisinternal order by 1, 2"
+        )
+        return list(connection.execute(text(asked)).tuples())
+
+
+@pytest.mark.parametrize("months", [False, True])
+def test_row_security_and_triggers_are_not_lost(engine: Engine, months: bool) -> None:
+    """Whole tables are replaced, and those by app when they are divided by month."""
+    if months:
+        partition(engine, [])
+    secured = "alter table transactions enable row level security"
+    with engine.begin() as connection:
+        connection.execute(text(secured))
+    assert refuses(engine, months=months) == "table transactions has row-level security"
+    with engine.begin() as connection:
+        connection.execute(text(secured.replace("enable", "disable")))
+        connection.execute(text("create policy only_one on entries using (app_id = 'ap_1')"))
+    assert refuses(engine, months=months) == "table entries has policy only_one"
+    with engine.begin() as connection:
+        connection.execute(text(secured))
+        connection.execute(
+            text(
+                "create trigger audited before update on transactions for each row"
+                " execute function suppress_redundant_updates_trigger()"
+            )
+        )
+        connection.execute(text("create view of_ours as select count(*) from entries"))
+    assert refuses(engine, months=months) == (
+        "table transactions has row-level security; table transactions has trigger audited;"
+        " table entries has policy only_one; view of_ours depends on table entries"
+    )
+    if months:  # They stay where nothing is replaced.
+        before = {*security(engine)}
+        partition(engine, ["ap_new"])
+        assert before < {*security(engine)}
+
+
+def test_row_security_of_a_partition_is_not_lost(engine: Engine) -> None:
+    partition(engine, [])
+    with engine.begin() as connection:
+        connection.execute(text("alter table transactions_ap_1 enable row level security"))
+        connection.execute(text("create policy mine on transactions_ap_1 using (amount < 5)"))
+    assert refuses(engine, months=True) == (
+        "table transactions_ap_1 has row-level security; table transactions_ap_1 has policy mine"
+    )
+
+
 def test_a_view_of_somebody_else_is_not_dropped(engine: Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(text("create view of_ours as select count(*) from transactions"))
-    with pytest.raises(UsageError) as caught:
-        partition(engine, [])
-    assert str(caught.value) == (
-        "partition: view of_ours depends on table transactions: drop what depends on it, and make it again afterwards"
-    )
-    assert places(engine) == {"transactions": 24}
+        connection.execute(text("create view of_ours_whole as select count(*) from transactions"))
+    assert refuses(engine, months=False) == "view of_ours_whole depends on table transactions"
+    with engine.begin() as connection:
+        connection.execute(text("drop view of_ours_whole"))
+    partition(engine, [])
+    with engine.begin() as connection:
+        connection.execute(text("create view of_ours_whole as select count(*) from transactions"))
+        connection.execute(text("create view of_one as select count(*) from transactions_ap_1"))
+    assert sorted(refuses(engine, months=True).split("; ")) == [
+        "view of_one depends on table transactions_ap_1",
+        "view of_ours_whole depends on table transactions",
+    ]
