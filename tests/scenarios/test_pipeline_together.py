@@ -3,7 +3,8 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.orders import LEDGER_COLUMNS
 from reconcile.sandbox.server import Sandbox, serve
-from tests.support.driver import Command, MakeCommand, Shop, planted
+from tests.support.driver import Command, MakeCommand, Outcome, Report, Shop, planted
 from tests.support.gate import Hold, gate
 
 DAYS = ("--from", "2026-04-01", "--to", "2026-04-05")
+BOTH = ("run", *DAYS, "--ledger", "both.csv")
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
     assert reports == ["2026-04-01_2026-04-05_1", "2026-04-01_2026-04-05_2", "latest"]
     assert command.latest().run_id == reports[1]
     assert command.latest().findings() == planted(merchant.planted)
+    assert Report(command.folder / "reports" / reports[0]).same() == command.latest().same()
     assert command.postmasters() == []
 
 
@@ -128,33 +131,83 @@ def test_two_machines_share_only_the_database(
     assert {(run["state"], *run["apps"]) for run in known[0]} == {("finished", shop.app_id) for shop in shops}
 
 
-def test_one_app_that_fails_does_not_stop_the_other(make_command: MakeCommand, calm_shop: Shop) -> None:
-    """The report of the other stands; what failed is done later, alone or with both: nothing lost, nothing doubled."""
+@pytest.fixture(scope="module")
+def two_apps(calm_shop: Shop) -> Iterator[tuple[list[Merchant], tuple[Sandbox, Sandbox]]]:
+    """The calm shop and another one of the same days."""
     shops = [calm_shop[0], Merchant.made_up(21, date(2026, 4, 1), 5)]
-    with serve(shops[1]) as two, gate(two, lambda path, body: (503, b"{}")) as broken:
-        command = make_command()
-        write_apps(command, shops, (calm_shop[1], broken))
-        words = ("run", *DAYS, "--ledger", "both.csv")
-        part = command(*words, RECONCILE_GIVE_UP_SECONDS="0")
-        assert part.code == 4
-        assert part.complaint.startswith(
-            f"reconcile: app {two.app_id} failed: KS Pay, POST /auth/generate-token"
-        )
-        assert f"the report of {shops[0].app_id} stands in reports/" in part.complaint
-        first = command.latest()
-        assert first.document()["apps"] == [shops[0].app_id]
-        assert any(two.app_id in line for line in first.document()["warnings"])
-        assert first.findings() == planted(shops[0].planted)
-        ended = json.loads(command.good("runs", "--json").out)["runs"]
-        assert {(run["state"], *run["apps"]) for run in ended} == {
-            ("finished", shops[0].app_id),
-            ("failed", two.app_id),
-        }
-        both = command(*words, "--app", two.app_id, "--json", RECONCILE_GIVE_UP_SECONDS="0")
+    with serve(shops[1]) as two:
+        yield shops, (calm_shop[1], two)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    make_command: MakeCommand, two_apps: tuple[list[Merchant], tuple[Sandbox, Sandbox]]
+) -> dict[str, str]:
+    """What a run of both gives where neither fails."""
+    command = make_command()
+    write_apps(command, *two_apps)
+    command.good(*BOTH)
+    return command.latest().same()
+
+
+def check_one_did_without_the_other(command: Command, outcome: Outcome, shops: list[Merchant]) -> None:
+    """The second app failed: the report of the first stands, and says so."""
+    one, two = (shop.app_id for shop in shops)
+    assert outcome.code == 4
+    assert outcome.complaint.startswith(f"reconcile: app {two} failed: KS Pay, ")
+    assert f"the report of {one} stands in reports/" in outcome.complaint
+    report = command.latest()
+    assert report.document()["apps"] == [one]
+    assert any(two in line for line in report.document()["warnings"])
+    assert report.findings() == planted(shops[0].planted)
+    known = json.loads(command.good("runs", "--json").out)["runs"]
+    assert {(run["state"], *run["apps"]) for run in known} == {("finished", one), ("failed", two)}
+
+
+def test_one_app_that_fails_does_not_stop_the_other(
+    make_command: MakeCommand,
+    two_apps: tuple[list[Merchant], tuple[Sandbox, Sandbox]],
+    undisturbed: dict[str, str],
+) -> None:
+    """The report of the other stands; what failed is done later, alone or with both: nothing lost, nothing doubled."""
+    shops, (one, two) = two_apps
+    command = make_command()
+    with gate(two, lambda path, body: (503, b"{}")) as broken:
+        write_apps(command, shops, (one, broken))
+        part = command(*BOTH, RECONCILE_GIVE_UP_SECONDS="0")
+        assert "KS Pay, POST /auth/generate-token" in part.complaint
+        check_one_did_without_the_other(command, part, shops)
+        both = command(*BOTH, "--app", two.app_id, "--json", RECONCILE_GIVE_UP_SECONDS="0")
         assert (both.code, both.out) == (4, "")
-        write_apps(command, shops, (calm_shop[1], two))
-        command.good(*words, "--app", two.app_id)
-        assert command.latest().findings() == planted(shops[1].planted)
-        assert command.latest().document()["apps"] == [two.app_id]
-    unknown = command(*words, "--app", "ap_other")
+    write_apps(command, shops, (one, two))
+    command.good(*BOTH, "--app", two.app_id)
+    assert command.latest().findings() == planted(shops[1].planted)
+    assert command.latest().document()["apps"] == [two.app_id]
+    command.good(*BOTH)
+    assert command.latest().same() == undisturbed
+    unknown = command(*BOTH, "--app", "ap_other")
     assert (unknown.code, "--app ap_other: no such app is set" in unknown.complaint) == (2, True)
+
+
+def test_one_app_that_is_refused_does_not_stop_the_other(
+    make_command: MakeCommand,
+    two_apps: tuple[list[Merchant], tuple[Sandbox, Sandbox]],
+    undisturbed: dict[str, str],
+) -> None:
+    """One night its key was taken back, then its tokens, then its rights: each says so, and the last brings all."""
+    shops, (one, two) = two_apps
+    command = make_command()
+    status = 0
+
+    def closed(path: str, body: bytes) -> bytes | tuple[int, bytes]:
+        return (status, b"{}") if path.startswith("/transaction?") else body
+
+    with gate(two, closed) as refusing:
+        for at, status in ((replace(two, secret_key="wrong"), 400), (refusing, 401), (refusing, 403)):
+            write_apps(command, shops, (one, at))
+            part = command(*BOTH)
+            assert f": status {status}" in part.complaint
+            check_one_did_without_the_other(command, part, shops)
+    write_apps(command, shops, (one, two))
+    command.good(*BOTH)
+    assert command.latest().same() == undisturbed
