@@ -139,10 +139,15 @@ def reconcile_period(
     apps = settings.kspay_apps(request.apps)
     app_ids = tuple(app.app_id for app in apps)
     profile = settings.profile(request.profile)
-    try:
-        ledgers = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
+
+    def opened() -> Ledgers:
+        found = ledgers_of_run(settings, request.ledger, profile, by_name=request.profile is not None)
         if request.snapshot:
-            check_snapshot([ledger for ledger, _ in ledgers.files])
+            check_snapshot([ledger for ledger, _ in found.files])
+        return found
+
+    try:
+        ledgers = opened()
     except ReconcileError as error:
         _note_early_failure(settings, app_ids, request.period, error)
         raise
@@ -154,14 +159,14 @@ def reconcile_period(
         with _noting_failure(engine, settings, app_ids, request.period):
             validator.try_own(engine)
             elsewhere = Elsewhere(request.copy_to) if request.copy_to else None
+            waited_for: list[str] = []
+
+            def waiting(app_id: str) -> None:
+                waited_for.append(app_id)
+                progress("wait", f"another run works on app {app_id}", None)
+
             stack.enter_context(
-                app_locks(
-                    engine,
-                    app_ids,
-                    wait=request.wait,
-                    advice=", or add --wait",
-                    waiting=lambda app_id: progress("wait", f"another run works on app {app_id}", None),
-                )
+                app_locks(engine, app_ids, wait=request.wait, advice=", or add --wait", waiting=waiting)
             )
             runs.sweep(engine, app_ids)
             if request.due is not None:
@@ -169,6 +174,8 @@ def reconcile_period(
                 missed = default_period(engine, settings, app_ids)
                 if before := runs.made_up_for(engine, app_ids, missed, request.due):
                     raise MadeUpFor(before)
+            if waited_for:
+                ledgers = opened()  # they may have been written anew meanwhile
             # A ledger is taken in whole, also where it serves apps that this run is not about.
             context = Context(settings, engine, settings.app_ids, validator, progress)
             timed = _Timed(stage)

@@ -34,7 +34,7 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
         through = {"KSPAY_BASE_URL": held.base_url}
         with command.start("run", *DAYS, "--ledger", "ledger.csv", **through) as first:
             assert hold.held.wait(60)
-            with command.start("run", *DAYS, "--wait") as patient:
+            with command.start("run", *DAYS, "--wait", "--ledger", "ledger.csv") as patient:
                 patient.wait_for(f"wait: another run works on app {merchant.app_id}")
                 refused = command("run", *DAYS)
                 assert (refused.code, refused.out) == (5, "")
@@ -48,6 +48,9 @@ def test_a_second_run_is_refused_or_waits(calm_shop: Shop, command: Command) -> 
                 assert [run["error"] for run in noted if run["state"] == "failed"] == [
                     refused.complaint.removeprefix("reconcile: ")
                 ]
+                # What waits reads the ledger as it is when its turn comes.
+                merchant.write_ledger(command.folder / "new.csv")
+                (command.folder / "new.csv").replace(command.folder / "ledger.csv")
                 hold.go.set()
                 assert (first.ended().code, patient.ended().code) == (0, 0)
     reports = sorted(path.name for path in (command.folder / "reports").iterdir())

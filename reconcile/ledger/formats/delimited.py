@@ -7,7 +7,6 @@ costs only itself: reading goes on with the line after the first line of that re
 import codecs
 import csv
 import hashlib
-import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import IO
 
 from reconcile.core.errors import UnfinishedFile
 from reconcile.ledger.formats.encodings import SAMPLE, proposed_encoding
+from reconcile.ledger.formats.stamp import Stamp, check_unchanged, stamp_of
 from reconcile.ledger.table import BrokenRecord, Record
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -50,8 +50,8 @@ class Survey:
     """What one pass over all bytes of a file finds."""
 
     sha256: str
-    modified_ns: int
-    """The file's modification time in nanoseconds; a change while reading is noticed by it."""
+    stamp: Stamp
+    """A change while the file is read is noticed by it."""
     encoding: str
     errors: str
     """`strict`, or `surrogateescape` for a UTF-8 file with some invalid bytes: these become lone surrogates, and so
@@ -79,7 +79,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
     digest, line_ends = hashlib.sha256(), _LineEnds()
     escaped = multibyte = False
     with path.open("rb") as file:
-        modified_ns = os.fstat(file.fileno()).st_mtime_ns
+        stamp = stamp_of(file.fileno())
         head = file.read(_HEAD)
         file.seek(0)
         named = encoding if encoding is not None and not head.startswith(_MARKS) else _wide(head)
@@ -122,7 +122,7 @@ def survey(path: Path, encoding: str | None = None) -> Survey:
             proposed = ("utf-8", "UTF-8")
     return Survey(
         digest.hexdigest(),
-        modified_ns,
+        stamp,
         found,
         errors,
         line_ends.returns == 0,
@@ -224,14 +224,13 @@ class DelimitedTable:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Raise UnfinishedFile at the end if the file has changed since the survey."""
+        """Raise UnfinishedFile, before or after, if the file has changed since the survey."""
+        check_unchanged(self.path, self.text.stamp, self.path)
         try:
             yield
-            unchanged = self.path.stat().st_mtime_ns == self.text.modified_ns
         except (OSError, UnicodeDecodeError):
-            unchanged = False
-        if not unchanged:
-            raise UnfinishedFile(self.path)
+            raise UnfinishedFile(self.path) from None
+        check_unchanged(self.path, self.text.stamp, self.path)
 
 
 def _check_windows(file: IO[bytes]) -> None:

@@ -1,7 +1,6 @@
 """Parquet files: their decimals, whole numbers, texts and dates keep their types."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reconcile.core.errors import InputRefused, UnfinishedFile
+from reconcile.core.errors import InputRefused
+from reconcile.ledger.formats.stamp import Stamp, check_unchanged, stamp_of
 from reconcile.ledger.table import Cell, Record, UnreadableCell, exact
 
 _ROWS = 10_000
@@ -25,7 +25,7 @@ class ParquetTable:
     path: Path
     where: str
     sha256: str
-    modified_ns: int
+    stamp: Stamp
     names: tuple[str, ...]
 
     @property
@@ -34,7 +34,8 @@ class ParquetTable:
         return "Parquet"
 
     def records(self) -> Iterator[Record]:
-        """The column names, then every row."""
+        """The column names, then every row. Raises UnfinishedFile if the file has changed."""
+        check_unchanged(self.path, self.stamp, self.where)
         yield 1, self.names
         number = 1
         try:
@@ -46,14 +47,13 @@ class ParquetTable:
                         yield number, cells
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputRefused(f"{self.where}: {_damaged(error)}") from None
-        if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise UnfinishedFile(self.where)
+        check_unchanged(self.path, self.stamp, self.where)
 
 
 def open_parquet(path: Path, where: str) -> ParquetTable:
     """Read the column names of a Parquet file. Raises InputRefused if it is damaged."""
     with path.open("rb") as file:
-        modified_ns = os.fstat(file.fileno()).st_mtime_ns
+        stamp = stamp_of(file.fileno())
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         try:
@@ -61,7 +61,7 @@ def open_parquet(path: Path, where: str) -> ParquetTable:
                 schema = parquet.schema_arrow
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputRefused(f"{where}: {_damaged(error)}") from None
-    return ParquetTable(path, where, sha256, modified_ns, tuple(schema.names))
+    return ParquetTable(path, where, sha256, stamp, tuple(schema.names))
 
 
 def _damaged(error: Exception) -> str:

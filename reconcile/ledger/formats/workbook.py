@@ -21,9 +21,10 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, load_workbook
 
-from reconcile.core.errors import InputRefused, UnfinishedFile
+from reconcile.core.errors import InputRefused
 from reconcile.ledger.archive import check_size
 from reconcile.ledger.formats.number_formats import NumberFormat, number_format
+from reconcile.ledger.formats.stamp import Stamp, check_unchanged, stamp_of
 from reconcile.ledger.table import MERGED, Cell, Formatted, Record, Spanned, UnreadableCell, exact
 
 MAX_CELLS = 2**25
@@ -91,7 +92,7 @@ class SheetTable:
     sheet: CalamineSheet | None
     faults: Faults
     sha256: str
-    modified_ns: int
+    stamp: Stamp
     seen: _Look = field(default_factory=_Look)
     formats: Mapping[int, NumberFormat] = field(default_factory=dict)
 
@@ -142,21 +143,18 @@ class SheetTable:
                         row[place] = _spanned(above[place : place + 1]) if fault is _SPANNED else fault
             yield number, row
             above = row
-        if self.path.stat().st_mtime_ns != self.modified_ns:
-            raise UnfinishedFile(self.where)
+        check_unchanged(self.path, self.stamp, self.where)
 
     def _reloaded(self) -> CalamineSheet:
-        with _refusing(self.where), self.path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mtime_ns != self.modified_ns:
-                raise UnfinishedFile(self.where)
-            with load_workbook(file) as book:
-                return book.get_sheet_by_name(self.name)
+        check_unchanged(self.path, self.stamp, self.where)
+        with _refusing(self.where), self.path.open("rb") as file, load_workbook(file) as book:
+            return book.get_sheet_by_name(self.name)
 
 
 def open_workbook(path: Path, where: str) -> list[SheetTable]:
     """The sheets of a workbook. Raises InputRefused if it is damaged, locked or far too large."""
     with _refusing(where), path.open("rb") as file:
-        modified_ns = os.fstat(file.fileno()).st_mtime_ns
+        stamp = stamp_of(file.fileno())
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with zipfile.ZipFile(file) as archive:
             formats = _formats(archive)
@@ -167,9 +165,7 @@ def open_workbook(path: Path, where: str) -> list[SheetTable]:
             for name in _worksheets(book):
                 sheet, seen = book.get_sheet_by_name(name), looks.get(name, _Look())
                 faults = _with_merged(where, sheet, seen.faults)
-                tables.append(
-                    SheetTable(path, where, name, sheet, faults, sha256, modified_ns, seen, formats)
-                )
+                tables.append(SheetTable(path, where, name, sheet, faults, sha256, stamp, seen, formats))
             return tables
 
 

@@ -2,10 +2,23 @@
 
 import csv
 import json
+import os
 import sqlite3
 import threading
 
-from tests.support.driver import Command, MakeCommand, Shop, planted
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from tests.support.driver import Command, MakeCommand, Report, Shop, planted
+from tests.support.prefect_server import until
+
+
+@pytest.fixture(scope="module")
+def calm_run(calm: Command, calm_shop: Shop) -> Report:
+    """What a run of the whole ledger gives where nothing happens meanwhile."""
+    calm.good("run", *days(calm_shop), "--ledger", "ledger.csv")
+    return calm.latest()
 
 
 def days(shop: Shop) -> tuple[str, ...]:
@@ -67,6 +80,48 @@ def test_a_file_that_is_still_being_written_is_left_for_the_next_run(
 
     command.good("run", *days(calm_shop), RECONCILE_LEDGER="exports")
     assert command.latest().findings() == planted(calm_shop[0].planted)
+
+
+@pytest.mark.parametrize(
+    ("held_at", "imported"),
+    [
+        ("runs", ""),  # it has looked at the file, and not yet read its rows
+        ("imports", "ledger.csv"),  # it has read them all
+    ],
+)
+def test_a_file_that_is_replaced_while_it_is_read(
+    calm_shop: Shop, calm_run: Report, make_command: MakeCommand, held_at: str, imported: str
+) -> None:
+    """The old one counts as a whole or not at all, and the next run reads the new one."""
+    command = make_command(calm_shop[1])
+    whole, path = command.folder / "new.csv", command.folder / "ledger.csv"
+    calm_shop[0].write_ledger(whole)
+    lines = whole.read_text("utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[: len(lines) // 2]), "utf-8")
+    engine = create_engine(command.settings["RECONCILE_DATABASE_URL"], poolclass=NullPool)
+    with (
+        engine.connect() as connection,
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as looking,
+    ):
+        connection.execute(text(f"lock table {held_at} in share mode"))
+        with command.start("run", *days(calm_shop), "--ledger", "ledger.csv") as running:
+            waits = text(
+                "select count(*) from pg_locks where not granted and relation = cast(:name as regclass)"
+            )
+            until(lambda: looking.execute(waits, {"name": held_at}).scalar_one())
+            os.replace(whole, path)
+            connection.rollback()
+            outcome = running.ended()
+    if imported:
+        assert outcome.code == 0, outcome
+        taken_in = command.latest().document()["imported"]
+        assert (taken_in["file"], taken_in["records"]) == (imported, len(lines) // 2 - 1)
+    else:
+        says = "reconcile: ledger.csv: changed while it was read; import it when it is complete"
+        assert (outcome.code, outcome.out, outcome.complaint) == (3, "", says)
+        assert says.removeprefix("reconcile: ") in command.good("runs", "--json").out
+    command.good("run", *days(calm_shop), "--ledger", "ledger.csv")
+    assert command.latest().same() == calm_run.same()
 
 
 def test_a_query_is_the_ledger(calm_shop: Shop, make_command: MakeCommand) -> None:

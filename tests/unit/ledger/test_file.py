@@ -1,10 +1,14 @@
 """Ledgers of every kind that are as they should be: the examples, archives, folders, queries, workbooks."""
 
 import gzip
+import os
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from reconcile.core.errors import InputRefused
 from reconcile.ledger.open import open_ledgers, open_query_ledger
@@ -106,3 +110,38 @@ def test_a_file_without_a_name_in_an_archive_is_refused(tmp_path: Path) -> None:
         archive.writestr(zipfile.ZipInfo(""), text(GOOD))
     with pytest.raises(InputRefused, match=r"a\.zip: .*a file in it has no name"):
         open_ledger(path)
+
+
+def write_table(path: Path, rows: list[list[str]]) -> None:
+    """A file of the kind that its name says; the first row is the header."""
+    if path.suffix == ".xlsx":
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for number, row in enumerate(rows):
+                sheet.write_row(number, 0, row)
+    elif path.suffix == ".parquet":
+        header, *values = rows
+        pq.write_table(pa.table([list(column) for column in zip(*values, strict=True)], header), path)
+    else:
+        path.write_text("".join(f"{','.join(row)}\n" for row in rows), "utf-8")
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("by", ["another", "nothing"])
+def test_a_file_that_is_replaced_is_refused(tmp_path: Path, kind: str, by: str) -> None:
+    """Also by one with fewer columns, and one that says that it is as old."""
+    path, other = tmp_path / f"x.{kind}", tmp_path / f"y.{kind}"
+    row = ["L1", "1.00", "2026-08-01", "INR", "ORD-1"]
+    header = ["ledger_id", "amount", "date", "currency", "reference"]
+    write_table(path, [header, row])
+    ledger = open_ledger(path)
+    before = path.stat()
+    if by == "nothing":
+        path.unlink()
+    else:
+        write_table(other, [header[:4], row[:4]])
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert other.stat().st_size != before.st_size
+        other.replace(path)
+    with pytest.raises(InputRefused, match="changed while it was read"):
+        list(ledger.rows())
