@@ -43,7 +43,7 @@ from reconcile.load.import_ledger import (
 from reconcile.load.imports import any_import
 from reconcile.match.engine import Matched, match
 from reconcile.match.policy import state_policy
-from reconcile.report.csv_files import writing_aside
+from reconcile.report.csv_files import naming_full_disk, writing_aside
 from reconcile.report.elsewhere import Elsewhere
 from reconcile.report.run_json import StageResults
 from reconcile.settings import Settings
@@ -505,5 +505,8 @@ def _report(
         check_reported_currencies(connection, run.settings.currencies)
         validate_period(run.validator, run.period, period_facts(), run.settings.currencies)
         validate_results(connection, run.validator, run.run_id, results.matched.checks)
-    report = publish(connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere)
+    with naming_full_disk(places.out):
+        report = publish(
+            connection, run, results, aside=places.aside, out=places.out, elsewhere=places.elsewhere
+        )
     return Finished(run.run_id, places.out / run.run_id, report, results.matched.open_above_info)

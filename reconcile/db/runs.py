@@ -159,7 +159,8 @@ def mishap(error: BaseException) -> ReconcileError | None:
             )
         if _is_lost(cause, driver, state):
             return DatabaseLost(f"the database went away ({words}): when it is back, start it again")
-        cause = cause.__cause__ or cause.__context__
+        # What was raised `from None` says all there is to say.
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None
 
 

@@ -198,13 +198,19 @@ def writing_aside(out: Path, run_id: str) -> Iterator[Path]:
         raise unwritten(f"--out {out}", error) from None
     try:
         yield aside
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            # A write that fails does not name its file; what a run writes lies here.
-            error.filename = error.filename or str(out)
-        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def naming_full_disk(out: Path) -> Iterator[None]:
+    """A write that fails for want of room does not name its file: what the block writes lies in `out`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            error.filename = error.filename or str(out)
+        raise
 
 
 def move_in_place(aside: Path, folder: Path) -> None:

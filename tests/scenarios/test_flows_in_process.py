@@ -2,22 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from reconcile import doctor
 from reconcile.sandbox.merchant import Merchant
 from reconcile.sandbox.server import serve
+from tests.conftest import copy_home
 from tests.scenarios.test_pipeline_together import write_apps
 from tests.support.driver import Command, MakeCommand, Report, Running, Shop
 from tests.support.gate import Hold, gate
+from tests.support.own_postgres import listening
 from tests.support.prefect_server import (
     ENDED,
     NO_PREFECT,
@@ -246,34 +248,44 @@ def test_only_what_time_may_cure_is_fetched_again(
     assert "KSPAY_SECRET_KEY" in refused["state"]["message"]
 
 
-def test_a_database_that_goes_away_costs_no_night(
-    world: Prefect,
-    make_command: MakeCommand,
-    make_database: Callable[[], str],
-    calm_shop: Shop,
-    plain: dict[str, str],
+def test_a_database_that_is_restarted_costs_no_night(
+    world: Prefect, make_command: MakeCommand, made_home: Path, calm_shop: Shop, plain: dict[str, str]
 ) -> None:
-    url = make_database()
+    """In the middle of a run it cuts the connections, and for a while it takes no new ones."""
+    command = flow_command(world, make_command, calm_shop)
+    copy_home(made_home, command.folder / "server")
+    server = partial(listening, command.folder / "server", free_port())
     hold = Hold("/transaction?")
-    with gate(calm_shop[1], hold) as held:
-        command = flow_command(world, make_command, calm_shop, RECONCILE_DATABASE_URL=url)
-        command.settings["KSPAY_BASE_URL"] = held.base_url
-        with script(command, AGAIN, *world.days):
-            assert hold.held.wait(120)
+    with gate(calm_shop[1], hold) as held, ExitStack() as stack:
+        with server() as url:
+            command.settings |= {"KSPAY_BASE_URL": held.base_url, "RECONCILE_DATABASE_URL": url}
+            stack.enter_context(script(command, AGAIN, *world.days))
+            until(hold.held.is_set)
             run = world.runs(None)[0]
-            admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-            with admin.connect() as connection:
-                connection.exec_driver_sql(
-                    "select pg_terminate_backend(pid) from pg_stat_activity"
-                    " where datname = current_database() and pid <> pg_backend_pid()"
-                )
-            hold.go.set()
+        hold.go.set()
+        until(lambda: any("does not answer" in line for line in world.logs(run)))
+        with server():
             until(lambda: world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] in ENDED)
     assert world.ask("GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED"
-    until(lambda: any("begins again" in line for line in world.logs(run)))
     said = world.logs(run)
-    assert [line for line in said if "the database went away (" in line]
+    assert [line for line in said if "the database went away (" in line and "begins again" in line]
+    assert [line for line in said if "does not answer" in line and "refused" in line]
     assert not [line for line in said if "Traceback" in line or "[SQL" in line]
+    assert command.latest().same() == plain
+
+
+def test_a_disk_that_is_full_is_told_on_the_page(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop, plain: dict[str, str]
+) -> None:
+    command = flow_command(world, make_command, calm_shop)
+    if (ended := command.on_disk("reports", *run_words(world))) is None:
+        pytest.skip("no disk may be mounted here")
+    run = world.runs(None)[0]
+    says = "reports: No space left on device: free space and start again"
+    assert (ended.code, ended.out, ended.complaint) == (1, "", f"reconcile: {says}")
+    assert (run["state"]["type"], run["state"]["message"]) == ("FAILED", says)
+    assert not [line for line in world.logs(run) if "Traceback" in line]
+    command.good(*run_words(world))
     assert command.latest().same() == plain
 
 
