@@ -25,7 +25,7 @@ from reconcile.pipeline import Finished
 from reconcile.settings import Settings
 from tests.support.asker import ITSELF
 from tests.support.desk import PERSON
-from tests.support.driver import CSVS, MakeCommand, Report, Shop
+from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
 from tests.support.prefect_server import (
     BIN,
@@ -83,6 +83,20 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         for log in ("worker.log", "worker2.log"):
             stack.enter_context(background(worker, project, log, PREFECT_WORKER_QUERY_SECONDS="4"))
         yield found
+
+
+@pytest.fixture(scope="module")
+def plain(world: Prefect, make_command: MakeCommand, calm_shop: Shop) -> Command:
+    """The command with a database of its own, and its report of these days: nothing bad happens to it."""
+    command = make_command(calm_shop[1])
+    calm_shop[0].write_ledger(command.folder / "ledger.csv")
+    command.good(*run_words(world))
+    return command
+
+
+def check_the_next_run_is_as_undisturbed(world: Prefect, plain: Command) -> None:
+    world.project.good(*run_words(world), "--out", "after", "--wait", **NO_PREFECT)
+    assert world.project.latest("after").same() == plain.latest().same()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -192,7 +206,8 @@ def test_nights_end_in_the_business_time_zone(world: Prefect) -> None:
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("30 6 * * *", ZONE)
 
 
-def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
+def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect, plain: Command) -> None:
+    """And beside it, while it works, another scheduler may do nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         run = world.start(
             job_variables={"env": ALONE | {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
@@ -201,11 +216,14 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect) -> None:
             ledger="ledger.csv",
         )
         until(lambda: "fetch" in world.tasks(run))
+        by_cron = world.project(*run_words(world), **NO_PREFECT)
+        assert (by_cron.code, by_cron.out, "another run" in by_cron.complaint) == (5, "", True)
         world.ask("POST", f"/flow_runs/{run['id']}/set_state", state={"type": "CANCELLING"})
         assert world.ended(run)["state"]["type"] == "CANCELLED"
     said = world.project.good("runs", **NO_PREFECT).out
     assert "stopped before it was done" in said
     assert "fault of ours" not in said
+    check_the_next_run_is_as_undisturbed(world, plain)
 
 
 def process_of(run: Mapping[str, Any]) -> int:
@@ -217,35 +235,38 @@ def process_of(run: Mapping[str, Any]) -> int:
     raise AssertionError("no process of this run is there")
 
 
-def killed_in_the_middle(world: Prefect, shop: Shop, *, its_worker: bool) -> None:
-    """Kill a run or its worker: the page says so, the next run works as if nothing had happened, and ours says how
-    the killed one ended."""
+def killed_in_the_middle(
+    world: Prefect, shop: Shop, plain: Command, *, itself: bool, its_worker: bool
+) -> None:
+    """Kill a run, its worker or both: the page says so, the next run works as if nothing had happened, and ours says
+    how the killed one ended."""
     days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
     hold = Hold("/transaction?")
     with gate(shop[1], hold) as held:
         alone = {} if its_worker else ALONE
         run = world.start(job_variables={"env": alone | {"KSPAY_BASE_URL": held.base_url}}, **days)
         until(hold.held.is_set)
-        flow = process = process_of(run)
+        flow = process_of(run)
         if its_worker:
             status = (Path("/proc") / str(flow) / "status").read_text("utf-8")
-            process = int(status.partition("PPid:")[2].split()[0])
-            assert b"worker" in (Path("/proc") / str(process) / "cmdline").read_bytes()
-        os.kill(process, signal.SIGKILL)
+            worker = int(status.partition("PPid:")[2].split()[0])
+            assert b"worker" in (Path("/proc") / str(worker) / "cmdline").read_bytes()
+            os.kill(worker, signal.SIGKILL)
+        if itself:
+            os.kill(flow, signal.SIGKILL)
         hold.go.set()
         # Without its worker a run ends at its next line of the log, which nobody takes any more.
         assert world.ended(run)["state"]["type"] == "CRASHED"
         with suppress(ProcessLookupError):
             os.kill(flow, signal.SIGKILL)  # without its worker it would outlive the tests for minutes
-    world.project.good(*run_words(world), "--out", "after", "--wait", **NO_PREFECT)
-    assert world.project.latest("after").rows("matched")
+    check_the_next_run_is_as_undisturbed(world, plain)
     said = world.project.good("runs", **NO_PREFECT).out
     assert "ended without a message" in said
     assert "fault of ours" not in said
 
 
-def test_a_run_whose_process_is_killed(world: Prefect, calm_shop: Shop) -> None:
-    killed_in_the_middle(world, calm_shop, its_worker=False)
+def test_a_run_whose_process_is_killed(world: Prefect, calm_shop: Shop, plain: Command) -> None:
+    killed_in_the_middle(world, calm_shop, plain, itself=True, its_worker=False)
 
 
 def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
@@ -305,18 +326,20 @@ def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> N
 
 
 def test_a_server_that_is_away_past_the_end_of_a_deployed_run(
-    world: Prefect, left_alone: dict[str, Any]
+    world: Prefect, left_alone: dict[str, Any], plain: Command
 ) -> None:
     """The page says how it ended, its report stands, and the next run gives the same bytes."""
     assert world.ended(left_alone)["state"]["type"] == "CRASHED"
     away = world.project.latest("away")
     assert away.run_id in world.project.good("runs", **NO_PREFECT).out
-    world.project.good(*run_words(world), "--out", "back", "--wait", **NO_PREFECT)
-    assert away.same() == world.project.latest("back").same() == world.project.latest("minutes").same()
+    check_the_next_run_is_as_undisturbed(world, plain)
+    assert away.same() == world.project.latest("minutes").same() == plain.latest().same()
 
 
-def test_nights_that_were_missed_are_made_up_for_by_one(world: Prefect) -> None:
+def test_nights_that_were_missed_are_made_up_for_by_one(world: Prefect, plain: Command) -> None:
     """Three, for two workers: one comes behind the first, the other waits for its end."""
+    reports = world.project.folder / "reports"
+    before = set(reports.glob("*_*"))
     now = datetime.now(UTC)
     deployment = world.ask("GET", "/deployments/name/reconcile-period/nightly")
     due = {"start_time": str(now - timedelta(days=3)), "end_time": str(now)}
@@ -335,6 +358,10 @@ def test_nights_that_were_missed_are_made_up_for_by_one(world: Prefect) -> None:
     assert skipped == {f"run {run_id} began after this night was due, and is as of the same day"}
     skips = until(lambda: [one for one in world.events() if one["event"] == "reconcile.skipped"])
     assert {one["payload"]["run_id"] for one in skips} == {run_id}
+    assert set(reports.glob("*_*")) - before == {reports / run_id}
+    first, last, _ = run_id.split("_")
+    plain.good("run", "--from", first, "--to", last, "--out", "night")
+    assert world.project.latest().same() == plain.latest("night").same()
 
 
 def test_every_deployment(world: Prefect) -> None:
@@ -382,9 +409,20 @@ def test_every_deployment(world: Prefect) -> None:
     assert message["title"].startswith("Reconciliation ")
 
 
-def test_a_run_whose_worker_is_killed(world: Prefect, calm_shop: Shop) -> None:
-    """The last that needs a worker: one is left."""
-    killed_in_the_middle(world, calm_shop, its_worker=True)
+def test_a_run_whose_worker_is_killed(world: Prefect, calm_shop: Shop, plain: Command) -> None:
+    """The last that needs two workers: one is left."""
+    for decided in (world.project.folder / "inbox").rglob("decided.csv"):  # the data is not what it was
+        plain.good("resolve", decided, "--by", "Asha")
+        plain.good(*run_words(world))
+    killed_in_the_middle(world, calm_shop, plain, itself=False, its_worker=True)
+
+
+def test_a_run_that_is_killed_with_its_worker(world: Prefect, calm_shop: Shop, plain: Command) -> None:
+    """As when their machine dies: nobody is left who could say so but Prefect's server, which misses the heartbeat."""
+    ours = (ROOT / "automations.yaml").read_text("utf-8")
+    (world.project.folder / "soon.yaml").write_text(ours.replace("within: 100\n", "within: 10\n"), "utf-8")
+    prefect(world.project, "automation", "create", "--from-file", "soon.yaml")
+    killed_in_the_middle(world, calm_shop, plain, itself=True, its_worker=True)
 
 
 def test_a_state_tells_what_is_over_a_limit(tmp_path: Path) -> None:
