@@ -1,11 +1,15 @@
 """What deploys the program names only what there is: files, commands, options, settings, metrics.
 
-Neither Docker nor systemd is needed: these files are read, not run.
+Neither Docker nor systemd is needed: these files are read, and only one line of them is run.
 """
 
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +112,20 @@ def test_a_unit_of_systemd(unit: Path) -> None:
     assert re.findall(r"^\[(\w+)\]$", text, re.MULTILINE) == ["Unit", "Service", "Install"]
     for other in re.findall(r"\breconcile-\w+\.service\b", text):
         assert (unit.parent / other).exists()
+
+
+def test_the_unit_of_the_worker_ends_its_run_first() -> None:
+    """Else the worker kills the run, and nobody tells Prefect's page."""
+    text = (ROOT / "deploy" / "systemd" / "reconcile-worker.service").read_text("utf-8")
+    [stop] = re.findall(r"^ExecStop=-(.*)$", text, re.MULTILINE)
+    words = shlex.split(stop.replace("$$", "$"))  # as systemd reads it
+    worker = "import subprocess; print(subprocess.call(['sleep', '60']))"
+    with subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text():
+            assert process.poll() is None
+        subprocess.run(words, env={**os.environ, "MAINPID": str(process.pid)}, timeout=60, check=True)
+        assert process.communicate(timeout=60)[0] == f"{-signal.SIGTERM}\n"
 
 
 def test_the_environment_of_the_units() -> None:
