@@ -38,7 +38,11 @@ def test_a_clock_days_ahead_is_no_reason_to_miss_anything(
     with serve(merchant) as sandbox:
         command.settings |= keys(sandbox)
         command.good("run", *words)
+        undisturbed = make_command(sandbox, RECONCILE_TIMEZONE="UTC", RECONCILE_LEDGER="ledger.csv")
+        merchant.write_ledger(undisturbed.folder / "ledger.csv")
+        undisturbed.good("run", *words)
     assert command.latest().document()["fetched"][0]["clock_minutes"] == 0
+    assert command.latest().same() == undisturbed.latest().same()
 
 
 def test_a_clock_that_is_hours_off_is_a_warning(make_command: MakeCommand, merchant: Merchant) -> None:
@@ -48,12 +52,12 @@ def test_a_clock_that_is_hours_off_is_a_warning(make_command: MakeCommand, merch
     with serve(merchant, behaviour=Behaviour(clock_ahead=-7200.0)) as sandbox:
         command.settings |= keys(sandbox)
         command.good("run", *days)
-    assert [
-        line for line in command.latest().document()["warnings"] if "is 120 minutes ahead of KS Pay's" in line
-    ]
+    ahead = command.latest()
+    assert [line for line in ahead.document()["warnings"] if "is 120 minutes ahead of KS Pay's" in line]
     with serve(merchant, behaviour=Behaviour(clock_ahead=7200.0)) as sandbox:
         command.settings |= keys(sandbox)
         command.good("run", *days)
     assert [
         line for line in command.latest().document()["warnings"] if "is 120 minutes behind KS Pay's" in line
     ]
+    assert (command.latest().run_id != ahead.run_id, command.latest().same()) == (True, ahead.same())
