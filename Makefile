@@ -39,11 +39,11 @@ setup: .venv/.complete
 	  { echo "kspay-reconcile needs Python 3.11 or later; $(PYTHON) is older. Name another: make setup PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	# What a run imports is compiled now: where nothing may be written later, each start would compile it again (4 s), and
+	# on a full disk a half of it could be written. What only developers use is compiled when it is first imported.
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	# What is imported is compiled now: where nothing may be written later, each start would compile it again (4 s). To
-	# compile all that is installed, most of which nothing uses, took longer than all the rest.
-	PREFECT_HOME=.venv/prefect $(BIN)/python -c 'from tests.support import warm; warm.import_all()'
 	$(BIN)/python -m compileall -q reconcile flows
 	@touch $@
 

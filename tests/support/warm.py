@@ -216,13 +216,6 @@ def import_product() -> None:
         importlib.import_module(module.name)
 
 
-def import_all() -> None:
-    """Import what commands, flows, and Prefect's workers and server import: `make setup` has it compiled so."""
-    for name in (*LIBRARIES, *PREFECT, "prefect.server.api.server"):
-        importlib.import_module(name)
-    import_product()
-
-
 def _serve(asked: socket.socket, alive: int) -> tuple[dict[str, Any], list[int]] | None:
     """Fork for each job and say how its process ended. Returns in the forks, with the job; None at the end."""
     woken, waker = os.pipe()
