@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from reconcile.core.discrepancies import OUTCOMES
+from reconcile.core.discrepancies import GLANCE, OUTCOMES
 from reconcile.core.money import Currencies, grouped
+from reconcile.core.wording import words
 from reconcile.pipeline import Finished
+from reconcile.report.figures import glance
 from reconcile.report.html import largest_at_risk
 from reconcile.report.statement import Statement
 from reconcile.validate_all import Validated
@@ -20,7 +22,7 @@ _SCOPES = {
     "carried": "Earlier records that are still open or decided",
 }
 _SIDES = {"kspay": "KS Pay", "ledger": "Ledger"}
-_WORDS = ("App", "Severity", "Type", "Currency", "Side", "Suite", "Fails", "Line")
+_WORDS = ("App", "Severity", "Type", "Currency", "Side", "Suite", "Fails", "Line", "What", "Meaning")
 """Columns of words; those of numbers are aligned right."""
 
 
@@ -32,6 +34,8 @@ def summary(finished: Finished, link: str | None = None) -> str:
         f"Business days in {escaped(report['timezone'])}. Run `{report['run_id']}`. "
         f"{sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new since the runs before, "
         f"{report['cleared']:,} cleared.",
+        "## At a glance",
+        _glance(report),
         "## Open, by severity",
         _open(report["open"]) if report["open"] else "Nothing is open.",
         "## Discrepancies by type",
@@ -107,6 +111,17 @@ def closed_month(statement: Statement, currencies: Currencies) -> str:
         for row in statement.lines
     ]
     return _table(("App", "Currency", "Line", "Items", "Open", "At stake"), rows) + "\n"
+
+
+def _glance(report: Mapping[str, Any]) -> str:
+    """What is at risk, to check, timing and in quarantine, as the report's page says it."""
+    return _table(
+        ("What", "Meaning", "Open", "At stake"),
+        [
+            (words(part), GLANCE[part], f"{count:,}", escaped(amounts))
+            for part, (count, amounts) in glance(report).items()
+        ],
+    )
 
 
 def _open(rows: Sequence[Mapping[str, Any]]) -> str:

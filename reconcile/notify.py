@@ -6,7 +6,7 @@ channel and its number are ever shown: it may hold a password or a token anywher
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
-from reconcile.core.money import grouped
 from reconcile.core.occasions import FAILED, NOTHING, Occasion
 from reconcile.core.progress import Progress
 from reconcile.db.runs import mishap
@@ -215,19 +214,18 @@ def _of_part(error: PartlyDone, settings: Settings) -> Message:
 def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Message:
     """What is told of a finished run: what is at risk, the largest items, what to do, and where the report is. `fails`
     if strict makes a failure of what is open."""
-    from reconcile.report.figures import parts
+    from reconcile.report.figures import glance
     from reconcile.report.html import largest_at_risk, overdue_items
 
     report = finished.report
     open_items = sum(row["count"] for row in report["open"])
-    open_parts = {name: [row for row in parts(report) if row["part"] == name] for name in _PARTS}
-    at_risk = sum(row["count"] for row in open_parts["at_risk"])
+    open_parts = glance(report)
     is_empty = Occasion(NOTHING).has_come(report)  # whichever occasion it was
     lines = [
         f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
         *(["Neither KS Pay nor the ledger has a record of this period: is it the right one?"] * is_empty),
         "",
-        *(_part(name, open_parts[part]) for part, name in _PARTS.items()),
+        *(_part(name, *open_parts[part]) for part, name in _PARTS.items()),
         f"In quarantine: {sum(report['quarantined'].values()):,}",
         f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
     ]
@@ -249,6 +247,7 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
     lines += ["", f"The report: {where}"]
     sheet = finished.folder / "discrepancies.csv"
     failed = "Failed by strict. " if fails else ""
+    at_risk, _ = open_parts["at_risk"]
     return Message(
         f"{failed}Reconciliation {report['from']} to {report['to']}: "
         f"{'nothing to reconcile, ' * is_empty}{open_items:,} open, {at_risk:,} at risk",
@@ -282,9 +281,6 @@ def link_to(path: Path, settings: Settings) -> str | None:
     return f"{settings.report_url.rstrip('/')}/{quote(found.relative_to(shown).as_posix())}"
 
 
-def _part(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """`At risk: 12 (INR 1,234.00; USD 5.00)`: never a sum over currencies."""
-    amounts = "; ".join(
-        f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
-    )
-    return f"{name}: {sum(row['count'] for row in rows):,}{f' ({amounts})' if amounts else ''}"
+def _part(name: str, count: int, amounts: str) -> str:
+    """`At risk: 12 (INR 1,234.00; USD 5.00)`."""
+    return f"{name}: {count:,}{f' ({amounts})' if amounts else ''}"

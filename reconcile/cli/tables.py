@@ -13,12 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from reconcile.cli.console import error_console, json_lines, print_table, say, say_paths, table_console, tell
-from reconcile.core.discrepancies import GLANCE, TYPES, Severity
+from reconcile.core.discrepancies import TYPES, Severity
 from reconcile.core.json_text import json_text
 from reconcile.core.money import Currencies, exact_sum, grouped
 from reconcile.core.wording import counted, day
 from reconcile.db.runs import RunRecord
-from reconcile.report.figures import allowed_lines, compared, parts, reconciled, share_of
+from reconcile.report.figures import allowed_lines, compared, glance, reconciled, share_of
 
 if TYPE_CHECKING:  # each command waits only for what it works with itself
     from reconcile.decide.result import ResolveResult
@@ -115,25 +115,19 @@ _ALL = 1000  # thousandths
 
 def _glance(report: Mapping[str, Any]) -> Table:
     """What is at risk, to check, timing and in quarantine, beside the runs that it is compared with."""
-    glance = report.get("at_a_glance") or {}
-    then = compared(glance)
+    then = compared(report.get("at_a_glance") or {})
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     table.add_column("open", justify="right")
     table.add_column("at stake", overflow="fold")
     for title, earlier in then:
         table.add_column(f"{title}, {day(date.fromisoformat(earlier['to']))}", justify="right")
-    now = parts(report)
-    for part in GLANCE:
-        rows = [row for row in now if row["part"] == part]
-        amounts = (
-            f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
-        )
+    for part, (count, amounts) in glance(report, ", ").items():
         counts = (sum(row["count"] for row in earlier["parts"] if row["part"] == part) for _, earlier in then)
         table.add_row(
             part.replace("_", " "),
-            f"{sum(row['count'] for row in rows):,}",
-            ", ".join(amounts),
+            f"{count:,}",
+            amounts,
             *(f"{count:,}" for count in counts),
         )
     return table

@@ -126,6 +126,19 @@ def parts(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return _parts({"type": "", **row} for row in report.get("open") or () if "severity" in row)
 
 
+def glance(report: Mapping[str, Any], between: str = "; ") -> dict[str, tuple[int, str]]:
+    """By part of `GLANCE`, of a run.json: how many are open, and what is at stake, as `INR 1,234.00; USD 5.00`. Never a
+    sum over currencies."""
+    found = {}
+    for part in GLANCE:
+        rows = [row for row in parts(report) if row["part"] == part]
+        amounts = (
+            f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows if row["currency"]
+        )
+        found[part] = sum(row["count"] for row in rows), between.join(amounts)
+    return found
+
+
 def _parts(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:

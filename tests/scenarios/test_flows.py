@@ -21,6 +21,9 @@ from prefect.workers.process import ProcessWorker
 from flows.form import TOGETHER
 from flows.page import ended
 from flows.summary import escaped
+from reconcile.core.discrepancies import GLANCE
+from reconcile.core.money import grouped
+from reconcile.core.wording import words
 from reconcile.pipeline import Finished
 from reconcile.settings import Settings
 from tests.support.asker import ITSELF
@@ -315,6 +318,12 @@ def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> N
     assert document["discrepancies"]
     for name, count in document["discrepancies"].items():
         assert f"| {escaped(name)} | {count} |" in shown
+    for part in ("at_risk", "to_check", "timing", "in_quarantine"):
+        rows = [row for row in document["at_a_glance"]["parts"] if row["part"] == part]
+        amounts = "; ".join(f"{row['currency']} {grouped(row['amount'], row['currency'])}" for row in rows)
+        count = sum(row["count"] for row in rows)
+        assert f"| {words(part)} | {GLANCE[part]} | {count} | {escaped(amounts)} |" in shown
+    assert document["at_a_glance"]["parts"]
     for total in document["totals"]:
         assert f"{total['amount']} ({total['count']})" in shown
     for one in document["open"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from reconcile.core.discrepancies import TYPES, parts_of
 from reconcile.core.records import Period
-from reconcile.report.figures import comparable_runs, compared, parts
+from reconcile.report.figures import comparable_runs, compared, glance, parts
 
 
 def run(first: str, last: str) -> Any:
@@ -62,6 +62,12 @@ def test_a_run_of_an_older_version_tells_severities_only() -> None:
         ("to_check", "INR", 4, "1.50"),
         ("timing", "KWD", 2, "0.001"),
     ]
+    assert glance({"open": rows}) == {
+        "at_risk": (6, "INR 3.30; USD 5.00"),
+        "to_check": (4, "INR 1.50"),
+        "timing": (2, "KWD 0.001"),
+        "in_quarantine": (0, ""),
+    }
     assert parts({"open": [{"count": 1, "amount": "1", "currency": "INR"}]}) == []
 
 
