@@ -142,7 +142,7 @@ def _each(
             except PartlyDone as error:
                 finished, failed = error.finished, ", ".join(error.failed.errors)
                 log.logger.warning("%s", error)
-            log.logger.info("%s", one_line(finished))
+            log.logger.info("%s", one_line(finished, settings))
             opened = sum(row["count"] for row in finished.report["open"])
             done.append(
                 {"month": str(month), "run": finished.run_id, "open": f"{opened:,}", "failed": failed}

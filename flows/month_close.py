@@ -1,5 +1,7 @@
 """The flow of the deployment `month-close`: freezes the statement of a month as its next version."""
 
+from pathlib import Path
+
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -7,7 +9,7 @@ from prefect.states import Completed
 
 from flows.form import HoursField, MonthField, NameField, OutField
 from flows.shared import PageLog, as_task, deployed, out_folder, with_database
-from flows.summary import closed_month, escaped
+from flows.summary import closed_month, escaped, where
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.db.engine import open_store
 from reconcile.notify import link_to
@@ -52,7 +54,7 @@ def month_close(
             with log.prefect_failures_as_warnings():
                 text = f"{says}\n\n{closed_month(statement, settings.currencies)}"
                 create_markdown_artifact(text, key="close-statement", description=month)
-                page = done.folder / f"statement-{month}.html"
+                page = _page(done, month)
                 if link := link_to(page, settings):
                     create_link_artifact(link, key="closed", link_text=page.name)
             return done
@@ -66,6 +68,11 @@ def month_close(
         for line in done.warnings:
             log.logger.warning("%s", line)
         made = "" if done.made else ": nothing ran since, so it stands"
-        return Completed(message=f"{month}, version {done.close.version}{made}; files in {done.folder}")
+        at = where(_page(done, month), settings)
+        return Completed(message=f"{month}, version {done.close.version}{made}; {at}")
 
     return deployed(work, time_limit_hours)
+
+
+def _page(done: Closed, month: str) -> Path:
+    return done.folder / f"statement-{month}.html"

@@ -32,7 +32,7 @@ RESOURCE = "reconcile.reports"
 
 def show(finished: Finished, settings: Settings, log: PageLog) -> None:
     """The artifacts, the events, the last line of the log, and a name that holds the period, also if none was asked."""
-    log.logger.info("done: %s", one_line(finished))
+    log.logger.info("done: %s", one_line(finished, settings))
     if line := says_of_latest(finished.folder):
         log.logger.info("%s", line)
     for warning in finished.report["warnings"]:
@@ -62,7 +62,7 @@ def _failures_as_warnings(log: PageLog) -> Iterator[None]:
 def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> State[None]:
     """The state of a finished run. Its name is `Over limit` where one of RECONCILE_NOTIFY_WHEN is passed, so that
     automations can tell it from the others. What `strict` fails is failed as any other run is."""
-    line = one_line(finished)
+    line = one_line(finished, settings)
     if strict and finished.open_above_info:
         return Failed(message=f"strict: {finished.open_above_info:,} open above info; {line}")
     passed = [str(occasion) for occasion in settings.occasions if occasion.has_come(finished.report)]
@@ -78,13 +78,14 @@ def _artifacts(finished: Finished, settings: Settings) -> None:
     )
     if items := largest_items(finished):
         create_table_artifact(items, key="largest-open-items", description=f"{about}: the largest open items")
-    if link := link_to(finished.folder / "report.html", settings):
-        create_link_artifact(
-            link=link,
-            link_text=f"The report of run {finished.run_id}",
-            key="report",
-            description="The page. The workbook and discrepancies.csv are beside it",
-        )
+    for key, name, text in (
+        ("report", "report.html", "The report"),
+        ("workbook", f"report-{finished.run_id}.xlsx", "The workbook"),
+    ):
+        if link := link_to(finished.folder / name, settings):
+            create_link_artifact(
+                link=link, link_text=f"{text} of run {finished.run_id}", key=key, description=name
+            )
 
 
 def _events(finished: Finished) -> None:

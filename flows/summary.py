@@ -1,17 +1,20 @@
-"""What Prefect's page shows of a finished run: a summary in Markdown, and one line. Pure."""
+"""What Prefect's page shows of a finished run: a summary in Markdown, and one line."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from reconcile.core.discrepancies import GLANCE, OUTCOMES
 from reconcile.core.money import Currencies, grouped
 from reconcile.core.wording import words
+from reconcile.notify import link_to
 from reconcile.pipeline import Finished
 from reconcile.report.figures import glance
 from reconcile.report.html import largest_at_risk
 from reconcile.report.statement import Statement
+from reconcile.settings import Settings
 from reconcile.validate_all import Validated
 
 LARGEST = 50
@@ -27,7 +30,8 @@ _WORDS = ("App", "Severity", "Type", "Currency", "Side", "Suite", "Fails", "Line
 
 
 def summary(finished: Finished, link: str | None = None) -> str:
-    """The run in a page of Markdown: what is at risk, discrepancies by type, totals per currency, the files."""
+    """The run in a page of Markdown: what is at risk, discrepancies by type, totals per currency, the files. `link` is
+    where people reach its folder."""
     report = finished.report
     parts = [
         f"# KS Pay and ledger, {report['from']} to {report['to']}",
@@ -49,23 +53,30 @@ def summary(finished: Finished, link: str | None = None) -> str:
         parts += [f"### {_SCOPES[scope]}", _totals(list(rows))]
     if report["warnings"]:
         parts += ["## Warnings", *(f"- {escaped(warning)}" for warning in report["warnings"])]
-    where = f"At {link}" if link else f"In {finished.folder.absolute()}"
+    names = [*report["files"], "run.json"]
+    files = [f"[{name}](<{link}/{name}>)" if link else f"`{name}`" for name in names]
     parts += [
         "## Files",
-        f"{escaped(where)}: "
-        + ", ".join(f"`{name}`" for name in [*report["files"], "run.json"])
+        (f"In {escaped(str(finished.folder.absolute()))}: " if not link else "")
+        + ", ".join(files)
         + ". Open `discrepancies.csv` first; it has one row for each.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def one_line(finished: Finished) -> str:
+def one_line(finished: Finished, settings: Settings) -> str:
     """The run in one line, for the state and the log of the flow run."""
     report = finished.report
     return (
         f"run {report['run_id']}: {sum(report['discrepancies'].values()):,} discrepancies, {report['new']:,} new, "
-        f"{report['cleared']:,} cleared; files in {finished.folder.absolute()}"
+        f"{report['cleared']:,} cleared; {where(finished.folder / 'report.html', settings)}"
     )
+
+
+def where(page: Path, settings: Settings) -> str:
+    """Where people find a page and the files beside it: its address, or the folder on this machine if it has none."""
+    link = link_to(page, settings)
+    return f"the page: {link}" if link else f"files in {page.parent.absolute()}"
 
 
 def largest_items(finished: Finished) -> list[dict[str, str]]:

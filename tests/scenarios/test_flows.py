@@ -49,6 +49,8 @@ ROOT = Path(__file__).parents[2]
 ZONE = "America/New_York"
 """Where nights end, as the deployments are made."""
 BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
+REPORTS = "https://books.example/reports"
+"""Where people would reach the folder `reports`."""
 ALONE = {"OWN_PROCESS": "1"}
 """In the environment of a run that no process is to be forked for: where its own is killed or cancelled."""
 EVERY_MINUTE = """
@@ -57,7 +59,7 @@ EVERY_MINUTE = """
     schedules:
       - cron: "* * * * *"
         timezone: "{{ settings.timezone }}"
-    parameters: {from_date: "FIRST", to_date: "LAST", ledger: ledger.csv, out: minutes}
+    parameters: {from_date: "FIRST", to_date: "LAST", ledger: ledger.csv, out: reports/minutes}
     work_pool: *work_pool
 """
 
@@ -73,6 +75,7 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
             ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__")
         )
         minutely = EVERY_MINUTE.replace("FIRST", found.days[0]).replace("LAST", found.days[1])
+        project.settings["RECONCILE_REPORT_URL"] = REPORTS
         (project.folder / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text("utf-8") + minutely)
         template = ProcessWorker.get_default_base_job_template()
         found.ask("POST", "/work_pools/", name="reconcile", type="process", base_job_template=template)
@@ -286,8 +289,9 @@ def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
         ("inbox", "ledger", "fetch", "match", "report"), "COMPLETED"
     )
     # Not `latest`: where the tests before took long, there is a second run.
-    report = Report(Path(run["state"]["message"].rpartition("; files in ")[2]))
-    assert report.folder.parent == world.project.folder / "minutes"
+    page = run["state"]["message"].rpartition(f"; the page: {REPORTS}/")[2]
+    report = Report((world.project.folder / "reports" / page).parent)
+    assert page == f"minutes/{report.run_id}/report.html"
     assert all(report.rows(name) for name in CSVS)
     check_artifacts(world, run, report)
     # A limit of RECONCILE_NOTIFY_WHEN (high>0) is not passed: only pending payments are stale.
@@ -305,11 +309,14 @@ def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> N
     assert {key: one["type"] for key, one in by_key.items()} == {
         "reconciliation": "markdown",
         "largest-open-items": "table",
-        "data-docs": "markdown",  # a link is one
-        **dict.fromkeys(("inbox", "ledger", "fetch", "match", "report"), "progress"),
+        **dict.fromkeys(("report", "workbook", "data-docs"), "markdown"),  # a link is one
+        **{f"{stage} bar": "progress" for stage in ("inbox", "ledger", "fetch", "match", "report")},
     }
     assert {one["data"] for one in by_key.values() if one["type"] == "progress"} == {100.0}
-    assert "/data-docs/index.html" in by_key["data-docs"]["data"]
+    links = {"report": "report.html", "workbook": f"report-{report.run_id}.xlsx"}
+    for key, path in {**links, "data-docs": "data-docs/index.html"}.items():
+        assert f"({REPORTS}/minutes/{report.run_id}/{path})" in by_key[key]["data"]
+        assert (report.folder / path).exists()
     for suite in ("transactions", "entries", "results by run"):
         assert list((report.folder / "data-docs" / "validations" / suite).rglob("*.html")), suite
     shown = by_key["reconciliation"]["data"]
@@ -328,7 +335,9 @@ def check_artifacts(world: Prefect, run: Mapping[str, Any], report: Report) -> N
         assert f"{total['amount']} ({total['count']})" in shown
     for one in document["open"]:
         assert f"| {one['severity']} | {one['currency']} | {one['count']} | " in shown
-    assert escaped(str(report.folder)) in shown
+    for name in [*document["files"], "run.json"]:
+        assert f"[{name}](<{REPORTS}/minutes/{report.run_id}/{name}>)" in shown
+    assert str(report.folder) not in shown
     items = json.loads(by_key["largest-open-items"]["data"])
     known = {row["discrepancy_id"] for row in report.rows("discrepancies") if row["severity"] != "info"}
     assert {item["discrepancy"] for item in items} == known
@@ -342,7 +351,7 @@ def test_a_server_that_is_away_past_the_end_of_a_deployed_run(
     away = world.project.latest("away")
     assert away.run_id in world.project.good("runs", **NO_PREFECT).out
     check_the_next_run_is_as_undisturbed(world, plain)
-    assert away.same() == world.project.latest("minutes").same() == plain.latest().same()
+    assert away.same() == world.project.latest("reports/minutes").same() == plain.latest().same()
 
 
 def test_nights_that_were_missed_are_made_up_for_by_one(world: Prefect, plain: Command) -> None:
@@ -404,17 +413,18 @@ def test_every_deployment(world: Prefect) -> None:
     assert said["backfill/backfill"] == "1 month, 0 of them reconciled now, 1 before"
     closed = world.project.folder / "reports" / "closed" / f"{first[:7]}-v1"
     assert json.loads((closed / "close.json").read_text("utf-8"))["closed_by"] == "Asha"
-    assert (
-        "version 1, closed by Asha"
-        in world.artifacts(ended["month-close/month-close"])["close-statement"]["data"]
-    )
+    of_close = world.artifacts(ended["month-close/month-close"])
+    assert "version 1, closed by Asha" in of_close["close-statement"]["data"]
+    statement = f"{REPORTS}/closed/{closed.name}/statement-{first[:7]}.html"
+    assert f"({statement})" in of_close["closed"]["data"]
+    assert said["month-close/month-close"].endswith(f"; the page: {statement}")
     assert "transactions" in world.artifacts(ended["validate/validate"])["validation"]["data"]
     night = world.project.latest()
     assert nightly["state"]["name"] == "Over limit", nightly["state"]["message"]
     assert night.run_id in nightly["state"]["message"]
     assert night.run_id in world.artifacts(nightly)["reconciliation"]["data"]
     until(lambda: night.run_id in {one["payload"].get("run_id") for one in world.events()})
-    [message] = [one for one in world.messages if str(night.folder) in one["message"]]
+    [message] = [one for one in world.messages if f"{REPORTS}/{night.run_id}/" in one["message"]]
     assert message["title"].startswith("Reconciliation ")
 
 

@@ -109,9 +109,9 @@ class Prefect:
         self.ask("PATCH", f"/deployments/{deployment['id']}", paused=True)
 
     def artifacts(self, run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The artifacts of a run that have a key, by it; and the bars of its stages, by stage."""
+        """The artifacts of a run that have a key, by it; and the bars of its stages, as `fetch bar`."""
         found = self.ask("POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-        return {one["key"] or one["description"]: one for one in found}
+        return {one["key"] or f"{one['description']} bar": one for one in found}
 
     def events(self) -> list[dict[str, Any]]:
         """Our own events, the newest first."""
