@@ -9,7 +9,6 @@ from flows.form import HoursField, ProfileField
 from flows.shared import PageLog, as_task, deployed, with_database
 from reconcile import pipeline
 from reconcile.core.errors import InputRefused
-from reconcile.core.wording import counted
 from reconcile.settings import Settings
 
 
@@ -31,11 +30,7 @@ def decisions(profile: ProfileField = "", time_limit_hours: HoursField = 0) -> S
         )
         for warning in taken.warnings:
             log.logger.warning("%s", warning)
-        decided = sum(sheet.decisions for sheet in taken.decided)
-        said = (
-            f"{counted(decided, 'decision')} of {counted(len(taken.decided), 'file')}, "
-            f"{counted(len(taken.imported), 'ledger')}, {counted(len(taken.refused), 'file')} refused"
-        )
+        said = taken.in_numbers()
         if taken.refused:
             with log.prefect_failures_as_warnings():
                 why = [{"file": sheet.file, "why": sheet.reason} for sheet in taken.refused]

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, text
 from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UsageError
 from reconcile.core.people import account_of_person, is_printable, is_system_account, same_person
+from reconcile.core.wording import counted
 from reconcile.db import SCHEMA
 from reconcile.decide import resolve as decisions
 from reconcile.decide.result import ResolveResult, RowsRefused
@@ -57,6 +58,14 @@ class Inbox:
     decided: tuple[ResolveResult, ...] = ()
     refused: tuple[Refused, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def in_numbers(self) -> str:
+        """`2 decisions of 1 file, 1 ledger, 0 files refused`."""
+        decisions = sum(sheet.decisions for sheet in self.decided)
+        return (
+            f"{counted(decisions, 'decision')} of {counted(len(self.decided), 'file')}, "
+            f"{counted(len(self.imported), 'ledger')}, {counted(len(self.refused), 'file')} refused"
+        )
 
 
 def read_inbox(context: Context, profile: Profile) -> Inbox:

@@ -21,9 +21,10 @@ from reconcile import inbox
 from reconcile.context import Context, RunContext
 from reconcile.core.errors import ReconcileError, UnfinishedFile, UsageError
 from reconcile.core.periods import check_period
-from reconcile.core.progress import Progress, silent
+from reconcile.core.progress import Progress, say_result, silent
 from reconcile.core.records import Period
 from reconcile.core.tracing import Noting, span
+from reconcile.core.wording import counted
 from reconcile.db import planner, runs
 from reconcile.db.embedded.cluster import Home
 from reconcile.db.engine import open_store
@@ -100,6 +101,10 @@ class Finished:
     folder: Path
     report: Mapping[str, Any]
     open_above_info: int
+
+    def in_numbers(self) -> str:
+        """`14 files, 12 open above info`."""
+        return f"{counted(len(self.report['files']), 'file')}, {self.open_above_info:,} open above info"
 
 
 class PartlyDone(ReconcileError):
@@ -178,7 +183,7 @@ def reconcile_period(
                 ledgers = opened()  # they may have been written anew meanwhile
             # A ledger is taken in whole, also where it serves apps that this run is not about.
             context = Context(settings, engine, settings.app_ids, validator, progress)
-            timed = _Timed(stage)
+            timed = _Timed(stage, progress)
             taken = Inbox()
             if settings.inbox is not None:
                 taken = timed("inbox", lambda: inbox.read_inbox(context, profile))
@@ -250,7 +255,7 @@ def take_inbox(
     with open_store(settings) as engine:
         validator.try_own(engine)
         context = Context(settings, engine, app_ids, validator, progress)
-        return stage("inbox", lambda: inbox.read_inbox(context, profile))
+        return _Timed(stage, progress)("inbox", lambda: inbox.read_inbox(context, profile))
 
 
 def fetch_period(settings: Settings, period: Period | None, *, progress: Progress = silent) -> list[Fetched]:
@@ -305,16 +310,23 @@ def import_files(
 
 
 class _Timed:
-    """Runs the stages of a run one after another, each in a span, and notes how long each took."""
+    """Runs the stages of a run one after another, each in a span, says what each gave, and notes how long it took."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, progress: Progress) -> None:
         self._stage = stage
+        self._progress = progress
         self.seconds: dict[str, float] = {}
 
     def __call__(self, name: str, work: Callable[[], T]) -> T:
         """Run a stage."""
+
+        def told() -> T:
+            done = work()
+            say_result(self._progress, name, done)
+            return done
+
         with self.noting(name) as noted:
-            done = self._stage(name, work)
+            done = self._stage(name, told)
             noted(_counts(done))
             return done
 

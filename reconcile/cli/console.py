@@ -97,7 +97,7 @@ def open_logs() -> None:
 
 @contextmanager
 def showing_progress() -> Iterator[Progress]:
-    """A bar on a terminal. Elsewhere a line for every stage, and another one every few seconds."""
+    """A bar on a terminal. Elsewhere a line for every stage, another one every few seconds, and its last one."""
     if sys.stderr.isatty() and not json_lines():
         columns = (
             TextColumn("{task.fields[stage]:>7}", markup=False),
@@ -123,14 +123,28 @@ def showing_progress() -> Iterator[Progress]:
                 bar.update(task, total=1, completed=1)
     else:
         last: dict[str, float] = {}
+        unsaid: dict[str, tuple[str, float | None]] = {}
+
+        def say(stage: str, doing: str, done: float | None) -> None:
+            tell(doing, before=f"{stage}: ", stage=stage, done=done)
+
+        def say_last(but: str = "") -> None:
+            for stage in [*unsaid]:
+                if stage != but and (kept := unsaid.pop(stage, None)) is not None:
+                    say(stage, *kept)
 
         def log(stage: str, doing: str, done: float | None, /) -> None:
+            say_last(but=stage)  # the others are done: this is what they gave
             now = monotonic()
             if stage not in last or now - last[stage] >= _EVERY_SECONDS:
                 last[stage] = now
-                tell(doing, before=f"{stage}: ", stage=stage, done=done)
+                unsaid.pop(stage, None)
+                say(stage, doing, done)
+            else:
+                unsaid[stage] = doing, done
 
         yield log
+        say_last()
 
 
 def table_console() -> Console:

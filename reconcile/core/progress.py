@@ -1,8 +1,8 @@
 """How a stage reports its progress. The command line and the flow show it in different ways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 SETTLING_SECONDS = 3.0
 """Seconds before the first pace is shown; earlier it would be a guess."""
@@ -19,6 +19,23 @@ class Progress(Protocol):
 
 def silent(_stage: str, _doing: str, _done: float | None, /) -> None:
     """Show nothing."""
+
+
+@runtime_checkable
+class Result(Protocol):
+    """What a stage gave."""
+
+    def in_numbers(self) -> str:
+        """In a few words, for the end of the stage: how many, and how many of them are new."""
+        ...
+
+
+def say_result(progress: Progress, stage: str, done: object) -> None:
+    """Report what a stage gave, as the last that it says: a result, or several."""
+    results = done if isinstance(done, Sequence) else [done]
+    words = [result.in_numbers() for result in results if isinstance(result, Result)]
+    if words:
+        progress(stage, "; ".join(words), 1)
 
 
 class Pace:

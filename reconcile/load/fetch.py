@@ -11,6 +11,7 @@ from reconcile.core.errors import UsageError
 from reconcile.core.periods import last_closed_day
 from reconcile.core.progress import Pace, Progress
 from reconcile.core.records import Family, Period, Place, RawRow, Side, Transaction
+from reconcile.core.wording import counted
 from reconcile.db.sql_files import read_sql
 from reconcile.kspay import Credentials, KSPay, Page, WindowRecord
 from reconcile.kspay.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
@@ -53,6 +54,13 @@ class Fetched:
     quarantined: int
     added: int
     changed: int
+
+    def in_numbers(self) -> str:
+        """`ap_1: 1,592 transactions, 3 new, 0 changed, 0 quarantined`."""
+        return (
+            f"{self.app_id}: {counted(self.records - self.repeats, 'transaction')}, {self.added:,} new, "
+            f"{self.changed:,} changed, {self.quarantined:,} quarantined"
+        )
 
     def warnings(self) -> list[str]:
         """What the fetch could not cover, a line each."""

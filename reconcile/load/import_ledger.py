@@ -8,6 +8,7 @@ from reconcile.context import Context
 from reconcile.core.errors import InputRefused, UnfinishedFile, UsageError
 from reconcile.core.progress import Progress
 from reconcile.core.records import Entry, RawRow, Side
+from reconcile.core.wording import counted
 from reconcile.ledger.blocks import Block
 from reconcile.ledger.file import LedgerFile
 from reconcile.ledger.journal_file import is_journal
@@ -43,6 +44,14 @@ class Imported:
     withdrawn: int  # entries that a snapshot lacked
     passed_over: int = 0  # rows that are no records: lines of totals, the header again, further lines
     warnings: tuple[str, ...] = ()  # what a person should look at, although the file was imported
+
+    def in_numbers(self) -> str:
+        """`ledger.csv: 1,592 rows, 3 new, 0 changed, 0 quarantined`."""
+        withdrawn = f", {self.withdrawn:,} withdrawn" if self.withdrawn else ""
+        return (
+            f"{self.file}: {counted(self.records, 'row')}, {self.added:,} new, {self.changed:,} changed, "
+            f"{self.quarantined:,} quarantined{withdrawn}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

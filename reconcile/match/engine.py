@@ -27,6 +27,7 @@ from reconcile.core.fees import FEW, LikelyFee, likely_fees
 from reconcile.core.money import Currencies
 from reconcile.core.progress import Progress
 from reconcile.core.records import Period, comparable
+from reconcile.core.wording import counted
 from reconcile.db import planner
 from reconcile.db.sql_files import read_sql, sql_names
 from reconcile.match.passes import PASS_PHASES, Watcher, run_passes
@@ -175,6 +176,14 @@ class Matched:
     open_above_info: int
     checks: tuple[str, ...]  # the names of the checks that passed
     warnings: tuple[str, ...]
+
+    def in_numbers(self) -> str:
+        """`1,590 matches, 12 discrepancies, 3 new, 1 cleared`."""
+        matches, discrepancies = sum(self.matches.values()), sum(self.discrepancies.values())
+        return (
+            f"{counted(matches, 'match', 'matches')}, {counted(discrepancies, 'discrepancy', 'discrepancies')}, "
+            f"{self.new:,} new, {len(self.cleared):,} cleared"
+        )
 
 
 def match(

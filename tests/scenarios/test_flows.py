@@ -39,6 +39,7 @@ from tests.support.prefect_server import (
     cable,
     good,
     prefect,
+    results_of,
     run_words,
     serving,
     until,
@@ -48,9 +49,9 @@ from tests.support.warm import interpreter
 ROOT = Path(__file__).parents[2]
 ZONE = "America/New_York"
 """Where nights end, as the deployments are made."""
-BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
 REPORTS = "https://books.example/reports"
 """Where people would reach the folder `reports`."""
+BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
 ALONE = {"OWN_PROCESS": "1"}
 """In the environment of a run that no process is to be forked for: where its own is killed or cancelled."""
 EVERY_MINUTE = """
@@ -74,8 +75,8 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         shutil.copytree(
             ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__")
         )
-        minutely = EVERY_MINUTE.replace("FIRST", found.days[0]).replace("LAST", found.days[1])
         project.settings["RECONCILE_REPORT_URL"] = REPORTS
+        minutely = EVERY_MINUTE.replace("FIRST", found.days[0]).replace("LAST", found.days[1])
         (project.folder / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text("utf-8") + minutely)
         template = ProcessWorker.get_default_base_job_template()
         found.ask("POST", "/work_pools/", name="reconcile", type="process", base_job_template=template)
@@ -294,6 +295,9 @@ def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
     assert page == f"minutes/{report.run_id}/report.html"
     assert all(report.rows(name) for name in CSVS)
     check_artifacts(world, run, report)
+    results = results_of(report)
+    until(lambda: set(results) <= set(world.logs(run)))
+    assert [line for line in world.logs(run) if line in results] == results, "each once, in their order"
     # A limit of RECONCILE_NOTIFY_WHEN (high>0) is not passed: only pending payments are stale.
     assert run["state"]["name"] == "Completed"
     told = until(lambda: [one for one in world.events() if one["payload"]["run_id"] == report.run_id])

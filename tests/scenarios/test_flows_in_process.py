@@ -29,6 +29,7 @@ from tests.support.prefect_server import (
     flow_command,
     free_port,
     prefect,
+    results_of,
     run_words,
     serving,
     until,
@@ -174,6 +175,8 @@ def test_the_command_appears_as_a_flow_run(
     assert outcome.out == (report.folder / "run.json").read_text("utf-8")
     stages = ("ledger", "fetch", "match", "report")
     assert [line for line in outcome.err.splitlines() if line.split(": ")[0] not in stages] == []
+    said = results_of(report)
+    assert [line for line in outcome.err.splitlines() if line in said] == said
     assert report.same() == plain
     run = world.runs(None)[0]
     assert (run["name"], run["state"]["type"]) == (" to ".join(world.days), "COMPLETED")

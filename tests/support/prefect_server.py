@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.support.catchers import web_hook
-from tests.support.driver import Command, MakeCommand, Running, Shop
+from tests.support.driver import Command, MakeCommand, Report, Running, Shop
 from tests.support.guarded import guarded
 from tests.support.warm import ADDRESS
 
@@ -221,6 +221,22 @@ def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
     days = (str(merchant.first_day), str(merchant.last_day))
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
+def results_of(report: Report) -> list[str]:
+    """What the stages of a run with one ledger say of what they gave."""
+    run = report.document()
+    ledger, [app] = run["imported"], run["fetched"]
+    matches, found = (sum(run[name].values()) for name in ("matched", "discrepancies"))
+    open_items = sum(row["count"] for row in run["open"] if row["severity"] != "info")
+    return [
+        f"ledger: ledger.csv: {ledger['records']} rows, {ledger['added']} new, {ledger['changed']} changed, "
+        f"{ledger['quarantined']} quarantined",
+        f"fetch: {app['app_id']}: {app['records'] - app['repeats']} transactions, {app['added']} new, "
+        f"{app['changed']} changed, {app['quarantined']} quarantined",
+        f"match: {matches} matches, {found} discrepancies, {run['new']} new, {run['cleared']} cleared",
+        f"report: {len(run['files'])} files, {open_items} open above info",
+    ]
+
+
     project = make_command(sandbox, made=True, PREFECT_API_URL=api, **QUIET)
     project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
     project.settings["RECONCILE_INBOX"] = "inbox"
