@@ -300,8 +300,7 @@ def test_cron_makes_runs_that_the_worker_executes(world: Prefect) -> None:
     assert [line for line in world.logs(run) if line in results] == results, "each once, in their order"
     # A limit of RECONCILE_NOTIFY_WHEN (high>0) is not passed: only pending payments are stale.
     assert run["state"]["name"] == "Completed"
-    told = until(lambda: [one for one in world.events() if one["payload"]["run_id"] == report.run_id])
-    assert {one["event"] for one in told} <= {"reconcile.finished", "reconcile.discrepancies"}
+    told = world.told_of(report.run_id, "reconcile.discrepancies", "reconcile.finished")
     roles = {one["prefect.resource.role"]: one.get("prefect.resource.name") for one in told[0]["related"]}
     assert roles["deployment"] == "every-minute"
     # What a run brought stands in the database and the files, and nothing of it in Prefect's storage.
@@ -390,8 +389,13 @@ def test_every_deployment(world: Prefect) -> None:
     """Each of them, begun over the API and done by two workers: reports, artifacts, events and messages."""
     first, last = world.days[0], f"{world.days[1][:7]}-30"
     world.pause_every_minute()  # such a run would take the inbox in, too
-    by_hand = world.by_hand(from_date=first, to_date=last, ledger="ledger.csv", out="before")
+    good_rows = (world.project.folder / "ledger.csv").read_text("utf-8")
+    (world.project.folder / "bad.csv").write_text(f"{good_rows}BAD,,?,INR,{first},,,,,\n", "utf-8")
+    by_hand = world.by_hand(from_date=first, to_date=last, ledger="bad.csv", out="before")
     assert (by_hand["state"]["type"], by_hand["name"]) == ("COMPLETED", f"{first} to {last}"), by_hand
+    names = "reconcile.discrepancies", "reconcile.finished", "reconcile.quarantine"
+    told = world.told_of(world.project.latest("before").run_id, *names)
+    assert told[-1]["payload"]["quarantined"] == {"ledger": 1}
     inbox = world.project.folder / "inbox"
     decided = world.project.latest("before").rows("discrepancies")[0]
     (inbox / PERSON).mkdir()

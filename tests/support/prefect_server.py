@@ -119,6 +119,17 @@ class Prefect:
         found: list[dict[str, Any]] = self.ask("POST", "/events/filter", filter={"event": names})["events"]
         return found
 
+    def told_of(self, run_id: str, *names: str) -> list[dict[str, Any]]:
+        """Our events of this run of ours, sorted by name: these, once each, and no other."""
+
+        def told() -> list[dict[str, Any]]:
+            found = [one for one in self.events() if one["payload"]["run_id"] == run_id]
+            return found if len(found) >= len(names) else []
+
+        found = sorted(until(told), key=lambda one: str(one["event"]))
+        assert tuple(one["event"] for one in found) == names
+        return found
+
     def logs(self, run: Mapping[str, Any]) -> list[str]:
         found = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
         return [log["message"] for log in found]
@@ -210,17 +221,6 @@ def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settin
     return command
 
 
-def run_words(world: Prefect) -> tuple[str, ...]:
-    return ("run", "--from", world.days[0], "--to", world.days[1], "--ledger", "ledger.csv")
-
-
-@contextmanager
-def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
-    """A server, and a project folder with the shop's ledger; nothing is deployed from it yet."""
-    merchant, sandbox = shop
-    days = (str(merchant.first_day), str(merchant.last_day))
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
 def results_of(report: Report) -> list[str]:
     """What the stages of a run with one ledger say of what they gave."""
     run = report.document()
@@ -237,6 +237,17 @@ def results_of(report: Report) -> list[str]:
     ]
 
 
+def run_words(world: Prefect) -> tuple[str, ...]:
+    return ("run", "--from", world.days[0], "--to", world.days[1], "--ledger", "ledger.csv")
+
+
+@contextmanager
+def serving(make_command: MakeCommand, shop: Shop) -> Iterator[Prefect]:
+    """A server, and a project folder with the shop's ledger; nothing is deployed from it yet."""
+    merchant, sandbox = shop
+    days = (str(merchant.first_day), str(merchant.last_day))
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
     project = make_command(sandbox, made=True, PREFECT_API_URL=api, **QUIET)
     project.settings["PREFECT_HOME"] = str(project.folder / "prefect")
     project.settings["RECONCILE_INBOX"] = "inbox"
