@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from reconcile import inbox
 from reconcile.core.errors import CheckFailed, ReconcileError, UsageError
 from reconcile.core.periods import EARLIEST, LATEST
-from reconcile.core.progress import silent
+from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.core.wording import counted
 from reconcile.db import runs
@@ -43,7 +43,7 @@ class Finding:
     warns: bool = False
 
 
-def examine(*, quick: bool = False) -> Iterator[Finding]:
+def examine(*, quick: bool = False, progress: Progress = silent) -> Iterator[Finding]:
     """Check settings, each app's credentials and clock, the database, its decisions and its totals, one by one.
 
     The quick check leaves out decisions and totals, which grow with the data.
@@ -70,7 +70,7 @@ def examine(*, quick: bool = False) -> Iterator[Finding]:
             if not quick:
                 yield _check("decisions", lambda: _decisions(engine))
                 yield _check("closed months", lambda: _closed(engine))
-                yield _check("totals", lambda: totals(engine, settings))
+                yield _check("totals", lambda: totals(engine, settings, progress))
     except ReconcileError as error:
         yield Finding("database", str(error), error.exit_code)
 
@@ -192,7 +192,7 @@ def _closed(engine: Engine) -> str:
         return f"{versions}, each and its files in the database as they were closed"
 
 
-def totals(engine: Engine, settings: Settings) -> str:
+def totals(engine: Engine, settings: Settings, progress: Progress = silent) -> str:
     """Match everything again and check the result; nothing is written.
 
     The stored matches must equal the result, unless records arrived or people decided since the last run.
@@ -200,7 +200,7 @@ def totals(engine: Engine, settings: Settings) -> str:
     if not settings.app_ids:
         raise CheckFailed("not checked: no app is set (KSPAY_APP_ID)")
     with (
-        match_locks(engine, settings.app_ids),
+        match_locks(engine, settings.app_ids, progress),
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         run_id = "doctor"

@@ -443,7 +443,7 @@ def _import(context: Context, run: RunContext, ledgers: Ledgers) -> list[Importe
 def _one_view(run: RunContext) -> Iterator[Connection]:
     # Matching, checks and report see one state of the database, whatever is imported meanwhile.
     with (
-        match_locks(run.engine, run.app_ids),
+        match_locks(run.engine, run.app_ids, run.progress),
         run.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         yield connection

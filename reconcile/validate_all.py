@@ -143,7 +143,7 @@ def _validate_results(
     progress: Progress,
 ) -> None:
     with (
-        match_locks(engine, app_ids),
+        match_locks(engine, app_ids, progress),
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         runs.start_trial(connection, "validate", app_ids, period)

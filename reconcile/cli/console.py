@@ -123,9 +123,11 @@ def showing_progress() -> Iterator[Progress]:
                 bar.update(task, total=1, completed=1)
     else:
         last: dict[str, float] = {}
+        said: dict[str, str] = {}
         unsaid: dict[str, tuple[str, float | None]] = {}
 
         def say(stage: str, doing: str, done: float | None) -> None:
+            said[stage] = doing
             tell(doing, before=f"{stage}: ", stage=stage, done=done)
 
         def say_last(but: str = "") -> None:
@@ -140,11 +142,23 @@ def showing_progress() -> Iterator[Progress]:
                 last[stage] = now
                 unsaid.pop(stage, None)
                 say(stage, doing, done)
-            else:
+            elif doing != said[stage]:
                 unsaid[stage] = doing, done
 
         yield log
         say_last()
+
+
+def telling_once() -> Progress:
+    """A line for each that is new, also on a terminal: for a command that is quick, if it has not to wait."""
+    told = set()
+
+    def log(stage: str, doing: str, _done: float | None, /) -> None:
+        if (stage, doing) not in told:
+            told.add((stage, doing))
+            tell(doing, before=f"{stage}: ", stage=stage)
+
+    return log
 
 
 def table_console() -> Console:

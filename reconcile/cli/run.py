@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconcile.cli.console import showing_progress, tell
+from reconcile.cli.console import showing_progress, tell, telling_once
 from reconcile.cli.options import (
     FolderOrAddress,
     SomePath,
@@ -334,7 +334,7 @@ def doctor(quick: bool, as_json: bool) -> None:
 
     worst = 0
     findings = []
-    for finding in examine(quick=quick):
+    for finding in examine(quick=quick, progress=telling_once()):
         if as_json:
             findings.append(finding)
         else:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from reconcile.core.errors import Busy
+from reconcile.core.progress import Progress
 from reconcile.db import SCHEMA
 
 LOOK_SECONDS = 0.5
@@ -39,12 +40,16 @@ def app_locks(
 
 
 @contextmanager
-def match_locks(engine: Engine, app_ids: Iterable[str]) -> Iterator[None]:
-    """Hold the lock of each app that lets one process at a time match its records; waits for the others.
+def match_locks(engine: Engine, app_ids: Iterable[str], progress: Progress) -> Iterator[None]:
+    """Hold the lock of each app that lets one process at a time match its records; waits for the others, and says so.
 
     A run holds it while it matches, and so does a trial that is rolled back.
     """
-    with _locks(engine, "match", app_ids, lambda _: None):
+
+    def waiting(app_id: str) -> None:
+        progress("wait", f"another run, trial or check matches the records of app {app_id}", None)
+
+    with _locks(engine, "match", app_ids, waiting):
         yield
 
 

@@ -77,7 +77,7 @@ def try_settings(engine: Engine, settings: Settings, other: Settings, progress: 
     period = Period(run.period_first, run.period_last)
     found = []
     with (
-        match_locks(engine, run.apps),
+        match_locks(engine, run.apps, progress),
         engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
     ):
         for tried in (settings, other):

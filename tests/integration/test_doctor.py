@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from reconcile.core.errors import CheckFailed
+from reconcile.core.progress import silent
 from reconcile.db.locks import match_locks
 from reconcile.doctor import totals
 from reconcile.match.policy import state_policy
@@ -81,12 +82,15 @@ def test_what_an_earlier_release_matched_is_matched_anew(desk: Desk) -> None:
 def test_doctor_waits_for_a_run_that_matches(desk: Desk) -> None:
     settings = replace(desk.settings, app_ids=desk.apps)
     desk.night(of(desk, tx(1)), of(desk, entry(1)))
+    said: list[tuple[str, str, float | None]] = []
     with ThreadPoolExecutor(1) as pool:
-        with match_locks(desk.engine, desk.apps):
-            looking = pool.submit(totals, desk.engine, settings)
+        with match_locks(desk.engine, desk.apps, silent):
+            looking = pool.submit(totals, desk.engine, settings, lambda *told: said.append(told))
             with pytest.raises(TimeoutError):
                 looking.result(1.5)
         assert "totals are conserved" in looking.result(60)
+    says = f"another run, trial or check matches the records of app {desk.apps[0]}"
+    assert {*said} == {("wait", says, None)}
 
 
 @story

@@ -21,7 +21,10 @@ from prefect.workers.process import ProcessWorker
 from flows.form import TOGETHER
 from flows.page import ended
 from flows.summary import escaped
+from reconcile.core.progress import silent
 from reconcile.core.discrepancies import GLANCE
+from reconcile.db.engine import open_store
+from reconcile.db.locks import app_locks, match_locks
 from reconcile.core.money import grouped
 from reconcile.core.wording import words
 from reconcile.pipeline import Finished
@@ -391,7 +394,23 @@ def test_every_deployment(world: Prefect) -> None:
     world.pause_every_minute()  # such a run would take the inbox in, too
     good_rows = (world.project.folder / "ledger.csv").read_text("utf-8")
     (world.project.folder / "bad.csv").write_text(f"{good_rows}BAD,,?,INR,{first},,,,,\n", "utf-8")
-    by_hand = world.by_hand(from_date=first, to_date=last, ledger="bad.csv", out="before")
+    app_id, says = (
+        world.project.settings["KSPAY_APP_ID"],
+        "another run, trial or check matches the records of app",
+    )
+    at_work = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
+    until(lambda: not world.ask("POST", "/flow_runs/filter", **at_work))  # none is to take the lock between
+    with open_store(Settings(home=world.project.home)) as engine, ExitStack() as held:
+        with app_locks(engine, [app_id], wait=True):
+            held.enter_context(match_locks(engine, [app_id], silent))
+            begun = world.start(from_date=first, to_date=last, ledger="bad.csv", out="before")
+            until(lambda: f"wait: another run works on app {app_id}" in world.logs(begun))
+        until(lambda: f"wait: {says} {app_id}" in world.logs(begun))
+        with world.project.start("doctor", **NO_PREFECT) as doctor:
+            doctor.wait_for(f"wait: {says} {app_id}")
+            held.close()
+            assert doctor.ended().code == 0
+    by_hand = world.ended(begun)
     assert (by_hand["state"]["type"], by_hand["name"]) == ("COMPLETED", f"{first} to {last}"), by_hand
     names = "reconcile.discrepancies", "reconcile.finished", "reconcile.quarantine"
     told = world.told_of(world.project.latest("before").run_id, *names)

@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from reconcile.core.errors import DatabaseUnreachable, ReconcileError, UsageError
+from reconcile.core.progress import silent
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
@@ -249,10 +250,10 @@ def test_whoever_matches_an_app_waits_for_the_other(make_empty_database: Callabl
         order = []
 
         def second() -> None:
-            with match_locks(engine, ["ap_2", "ap_1"]):
+            with match_locks(engine, ["ap_2", "ap_1"], silent):
                 order.append("second")
 
-        with match_locks(engine, ["ap_1"]), app_locks(engine, ["ap_1"], wait=False):
+        with match_locks(engine, ["ap_1"], silent), app_locks(engine, ["ap_1"], wait=False):
             waiting = pool.submit(second)
             with pytest.raises(TimeoutError):
                 waiting.result(1.5)
