@@ -50,7 +50,7 @@ from flows.workers import task_runner, workers_of
 from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, UsageError
 from reconcile.core.progress import Progress
-from reconcile.notify import RUN, standing, tell_of
+from reconcile.notify import RUN, link_to, standing, tell_of
 from reconcile.pipeline import Finished, MadeUpFor, PartlyDone, Request
 from reconcile.settings import Settings
 from reconcile.validate.dataset_rules import check_allowed
@@ -151,7 +151,8 @@ def reconcile_period(
             report_stands()
             with standing(error.finished):
                 show(error.finished, settings, log)
-            raise
+            page = error.finished.folder / "report.html"
+            raise PartlyDone(error.failed, error.finished, link_to(page, settings)) from None
         report_stands()
         with standing(finished):
             tell_of(finished, settings, log, strict=strict)

@@ -108,11 +108,13 @@ class Finished:
 
 
 class PartlyDone(ReconcileError):
-    """Some apps failed. The run of the others is finished, and its report stands."""
+    """Some apps failed. The run of the others is finished, and its report stands, at `link` if it has one."""
 
-    def __init__(self, failed: AppsFailed, finished: Finished) -> None:
+    def __init__(self, failed: AppsFailed, finished: Finished, link: str | None = None) -> None:
         others = ", ".join(finished.report["apps"])
-        super().__init__(f"{failed}; the report of {others} stands in {finished.folder}")
+        super().__init__(
+            f"{failed}; the report of {others} stands {f'at {link}' if link else f'in {finished.folder}'}"
+        )
         self.exit_code = failed.exit_code
         self.failed = failed
         self.finished = finished

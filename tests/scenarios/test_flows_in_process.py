@@ -71,6 +71,12 @@ assert (state.type.value, state.name, state.message) == (
 """
 FANNED_OUT = """
 import multiprocessing, os, signal, sys, threading, time
+PARTLY = """
+import sys
+from flows import reconcile_period as module
+module.FETCH_RETRY_SECONDS = ()
+module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="both.csv", return_state=True)
+"""
 from pathlib import Path
 import cloudpickle, dask, distributed
 from distributed.utils import get_mp_context
@@ -310,6 +316,36 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
 
 def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
     """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month.
+def test_one_app_that_fails_is_named_and_the_report_of_the_other_stands(
+    world: Prefect, make_command: MakeCommand, calm_shop: Shop
+) -> None:
+    shops = [calm_shop[0], Merchant.made_up(21, date(2026, 4, 1), 5)]
+    command = make_command(PREFECT_API_URL=world.api, RECONCILE_GIVE_UP_SECONDS="0", **QUIET)
+    command.settings |= {
+        "PREFECT_HOME": str(command.folder / "prefect"),
+        "RECONCILE_NOTIFY": world.project.settings["RECONCILE_NOTIFY"],
+        "RECONCILE_REPORT_URL": "https://books.example/reports",
+    }
+    with serve(shops[1]) as two, gate(two, lambda path, body: (503, b"{}")) as broken:
+        write_apps(command, shops, (calm_shop[1], broken))
+        with script(command, PARTLY, *world.days) as running:
+            assert running.ended().code == 0
+    report = command.latest()
+    assert report.document()["apps"] == [shops[0].app_id]
+    failed = f"app {two.app_id} failed: KS Pay, POST /auth/generate-token"
+    page = f"https://books.example/reports/{report.run_id}/report.html"
+    run = world.runs(None)[0]
+    assert (run["state"]["type"], run["name"]) == ("FAILED", " to ".join(world.days))
+    assert run["state"]["message"].startswith(failed)
+    assert run["state"]["message"].endswith(f"the report of {shops[0].app_id} stands at {page}")
+    assert report.run_id in world.artifacts(run)["reconciliation"]["data"]
+    [message] = [one for one in world.messages if two.app_id in one["title"]]
+    assert message["title"].startswith(f"Failed for {two.app_id}. Reconciliation ")
+    assert message["type"] == "failure"
+    assert message["message"].startswith(failed)
+    assert page in message["message"]
+
+
 
     And a fetch whose worker is killed is done again by another one.
     """
