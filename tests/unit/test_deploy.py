@@ -90,6 +90,27 @@ def test_the_services_of_compose() -> None:
     assert server.startswith("postgresql+asyncpg://")
 
 
+def test_the_deployments() -> None:
+    """Each with its tags, the version, what it is for, and a time limit."""
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
+    found = {one["name"]: (one["tags"], one["parameters"]["time_limit_hours"]) for one in deployments}
+    assert found == {
+        "nightly": (["reconcile", "nightly"], 8),
+        "on-demand": (["reconcile"], 8),
+        "backfill": (["reconcile"], 72),
+        "month-close": (["reconcile", "close"], 1),
+        "decisions": (["reconcile"], 1),
+        "validate": (["reconcile"], 4),
+    }
+    for one in deployments:
+        assert one["version"] == "{{ settings.version }}"
+        assert len(one["description"].split()) > 5
+        assert one["work_pool"]["name"] == "reconcile"
+        path, _, flow = one["entrypoint"].partition(":")
+        assert f"\ndef {flow}(" in (ROOT / path).read_text("utf-8")
+    assert len({one["description"] for one in deployments}) == len(deployments)
+
+
 def test_the_automations_know_every_end_of_a_run() -> None:
     automations = yaml.safe_load((ROOT / "automations.yaml").read_text("utf-8"))["automations"]
     expected = {one["name"]: {*one["trigger"]["expect"]} for one in automations}
