@@ -1,4 +1,4 @@
-"""Calendars for the two dates of Prefect's forms, and rules that compare them. Run it after `prefect deploy`.
+"""Calendars for the two dates of Prefect's forms, and rules that compare them: a step of `deploy.py`.
 
 Prefect makes the schema of a form from the parameters of its flow one by one, so it has no place for what concerns two
 of them. Its server keeps and obeys such rules all the same: what the page, `prefect deployment run` or a program asks
@@ -6,16 +6,14 @@ for is refused before there is a run. So they are added to the deployments that 
 and fails. What concerns today no schema can say.
 """
 
-import sys
 from typing import Any
 
-import click
-from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 
 from flows.form import TOGETHER
-from flows.shared import PREFECT_ERRORS, one_line
+from reconcile.core.errors import UsageError
 
 _FLOWS = {
     "reconcile-period": "flows/reconcile_period.py:reconcile_period",
@@ -27,20 +25,19 @@ _PLACES = (2, 3, 5, 6, 8, 9)
 """Those of the digits of a day in which two can differ, as in 2026-08-31."""
 
 
-def main() -> None:
-    try:
-        with get_client(sync_client=True) as client:
-            of_name = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[*_FLOWS])))
-            deployments = [deployment for deployment in of_name if deployment.entrypoint in _FLOWS.values()]
-            for deployment in deployments:
-                schema = with_dates(deployment.parameter_openapi_schema or {})
-                client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
-    except PREFECT_ERRORS as error:
-        sys.exit(f"Prefect's server: {one_line(error)}")
+def add_rules(client: SyncPrefectClient) -> str:
+    """Give the deployments that stand their calendars and rules; says which. Raises UsageError if there are none."""
+    of_name = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[*_FLOWS])))
+    deployments = [deployment for deployment in of_name if deployment.entrypoint in _FLOWS.values()]
+    for deployment in deployments:
+        schema = with_dates(deployment.parameter_openapi_schema or {})
+        client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
     if not deployments:
-        sys.exit("no deployment of these forms stands there: run `prefect deploy --all` first")
+        raise UsageError(
+            f"{', '.join(_FLOWS)}: no deployment of these flows stands: is prefect.yaml as it was?"
+        )
     names = ", ".join(sorted(deployment.name for deployment in deployments))
-    click.echo(f"the forms of {names} have calendars, and compare their dates")
+    return f"the forms of {names} have calendars, and compare their dates"
 
 
 def with_dates(schema: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +81,3 @@ def _first_is_later() -> dict[str, Any]:
 def _digits(place: int, of_first: str, of_last: str) -> dict[str, Any]:
     both = ((_FIRST, of_first), (_LAST, of_last))
     return {"properties": {name: {"pattern": f"^.{{{place}}}[{digits}]"} for name, digits in both}}
-
-
-if __name__ == "__main__":
-    main()

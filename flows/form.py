@@ -3,7 +3,7 @@
 A title ends with the name of the parameter in brackets where it is another word: messages have that name.
 
 What compares two dates is in `dates.py`. What concerns today the run says at once, in the words of the command.
-Profiles and apps are those of the settings when `prefect deploy` is run.
+Profiles and apps are those of the settings when they are deployed.
 """
 
 from datetime import date, datetime

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -16,17 +15,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from prefect.workers.process import ProcessWorker
 
 from flows.form import TOGETHER
 from flows.page import ended
 from flows.summary import escaped
-from reconcile.core.progress import silent
 from reconcile.core.discrepancies import GLANCE
+from reconcile.core.money import grouped
+from reconcile.core.progress import silent
+from reconcile.core.wording import words
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
-from reconcile.core.money import grouped
-from reconcile.core.wording import words
 from reconcile.pipeline import Finished
 from reconcile.settings import Settings
 from tests.support.asker import ITSELF
@@ -40,8 +38,8 @@ from tests.support.prefect_server import (
     Prefect,
     background,
     cable,
-    good,
-    prefect,
+    copy_flows,
+    deploy,
     results_of,
     run_words,
     serving,
@@ -75,18 +73,16 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         found = stack.enter_context(serving(make_command, calm_shop))
         project = found.project
         (project.folder / "reconcile.toml").write_text("[ledger.tally]\ncurrency = 'INR'\n", "utf-8")
-        shutil.copytree(
-            ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        copy_flows(project)
+        # Those of ours would look at every test's runs; test_flows_in_process.py makes them.
+        (project.folder / "automations.yaml").write_text("automations: []", "utf-8")
         project.settings["RECONCILE_REPORT_URL"] = REPORTS
         minutely = EVERY_MINUTE.replace("FIRST", found.days[0]).replace("LAST", found.days[1])
         (project.folder / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text("utf-8") + minutely)
-        template = ProcessWorker.get_default_base_job_template()
-        found.ask("POST", "/work_pools/", name="reconcile", type="process", base_job_template=template)
-        prefect(project, "deploy", "--all", RECONCILE_TIMEZONE=ZONE)
         foreign = found.ask("POST", "/flows/", name="backfill")["id"]
         found.ask("POST", "/deployments/", name="foreign", flow_id=foreign, entrypoint="other.py:backfill")
-        good(project, "-m", "flows.dates")
+        outcome = deploy(project, RECONCILE_TIMEZONE=ZONE)
+        assert outcome.returncode == 0, outcome
         forking = interpreter(project.user_home)
         worker: list[str | Path] = [BIN / "python", "-c", ITSELF, forking, BIN / "prefect", "worker", "start"]
         worker += ["--pool", "reconcile", "--limit", "1"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date
@@ -26,9 +27,10 @@ from tests.support.prefect_server import (
     QUIET,
     Prefect,
     cable,
+    copy_flows,
+    deploy,
     flow_command,
     free_port,
-    prefect,
     results_of,
     run_words,
     serving,
@@ -69,14 +71,14 @@ state = other.reconcile_period(time_limit_hours=1e-7, return_state=True)
 assert (state.type.value, state.name, state.message) == (
     "FAILED", "TimedOut", "stopped after 1e-07 hours, its time limit; nothing was reported"), state
 """
-FANNED_OUT = """
-import multiprocessing, os, signal, sys, threading, time
 PARTLY = """
 import sys
 from flows import reconcile_period as module
 module.FETCH_RETRY_SECONDS = ()
 module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="both.csv", return_state=True)
 """
+FANNED_OUT = """
+import multiprocessing, os, signal, sys, threading, time
 from pathlib import Path
 import cloudpickle, dask, distributed
 from distributed.utils import get_mp_context
@@ -314,8 +316,6 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
     world.ended_tasks(first, "2026-05-01 to 2026-05-03", "fetch", "match", "report")
 
 
-def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
-    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month.
 def test_one_app_that_fails_is_named_and_the_report_of_the_other_stands(
     world: Prefect, make_command: MakeCommand, calm_shop: Shop
 ) -> None:
@@ -346,6 +346,8 @@ def test_one_app_that_fails_is_named_and_the_report_of_the_other_stands(
     assert page in message["message"]
 
 
+def test_workers_of_dask_give_the_same_bytes(world: Prefect, make_command: MakeCommand) -> None:
+    """Two workers fetch two apps, and the second month while the first is reported: as the command, month by month.
 
     And a fetch whose worker is killed is done again by another one.
     """
@@ -390,10 +392,29 @@ def test_one_app_that_fails_is_named_and_the_report_of_the_other_stands(
         assert key not in page
 
 
-def test_automations_are_created_as_they_are(world: Prefect) -> None:
-    prefect(world.project, "automation", "create", "--from-file", str(ROOT / "automations.yaml"))
-    found = {one["name"]: one for one in world.ask("POST", "/automations/filter")}
-    assert len(found) == 5
+def test_one_command_deploys_all_and_may_be_repeated(world: Prefect) -> None:
+    for path in (ROOT / "prefect.yaml", ROOT / "automations.yaml"):
+        shutil.copy(path, world.project.folder)
+    copy_flows(world.project)
+    names = "backfill", "decisions", "month-close", "nightly", "on-demand", "validate"
+    said = [
+        f"6 deployments: {', '.join(names)}",
+        "the forms of backfill, nightly, on-demand have calendars, and compare their dates",
+    ]
+    for pool, automations in (("made", "5 made, 0 updated"), ("is there", "0 made, 5 updated")):
+        outcome = deploy(world.project)
+        assert (outcome.returncode, outcome.stderr) == (0, "")
+        lines = [f"work pool reconcile: {pool}", *said, f"5 automations: {automations}"]
+        assert outcome.stdout.splitlines() == lines
+    deployments = world.ask("POST", "/deployments/filter")
+    assert sorted(one["name"] for one in deployments) == [*names]
+    assert {one["work_pool_name"] for one in deployments} == {"reconcile"}
+    ruled = [one["name"] for one in deployments if "if" in one["parameter_openapi_schema"]]
+    assert sorted(ruled) == ["backfill", "nightly", "on-demand"]
+    assert world.ask("GET", "/work_pools/reconcile")["type"] == "process"
+    automations = world.ask("POST", "/automations/filter")
+    found = {one["name"]: one for one in automations}
+    assert len(automations) == len(found) == 5
     gone = found["reconcile heartbeat is gone"]
     beat = re.search(r'HEARTBEAT_FREQUENCY: "(\d+)"', (ROOT / "prefect.yaml").read_text("utf-8"))
     assert beat

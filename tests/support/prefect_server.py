@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.support.catchers import web_hook
-from tests.support.driver import Command, MakeCommand, Report, Running, Shop
+from tests.support.driver import Command, MakeCommand, Report, Shop
 from tests.support.guarded import guarded
-from tests.support.warm import ADDRESS
+from tests.support.warm import ADDRESS, interpreter
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
@@ -201,15 +202,17 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def prefect(command: Command, *arguments: str, **changes: str) -> None:
-    good(command, str(BIN / "prefect"), "--no-prompt", *arguments, **changes)
+def copy_flows(project: Command) -> None:
+    shutil.copytree(ROOT / "flows", project.folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def good(command: Command, *words: str, **changes: str) -> None:
-    """Run a program of Python, or `-m` and a module, where the command works. It ends well."""
-    with Running([*words], command.folder, command.environment(**changes), warm=True) as running:
-        outcome = running.ended()
-    assert outcome.code == 0, outcome
+def deploy(project: Command, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run our command for it in the project folder; it and Prefect's own are forked."""
+    words = [str(interpreter(project.user_home)), "-m", "flows.deploy"]
+    environment = project.environment(**changes)
+    return subprocess.run(
+        words, cwd=project.folder, env=environment, check=False, capture_output=True, text=True
+    )
 
 
 def flow_command(world: Prefect, make_command: MakeCommand, shop: Shop, **settings: str) -> Command:
