@@ -390,10 +390,8 @@ def test_every_deployment(world: Prefect) -> None:
     world.pause_every_minute()  # such a run would take the inbox in, too
     good_rows = (world.project.folder / "ledger.csv").read_text("utf-8")
     (world.project.folder / "bad.csv").write_text(f"{good_rows}BAD,,?,INR,{first},,,,,\n", "utf-8")
-    app_id, says = (
-        world.project.settings["KSPAY_APP_ID"],
-        "another run, trial or check matches the records of app",
-    )
+    app_id = world.project.settings["KSPAY_APP_ID"]
+    matching = f"wait: another run, trial or check matches the records of app {app_id}"
     at_work = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
     until(lambda: not world.ask("POST", "/flow_runs/filter", **at_work))  # none is to take the lock between
     with open_store(Settings(home=world.project.home)) as engine, ExitStack() as held:
@@ -401,9 +399,9 @@ def test_every_deployment(world: Prefect) -> None:
             held.enter_context(match_locks(engine, [app_id], silent))
             begun = world.start(from_date=first, to_date=last, ledger="bad.csv", out="before")
             until(lambda: f"wait: another run works on app {app_id}" in world.logs(begun))
-        until(lambda: f"wait: {says} {app_id}" in world.logs(begun))
+        until(lambda: matching in world.logs(begun))
         with world.project.start("doctor", **NO_PREFECT) as doctor:
-            doctor.wait_for(f"wait: {says} {app_id}")
+            doctor.wait_for(matching)
             held.close()
             assert doctor.ended().code == 0
     by_hand = world.ended(begun)
