@@ -124,6 +124,7 @@ def test_a_fault_after_the_report_says_that_it_stands(
     """And what strict fails is told as failed, once."""
     report: dict[str, Any] = {"run_id": "r", "warnings": [], "from": "2026-08-01", "to": "2026-08-31"}
     report |= {"timezone": "UTC", "open": [], "quarantined": {}, "discrepancies": {}, "new": 0, "cleared": 0}
+    report["totals"] = [{"scope": "period", "count": 1}]
     ends: list[Any] = [TypeError("x"), None]
     (tmp_path / "discrepancies.csv").write_text("")
     monkeypatch.setattr(Settings, "read", lambda: Settings(occasions=read_occasions("failed", Currencies())))
