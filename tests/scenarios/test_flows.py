@@ -40,6 +40,7 @@ from tests.support.prefect_server import (
     cable,
     copy_flows,
     deploy,
+    prefect,
     results_of,
     run_words,
     serving,
@@ -389,7 +390,7 @@ def test_every_deployment(world: Prefect) -> None:
     first, last = world.days[0], f"{world.days[1][:7]}-30"
     world.pause_every_minute()  # such a run would take the inbox in, too
     good_rows = (world.project.folder / "ledger.csv").read_text("utf-8")
-    (world.project.folder / "bad.csv").write_text(f"{good_rows}BAD,,?,INR,{first},,,,,\n", "utf-8")
+    (world.project.folder / "bad.csv").write_text(f"{good_rows}BAD,,?,INR,{last},,,,,\n", "utf-8")
     app_id = world.project.settings["KSPAY_APP_ID"]
     matching = f"wait: another run, trial or check matches the records of app {app_id}"
     at_work = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}

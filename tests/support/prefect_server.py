@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.support.catchers import web_hook
-from tests.support.driver import Command, MakeCommand, Report, Shop
+from tests.support.driver import Command, MakeCommand, Report, Running, Shop
 from tests.support.guarded import guarded
 from tests.support.warm import ADDRESS, interpreter
 
@@ -200,6 +200,14 @@ def cable(address: str) -> Iterator[tuple[str, Callable[[], None]]]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def prefect(command: Command, *arguments: str) -> None:
+    """Run Prefect's own command where ours works. It ends well."""
+    words = [str(BIN / "prefect"), "--no-prompt", *arguments]
+    with Running(words, command.folder, command.environment(), warm=True) as running:
+        outcome = running.ended()
+    assert outcome.code == 0, outcome
 
 
 def copy_flows(project: Command) -> None:
