@@ -22,10 +22,9 @@ declare
     dependants text;
 begin
     -- Whoever asks for it: the tables stay those of their owner.
-    perform
-        set_config('role', pg_get_userbyid(relowner), true)
-    from pg_class
-    where oid = parent::regclass;
+    execute format(
+        'set local role %I', (select pg_get_userbyid(relowner) from pg_class where oid = parent::regclass)
+    );
     execute format('lock table %I in access exclusive mode', parent);
     if not pg_temp.is_to_be_replaced(parent, months) then
         return;
@@ -103,10 +102,9 @@ declare
     moved bigint := 0;
     made text;
 begin
-    perform
-        set_config('role', pg_get_userbyid(relowner), true)
-    from pg_class
-    where oid = parent::regclass;
+    execute format(
+        'set local role %I', (select pg_get_userbyid(relowner) from pg_class where oid = parent::regclass)
+    );
     if is_new then
         again := array(
             select format('alter table %I add %s', parent, pg_get_constraintdef(oid))
