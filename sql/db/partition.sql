@@ -17,14 +17,20 @@ from pg_class
 where oid = parent::regclass
 $$;
 
+-- Whoever asks for it: a table stays that of its owner. Until the transaction ends, or another one is asked for.
+create or replace function pg_temp.act_as_owner(parent text) returns void language plpgsql as $$
+begin
+    execute format(
+        'set local role %I', (select pg_get_userbyid(relowner) from pg_class where oid = parent::regclass)
+    );
+end
+$$;
+
 create or replace function pg_temp.in_the_way(parent text, months boolean) returns setof text language plpgsql as $$
 declare
     dependants text;
 begin
-    -- Whoever asks for it: the tables stay those of their owner.
-    execute format(
-        'set local role %I', (select pg_get_userbyid(relowner) from pg_class where oid = parent::regclass)
-    );
+    perform pg_temp.act_as_owner(parent);
     execute format('lock table %I in access exclusive mode', parent);
     if not pg_temp.is_to_be_replaced(parent, months) then
         return;
@@ -102,9 +108,7 @@ declare
     moved bigint := 0;
     made text;
 begin
-    execute format(
-        'set local role %I', (select pg_get_userbyid(relowner) from pg_class where oid = parent::regclass)
-    );
+    perform pg_temp.act_as_owner(parent);
     if is_new then
         again := array(
             select format('alter table %I add %s', parent, pg_get_constraintdef(oid))
