@@ -72,13 +72,20 @@ TRUTH_VALUES = frozenset(
 )
 
 
+_FIRST_WORD = re.compile(r"[A-Za-z]++(?![^\W\d_]|\$)")
+_MAY_BE_ALTERED = ALTERED_WORDS | WEEKDAYS | TRUTH_VALUES
+
+
 def is_altered(value: str) -> bool:
     """Whether a spreadsheet would run this text or show another one, if a CSV file had it as it is."""
     if not value:
         return False
+    first = _FIRST_WORD.match(value)
+    if first and first[0].lower() not in _MAY_BE_ALTERED and not value[-1].isspace():
+        return False  # most texts: none of the rules below lets a text begin with any other word
     if value != value.strip() or value.startswith((*_FORMULA, "#", "'", '"')):
         return True
-    if not any(character.isdigit() for character in value):
+    if not any(map(str.isdigit, value)):
         return value.lower() in TRUTH_VALUES
     words = {word.lower() for word in _LETTERS.findall(_LETTER_MARK.sub(" ", value))}
     if words & ALTERED_WORDS or _PART_OF_DATE.search(value):

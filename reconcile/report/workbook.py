@@ -129,26 +129,27 @@ def write_workbook(
     write_summary(SheetWriter(book.add_worksheet("Summary"), formats), run, folder / "summary.csv")
     if run.get("bridge"):
         _bridge(SheetWriter(book.add_worksheet("Bridge"), formats), run["bridge"])
+    sheets = []
     for title, name, columns in (
         ("Discrepancies", "discrepancies", DISCREPANCIES),
         ("Matched", "matched", MATCHED),
         ("Bridge rows", "bridge", BRIDGE),
         ("Quarantine", "quarantine", QUARANTINE),
     ):
-        if name == "matched":
-            wait_for_matched()
-        if not (folder / f"{name}.csv").exists():
+        if name == "bridge" and not (folder / "bridge.csv").exists():
             continue  # a run of an older version has no rows of its bridge
-        sheet = book.add_worksheet(title, FastSheet)
-        front = [column for column in _FRONT if name == "discrepancies" and column in columns]
-        order = [*front, *(column for column in columns if column not in front)]
-        rows = folder / f"{name}.csv"
-        _records(SheetWriter(sheet, formats), order, rows, most.get(name, MOST_ROWS))
-        if front:
-            sheet.freeze_panes(1, len(front))
-            sheet.set_zoom(80)  # so that there is room beside what is frozen
+        sheets.append((name, columns, SheetWriter(book.add_worksheet(title, FastSheet), formats)))
     _about(SheetWriter(book.add_worksheet("About this run"), formats), run)
     _columns(SheetWriter(book.add_worksheet("Columns"), formats))
+    for name, columns, writer in sorted(sheets, key=lambda sheet: sheet[0] == "matched"):
+        if name == "matched":
+            wait_for_matched()  # last: it may take longer than all other sheets
+        front = [column for column in _FRONT if name == "discrepancies" and column in columns]
+        order = [*front, *(column for column in columns if column not in front)]
+        _records(writer, order, folder / f"{name}.csv", most.get(name, MOST_ROWS))
+        if front:
+            writer.sheet.freeze_panes(1, len(front))
+            writer.sheet.set_zoom(80)  # so that there is room beside what is frozen
     book.close()
     return path
 
