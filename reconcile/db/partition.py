@@ -18,8 +18,8 @@ class _Table(NamedTuple):
 
 
 _TABLES = {
-    "transactions": _Table("created_at", "app_id, transaction_id"),
-    "entries": _Table("coalesce(dated_on, (dated_at at time zone 'UTC')::date)", "app_id, source, ledger_id"),
+    "transactions": _Table("created_at", "transaction_id, app_id"),
+    "entries": _Table("coalesce(dated_on, (dated_at at time zone 'UTC')::date)", "ledger_id, source, app_id"),
     "transaction_versions": _Table("replaced_at"),
     "entry_versions": _Table("replaced_at"),
 }

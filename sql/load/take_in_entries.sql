@@ -6,14 +6,14 @@
 -- Reads: entries, incoming_ids, staged_entries, staged_scope, this_import, this_load
 -- Makes: changes, changes_of_load, compared, entries, entry_versions, in_span, lacking, loaded, missing, this_book
 
--- The first import of a source has nothing to be compared with. In its order the index says at once that there is none.
+-- The first import of an app has nothing to be compared with. In its order the index says at once that there is none.
 create temp table this_book on commit drop as
 select not exists (
     select from staged_scope
     cross join lateral (
-        select ledger_id from entries
-        where app_id = staged_scope.app_id and source = staged_scope.source
-        order by ledger_id
+        select currency from entries
+        where app_id = staged_scope.app_id
+        order by currency
         limit 1
     ) as held
 ) as is_empty;

@@ -81,9 +81,9 @@ create temp table this_book on commit drop as
 select not exists (
     select from staged_scope
     cross join lateral (
-        select transaction_id from transactions
+        select currency from transactions
         where app_id = staged_scope.app_id
-        order by transaction_id
+        order by currency
         limit 1
     ) as held
 ) as is_empty;
