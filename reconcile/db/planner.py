@@ -23,6 +23,8 @@ MATCHING: Profile = {
     # to do, and passing a row to it costs less than the planner assumes.
     "parallel_leader_participation": "off",
     "parallel_tuple_cost": "0.01",
+    # A join gets as many processes as its outer table, also where that is one of a few rows joined with all others.
+    "min_parallel_table_scan_size": "'1MB'",
 }
 """For the whole matching."""
 
