@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]  # a part of Prefect's
 
@@ -156,6 +157,37 @@ def test_the_environment_of_the_units() -> None:
     assert named <= KNOWN
 
 
+def test_the_dashboard_is_one_that_grafana_and_prometheus_understand() -> None:
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins
+    from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
+
+    register_default_plugins()  # the models of queries and kinds of panels
+    written = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text("utf-8"))
+    read = Dashboard.from_json(written)
+    # What its models do not know, or know otherwise, would be lost or another value.
+    assert lacking(written, json.loads(JSONEncoder().encode(read))) == []
+    assert read.panels
+    for panel in read.panels:
+        assert isinstance(panel, Panel)
+        assert panel.targets
+        for target in panel.targets:
+            promql_parser.parse(target.expr)  # type: ignore[attr-defined]  # of a Prometheus query
+
+
+def lacking(of: Any, by: Any, place: str = "") -> list[str]:
+    """The places of a document whose value another one has not."""
+    if isinstance(of, dict) and isinstance(by, dict):
+        return [found for name in of for found in lacking(of[name], by.get(name), f"{place}/{name}")]
+    if isinstance(of, list) and isinstance(by, list) and len(of) == len(by):
+        return [
+            found
+            for number, (one, other) in enumerate(zip(of, by, strict=True))
+            for found in lacking(one, other, f"{place}/{number}")
+        ]
+    return [] if of == by else [place]
+
+
 def panels(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for panel in found:
         yield panel
@@ -191,4 +223,7 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
         target["expr"] for panel in every for target in panel["targets"] if "_amount" in target["expr"]
     ]
     assert amounts
+    assert [panel["targets"][0]["expr"] for panel in every if "risk" in panel["title"]] == [
+        'sum by (app, currency) (reconcile_open_amount{severity="high"})'
+    ]
     assert all("by (" in expr and "currency" in expr for expr in amounts if "sum" in expr)
