@@ -31,11 +31,12 @@ from flows.workers import DaskWorkers, task_runner, workers_of
 from reconcile import pipeline
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
 from reconcile.core.periods import check_period, last_closed_day
+from reconcile.core.progress import silent
 from reconcile.core.records import Period
 from reconcile.core.wording import counted
 from reconcile.db import runs
 from reconcile.db.engine import open_store
-from reconcile.pipeline import Finished, PartlyDone, Request
+from reconcile.pipeline import EarlyFailures, Finished, PartlyDone, Request
 from reconcile.settings import Settings
 
 COVERED = "covered before"
@@ -198,12 +199,14 @@ def _as_task(settings: Settings, request: Request, log: PageLog, workers: DaskWo
 def _is_covered(settings: Settings, month: Period, apps: AppsField) -> bool:
     """Whether finished runs cover all days of the month, for each of the apps."""
     days = {month.first + timedelta(days=n) for n in range((month.last - month.first).days + 1)}
+    app_ids = tuple(app.app_id for app in settings.kspay_apps(apps))
 
     def look() -> bool:
         with open_store(settings) as engine:
             return all(
                 all(any(period.first <= day <= period.last for period in covered) for day in days)
-                for covered in (runs.covered(engine, app.app_id) for app in settings.kspay_apps(apps))
+                for covered in (runs.covered(engine, app_id) for app_id in app_ids)
             )
 
-    return with_database(look)
+    with EarlyFailures(settings, app_ids, month, silent).noted():
+        return with_database(look)

@@ -16,7 +16,7 @@ from reconcile.core.periods import EARLIEST, LATEST
 from reconcile.core.progress import Progress, silent
 from reconcile.core.records import Period
 from reconcile.core.wording import counted
-from reconcile.db import runs
+from reconcile.db import failures, runs
 from reconcile.db.engine import open_store
 from reconcile.db.locks import match_locks
 from reconcile.db.sql_files import read_sql, run_file
@@ -63,6 +63,8 @@ def examine(*, quick: bool = False, progress: Progress = silent) -> Iterator[Fin
     try:
         with open_store(settings) as engine:
             yield Finding("database", _database(engine, settings))
+            for line in failures.untaken(settings.home):
+                yield Finding("runs", line, warns=True)
             if settings.notify:
                 yield _check("notify", lambda: _notify(settings))
             if settings.expects:

@@ -7,7 +7,7 @@ else differs. The run table and the lock in the database are the truth about a r
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,15 +25,15 @@ from reconcile.core.progress import Progress, say_result, silent
 from reconcile.core.records import Period
 from reconcile.core.tracing import Noting, span
 from reconcile.core.wording import counted
-from reconcile.db import planner, runs
-from reconcile.db.embedded.cluster import Home
+from reconcile.db import failures, planner, runs
+from reconcile.db.embedded.cluster import EMBEDDED_DATA
 from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
 from reconcile.inbox import Inbox
 from reconcile.ledger.open import open_ledgers
 from reconcile.load.fetch import Fetched, fetch_app
 from reconcile.load.fetch_apps import AppsFailed, Workers, fetch_apps
-from reconcile.load.fetch_plan import FetchPlan, default_period
+from reconcile.load.fetch_plan import FetchPlan, default_period, lookback
 from reconcile.load.import_ledger import (
     Imported,
     Ledgers,
@@ -153,17 +153,16 @@ def reconcile_period(
             check_snapshot([ledger for ledger, _ in found.files])
         return found
 
-    try:
+    early = EarlyFailures(settings, app_ids, request.period, progress)
+    with early.noted(lambda: open_store(settings)):
         ledgers = opened()
-    except ReconcileError as error:
-        _note_early_failure(settings, app_ids, request.period, error)
-        raise
-    preload()
-    validator = Validator.of(settings, request.allow)
+        preload()
+        validator = Validator.of(settings, request.allow)
     with ExitStack() as stack:
         noted = stack.enter_context(span("reconcile run"))
-        engine = stack.enter_context(open_store(settings))
-        with _noting_failure(engine, settings, app_ids, request.period):
+        with early.noted():
+            engine = stack.enter_context(open_store(settings))
+        with early.noted(lambda: nullcontext(engine)):
             validator.try_own(engine)
             elsewhere = Elsewhere(request.copy_to) if request.copy_to else None
             waited_for: list[str] = []
@@ -195,7 +194,7 @@ def reconcile_period(
             run_id = runs.start(engine, "run", app_ids, period, request.out)
             noted({"run_id": run_id, "apps": len(app_ids)})
         # The folder is made first: one that cannot be written must not cost the work of a whole run.
-        with runs.failing(engine, run_id), writing_aside(request.out, run_id) as aside:
+        with runs.failing(engine, run_id, settings.home), writing_aside(request.out, run_id) as aside:
             run = RunContext(
                 settings,
                 engine,
@@ -215,31 +214,46 @@ def reconcile_period(
     return finished
 
 
-@contextmanager
-def _noting_failure(
-    engine: Engine, settings: Settings, app_ids: tuple[str, ...], period: Period | None
-) -> Iterator[None]:
-    """Keep a failure of the block, before there is a run, among the runs."""
-    try:
-        yield
-    except ReconcileError as error:
-        with suppress(DBAPIError):
-            asked = period or default_period(engine, settings, app_ids)
-            runs.note_failure(engine, "run", app_ids, asked, error)
-        raise
+@dataclass(frozen=True, slots=True)
+class EarlyFailures:
+    """Keeps what fails before there is a run among the runs."""
 
+    settings: Settings
+    app_ids: tuple[str, ...]
+    period: Period | None
+    """None is that of a run without dates."""
+    progress: Progress
 
-def _note_early_failure(
-    settings: Settings, app_ids: tuple[str, ...], period: Period | None, error: ReconcileError
-) -> None:
-    """As `_noting_failure`, before the database is open. It creates no database."""
-    if settings.database_url is not None or Home.at(settings.home).data.exists():
-        with (
-            suppress(ReconcileError),
-            open_store(settings) as engine,
-            _noting_failure(engine, settings, app_ids, period),
-        ):
-            raise error
+    @contextmanager
+    def noted(self, database: Callable[[], AbstractContextManager[Engine]] | None = None) -> Iterator[None]:
+        """Keep a failure of the block. `database` opens what is to hold it; none where that is what may fail."""
+        try:
+            yield
+        except Exception as error:
+            known = error if isinstance(error, ReconcileError) else runs.mishap(error)
+            if known is not None and self._may_keep():
+                self._note(known, database)
+            raise
+
+    def _may_keep(self) -> bool:
+        """A run that failed makes no database."""
+        data = self.settings.home.expanduser() / EMBEDDED_DATA
+        return self.settings.database_url is not None or data.exists()
+
+    def _note(
+        self, error: ReconcileError, database: Callable[[], AbstractContextManager[Engine]] | None
+    ) -> None:
+        if database is not None:
+            with suppress(ReconcileError, DBAPIError), database() as engine:
+                asked = self.period or default_period(engine, self.settings, self.app_ids)
+                runs.note_failure(engine, "run", self.app_ids, asked, error)
+                return
+        try:
+            # Since when nothing was finished, only the database knows.
+            asked = self.period or lookback(self.settings)
+            failures.keep_failure(self.settings.home, "run", self.app_ids, asked, str(error))
+        except ReconcileError as unkept:
+            self.progress("runs", f"this failure is not kept: {unkept}", None)
 
 
 def take_inbox(
@@ -274,7 +288,7 @@ def fetch_period(settings: Settings, period: Period | None, *, progress: Progres
         runs.sweep(engine, app_ids)
         period = period or default_period(engine, settings, app_ids)
         run_id = runs.start(engine, "fetch", app_ids, period, None)
-        with runs.failing(engine, run_id):
+        with runs.failing(engine, run_id, settings.home):
             run = RunContext(
                 settings, engine, app_ids, validator, progress, run_id=run_id, apps=apps, period=period
             )

@@ -215,13 +215,17 @@ def runs(limit: int, as_json: bool) -> None:
     Example:  reconcile runs --limit 5
     """
     from reconcile.cli.tables import run_table
+    from reconcile.db import failures
     from reconcile.db import runs as run_records
     from reconcile.db.engine import open_store
     from reconcile.settings import Settings
 
-    with open_store(Settings.read()) as engine:
+    settings = Settings.read()
+    with open_store(settings) as engine:
         run_records.sweep_dead(engine)
         records = run_records.listed(engine, limit)
+    for line in failures.untaken(settings.home):
+        tell(line, "warning", before="warning: ")
     if as_json:
         click.echo(json_text({"runs": [_without_report(record) for record in records]}))
     else:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconcile.core.errors import DatabaseUnreachable, UsageError
-from reconcile.db import SCHEMA
+from reconcile.db import SCHEMA, failures
 from reconcile.db.embedded.cluster import Home
 from reconcile.db.embedded.server import embedded_postgres
 from reconcile.db.migrations import migrate
@@ -35,12 +35,15 @@ those of a server that speaks another language, are taken for a server that may 
 def open_store(settings: Settings) -> Iterator[Engine]:
     """An engine on the configured database, else on the embedded one, with all migrations applied.
 
+    Failures that were kept in RECONCILE_HOME while the database was away are taken in.
+
     Raises DatabaseUnreachable if RECONCILE_DATABASE_URL does not lead to a PostgreSQL that accepts the connection,
     and UsageError if `migrate` refuses the database, for example because it does not know the business time zone.
     """
     with open_database(settings) as engine:
         with errors_explained(engine, settings):
             migrate(engine, empty=_empty_database(settings), zone=settings.timezone.key)
+        failures.take_in(engine, settings.home)
         yield engine
 
 

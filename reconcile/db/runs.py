@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from reconcile.core.errors import DISK_FULL, Busy, DatabaseLost, DiskFull, ReconcileError, Stopped, UsageError
 from reconcile.core.records import Period
 from reconcile.core.writing import unwritten
+from reconcile.db import failures
 from reconcile.db.locks import app_locks
 from reconcile.db.sql_files import read_sql
 
@@ -115,7 +116,7 @@ def finish(connection: Connection, run_id: str, report: Mapping[str, Any]) -> No
 
 
 @contextmanager
-def failing(engine: Engine, run_id: str) -> Iterator[None]:
+def failing(engine: Engine, run_id: str, home: Path) -> Iterator[None]:
     """Record why the run failed, if it does, and let the error go on."""
     try:
         yield
@@ -126,9 +127,12 @@ def failing(engine: Engine, run_id: str) -> Iterator[None]:
             reason = str(Stopped(0))
         else:
             reason = str(mishap(error) or f"a fault of ours: {type(error).__name__}")
-        # If the database itself failed, the next run records how this one ended.
-        with suppress(DBAPIError), engine.begin() as connection:
-            _fail(connection, [run_id], reason)
+        try:
+            with engine.begin() as connection:
+                _fail(connection, [run_id], reason)
+        except DBAPIError:  # it is away, and whoever sweeps records how this run ended
+            with suppress(ReconcileError):
+                failures.keep_loss(home, run_id, reason)
         raise
 
 
@@ -178,9 +182,6 @@ def _is_lost(error: BaseException, driver: object, state: str | None) -> bool:
     return isinstance(driver, OperationalError) and (state is None or state in _SHUT_DOWN)
 
 
-_ENDED_WITHOUT_A_MESSAGE = "ended without a message (killed, or its database went away); nothing was reported"
-
-
 def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
     """Mark runs whose process died as failed, and remove the files they left. The caller holds the apps' locks.
 
@@ -197,7 +198,7 @@ def sweep(engine: Engine, app_ids: tuple[str, ...]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(Path(folder).parent / f".{run_id}.writing", ignore_errors=True)
     with engine.begin() as connection:
-        _fail(connection, [run_id for run_id, _ in dead], _ENDED_WITHOUT_A_MESSAGE)
+        _fail(connection, [run_id for run_id, _ in dead], failures.ENDED_WITHOUT_A_MESSAGE)
 
 
 def sweep_dead(engine: Engine) -> None:

@@ -31,15 +31,21 @@ class FetchPlan:
     by_id: RefetchById | None
 
 
+def lookback(settings: Settings) -> Period:
+    """The last RECONCILE_LOOKBACK_DAYS days that are over."""
+    last = last_closed_day(datetime.now(UTC), settings.timezone)
+    return Period(last - timedelta(days=settings.lookback_days - 1), last)
+
+
 def default_period(engine: Engine, settings: Settings, app_ids: tuple[str, ...]) -> Period:
     """The period of a run without dates: the lookback days, and all days since the last finished run."""
-    last = last_closed_day(datetime.now(UTC), settings.timezone)
-    first = last - timedelta(days=settings.lookback_days - 1)
+    period = lookback(settings)
+    first = period.first
     for app_id in app_ids:
         finished = runs.last_finished_day(engine, app_id)
         if finished is not None:
             first = min(first, finished + timedelta(days=1))
-    return Period(first, last)
+    return Period(first, period.last)
 
 
 def plan_fetch(run: RunContext, app: Credentials) -> FetchPlan:

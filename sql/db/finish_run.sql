@@ -6,5 +6,6 @@
 update runs set
     state = 'finished',
     finished_at = clock_timestamp(),
+    error = null,
     report = cast(:report as jsonb)
 where run_id = :run_id

@@ -283,6 +283,14 @@ def test_a_database_that_is_restarted_costs_no_night(
     assert [line for line in said if "does not answer" in line and "refused" in line]
     assert not [line for line in said if "Traceback" in line or "[SQL" in line]
     assert command.latest().same() == plain
+    with server():
+        noted = json.loads(command.good("runs", "--json").out)["runs"]
+    # Each try is a run, the first that was cut off too; they say what the log says.
+    assert [run["state"] for run in noted] == ["finished", *["failed"] * (len(noted) - 1)]
+    assert "went away" in noted[-1]["error"]
+    assert len(noted) > 2
+    assert all("does not answer" in run["error"] for run in noted[1:-1])
+    assert all(any(line.startswith(run["error"]) for line in said) for run in noted[1:])
 
 
 def test_a_disk_that_is_full_is_told_on_the_page(

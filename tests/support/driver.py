@@ -57,7 +57,17 @@ class Outcome:
         return lines[0]
 
 
-PROGRESS = ("wait: ", "notify: ", "sandbox: ", "inbox: ", "ledger: ", "fetch: ", "match: ", "report: ")
+PROGRESS = (
+    "wait: ",
+    "runs: ",
+    "notify: ",
+    "sandbox: ",
+    "inbox: ",
+    "ledger: ",
+    "fetch: ",
+    "match: ",
+    "report: ",
+)
 """How the lines begin by which a command tells what it is doing."""
 
 

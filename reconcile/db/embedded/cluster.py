@@ -23,6 +23,8 @@ from reconcile.core.errors import DISK_FULL, DiskFull, UsageError
 from reconcile.core.writing import tells_of_full_disk, unwritten
 
 MAJOR_VERSION = "18"
+EMBEDDED_DATA = "postgres"
+"""The folder of the data in a home."""
 ROLE = "reconcile"
 OTHERWISE = "or set RECONCILE_DATABASE_URL to a PostgreSQL server of yours"
 
@@ -97,7 +99,7 @@ class Home:
 
     @property
     def data(self) -> Path:
-        return self.path / "postgres"
+        return self.path / EMBEDDED_DATA
 
     @property
     def new_data(self) -> Path:

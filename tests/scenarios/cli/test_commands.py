@@ -198,7 +198,7 @@ def test_what_others_say_and_files_are_called_is_no_markup(
     says = "see [/docs], [bold]or[/bold] [ledger.shop]"
     with open_store(Settings(database_url=database_url)) as engine:
         run = runs.start(engine, "fetch", ("ap_1",), Period(date(2026, 4, 1), date(2026, 4, 5)), None)
-        with pytest.raises(InputRefused), runs.failing(engine, run):
+        with pytest.raises(InputRefused), runs.failing(engine, run, command.home):
             raise InputRefused(says)
     assert says in command.good("runs", COLUMNS="300").out
     ledger = "ledger_id,amount,currency,date\nV-1,12.50,INR,2026-04-02\n"
