@@ -96,30 +96,54 @@ def _tables(settings: Any) -> dict[str, list[str]]:
 
 @click.command()
 @click.option("--test", is_flag=True, help="Send a test message to every address of RECONCILE_NOTIFY.")
+@click.option(
+    "--late",
+    is_flag=True,
+    help="Send a message if no night has finished for 26 hours, once for each: for a timer, every hour.",
+)
 @json_option
-def notify(*, test: bool, as_json: bool) -> None:
-    """Try the channels on which people are told of runs.
+def notify(*, test: bool, late: bool, as_json: bool) -> None:
+    """Try the channels on which people are told of runs, or tell them that a night is missing.
 
-    A run tells them by itself: RECONCILE_NOTIFY_WHEN says when. No address is shown, since it may hold a password.
+    A run tells them by itself: RECONCILE_NOTIFY_WHEN says when. One that does not start cannot, so a timer calls
+    --late, whatever RECONCILE_NOTIFY_WHEN says. No address is shown, since it may hold a password.
 
+    \b
     Example:  reconcile notify --test
+              reconcile notify --late
     """
     from reconcile import notify as messages
+    from reconcile.late import LateApp, tell_if_late
     from reconcile.settings import Settings
 
     settings = Settings.read()
-    if not test:
-        raise UsageError("notify: give --test; runs send their messages by themselves")
+    if test == late:
+        raise UsageError("notify: give --test or --late; runs send their messages by themselves")
     if not settings.notify:
         raise UsageError("RECONCILE_NOTIFY is not set: it holds the addresses to tell of runs")
-    sent = messages.Channels(settings).send(messages.test_message())
-    if as_json:
-        click.echo(
-            json_text(
-                {"channels": [{"channel": message.channel, "problem": message.problem} for message in sent]}
-            )
-        )
+    found: list[LateApp] = []
+    if late:
+        told = tell_if_late(settings)
+        found, sent = told.late, told.sent
     else:
+        sent = messages.Channels(settings).send(messages.test_message())
+    if as_json:
+        channels = [{"channel": message.channel, "problem": message.problem} for message in sent]
+        apps = [
+            {
+                "app_id": app.app_id,
+                "run_id": app.run_id,
+                "finished_at": app.finished_at,
+                "nights_missing": app.nights,
+            }
+            for app in found
+        ]
+        click.echo(json_text({"channels": channels, **({"late": apps} if late else {})}))
+    else:
+        for app in found:
+            click.echo(f"{app}{'' if sent else ' People were told.'}")
+        if late and not found:
+            click.echo("no app is late")
         for message in sent:
             click.echo(f"{message.channel}: {message.problem or 'sent'}")
     if failed := [message.channel for message in sent if message.problem]:

@@ -1,9 +1,13 @@
 """People are told of a run by mail and by web hook: once, with what matters, and never with a secret."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.message import EmailMessage
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from reconcile.core.discrepancies import parts_of
 from reconcile.core.money import grouped
@@ -129,10 +133,67 @@ def test_the_test_message(command: Command) -> None:
     assert [mail["Subject"] for mail in box.mails] == ["kspay-reconcile: a test"]
 
 
+def test_a_missing_night_is_told_once(command: Command, days: tuple[str, ...]) -> None:
+    """Without a run that begins; by whatever calls the command now and then."""
+    url = command.settings["RECONCILE_DATABASE_URL"]
+
+    def ended(hours_ago: int) -> None:
+        """Let the newest day's run have ended so long ago."""
+        with create_engine(url, poolclass=NullPool).begin() as connection:
+            connection.execute(
+                text(
+                    "update reconcile.runs set report = jsonb_set(report, '{finished_at}', to_jsonb(cast(:at as text)))"
+                    " where run_id = :run_id"
+                ),
+                {"run_id": report.run_id, "at": (datetime.now(UTC) - timedelta(hours=hours_ago)).isoformat()},
+            )
+
+    def look(hook: str) -> list[str]:
+        return command.good("notify", "--late", RECONCILE_NOTIFY=hook, **{WHEN: "failed"}).out.splitlines()
+
+    command.good("run", *days)
+    report = command.latest()
+    with web_hook() as (hook, given):
+        assert (look(hook), given) == (["no app is late"], [])
+        ended(27)
+        command.good("run", "--from", days[1], "--to", days[1])  # a run of an older day is no night
+        with web_hook(500) as (broken, tried):
+            outcome = command("notify", "--late", RECONCILE_NOTIFY=broken)
+        assert (outcome.code, len(tried)) == (2, 1)
+        [late, sent] = look(hook)
+        assert sent == "address 1 of 1 (json): sent"
+        app = command.settings["KSPAY_APP_ID"]
+        assert late.startswith(
+            f"App {app}: the last run of the newest day is {report.run_id}, as of {days[3]}."
+        )
+        assert late.endswith("(Asia/Kolkata). 1 night missing.")
+        assert look(hook) == [f"{late} People were told."]
+        ended(51)
+        document = json.loads(command.good("notify", "--late", "--json", RECONCILE_NOTIFY=hook).out)
+        [row] = document["late"]
+        assert (row["app_id"], row["run_id"], row["nights_missing"]) == (app, report.run_id, 2)
+        assert [channel["problem"] for channel in document["channels"]] == [None]
+        assert look(hook)[0].endswith("2 nights missing. People were told.")
+        assert [(one["title"], one["type"]) for one in given] == [
+            ("No night has finished: 1 night missing", "failure"),
+            ("No night has finished: 2 nights missing", "failure"),
+        ]
+        assert late in given[0]["message"]
+        assert "hunter2" not in (command.home / "told-late.json").read_text("utf-8")
+        # What cannot be read is as if nobody had been told.
+        (command.home / "told-late.json").write_text('{"ap', "utf-8")
+        assert look(hook)[-1] == "address 1 of 1 (json): sent"
+        command.good("run", *days)
+        assert look(hook) == ["no app is late"]
+    assert len(given) == 3
+
+
 @pytest.mark.parametrize(
     ("words", "settings", "says"),
     [
-        (("notify",), {}, "give --test"),
+        (("notify",), {}, "give --test or --late"),
+        (("notify", "--test", "--late"), {}, "give --test or --late"),
+        (("notify", "--late"), {}, "RECONCILE_NOTIFY is not set"),
         (("notify", "--test"), {}, "RECONCILE_NOTIFY is not set"),
         (("notify", "--test"), {"RECONCILE_NOTIFY": "nosuch://hunter2@x"}, "address 1 of 1 (nosuch) is none"),
         (("run",), {"RECONCILE_NOTIFY": "hunter2"}, "address 1 of 1"),

@@ -26,6 +26,7 @@ from reconcile.settings import SECRETS, VARIABLES
 ROOT = Path(__file__).parents[2]
 KNOWN = {*VARIABLES, *(f"{name}_FILE" for name in SECRETS)}
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+TIMERS = sorted((ROOT / "deploy" / "systemd").glob("*.timer"))
 THEIRS = ("./ledgers", "./inbox", "./reconcile.toml")
 """What people put beside compose.yaml."""
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -131,9 +132,20 @@ def test_a_unit_of_systemd(unit: Path) -> None:
     assert (values["KillMode"], values["User"]) == ("control-group", "reconcile")
     program, *words = shlex.split(values["ExecStart"])
     check([Path(program).name, *words])
-    assert re.findall(r"^\[(\w+)\]$", text, re.MULTILINE) == ["Unit", "Service", "Install"]
+    timed = unit.with_suffix(".timer") in TIMERS  # the timer is what is installed
+    assert (values.get("Type") == "oneshot") == timed
+    sections = ["Unit", "Service", *([] if timed else ["Install"])]
+    assert re.findall(r"^\[(\w+)\]$", text, re.MULTILINE) == sections
     for other in re.findall(r"\breconcile-\w+\.service\b", text):
         assert (unit.parent / other).exists()
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.stem)
+def test_a_timer_of_systemd(timer: Path) -> None:
+    assert timer.with_suffix(".service") in UNITS
+    text = timer.read_text("utf-8")
+    assert re.findall(r"^\[(\w+)\]$", text, re.MULTILINE) == ["Unit", "Timer", "Install"]
+    assert dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))["WantedBy"] == "timers.target"
 
 
 def test_the_unit_of_the_worker_ends_its_run_first() -> None:

@@ -26,6 +26,7 @@ ORDER = (
     "sandbox",
     "pipeline",
     "notify",
+    "late",
     "validate_all",
     "doctor",
     "demo",
