@@ -204,7 +204,8 @@ class Variables(BaseSettings):
         description="A PostgreSQL database, version 15 or later. The tables are in its schema `reconcile`.",
     )
     RECONCILE_HOME: Annotated[Path, BeforeValidator(_path)] = Field(
-        default=Path(".reconcile"), description="The folder of the embedded database."
+        default=Path(".reconcile"),
+        description="The folder of the embedded database, and of what is kept while any database is away.",
     )
     RECONCILE_LEDGER: _OptionalPath = Field(
         default=None,
