@@ -60,6 +60,12 @@ from flows import reconcile_period as module, shared
 shared.DATABASE_RETRY_SECONDS = (1,) * 50
 module.reconcile_period(from_date=sys.argv[1], to_date=sys.argv[2], ledger="ledger.csv", return_state=True)
 """
+HISTORY_AWAY = """
+from flows import backfill as module, shared
+shared.DATABASE_RETRY_SECONDS = ()
+state = module.backfill(from_date="2026-03-01", to_date="2026-03-31", return_state=True)
+assert state.is_failed() and "does not answer" in state.message, state
+"""
 HISTORY = """
 from flows import backfill as module, reconcile_period as other
 def said():
@@ -283,8 +289,16 @@ def test_a_database_that_is_restarted_costs_no_night(
     assert [line for line in said if "does not answer" in line and "refused" in line]
     assert not [line for line in said if "Traceback" in line or "[SQL" in line]
     assert command.latest().same() == plain
+    with script(command, HISTORY_AWAY) as running:  # it looks first which months are done
+        outcome = running.ended()
+    assert outcome.code == 0, outcome
     with server():
-        noted = json.loads(command.good("runs", "--json").out)["runs"]
+        month, *noted = json.loads(command.good("runs", "--json").out)["runs"]
+    assert (month["state"], month["period_first"], month["period_last"]) == (
+        "failed",
+        "2026-03-01",
+        "2026-03-31",
+    )
     # Each try is a run, the first that was cut off too; they say what the log says.
     assert [run["state"] for run in noted] == ["finished", *["failed"] * (len(noted) - 1)]
     assert "went away" in noted[-1]["error"]
