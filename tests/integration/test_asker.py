@@ -87,11 +87,3 @@ def test_it_ends_with_the_group_of_what_stands_for_it(
         assert process.communicate(timeout=60)[0] == ""
     assert process.returncode == -end
     until(lambda: not is_there(pid))
-
-
-def test_a_process_of_its_own(start: Start, tmp_path: Path) -> None:
-    with start("-m", "says", "0", OWN_PROCESS="1") as process:
-        pid, said = begun(process)
-        assert (pid, f" {tmp_path}/python " in said) == (process.pid, True)
-        process.communicate("\n", 60)
-    assert process.returncode == 7

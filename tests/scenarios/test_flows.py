@@ -27,7 +27,6 @@ from reconcile.db.engine import open_store
 from reconcile.db.locks import app_locks, match_locks
 from reconcile.pipeline import Finished
 from reconcile.settings import Settings
-from tests.support.asker import ITSELF
 from tests.support.desk import PERSON
 from tests.support.driver import CSVS, Command, MakeCommand, Report, Shop
 from tests.support.gate import Hold, gate
@@ -53,9 +52,8 @@ ZONE = "America/New_York"
 """Where nights end, as the deployments are made."""
 REPORTS = "https://books.example/reports"
 """Where people would reach the folder `reports`."""
+WORKER_LOGS = ("worker.log", "worker2.log")
 BACKWARDS = {"from_date": "2026-08-31", "to_date": "2026-08-01"}
-ALONE = {"OWN_PROCESS": "1"}
-"""In the environment of a run that no process is to be forked for: where its own is killed or cancelled."""
 EVERY_MINUTE = """
   - name: every-minute
     entrypoint: flows/reconcile_period.py:reconcile_period
@@ -84,10 +82,9 @@ def world(make_command: MakeCommand, calm_shop: Shop) -> Iterator[Prefect]:
         found.ask("POST", "/deployments/", name="foreign", flow_id=foreign, entrypoint="other.py:backfill")
         outcome = deploy(project, RECONCILE_TIMEZONE=ZONE)
         assert outcome.returncode == 0, outcome
-        forking = interpreter(project.user_home)
-        worker: list[str | Path] = [BIN / "python", "-c", ITSELF, forking, BIN / "prefect", "worker", "start"]
+        worker: list[str | Path] = [interpreter(project.user_home), BIN / "prefect", "worker", "start"]
         worker += ["--pool", "reconcile", "--limit", "1"]
-        for log in ("worker.log", "worker2.log"):
+        for log in WORKER_LOGS:
             stack.enter_context(background(worker, project, log, PREFECT_WORKER_QUERY_SECONDS="4"))
         yield found
 
@@ -217,7 +214,7 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect, plain: Command)
     """And beside it, while it works, another scheduler may do nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         run = world.start(
-            job_variables={"env": ALONE | {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
+            job_variables={"env": {"KSPAY_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}},
             from_date=world.days[0],
             to_date=world.days[1],
             ledger="ledger.csv",
@@ -234,7 +231,7 @@ def test_a_run_cancelled_on_the_page_was_stopped(world: Prefect, plain: Command)
 
 
 def process_of(run: Mapping[str, Any]) -> int:
-    """The process of a run that a worker began."""
+    """The process that a worker began for a run: it stands for a fork, which ends with it."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"FLOW_RUN_ID={run['id']}".encode() in (process / "environ").read_bytes():
@@ -250,14 +247,13 @@ def killed_in_the_middle(
     days: dict[str, Any] = {"from_date": world.days[0], "to_date": world.days[1], "ledger": "ledger.csv"}
     hold = Hold("/transaction?")
     with gate(shop[1], hold) as held:
-        alone = {} if its_worker else ALONE
-        run = world.start(job_variables={"env": alone | {"KSPAY_BASE_URL": held.base_url}}, **days)
+        run = world.start(job_variables={"env": {"KSPAY_BASE_URL": held.base_url}}, **days)
         until(hold.held.is_set)
         flow = process_of(run)
         if its_worker:
             status = (Path("/proc") / str(flow) / "status").read_text("utf-8")
             worker = int(status.partition("PPid:")[2].split()[0])
-            assert b"worker" in (Path("/proc") / str(worker) / "cmdline").read_bytes()
+            assert Path(f"/proc/{worker}/fd/1").readlink().name in WORKER_LOGS
             os.kill(worker, signal.SIGKILL)
         if itself:
             os.kill(flow, signal.SIGKILL)

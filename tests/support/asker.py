@@ -2,8 +2,7 @@
 
 Its arguments: where to ask, the interpreter, the path that stands for it, and what the interpreter is asked to run. It
 hands on its environment, folder and files, passes signals on, and ends as the fork ends; the fork ends when it is
-killed. For whatever is no module and no program, it becomes the interpreter itself. So it does for a module where
-OWN_PROCESS is set.
+killed. For whatever is no module and no program, it becomes the interpreter itself.
 """
 
 import json
@@ -13,24 +12,11 @@ import socket
 import sys
 from contextlib import suppress
 
-ITSELF = """
-import runpy, sys
-sys.executable, *sys.argv = sys.argv[1:]
-if sys.argv[0] == "-m":
-    sys.argv[:2] = sys.argv[1:2]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-else:
-    runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""A program that is no fork, but takes what stands for the interpreter for the interpreter: the path comes first."""
-
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main() -> int:
     address, python, path, *words = sys.argv[1:]
-    if "OWN_PROCESS" in os.environ and words[:1] == ["-m"]:
-        os.execv(python, [python, "-c", ITSELF, path, *words])  # noqa: S606
     if not words or (words[0].startswith("-") and words[0] != "-m"):
         os.execv(python, [python, *words])  # noqa: S606
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)

@@ -60,11 +60,13 @@ PREFECT = (
     "prefect.artifacts",
     "prefect.automations",
     "prefect.cli.deploy",
+    "prefect.cli.worker",
     "prefect.flow_engine",
     "prefect.main",
     "prefect.runner._workspace_resolver",
+    "prefect.workers.process",
 )
-"""What flows, the processes of a worker and `prefect deploy` import of Prefect."""
+"""What flows, workers and their processes, and `prefect deploy` import of Prefect."""
 
 PROGRAMS = ("prefect.engine", "prefect.runner._workspace_supervisor")
 """What a worker runs with `python -m`, each in a process of its own."""
