@@ -330,7 +330,7 @@ def test_a_history_month_by_month(world: Prefect, make_command: MakeCommand, cal
     with script(command, HISTORY) as running:
         outcome = running.ended()
     assert outcome.code == 0, outcome
-    first = next(run for run in reversed(world.runs(None)) if run["name"].startswith("backfill"))
+    first = next(run for run in reversed(world.runs(None)) if run["name"] == "backfill from 2026-04-01")
     assert json.loads(world.artifacts(first)["backfill"]["data"]) == [
         {"month": "2026-04-01 to 2026-04-30", "run": "covered before", "open": "", "failed": ""},
         {"month": "2026-05-01 to 2026-05-03", "run": "2026-05-01_2026-05-03_1", "open": "9", "failed": ""},
