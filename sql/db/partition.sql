@@ -4,8 +4,8 @@
 -- partitions of new apps, of months that records came for, and of a year to come. A key that holds the app is one of
 -- the whole table. A month cannot be in it: the same id could then be there twice, in two months. So a table that is
 -- divided by month has its `key` in each partition, and a trigger (0004_months) for what is inserted. The numbers of
--- records are unique within each partition, and come from one sequence. `pg_temp.in_the_way` is called first, for all
--- tables: it locks a table, and says what somebody else has made that would be lost with it.
+-- records come from one sequence, as before. `pg_temp.in_the_way` is called first, for all tables: it locks a table,
+-- and says what somebody else has made that would be lost with it.
 -- Reads: none
 -- Makes: none
 
@@ -206,18 +206,12 @@ begin
             );
         end if;
     end if;
-    if key is not null then
+    if by_month and key is not null then
         for child in
             select relid::regclass::text from pg_partition_tree(parent::regclass)
-            where isleaf and not exists (
-                select from pg_index
-                where indrelid = relid and indisunique and not indisprimary
-            )
+            where isleaf and not exists (select from pg_index where indrelid = relid and indisprimary)
         loop
-            execute format('create unique index on %s (number)', child);
-            if by_month then
-                execute format('alter table %s add primary key (%s)', child, key);
-            end if;
+            execute format('alter table %s add primary key (%s)', child, key);
         end loop;
     end if;
     execute format('analyze %I', parent);

@@ -33,7 +33,9 @@ left join decisions_in_force using (discrepancy_id)
 left join lateral (
     select currency, amount
     from movements
-    where movements.discrepancy_id = discrepancies.discrepancy_id and amount is not null
+    where
+        movements.app_id = discrepancies.app_id and movements.discrepancy_id = discrepancies.discrepancy_id
+        and amount is not null
     order by run desc
     limit 1
 ) as stake on true

@@ -10,9 +10,9 @@ with named as (
 ),
 
 led as (
-    select named.number, coalesce(bookings.lead_no, named.number) as lead_no
+    select named.app_id, named.number, coalesce(bookings.lead_no, named.number) as lead_no
     from named
-    left join bookings on bookings.entry_no = named.number
+    left join bookings on bookings.app_id = named.app_id and bookings.entry_no = named.number
 ),
 
 booked as (
@@ -21,7 +21,7 @@ booked as (
     union
     select led.number, bookings.entry_no
     from led
-    inner join bookings on bookings.lead_no = led.lead_no
+    inner join bookings on bookings.app_id = led.app_id and bookings.lead_no = led.lead_no
 ),
 
 mate as (
@@ -30,7 +30,7 @@ mate as (
         held.currency, held.facts
     from booked
     inner join named using (number)
-    inner join known_entry as held on held.number = booked.entry_no
+    inner join known_entry as held on held.app_id = named.app_id and held.number = booked.entry_no
 )
 
 select app_id, named_source, named, source, ledger_id, currency, facts

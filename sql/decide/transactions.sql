@@ -12,9 +12,9 @@ with named as (
 matched as (
     select named.number, pairings.transaction_no
     from named
-    inner join pairings as own on own.transaction_no = named.number
-    inner join pairings as of_lowest on of_lowest.transaction_no = own.match_no
-    inner join pairings on pairings.entry_no = of_lowest.entry_no
+    inner join pairings as own on own.app_id = named.app_id and own.transaction_no = named.number
+    inner join pairings as of_lowest on of_lowest.app_id = own.app_id and of_lowest.transaction_no = own.match_no
+    inner join pairings on pairings.app_id = of_lowest.app_id and pairings.entry_no = of_lowest.entry_no
     union
     select number, number
     from named
@@ -24,7 +24,7 @@ mate as (
     select named.app_id, named.transaction_id as named, held.transaction_id, held.currency, held.facts
     from matched
     inner join named using (number)
-    inner join known_transaction as held on held.number = matched.transaction_no
+    inner join known_transaction as held on held.app_id = named.app_id and held.number = matched.transaction_no
 )
 
 select app_id, named, transaction_id, currency, facts

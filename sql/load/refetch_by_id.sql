@@ -24,9 +24,10 @@ with candidate as (
         on
             discrepancies.side = 'kspay' and held.app_id = discrepancies.app_id
             and held.transaction_id = discrepancies.record_id
-    inner join pairings on pairings.transaction_no = held.number
-    inner join pairings as partners on partners.entry_no = pairings.entry_no
-    inner join transactions as partner on partner.number = partners.transaction_no
+    inner join pairings on pairings.app_id = held.app_id and pairings.transaction_no = held.number
+    inner join pairings as partners on partners.app_id = pairings.app_id and partners.entry_no = pairings.entry_no
+    inner join transactions as partner
+        on partner.app_id = partners.app_id and partner.number = partners.transaction_no
     where discrepancies.app_id = :app_id and discrepancies.cleared_by is null
     union
     select transactions.transaction_id, transactions.created_at

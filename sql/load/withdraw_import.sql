@@ -20,7 +20,7 @@ create temp table baseless on commit drop as
 select held.number
 from entries as held
 inner join this_load using (app_id)
-inner join loads on loads.load_id = held.loaded_in
+inner join loads on loads.app_id = held.app_id and loads.load_id = held.loaded_in
 inner join imports on imports.import_id = loads.import_id and imports.withdrawn_at is not null
 where
     held.source = imports.source

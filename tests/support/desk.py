@@ -84,8 +84,8 @@ class Desk:
             self.proposed = [dict(row) for row in proposed]
             found = connection.execute(
                 text(
-                    "select rule, transaction_id, ledger_id, x.app_id from pairings"
-                    " inner join (select number as transaction_no, transaction_id, app_id from transactions) as x"
+                    "select rule, transaction_id, ledger_id, pairings.app_id from pairings"
+                    " inner join (select number as transaction_no, transaction_id from transactions) as x"
                     " using (transaction_no)"
                     " inner join (select number as entry_no, ledger_id from entries) as y using (entry_no)"
                     " inner join policy on app_id = any(app_ids)"

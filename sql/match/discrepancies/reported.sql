@@ -100,7 +100,7 @@ inner join discrepancies as held on held.discrepancy_id = decided.discrepancy_id
 left join shown_transaction on by_hand.side = 'kspay' and shown_transaction.number = by_hand.number
 left join shown_entry on by_hand.side = 'ledger' and shown_entry.number = by_hand.number
 where not exists (select from found_status where found_status.discrepancy_id = decided.discrepancy_id)
-group by by_hand.decision_id, decided.discrepancy_id, held.discrepancy_id;
+group by by_hand.decision_id, decided.discrepancy_id, held.app_id, held.discrepancy_id;
 
 create temp table reported on commit drop as
 select

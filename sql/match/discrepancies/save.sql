@@ -16,8 +16,8 @@ where
     and (found.found_no is null or (not found.due and asked.period_last >= asked.newest_as_of))
     and held.discrepancy_id not in (select discrepancy_id from joined_by_hand);
 
-insert into discrepancy_versions
-select held.discrepancy_id, held.type, held.severity, held.facts, held.cleared_by, asked.run_id
+insert into discrepancy_versions (app_id, discrepancy_id, type, severity, facts, cleared_by, replaced_by)
+select held.app_id, held.discrepancy_id, held.type, held.severity, held.facts, held.cleared_by, asked.run_id
 from discrepancies as held
 cross join asked
 left join reported using (discrepancy_id)
@@ -38,7 +38,7 @@ select
     discrepancy_id, app_id, side, source, record_id, aspect, type, severity, facts, asked.period_last
 from reported
 cross join asked
-on conflict (discrepancy_id) do update set
+on conflict (discrepancy_id, app_id) do update set
     type = excluded.type,
     severity = excluded.severity,
     facts = excluded.facts,

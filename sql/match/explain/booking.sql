@@ -4,18 +4,18 @@
 -- Makes: none
 
 with own as (
-    select lead_no from bookings where entry_no = :number or lead_no = :number limit 1
+    select app_id, lead_no from bookings where entry_no = :number or lead_no = :number limit 1
 ),
 
 member as (
     select entry_label(entries.source, entries.ledger_id) as record, entries.amount, entries.currency, true as leads
     from own
-    inner join entries on entries.number = own.lead_no
+    inner join entries on entries.app_id = own.app_id and entries.number = own.lead_no
     union all
     select entry_label(entries.source, entries.ledger_id), entries.amount, entries.currency, false
     from own
-    inner join bookings on bookings.lead_no = own.lead_no
-    inner join entries on entries.number = bookings.entry_no
+    inner join bookings on bookings.app_id = own.app_id and bookings.lead_no = own.lead_no
+    inner join entries on entries.app_id = bookings.app_id and entries.number = bookings.entry_no
 )
 
 select record, amount, currency, leads

@@ -18,7 +18,7 @@ version as (
         discrepancy_versions.facts, discrepancy_versions.cleared_by, replaced_by, runs.number as replaced_number
     from discrepancy_versions
     inner join runs on runs.run_id = replaced_by
-    where discrepancy_id in (select discrepancy_id from chosen)
+    where app_id = :app_id and discrepancy_id in (select discrepancy_id from chosen)
     union all
     select discrepancy_id, type, severity, facts, cleared_by, null, null
     from chosen

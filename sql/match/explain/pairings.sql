@@ -5,11 +5,11 @@
 -- Makes: none
 
 with own as (
-    select transaction_no, entry_no, match_no, rule, made_by, null::integer as undone_by
+    select app_id, transaction_no, entry_no, match_no, rule, made_by, null::integer as undone_by
     from pairings
     where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
     union all
-    select transaction_no, entry_no, match_no, rule, made_by, undone_by
+    select app_id, transaction_no, entry_no, match_no, rule, made_by, undone_by
     from pairing_versions
     where (:side = 'kspay' and transaction_no = :number) or (:side = 'ledger' and entry_no = :number)
 ),
@@ -26,9 +26,9 @@ named as (
         own.made_by as made_number,
         own.undone_by is null as stands
     from own
-    inner join transactions as mate on mate.number = own.transaction_no
-    inner join transactions as lowest on lowest.number = own.match_no
-    inner join entries on entries.number = own.entry_no
+    inner join transactions as mate on mate.app_id = own.app_id and mate.number = own.transaction_no
+    inner join transactions as lowest on lowest.app_id = own.app_id and lowest.number = own.match_no
+    inner join entries on entries.app_id = own.app_id and entries.number = own.entry_no
     left join runs as maker on maker.number = own.made_by
     left join runs as ender on ender.number = own.undone_by
 )

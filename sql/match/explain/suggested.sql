@@ -7,15 +7,15 @@
 with free as (
     select 'kspay' as side, txn.number, txn.transaction_id as name, txn.currency, txn.amount, txn.fee, txn.business_on
     from findings
-    inner join known_transaction as txn using (number)
+    inner join known_transaction as txn using (app_id, number)
     where
         findings.app_id = :app_id and findings.side = 'kspay' and findings.match_no is null
         and findings.kind in ('MISSING_IN_LEDGER', 'DUPLICATE_IN_KSPAY')
     union
     select 'kspay', txn.number, txn.transaction_id, txn.currency, txn.amount, txn.fee, txn.business_on
     from pairings
-    inner join known_transaction as txn on txn.number = pairings.transaction_no
-    where pairings.rule = 'amount_date' and txn.app_id = :app_id
+    inner join known_transaction as txn on txn.app_id = pairings.app_id and txn.number = pairings.transaction_no
+    where pairings.app_id = :app_id and pairings.rule = 'amount_date'
     union
     select
         'ledger',
@@ -26,7 +26,7 @@ with free as (
         null,
         held.business_on
     from findings
-    inner join known_entry as held using (number)
+    inner join known_entry as held using (app_id, number)
     where
         findings.app_id = :app_id and findings.side = 'ledger'
         and findings.kind in ('MISSING_IN_KSPAY', 'DUPLICATE_IN_LEDGER')
@@ -40,10 +40,10 @@ with free as (
         null,
         held.business_on
     from pairings
-    inner join known_entry as held on held.number = pairings.entry_no
+    inner join known_entry as held on held.app_id = pairings.app_id and held.number = pairings.entry_no
     where
-        pairings.rule = 'amount_date' and held.app_id = :app_id
-        and pairings.entry_no not in (select entry_no from bookings)
+        pairings.app_id = :app_id and pairings.rule = 'amount_date'
+        and pairings.entry_no not in (select entry_no from bookings where app_id = :app_id)
 ),
 
 own as (

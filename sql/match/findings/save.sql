@@ -17,13 +17,13 @@ with matched_entry as (
     inner join entry on entry.entry_rank = unit_entry.entry_rank
 )
 
-select txn.number as transaction_no, matched_entry.entry_no, txn.number as match_no, taken_txn.rule
+select txn.app_id, txn.number as transaction_no, matched_entry.entry_no, txn.number as match_no, taken_txn.rule
 from taken_txn
 inner join txn using (transaction_rank)
 inner join matched_entry using (match_rank)
 where taken_txn.transaction_rank = taken_txn.match_rank
 union all
-select txn.number, matched_entry.entry_no, lowest.number, taken_txn.rule
+select txn.app_id, txn.number, matched_entry.entry_no, lowest.number, taken_txn.rule
 from taken_txn
 inner join txn using (transaction_rank)
 inner join txn as lowest on lowest.transaction_rank = taken_txn.match_rank
@@ -33,6 +33,7 @@ where taken_txn.transaction_rank <> taken_txn.match_rank;
 
 create temp view pass_pairing as
 select
+    app_id,
     transaction_no,
     entry_no,
     match_no,
@@ -43,7 +44,13 @@ from pass_pair;
 
 create temp view paired as
 select
-    transaction_no, entry_no, transaction_no as match_no, rule, true as stands_for_transaction, true as stands_for_entry
+    app_id,
+    transaction_no,
+    entry_no,
+    transaction_no as match_no,
+    rule,
+    true as stands_for_transaction,
+    true as stands_for_entry
 from simple
 union all
 select * from pass_pairing;
@@ -69,10 +76,14 @@ begin
             truncate pairings;
         end if;
         drop index pairings_transaction_no, pairings_entry_no;
-        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
-        select transaction_no, entry_no, transaction_no, rule, true, true, (select run_number from asked) from simple;
-        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
-        select transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, (select run_number from asked) from pass_pairing;
+        insert into pairings (
+            app_id, transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by
+        )
+        select app_id, transaction_no, entry_no, transaction_no, rule, true, true, (select run_number from asked) from simple;
+        insert into pairings (
+            app_id, transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by
+        )
+        select app_id, transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, (select run_number from asked) from pass_pairing;
         create index pairings_transaction_no on pairings (transaction_no);
         create index pairings_entry_no on pairings (entry_no);
         analyze pairings;
@@ -94,8 +105,8 @@ begin
 
         analyze undone;
 
-        insert into pairing_versions (transaction_no, entry_no, match_no, rule, made_by, undone_by)
-        select undone.transaction_no, undone.entry_no, undone.match_no, undone.rule, undone.made_by, run_number
+        insert into pairing_versions (app_id, transaction_no, entry_no, match_no, rule, made_by, undone_by)
+        select undone.app_id, undone.transaction_no, undone.entry_no, undone.match_no, undone.rule, undone.made_by, run_number
         from undone
         cross join asked
         left join wanted using (transaction_no, entry_no)
@@ -103,11 +114,13 @@ begin
         where (undone.match_no, undone.rule) is distinct from (wanted.match_no, wanted.rule);
 
         delete from pairings using undone
-        where pairings.transaction_no = undone.transaction_no and pairings.entry_no = undone.entry_no;
+        where pairings.app_id = undone.app_id and pairings.transaction_no = undone.transaction_no and pairings.entry_no = undone.entry_no;
 
-        insert into pairings (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)
+        insert into pairings (
+            app_id, transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by
+        )
         select
-            wanted.transaction_no, wanted.entry_no, wanted.match_no, wanted.rule, wanted.stands_for_transaction, wanted.stands_for_entry,
+            wanted.app_id, wanted.transaction_no, wanted.entry_no, wanted.match_no, wanted.rule, wanted.stands_for_transaction, wanted.stands_for_entry,
             case
                 when (held_pair.match_no, held_pair.rule) is not distinct from (wanted.match_no, wanted.rule) then held_pair.made_by
                 else run_number
@@ -123,16 +136,18 @@ end
 $$;
 
 delete from findings using scope_finding as was
-where findings.side = was.side and findings.number = was.number and findings.aspect = was.aspect;
+where
+    findings.app_id = was.app_id and findings.side = was.side and findings.number = was.number
+    and findings.aspect = was.aspect;
 
 insert into findings (app_id, side, number, aspect, kind, match_no, pending_since)
 select app_id, side, number, aspect, kind, match_no, pending_since from finding;
 
 delete from bookings using scope_booking as was
-where bookings.entry_no = was.entry_no;
+where bookings.app_id = was.app_id and bookings.entry_no = was.entry_no;
 
-insert into bookings
-select negative.number, positive.number
+insert into bookings (app_id, entry_no, lead_no)
+select negative.app_id, negative.number, positive.number
 from booking
 inner join entry as negative on negative.entry_rank = booking.entry_rank
 inner join entry as positive on positive.entry_rank = booking.lead_rank;

@@ -33,7 +33,7 @@ analyze not_so_simple (transaction_no, clean);
 
 -- Named by one entry without a reference, and the only record of its own reference.
 create temp table simple_apart on commit drop as
-select named.transaction_no, named.entry_no
+select named.app_id, named.transaction_no, named.entry_no
 from (
     select *, count(*) over (partition by transaction_no) as entries
     from joined_apart
@@ -51,6 +51,7 @@ where
 
 create temp view simple as
 select
+    app_id,
     transaction_no,
     entry_no,
     case when named then 'transaction_id' else 'reference' end as rule
@@ -62,7 +63,7 @@ where clean
         where other.clean and other.transaction_no = joined_by_reference.transaction_no
     )
 union all
-select transaction_no, entry_no, 'transaction_id' from simple_apart;
+select app_id, transaction_no, entry_no, 'transaction_id' from simple_apart;
 
 -- All others.
 create temp table left_transaction on commit drop as

@@ -65,18 +65,16 @@ having count(*) > (select most_records_of_a_key from policy)
 on conflict do nothing;
 
 create temp view scope_pairing as
-select pairings.*
+select *
 from pairings
-inner join transactions on transactions.number = pairings.transaction_no
-where transactions.app_id = any((select app_ids from policy)::text[]);
+where app_id = any((select app_ids from policy)::text[]);
 
 create temp view scope_finding as
-select findings.*
+select *
 from findings
-where findings.app_id = any((select app_ids from policy)::text[]);
+where app_id = any((select app_ids from policy)::text[]);
 
 create temp view scope_booking as
-select bookings.*
+select *
 from bookings
-inner join entries on entries.number = bookings.entry_no
-where entries.app_id = any((select app_ids from policy)::text[]);
+where app_id = any((select app_ids from policy)::text[]);

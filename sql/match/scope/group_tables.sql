@@ -2,7 +2,7 @@
 -- Purpose: Only the groups of what arrived or changed are matched again. `scope_transaction_no` and `scope_entry_no`
 -- become the numbers of their records: first what changed itself (changed_records), then, round after round, what
 -- shares a key with it (spread).
--- Reads: loads, pairings, policy, transactions
+-- Reads: loads, pairings, policy
 -- Makes: fresh_key, fresh_load, frontier, joined_before, joined_pairing, key_record, scope_entry_no,
 -- scope_transaction_no, seen_key
 
@@ -36,8 +36,7 @@ select
     pairings.entry_no,
     pairings.rule
 from pairings
-inner join transactions on transactions.number = pairings.transaction_no
-inner join policy on transactions.app_id = any(policy.app_ids)
+inner join policy on pairings.app_id = any(policy.app_ids)
 where pairings.rule in ('manual', 'amount_date');
 
 create temp table joined_before on commit drop as

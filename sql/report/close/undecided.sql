@@ -31,7 +31,7 @@ above_limit as (
     from newest
     inner join unnest(cast(:currencies as text[]), cast(:limits as numeric[])) as limits (currency, most)
         on limits.currency = newest.currency
-    inner join discrepancies using (discrepancy_id)
+    inner join discrepancies using (app_id, discrepancy_id)
     where newest.amount > limits.most and discrepancies.severity <> 'info'
 )
 

@@ -16,8 +16,11 @@ with newest as (
         on
             txn.app_id = own.app_id and txn.currency = own.currency
             and txn.payment_type is not distinct from own.payment_type
-    inner join pairings on pairings.transaction_no = txn.number
-    inner join entries on entries.number = pairings.entry_no and entries.source = :source
+    inner join pairings on pairings.app_id = txn.app_id and pairings.transaction_no = txn.number
+    inner join entries
+        on
+            entries.app_id = pairings.app_id and entries.number = pairings.entry_no
+            and entries.source = :source
     where own.app_id = :app_id and own.transaction_id = any(cast(:ids as text[]))
     order by txn.created_at desc, txn.number desc, entries.number desc
     limit 1000

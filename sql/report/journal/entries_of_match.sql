@@ -4,21 +4,21 @@
 -- Makes: none
 
 with of_match as (
-    select distinct pairings.entry_no
+    select distinct pairings.app_id, pairings.entry_no
     from discrepancies
     inner join transactions
         on transactions.app_id = discrepancies.app_id and transactions.transaction_id = discrepancies.record_id
-    inner join pairings on pairings.match_no = transactions.number
+    inner join pairings on pairings.app_id = transactions.app_id and pairings.match_no = transactions.number
     where discrepancies.discrepancy_id = :discrepancy_id and discrepancies.side = 'kspay'
 ),
 
 with_refunds as (
-    select entry_no
+    select app_id, entry_no
     from of_match
     union all
-    select entry_no
-    from bookings
-    where lead_no in (select entry_no from of_match)
+    select bookings.app_id, bookings.entry_no
+    from of_match
+    inner join bookings on bookings.app_id = of_match.app_id and bookings.lead_no = of_match.entry_no
 )
 
 select
@@ -37,6 +37,6 @@ select
     entries.description
 from entries
 where
-    entries.number in (select entry_no from with_refunds)
+    (entries.app_id, entries.number) in (select app_id, entry_no from with_refunds)
     and not entries.withdrawn
 order by entries.source collate "C", entries.ledger_id collate "C"

@@ -101,8 +101,8 @@ SPOILT = {
     ),
     "in a second match": (
         "insert into pairings"
-        " (transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)"
-        " values (pg_temp.n('tx_1'), pg_temp.n('L2'), pg_temp.n('tx_2'), 'reference', false, false, 0)",
+        " (app_id, transaction_no, entry_no, match_no, rule, stands_for_transaction, stands_for_entry, made_by)"
+        " values ('ap_1', pg_temp.n('tx_1'), pg_temp.n('L2'), pg_temp.n('tx_2'), 'reference', false, false, 0)",
         "one_match",
         "tx_1",
     ),

@@ -66,7 +66,7 @@ def _read(connection: Connection) -> Outcome:
     found = Outcome()
     pairs = connection.execute(
         text(
-            "select p.match_no, p.rule, t.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
+            "select p.match_no, p.rule, p.app_id, t.transaction_id, e.source, e.ledger_id from pairings p"
             " inner join transactions t on t.number = p.transaction_no inner join entries e on e.number = p.entry_no"
             " where p.match_no in (select match_no from pairings where transaction_no in"
             " (select number from period_transaction)"
@@ -127,7 +127,7 @@ def _read(connection: Connection) -> Outcome:
         text(
             "select t.app_id, t.transaction_id, array_agg(array[e.source, e.ledger_id]) as entries from suggestion"
             " inner join transactions t on t.number = suggestion.transaction_no"
-            " left join bookings on lead_no = suggestion.entry_no"
+            " left join bookings on bookings.app_id = t.app_id and lead_no = suggestion.entry_no"
             " inner join entries e on e.number in (suggestion.entry_no, bookings.entry_no)"
             " cross join policy where not accept_suggestions and suggestion.kind is null"
             " group by t.app_id, t.transaction_id"
