@@ -4,19 +4,21 @@ One message a run. A channel that fails is shown and changes nothing about the r
 channel and its number are ever shown: it may hold a password or a token anywhere.
 """
 
+import html
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reconcile.core.errors import ReconcileError, TimeIsUp, UsageError
-from reconcile.core.occasions import FAILED, NOTHING, Occasion
+from reconcile.core.occasions import FAILED, LATE, NOTHING, Occasion
 from reconcile.core.progress import Progress
+from reconcile.core.wording import counted
 from reconcile.db.runs import mishap
 from reconcile.pipeline import Finished, PartlyDone
 from reconcile.report.csv_cells import shown
@@ -42,7 +44,12 @@ _STATUS = re.compile(r"error=(\d{3})\b", re.ASCII)
 _STANDS = "The run is finished. The report of run"
 """How a note begins on an error that came after the report."""
 
-_PARTS = {"at_risk": "At risk", "to_check": "To check", "timing": "Timing, for information"}
+_PARTS = {
+    "at_risk": "At risk",
+    "to_check": "To check",
+    "timing": "Timing, for information",
+    "in_quarantine": "In quarantine, at risk too",
+}
 """The parts of what is open that a message names, as the page names them."""
 
 
@@ -172,11 +179,14 @@ def _channel(address: str, number: int, of: int) -> tuple[str, "Apprise"]:
 def _send(name: str, channel: "Apprise", message: Message) -> Sent:
     apprise = _apprise()
     takes_files = all(service.attachment_support for service in channel)
+    # Made from plain text by Apprise, a mail has no blank at which a line could end: it runs out of the window.
+    as_html = all(service.notify_format == apprise.NotifyFormat.HTML for service in channel)
+    body = "<br/>\n".join(map(html.escape, message.text.splitlines())) if as_html else message.text
     with apprise.LogCapture(level=logging.WARNING) as log:
         done = channel.notify(
             title=message.subject,
-            body=message.text,
-            body_format=apprise.NotifyFormat.TEXT,
+            body=body,
+            body_format=apprise.NotifyFormat.HTML if as_html else apprise.NotifyFormat.TEXT,
             notify_type=apprise.NotifyType.FAILURE if message.failed else apprise.NotifyType.INFO,
             attach=str(message.attached) if message.attached is not None and takes_files else None,
         )
@@ -224,9 +234,9 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
     lines = [
         f"Period {report['from']} to {report['to']} ({report['timezone']}), run {report['run_id']}.",
         *(["Neither KS Pay nor the ledger has a record of this period: is it the right one?"] * is_empty),
+        *_late(report),
         "",
         *(_part(name, *open_parts[part]) for part, name in _PARTS.items()),
-        f"In quarantine: {sum(report['quarantined'].values()):,}",
         f"New since the runs before: {report['new']:,}. Cleared: {report['cleared']:,}.",
     ]
     lines += _overdue(overdue_items(finished.folder, date.fromisoformat(report["to"])))
@@ -255,6 +265,17 @@ def of_run(finished: Finished, settings: Settings, *, fails: bool = False) -> Me
         sheet if sheet.stat().st_size <= ATTACHED_BYTES else None,
         failed=fails,
     )
+
+
+def _late(report: Mapping[str, Any]) -> list[str]:
+    """That nights are missing before this one, and which was the last."""
+    if not Occasion(LATE).has_come(report):
+        return []
+    last, this = (date.fromisoformat(run["to"]) for run in (report["at_a_glance"]["last"], report))
+    missing = (this - last - timedelta(days=1)).days
+    return [
+        f"Late: the last night is as of {last}, so {counted(missing, 'night')} before this one did not run."
+    ]
 
 
 def _overdue(items: Sequence["Overdue"]) -> list[str]:

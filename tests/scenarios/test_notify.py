@@ -1,5 +1,6 @@
 """People are told of a run by mail and by web hook: once, with what matters, and never with a secret."""
 
+import html
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,6 +77,13 @@ def test_a_run_is_told_once_on_every_channel(command: Command, days: tuple[str, 
     assert attached.get_filename() == "discrepancies.csv"
     assert attached.get_payload(decode=True) == report.raw("discrepancies")
     assert named[0]["discrepancy_id"] in text_of(mail)
+    # A line of a mail ends where the window does, so its blanks are those of a text.
+    plain, page = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert plain is not None
+    assert page is not None
+    assert plain.get_content().split() == told.split()
+    lines = [html.unescape(line) for line in page.get_content().split("<br/>")]
+    assert [line.strip() for line in lines] == told.splitlines()
     assert "notify: address 1 of 2 (mailto): sent" in outcome.err
     assert "hunter2" not in outcome.out + outcome.err
 

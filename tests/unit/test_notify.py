@@ -129,6 +129,22 @@ def test_nights_are_missing() -> None:
     assert not late.has_come({"to": "2026-08-31"})
 
 
+def test_a_message_says_that_nights_are_missing(tmp_path: Path) -> None:
+    write_open(tmp_path, [])
+    report = {
+        "run_id": "r", "from": "2026-08-30", "to": "2026-08-31", "timezone": "Asia/Kolkata", "open": [],
+        "quarantined": {}, "new": 0, "cleared": 0, "warnings": [], "totals": [{"scope": "period", "count": 8}],
+        "finished_at": "2026-09-01T01:00:00Z",
+    }  # fmt: skip
+    for last, says in (
+        ("2026-08-28", "Late: the last night is as of 2026-08-28, so 2 nights before this one did not run."),
+        ("2026-08-30", ""),
+    ):
+        glance = {"kind": "nights", "last": {"to": last, "parts": []}, "parts": []}
+        told = of_run(Finished("r", tmp_path, report | {"at_a_glance": glance}, 0), Settings()).text
+        assert [line for line in told.splitlines() if line.startswith("Late")] == ([says] if says else [])
+
+
 def test_the_largest_are_of_every_currency_in_turn(tmp_path: Path) -> None:
     rows = [("INR", str(amount), "high") for amount in range(10, 18)]
     rows += [("USD", "999999", "medium"), ("INR", "5000", "info")]
