@@ -1,6 +1,7 @@
 """What all flows share: stages as tasks, time limits, progress in the log and on the page, errors in one line."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import FailedRun, PrefectException
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
@@ -91,6 +93,7 @@ def deployed(
 ) -> State[None]:
     """Do a deployment's work; a failure that the command reports in one line is that line on the page. Every failure is
     sent as a message, with the name of the flow if the work has no other name."""
+    _outlive_the_worker()
     try:
         settings = Settings.read()
         with (
@@ -104,6 +107,21 @@ def deployed(
         return Failed(message=str(error))
     except TimeIsUp as error:
         return Failed(name="TimedOut", message=str(error))
+
+
+def _outlive_the_worker() -> None:
+    """Let the run go on where its worker is killed. The worker takes what the run prints, and Prefect's log would end
+    the run at its next line, with a traceback on the page."""
+    for name in ("", "prefect", "prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.console.on_broken_pipe = _print_to_nobody  # type: ignore[method-assign]
+
+
+def _print_to_nobody() -> None:
+    with open(os.devnull, "wb") as nobody:
+        for stream in (1, 2):
+            os.dup2(nobody.fileno(), stream)
 
 
 @contextmanager
