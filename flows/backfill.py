@@ -71,7 +71,7 @@ def backfill(
         profile: Name of a [ledger.NAME] of reconcile.toml that says how to read the file. Usually empty.
         apps: Only these apps. Empty: all.
         out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT. Empty: that
-            folder, else `reports`.
+            folder, else the folder reports.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
     """
 

@@ -31,7 +31,7 @@ def month_close(
         month: The month, as 2026-08. It must be over, and a run must cover it to its end.
         by: Who closes it. The audit trail keeps this name.
         out: Folder of the reports on the worker's machine, inside RECONCILE_OUT_ROOT. The files go to closed/ in it.
-            Empty: that folder, else `reports`.
+            Empty: that folder, else the folder reports.
         time_limit_hours: After so many hours it is stopped and failed. 0: never.
     """
 

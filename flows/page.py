@@ -72,12 +72,15 @@ def ended(finished: Finished, settings: Settings, *, strict: bool = False) -> St
 
 
 def _artifacts(finished: Finished, settings: Settings) -> None:
-    about = f"Run {finished.run_id}"
+    # The page cuts a long description off: what it is comes first.
+    of_run = f"of run {finished.run_id}"
     create_markdown_artifact(
-        summary(finished, link_to(finished.folder, settings)), key="reconciliation", description=about
+        summary(finished, link_to(finished.folder, settings)),
+        key="reconciliation",
+        description=f"The summary {of_run}",
     )
     if items := largest_items(finished):
-        create_table_artifact(items, key="largest-open-items", description=f"{about}: the largest open items")
+        create_table_artifact(items, key="largest-open-items", description=f"The largest open items {of_run}")
     for key, name, text in (
         ("report", "report.html", "The report"),
         ("workbook", f"report-{finished.run_id}.xlsx", "The workbook"),

@@ -113,7 +113,7 @@ def reconcile_period(
         strict: End as failed if a discrepancy above info is open. The report is written all the same.
         wait: If another run is at work, wait for its end instead of failing.
         out: Folder for the report files on the worker's machine, inside RECONCILE_OUT_ROOT. Empty: that
-            folder, else `reports`.
+            folder, else the folder reports.
         time_limit_hours: After so many hours the run is stopped and failed. 0: never.
     """
     command = _command.get()

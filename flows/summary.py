@@ -8,9 +8,10 @@ from typing import Any
 
 from reconcile.core.discrepancies import GLANCE, OUTCOMES
 from reconcile.core.money import Currencies, grouped
-from reconcile.core.wording import words
+from reconcile.core.wording import counted, words
 from reconcile.notify import link_to
 from reconcile.pipeline import Finished
+from reconcile.report.csv_cells import shown
 from reconcile.report.figures import glance
 from reconcile.report.html import largest_at_risk
 from reconcile.report.statement import Statement
@@ -80,15 +81,15 @@ def where(page: Path, settings: Settings) -> str:
 
 
 def largest_items(finished: Finished) -> list[dict[str, str]]:
-    """The largest open items above info, as rows of a table."""
+    """The largest open items above info, as rows of a table: what is wrong stands where nobody has to scroll."""
     return [
         {
-            "discrepancy": item.row["discrepancy_id"],
-            "type": item.row["type"],
             "amount": f"{item.currency} {item}",
-            "age": f"{item.row['age_days']} d",
-            "reference": item.row["reference"] or item.row["ledger_reference"],
-            "what": item.row["detail"],
+            "age": counted(int(item.row["age_days"]), "day") if item.row["age_days"] else "",
+            "what is wrong": shown(item.row["detail"]),
+            "type": item.row["type"],
+            "reference": shown(item.row["reference"] or item.row["ledger_reference"]),
+            "discrepancy": item.row["discrepancy_id"],
         }
         for item in largest_at_risk(finished.folder, LARGEST)
     ]
@@ -164,6 +165,10 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = {(row["currency"], row["side"], row["outcome"]): row for row in rows}
     outcomes = [outcome for outcome in ("total", *OUTCOMES) if any(row["outcome"] == outcome for row in rows)]
     lines = []
+
+    def amount(row: Mapping[str, Any]) -> str:
+        return grouped(row["amount"], row["currency"]) if row["amount"] else ""
+
     # By currency first, so that its two sides stand together.
     for currency, side in sorted({key[:2] for key in cells}):
         found = [cells.get((currency, side, outcome)) for outcome in outcomes]
@@ -171,7 +176,7 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
             [
                 escaped(currency) or "unknown",
                 _SIDES[side],
-                *(f"{row['amount']} ({row['count']:,})" if row else "" for row in found),
+                *(f"{amount(row)} ({row['count']:,})" if row else "" for row in found),
             ]
         )
     return _table(("Currency", "Side", *(outcome.replace("_", " ") for outcome in outcomes)), lines)
