@@ -159,6 +159,8 @@ def _bridge(writer: SheetWriter, rows: Sequence[Mapping[str, Any]]) -> None:
     sheet, formats = writer.sheet, writer.formats
     _begin(writer, ("currency", "line", "count", "amount", "its rows"))
     sheet.set_column(2, 2, 9)
+    # As the texts below it: else it touches the heading of the amounts, which stands at their right.
+    sheet.write_string(0, 4, "its rows", formats.of(**HEADER, align="left", indent=1))
     first, exact = 1, True
     for at, row in enumerate(rows, start=1):
         line, currency, written = LINES[row["line"]], row["currency"], row["amount"]

@@ -24,6 +24,9 @@ from reconcile.report.workbook_cells import (
 _LONG_NAME = 20
 """Letters of a name that takes several lines of its cell."""
 
+_NO_CURRENCY = "none"
+"""The currency of what has none, as the terminal shows it."""
+
 _NUMBERS_FROM = 4
 """In the sheet Summary: the column of the first numbers. Those before it hold texts."""
 
@@ -62,7 +65,8 @@ def write_summary(writer: SheetWriter, run: Mapping[str, Any], path: Path) -> No
         for row in types:
             what = TYPES[row["type"]].to_do(row["severity"])
             stake = (row["amount"], row["currency"]) if row["currency"] else None
-            tables.line(words(row["type"]), row["severity"], row["currency"], what, row["count"], stake)
+            currency = row["currency"] or _NO_CURRENCY
+            tables.line(words(row["type"]), row["severity"], currency, what, row["count"], stake)
     _control_totals(tables, path)
     sheet.set_h_pagebreaks(tables.breaks)
 
@@ -127,17 +131,15 @@ def _glance(tables: _SmallTables, run: Mapping[str, Any]) -> None:
         for rows in (parts(run), *(earlier["parts"] for _, earlier in then))
     ]
     for part, meaning in GLANCE.items():
-        currencies = sorted({currency for found in by_part for name, currency in found if name == part}) or [
-            ""
-        ]
-        for number, currency in enumerate(currencies):
+        known = {currency for found in by_part for name, currency in found if name == part}
+        # What has no currency comes last: beside the name of the part, its count would look like that of all.
+        for number, currency in enumerate(sorted(known, key=lambda code: (not code, code)) or [""]):
+            shown = currency or (_NO_CURRENCY if known else "")
             cells: list[Any] = []
             for found in by_part:
                 row = found.get((part, currency), {"count": 0, "amount": "0"})
                 cells += [row["count"], (row["amount"], currency) if currency else None]
-            tables.line(
-                *((words(part), "", currency, meaning) if not number else ("", "", currency, "")), *cells
-            )
+            tables.line(*((words(part), "", shown, meaning) if not number else ("", "", shown, "")), *cells)
 
 
 def _control_totals(tables: _SmallTables, path: Path) -> None:
