@@ -181,7 +181,7 @@ def _send(name: str, channel: "Apprise", message: Message) -> Sent:
     takes_files = all(service.attachment_support for service in channel)
     # Made from plain text by Apprise, a mail has no blank at which a line could end: it runs out of the window.
     as_html = all(service.notify_format == apprise.NotifyFormat.HTML for service in channel)
-    body = "<br/>\n".join(map(html.escape, message.text.splitlines())) if as_html else message.text
+    body = "<br/>".join(map(html.escape, message.text.splitlines())) if as_html else message.text
     with apprise.LogCapture(level=logging.WARNING) as log:
         done = channel.notify(
             title=message.subject,

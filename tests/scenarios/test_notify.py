@@ -81,7 +81,7 @@ def test_a_run_is_told_once_on_every_channel(command: Command, days: tuple[str, 
     plain, page = (mail.get_body((kind,)) for kind in ("plain", "html"))
     assert plain is not None
     assert page is not None
-    assert plain.get_content().split() == told.split()
+    assert plain.get_content().splitlines() == told.splitlines()
     lines = [html.unescape(line) for line in page.get_content().split("<br/>")]
     assert [line.strip() for line in lines] == told.splitlines()
     assert "notify: address 1 of 2 (mailto): sent" in outcome.err
