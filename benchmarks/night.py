@@ -465,8 +465,8 @@ def serve(span: Span) -> None:
     server.Bulk = Rows  # type: ignore[attr-defined, assignment]
     merchant = Merchant.made_up(1, span.first_day, span.days)
     # One app, whatever span of its transactions is served: it is as old as the oldest.
-    # KS Pay's largest page is not known; the command asks for 1,000 where more than 100 are given.
     created_on = span.first_day - timedelta(days=2 * HISTORY_DAYS)
+    # KS Pay's largest page is not known; the command asks for 1,000 where more than 100 are given.
     behaviour = Behaviour(created_on=created_on, max_limit=1_000)
     with server.serve(merchant, behaviour=behaviour, rows=span.rows) as sandbox:
         keys = {
